@@ -1,0 +1,1 @@
+"""JAX: readable source for tensor pieces."""

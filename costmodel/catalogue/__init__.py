@@ -1,0 +1,1 @@
+"""Catalogue data: devices and models, each figure with its source, date and quality."""

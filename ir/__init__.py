@@ -1,0 +1,1 @@
+"""The intermediate representation: dialects, readers, diagnostics, and the reference meaning."""

@@ -1,0 +1,115 @@
+"""Errors as a product: what is wrong, where it stands, and what was checked to help."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .source import Span
+
+
+@dataclass(frozen=True)
+class Label:
+    """A place underlined in a diagnostic, with a few words beside the underline."""
+
+    span: Span
+    text: str = ""
+    primary: bool = True
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One fault: a short id, a sentence that stands alone, places, and a line of help."""
+
+    id: str
+    message: str
+    labels: tuple[Label, ...] = ()
+    help: str | None = None
+    severity: Literal["error", "warning"] = "error"
+
+    def render(self) -> str:
+        """The text shown to people, without colour."""
+        parts = [f"{self.severity}[{self.id}]: {self.message}"]
+        gutter = max((len(str(label.span.line)) for label in self.labels), default=0)
+        for label in self.labels:
+            parts.extend(_render_label(label, gutter))
+        if self.help:
+            parts.append(f"{' ' * gutter} = help: {self.help}")
+        return "\n".join(parts)
+
+
+def _render_label(label: Label, gutter: int) -> list[str]:
+    span, blank = label.span, " " * gutter
+    text = span.source.line(span.line).expandtabs(1)
+    mark = ("^" if label.primary else "-") * max(1, min(span.length, max(1, len(text) - span.col + 1)))
+    underline = " " * (span.col - 1) + mark + (f" {label.text}" if label.text else "")
+    lines = [f"{blank}--> {span}"]
+    if text.strip():
+        lines += [f"{blank} |", f"{span.line:>{gutter}} | {text}", f"{blank} | {underline}"]
+    elif label.text:
+        lines.append(f"{blank} | {label.text}")
+    return lines
+
+
+class DovetailError(Exception):
+    """What Dovetail raises for bad input and infeasible plans; `str()` is the rendered text."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n\n".join(d.render() for d in self.diagnostics))
+
+
+class InputError(DovetailError):
+    """The input is wrong; every independent fault is in `diagnostics`, with spans."""
+
+
+class Infeasible(DovetailError):
+    """No plan exists; `conflict` names an irreducible set of constraints that exclude each other."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], conflict: Iterable[str] = ()) -> None:
+        super().__init__(diagnostics)
+        self.conflict = tuple(conflict)
+
+
+@dataclass
+class Diagnostics:
+    """Collects faults while reading goes on, so that one run shows all that are independent."""
+
+    found: list[Diagnostic] = field(default_factory=list)
+
+    def error(
+        self, id: str, message: str, span: Span | None = None, label: str = "", help: str | None = None
+    ) -> None:
+        """Note an error at `span`."""
+        self.found.append(Diagnostic(id, message, _labels(span, label), help))
+
+    def warning(
+        self, id: str, message: str, span: Span | None = None, label: str = "", help: str | None = None
+    ) -> None:
+        """Note something that the user should know and that stops nothing."""
+        self.found.append(Diagnostic(id, message, _labels(span, label), help, "warning"))
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        return tuple(d for d in self.found if d.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        return tuple(d for d in self.found if d.severity == "warning")
+
+    def raise_if_errors(self) -> None:
+        """Raise `InputError` with all errors noted so far, if there is one."""
+        if self.errors:
+            raise InputError(self.errors)
+
+
+def _labels(span: Span | None, text: str) -> tuple[Label, ...]:
+    return (Label(span, text),) if span else ()
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """A help line with the known name nearest to `name`, or None where none is near."""
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f"did you mean `{near[0]}`?" if near else None

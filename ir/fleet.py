@@ -1,0 +1,97 @@
+"""A fleet as the user wrote it: devices, links and site, before the catalogue fills what is left out.
+
+Base units throughout; None says "not written". `costmodel/hardware.py` resolves it against the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+_EMPTY: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class PriceSpec:
+    """What a device costs; either `capex_usd` or `rent_usd_per_hour`, or per-token prices for an API."""
+
+    capex_usd: float | None = None
+    life_years: float | None = None
+    interest: float | None = None
+    """per year, as a fraction"""
+    accounting: str = "annuity"
+    """`annuity` or `interest_only`"""
+    rent_usd_per_hour: float | None = None
+    energy_extra: bool = False
+    """rent does not include energy"""
+    interruptions_per_hour: float = 0.0
+    input_usd_per_token: float | None = None
+    output_usd_per_token: float | None = None
+
+
+@dataclass(frozen=True)
+class DeviceSpec:
+    """One entry under `devices:`."""
+
+    name: str
+    model: str | None = None
+    """catalogue id"""
+    kind: str | None = None
+    """`gpu`, `npu`, `cpu` or `api`"""
+    min_count: int = 0
+    max_count: int | None = None
+    """None: as many as wanted"""
+    owned: int = 0
+    price: PriceSpec = PriceSpec()
+    memory_bytes: float | None = None
+    bandwidth_bytes_per_s: float | None = None
+    flops_per_s: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
+    """dense rate by dtype"""
+    scratchpad_bytes: float | None = None
+    cores: int | None = None
+    idle_w: float | None = None
+    tdp_w: float | None = None
+    chassis: int | None = None
+    sold_by_chassis: bool = False
+    region: str | None = None
+    rack: str | None = None
+    cold_start_s: float | None = None
+    recovery_s: float | None = None
+    api_models: tuple[str, ...] = ()
+    ttft_s: float | None = None
+    tbt_s: float | None = None
+
+
+@dataclass(frozen=True)
+class LinkSpec:
+    """A link inside one chassis of a device (`within`), or between two devices (`between`)."""
+
+    within: str | None = None
+    between: tuple[str, str] | None = None
+    kind: str | None = None
+    """such as `nvlink` or `pcie5`; the catalogue's `link` figure of the device when within"""
+    bandwidth_bytes_per_s: float | None = None
+    latency_s: float | None = None
+
+
+@dataclass(frozen=True)
+class SiteSpec:
+    """Electricity, cooling, carbon and the network that links not listed use."""
+
+    electricity_usd_per_kwh: float = 0.0
+    pue: float = 1.0
+    carbon_g_per_kwh: float | None = None
+    network_bandwidth_bytes_per_s: float = 25e9 / 8
+    network_latency_s: float = 100e-6
+
+
+@dataclass(frozen=True)
+class FleetSpec:
+    """The whole fleet, in file order."""
+
+    devices: tuple[DeviceSpec, ...]
+    links: tuple[LinkSpec, ...] = ()
+    site: SiteSpec = SiteSpec()
+    limits: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
+    """`power_w`, `usd_per_hour` where given"""

@@ -1,0 +1,1 @@
+"""Readers: from files that people write to the IR."""

@@ -1,0 +1,1 @@
+"""Planning problems, each with its data, its model and its independent check."""

@@ -1,0 +1,1 @@
+"""Placement: which device, how many replicas, at what cost, within which latency."""

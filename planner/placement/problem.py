@@ -1,0 +1,188 @@
+"""The placement problem as data: names and numbers, no IR type in, no solver type out.
+
+Seconds, bytes, joules and dollars throughout; rates are per second. `docs/math/placement.md` has the maths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ...ir.distribution import Distribution
+
+NO_WAIT = Distribution.point(0.0)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What is placed as a whole: one part of one node, for all its visits."""
+
+    id: str
+    """`node.part`, such as `think.prefill`."""
+    node: str
+    part: str
+    visits_per_request: float
+    """Expected visits of the node in one request: the weight of its load."""
+    memory_key: str = ""
+    """Pieces with the same non-empty key share their weights in one pool (the same model at the same precision)."""
+
+
+@dataclass(frozen=True)
+class VisitTime:
+    """How long one visit of a piece takes under one option; the three parts are independent.
+
+    A visit's first output comes `wait + first` after its start, its end `wait + total`.
+    """
+
+    first: Distribution
+    """From the end of waiting to the first output [s]; never above `total`."""
+    total: Distribution
+    """From the end of waiting to the end [s]."""
+    wait: Distribution = NO_WAIT
+    """The law of waiting that the pool's capacity was computed for [s]."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One piece in one pool: what it takes there and what it costs there."""
+
+    piece: str
+    pool: str
+    visits: tuple[VisitTime, ...]
+    """By visit number @1, @2, ...: one for each visit that the unrolled graph has."""
+    load: float
+    """Device-group seconds that one request takes of one replica, over all its visits [s/request]."""
+    weight_bytes: float = 0.0
+    """Memory of one device of a replica, once for each `memory_key` [bytes]."""
+    state_bytes: float = 0.0
+    """Memory of one device of a replica for each piece: KV cache, activations [bytes]."""
+    usd_per_request: float = 0.0
+    """Calls, tokens and profile prices that scale with requests, over all visits [USD]."""
+    energy_j_per_request: float = 0.0
+    """Energy above idle that one request takes on this option, PUE not included [J]."""
+    tbt_s: tuple[float, ...] = ()
+    """LLM decode only: mean gap between tokens, by visit [s]."""
+    quality: tuple[tuple[str, float], ...] = (("data_sheet", 1.0),)
+    """Shares of the cost by quality mark: measured, fitted, data_sheet, guess."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A candidate pool: replicas of one device type in one configuration."""
+
+    id: str
+    device: str
+    """The fleet's name of the device."""
+    location: str
+    """Where transfers start and end: equal locations need no transfer."""
+    devices_per_replica: int = 1
+    tp: int = 1
+    pp: int = 1
+    ep: int = 1
+    dp: int = 1
+    max_batch: int = 1
+    """Requests that a replica serves at once."""
+    memory_bytes: float = float("inf")
+    """Memory of one device [bytes]."""
+    capacity: tuple[float, ...] = ()
+    """`capacity[n-1]`: load [replica-seconds/s] that n replicas may carry while the wait law assumed by the
+    pool's options holds; empty for pools without a count (hosted APIs)."""
+
+
+@dataclass(frozen=True)
+class DeviceType:
+    """A kind of device in the fleet, with what one costs."""
+
+    name: str
+    min_count: int
+    max_count: int
+    """At most so many devices; 0 for hosted APIs, which are not counted."""
+    chassis: int = 1
+    """Devices are paid for in multiples of this number where they are sold by chassis."""
+    owned: int = 0
+    """The first `owned` devices are free but for energy."""
+    usd_per_hour: tuple[tuple[str, float], ...] = ()
+    """Cost of one device by part: capex, interest, rent [USD/h]."""
+    idle_usd_per_hour: float = 0.0
+    """Energy of one idle device, PUE included [USD/h]."""
+    usd_per_joule: float = 0.0
+    """Price of energy above idle, PUE included; 0 where the rent includes it [USD/J]."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """A transfer from one location to another on one edge between pieces."""
+
+    from_location: str
+    to_location: str
+    latency_s: float
+    usd_per_request: float = 0.0
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Bytes that move between two pieces; pairs of locations without a route are forbidden."""
+
+    from_piece: str
+    to_piece: str
+    bytes: float
+    routes: tuple[Route, ...]
+    """Routes between different locations; the same location is free."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One visit of one node in a scenario, by the ids of its pieces in order (prefill before decode)."""
+
+    id: str
+    """`node@k`."""
+    pieces: tuple[str, ...]
+    visit: int
+    """k, from 1."""
+    after: tuple[tuple[str, bool], ...]
+    """Predecessor steps, and whether the edge streams (starts at their first output)."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One way a request may go through the graph: its visits, as an acyclic graph."""
+
+    probability: float
+    steps: tuple[Step, ...]
+    """In topological order."""
+    sinks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """An upper bound on a latency, with the name that plans and errors give it."""
+
+    name: str
+    """`slo.ttft[think]`, `slo.tbt[think]`, `slo.first_output`, `slo.end_to_end`."""
+    kind: str
+    """`ttft`, `tbt`, `first_output` or `end_to_end`."""
+    limit_s: float
+    percentile: float | None = None
+    """0..1, or None where the mean is bounded."""
+    node: str | None = None
+
+
+@dataclass(frozen=True)
+class PlacementProblem:
+    """Everything the placement planner needs to know."""
+
+    pieces: tuple[Piece, ...]
+    pools: tuple[Pool, ...]
+    options: tuple[Option, ...]
+    devices: tuple[DeviceType, ...]
+    transfers: tuple[Transfer, ...]
+    scenarios: tuple[Scenario, ...]
+    bounds: tuple[Bound, ...]
+    rate_per_s: float | None
+    """Requests per second; None: nothing is sized and the objective is USD per request."""
+    objective: str = "cost"
+    """`cost` or `latency` (mean end to end)."""
+    together: tuple[tuple[str, str], ...] = ()
+    """Pairs of pieces that must share a pool's location."""
+    apart: tuple[tuple[str, str], ...] = ()
+    limits: tuple[tuple[str, float], ...] = field(default=())
+    """Fleet-wide bounds by name: `usd_per_hour`, `power_w`."""
