@@ -1,0 +1,38 @@
+"""Golden files: `pytest --update-golden` accepts what changed, without it a difference fails with a diff."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite golden files that differ")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """`golden(path, text)` holds `text` against `tests/golden/<path>`."""
+    update = request.config.getoption("--update-golden")
+
+    def compare(path: str, text: str) -> None:
+        file = GOLDEN / path
+        old = file.read_text() if file.exists() else ""
+        if old == text and file.exists():
+            return
+        if update:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+            return
+        diff = "".join(
+            difflib.unified_diff(old.splitlines(True), text.splitlines(True), f"golden/{path}", "this run")
+        )
+        accept = f"pytest {request.node.nodeid.split('[')[0]} --update-golden"
+        pytest.fail(f"{diff}\nto accept: {accept}", pytrace=False)
+
+    return compare
