@@ -1,1 +1,79 @@
-"""Back ends: from a plan to code that runs and manifests that deploy."""
+"""What turns a plan into files: the built-in backends, and those that other packages register.
+
+A backend reads plan.json as a dict and returns the files it wants; `writer.py` alone touches the disk.
+Other packages register a class under the entry-point group `dovetail.backends`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+ENTRY_POINT_GROUP = "dovetail.backends"
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """One text file of the output folder."""
+
+    path: str
+    """relative to the output folder, with `/` between parts: `manifests/pool-p1.yaml`"""
+    text: str
+
+
+@dataclass(frozen=True)
+class EmitContext:
+    """What a backend may need beside the plan."""
+
+    base_dir: Path = Path()
+    """folder that paths in the graph, such as `graph: tts.onnx`, are relative to"""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """settings by backend name, such as `{"manifests": {"images": {...}}}`"""
+
+
+class Backend(Protocol):
+    """A frozen class with a name and one verb."""
+
+    @property
+    def name(self) -> str:
+        """What the backend is called in messages and in the registry."""
+        ...
+
+    def emit(self, plan: Mapping[str, Any], context: EmitContext) -> list[OutputFile]:
+        """The files for `plan`, the document of plan.json; raises `InputError` for what it cannot express."""
+        ...
+
+
+def _manifests() -> Backend:
+    from .manifests import ManifestsBackend
+
+    return ManifestsBackend()
+
+
+def _report() -> Backend:
+    from .report import ReportBackend
+
+    return ReportBackend()
+
+
+_BUILT_IN: Mapping[str, Callable[[], Backend]] = {"manifests": _manifests, "report": _report}
+
+
+def backends() -> dict[str, Backend]:
+    """All backends by name: the built-in ones, then registered ones in order of name.
+
+    A registered backend under a built-in name replaces it, so that a site may bring its own manifests.
+    """
+    found = {name: load() for name, load in _BUILT_IN.items()}
+    for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name):
+        found[point.name] = point.load()()
+    return found
+
+
+def emit_all(plan: Mapping[str, Any], context: EmitContext | None = None) -> list[OutputFile]:
+    """The files of every backend, in order of backend name."""
+    context = context or EmitContext()
+    return [file for _, backend in sorted(backends().items()) for file in backend.emit(plan, context)]
