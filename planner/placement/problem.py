@@ -83,6 +83,8 @@ class Pool:
     """Requests that a replica serves at once."""
     memory_bytes: float = float("inf")
     """Memory of one device [bytes]."""
+    whole_nodes: bool = False
+    """The pieces of a node are here all together or not at all: prefill and decode in one server."""
     capacity: tuple[float, ...] = ()
     """`capacity[n-1]`: load [replica-seconds/s] that n replicas may carry while the wait law assumed by the
     pool's options holds; empty for pools without a count (hosted APIs)."""

@@ -1,8 +1,8 @@
 """From a graph with branches and loops to the ways that one request may take through it.
 
-A visit of a node chooses one outcome: one of its marked edges, or all unmarked ones together. An edge past its
-`max_visits` is out of the choice, and its mass goes to the other outcomes in proportion. A node starts when no
-other visit that is still under way can lead to it.
+A visit of a node chooses one outcome: one of its marked edges, or all unmarked ones together. An edge past
+its `max_visits` is out of the choice, and its mass goes to the other outcomes in proportion. A node starts
+when no other visit that is still under way can lead to it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class _State:
 
 def unroll(flow: Flow) -> tuple[Scenario, ...]:
     """All ways through `flow`, the most probable first; raises TooManyScenarios."""
-    states = [_State(pending={source: () for source in flow.sources})]
+    states = [_State(pending=dict.fromkeys(flow.sources, ()))]
     done: list[Scenario] = []
     while states:
         state = states.pop()
