@@ -1,0 +1,27 @@
+"""Dovetail: a compiler and cost-model planner for agent workflows and neural networks on mixed hardware.
+
+import dovetail
+plan = dovetail.plan("graph.yaml", fleet="fleet.yaml")
+print(plan.to_text())
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .driver import Plan, Program, check, compile, plan
+    from .ir.diagnostics import Infeasible, InputError
+
+__all__ = ["Infeasible", "InputError", "Plan", "Program", "check", "compile", "plan"]
+
+_HOME = {"InputError": "ir.diagnostics", "Infeasible": "ir.diagnostics"}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its module at first use, so that `import dovetail` costs nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module 'dovetail' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_HOME.get(name, 'driver')}", __name__), name)

@@ -1,0 +1,204 @@
+"""The commands. Arguments are read here; the work is done elsewhere, imported when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+OBJECTIVES = ("cost", "latency")
+DONE, WRONG_INPUT, USAGE_OR_BUG = 0, 1, 2
+
+
+def plan() -> int:
+    """`plan GRAPH...`: the same as `dovetail plan`."""
+    return _run(_plan_parser(argparse.ArgumentParser(prog="plan", description=PLAN_ABOUT)), sys.argv[1:])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`dovetail COMMAND ...`."""
+    parser = argparse.ArgumentParser(
+        prog="dovetail", description="Plan agent workflows and neural networks on mixed hardware."
+    )
+    parser.add_argument("--version", action="version", version=f"dovetail {_version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, about, add_arguments in COMMANDS:
+        add_arguments(commands.add_parser(name, help=about, description=about))
+    return _run(parser, sys.argv[1:] if argv is None else argv)
+
+
+def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
+    """Parse and do; bad input ends in its text and exit code 1, never in a traceback."""
+    arguments = parser.parse_args(argv)
+    from .ir.diagnostics import DovetailError
+
+    try:
+        return arguments.do(arguments)
+    except DovetailError as error:
+        print(_coloured(str(error)), file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`plan ... | head`): nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+PLAN_ABOUT = "Say where each piece of GRAPH runs, how many devices it takes and what that costs."
+
+
+def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("graph", nargs="+", metavar="GRAPH", help="graph.yaml, a folder that holds one, or an .onnx")
+    parser.add_argument("--fleet", metavar="FILE", help="fleet.yaml, in place of the one that the graph names")
+    parser.add_argument("-o", "--output", metavar="DIR", help="write plan.json, report, code and manifests here")
+    parser.add_argument("--objective", choices=OBJECTIVES, help="what to minimise, in place of the graph's choice")
+    parser.add_argument("--json", action="store_true", help="print plan.json alone on stdout")
+    parser.add_argument("--time-limit", type=_seconds, metavar="S", help="stop after S seconds with the best so far")
+    parser.add_argument("--solver", choices=("highs", "cbc"), default="highs", help="highs unless said")
+    parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by plan")
+    parser.set_defaults(do=_do_plan)
+    return parser
+
+
+def _do_plan(arguments: argparse.Namespace) -> int:
+    from . import driver
+
+    result = driver.plan(
+        *arguments.graph,
+        fleet=arguments.fleet,
+        objective=arguments.objective,
+        time_limit_s=arguments.time_limit,
+        solver=arguments.solver,
+        on_progress=_progress if sys.stderr.isatty() else None,
+    )
+    for warning in result.diagnostics:
+        print(_coloured(warning.render()) + "\n", file=sys.stderr)
+    print(result.to_json() if arguments.json else result.to_text(), end="")
+    if arguments.output:
+        result.write(arguments.output, force=arguments.force)
+        print(f"written to {arguments.output}", file=sys.stderr)
+    return DONE
+
+
+def _check_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="PLAN", help="plan.json, a folder that holds one, or a graph.yaml to lint")
+    parser.add_argument("--graph", metavar="G", help="compare the plan's hash with this graph.yaml")
+    parser.add_argument("--fleet", metavar="F", help="compare the plan's hash with this fleet.yaml")
+    parser.set_defaults(do=_do_check)
+
+
+def _do_check(arguments: argparse.Namespace) -> int:
+    from . import driver
+
+    found = driver.check(arguments.file, graph=arguments.graph, fleet=arguments.fleet)
+    for diagnostic in found:
+        print(_coloured(diagnostic.render()) + "\n", file=sys.stderr)
+    wrong = sum(d.severity == "error" for d in found)
+    print(f"{arguments.file}: {'ok' if not wrong else f'{wrong} faults'}")
+    return WRONG_INPUT if wrong else DONE
+
+
+def _compile_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="an .onnx file")
+    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for sources and weights")
+    parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by us")
+    parser.set_defaults(do=_do_compile)
+
+
+def _do_compile(arguments: argparse.Namespace) -> int:
+    from . import driver
+
+    driver.compile_to_folder(arguments.model, arguments.output, force=arguments.force)
+    print(f"written to {arguments.output}", file=sys.stderr)
+    return DONE
+
+
+def _run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="what `plan -o` or `compile -o` wrote")
+    parser.add_argument("--requests", type=int, default=1, metavar="N", help="how many times (default 1)")
+    parser.set_defaults(do=_do_run)
+
+
+def _do_run(arguments: argparse.Namespace) -> int:
+    from .backends.run import run_folder
+
+    return run_folder(Path(arguments.folder), requests=arguments.requests)
+
+
+def _no_arguments(do: Callable[[], str]) -> Callable[[argparse.ArgumentParser], None]:
+    def do_and_print(_: argparse.Namespace) -> int:
+        print(do(), end="")
+        return DONE
+
+    return lambda parser: parser.set_defaults(do=do_and_print)
+
+
+def _devices() -> str:
+    from .costmodel.inventory import devices_text
+
+    return devices_text()
+
+
+def _models() -> str:
+    from .costmodel.inventory import models_text
+
+    return models_text()
+
+
+def _schema_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("graph", "fleet", "plan"))
+    parser.set_defaults(do=_do_schema)
+
+
+def _do_schema(arguments: argparse.Namespace) -> int:
+    import json
+
+    from . import driver
+
+    print(json.dumps(driver.schema(arguments.what), indent=2, sort_keys=True))
+    return DONE
+
+
+COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], object]], ...] = (
+    ("plan", PLAN_ABOUT, _plan_parser),
+    (
+        "check",
+        "Re-derive a plan's cost, memory and latency without the solver; or lint a graph.",
+        _check_arguments,
+    ),
+    ("compile", "Turn a tensor graph into readable code that runs here.", _compile_arguments),
+    ("run", "Run on this machine what was compiled or planned.", _run_arguments),
+    ("devices", "List the devices of the catalogue with their sources.", _no_arguments(_devices)),
+    ("models", "List the models of the catalogue with their sources.", _no_arguments(_models)),
+    ("schema", "Print the JSON schema of graph.yaml, fleet.yaml or plan.json.", _schema_arguments),
+)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("give a number of seconds above 0")
+    return value
+
+
+def _progress(message: str) -> None:
+    print(f"\r\033[K{message}", end="", file=sys.stderr, flush=True)
+
+
+def _coloured(text: str) -> str:
+    """Bold red for errors and yellow for warnings, where a person is watching and wants colour."""
+    if "NO_COLOR" in os.environ or not sys.stderr.isatty():
+        return text
+    return text.replace("error[", "\033[1;31merror\033[0m[").replace("warning[", "\033[1;33mwarning\033[0m[")
+
+
+def _version() -> str:
+    try:
+        return version("dovetail")
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return "0.1.0"
