@@ -1,0 +1,106 @@
+"""`lower-llm-call`: an `agent.llm_call` becomes a prefill, a decode, and the KV cache that moves between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import FlatSymbolRefAttr, FloatAttr, ModuleOp, StringAttr, SymbolRefAttr, f64
+from xdsl.ir import Attribute, Operation
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import PatternRewriter, PatternRewriteWalker, RewritePattern, op_type_rewrite_pattern
+
+from ..ir.agent import EdgeOp, GraphOp, LLMCallOp
+from ..ir.llm import DecodeOp, KVTransferOp, PrefillOp
+
+KVBytes = Callable[[str, str | None], float]
+"""(model, kv_precision) -> bytes of keys and values of one prompt token over all layers; 0 if not known."""
+
+
+def catalogue_kv_bytes(model: str, kv_precision: str | None) -> float:
+    """KV cache of one prompt token of a catalogue model [bytes/token]; 0 for a model it does not know."""
+    from ..costmodel import models  # reads the catalogue, which few commands need
+
+    try:
+        return float(models.load(model).kv_bytes_per_token(kv_precision))
+    except KeyError:
+        return 0.0
+
+
+@dataclass
+class LowerLLMCall(RewritePattern):
+    """
+    before: agent.llm_call @think;  agent.edge @hear -> @think;  agent.edge @think -> @say
+    after:  llm.prefill @think.prefill;  llm.decode @think.decode;
+            agent.edge @think.prefill -> @think.decode;  llm.kv_transfer @think.prefill -> @think.decode;
+            agent.edge @hear -> @think.prefill;  agent.edge @think.decode -> @say
+    """
+
+    kv_bytes: KVBytes
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: LLMCallOp, rewriter: PatternRewriter) -> None:
+        graph = op.parent_op()
+        assert isinstance(graph, GraphOp)
+        name = op.sym_name.data
+        prefill = PrefillOp(attributes=phase_attributes(op, "prefill", drop="output_tokens"))
+        decode = DecodeOp(attributes=phase_attributes(op, "decode", drop="cached_prefix_tokens"))
+        ends = {"from": _ref(f"{name}.prefill"), "to": _ref(f"{name}.decode")}
+        order = EdgeOp(attributes={**ends, "bytes": FloatAttr(0.0, f64)})
+        per_token = 0.0 if _has_profile(op, graph) else self.kv_bytes(op.model.data, _precision(op))
+        transfer = KVTransferOp(attributes={**ends, "bytes_per_prompt_token": FloatAttr(per_token, f64)})
+        new: list[Operation] = [prefill, decode, order, transfer]
+        for each in new:
+            each.location = op.location
+        for edge in graph.edges:
+            _retarget(edge, name)
+        rewriter.replace_matched_op(new, [])
+
+
+@dataclass(frozen=True)
+class LowerLLMCallPass(ModulePass):
+    """
+    Splits every `agent.llm_call` into `llm.prefill` and `llm.decode`.
+
+    Promise: the graph's edges keep their probabilities, bounds, streams and bytes; edges into the call end at
+    its prefill, edges out of it start at its decode; every attribute of the call stands on each phase that it
+    concerns (those that the dialect does not know on both); the new ops have the call's location.
+    """
+
+    name: ClassVar[str] = "lower-llm-call"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        lower_llm_calls(op)
+
+
+def lower_llm_calls(module: ModuleOp, kv_bytes: KVBytes = catalogue_kv_bytes) -> None:
+    """Lower every `agent.llm_call` of `module` in place, with `kv_bytes` for the size of the KV cache."""
+    PatternRewriteWalker(LowerLLMCall(kv_bytes), apply_recursively=False).rewrite_module(module)
+
+
+def phase_attributes(call: LLMCallOp, part: str, drop: str) -> dict[str, Attribute]:
+    """The attributes of one phase: the call's without `drop`, under the phase's own name."""
+    kept = {key: value for key, value in call.attributes.items() if key != drop}
+    return kept | {"sym_name": StringAttr(f"{call.sym_name.data}.{part}"), "node": call.sym_name}
+
+
+def _retarget(edge: EdgeOp, name: str) -> None:
+    if edge.source.string_value() == name:
+        edge.source = _ref(f"{name}.decode")
+    if edge.target.string_value() == name:
+        edge.target = _ref(f"{name}.prefill")
+
+
+def _has_profile(call: LLMCallOp, graph: GraphOp) -> bool:
+    """Whether measured figures replace the cost model: then the transfer is theirs too."""
+    return call.profile is not None or graph.profile is not None
+
+
+def _precision(call: LLMCallOp) -> str | None:
+    return call.kv_precision.data if call.kv_precision else None
+
+
+def _ref(name: str) -> FlatSymbolRefAttr:
+    return SymbolRefAttr(name)

@@ -1,0 +1,10 @@
+"agent.graph"() ({
+  "agent.model_call"() {sym_name = "hear", model = "whisper-large-v3", inputs = {audio_s = 10.0 : f64}} : () -> ()
+  "agent.llm_call"() {sym_name = "think", model = "llama-3.1-8b", precision = "fp8", prompt_tokens = #agent.dist<"point", [1000.0 : f64], 0.0 : f64>, output_tokens = #agent.dist<"point", [500.0 : f64], 0.0 : f64>, prompt_growth = 400.0 : f64, cached_prefix_tokens = 100.0 : f64, tp = 2 : i64, slo = {ttft_s = 0.25 : f64}, place = {on = ["h100"]}, priority = 3 : i64} : () -> ()
+  "agent.tool_call"() {sym_name = "search", latency = #agent.dist<"lognormal", [-1.5 : f64, 0.5 : f64], 0.0 : f64>, cpus = 0.5 : f64, memory_mean_bytes = 2.0e8 : f64, memory_peak_bytes = 1.0e9 : f64, usd_per_call = 0.002 : f64, concurrency = 20 : i64, failure = 0.0 : f64} : () -> ()
+  "agent.model_call"() {sym_name = "say", graph = "tts.onnx", inputs = {characters = 300.0 : f64}} : () -> ()
+  "agent.edge"() {from = @hear, to = @think, bytes = 320000.0 : f64} : () -> ()
+  "agent.edge"() {from = @think, to = @search, probability = 0.4 : f64, max_visits = 3 : i64, bytes = 4000.0 : f64} : () -> ()
+  "agent.edge"() {from = @search, to = @think, bytes = 1600.0 : f64} : () -> ()
+  "agent.edge"() {from = @think, to = @say, stream, bytes = 2000.0 : f64} : () -> ()
+}) {sym_name = "voice-agent", objective = "cost", workload = {rate = 2.0 : f64, arrivals_cv = 1.0 : f64}, slo = {ttft_s = 0.25 : f64, percentile = 95.0 : f64}} : () -> ()
