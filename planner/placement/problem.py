@@ -1,6 +1,14 @@
 """The placement problem as data: names and numbers, no IR type in, no solver type out.
 
 Seconds, bytes, joules and dollars throughout; rates are per second. `docs/math/placement.md` has the maths.
+
+What the times mean. A step starts when the last predecessor that it waits for has ended (streaming: has given its
+first output) and the transfer on that edge is over; its pieces run in order, with the transfers between them. The
+step's first output is its first piece's, its end is its last piece's, and never before the end of a predecessor it
+streams from. `ttft` is wait + first of a node's first piece, each visit by itself; `first_output` is that of the
+earliest sink, `end_to_end` the end of the last. All laws of one scenario are independent.
+
+Optional fields, added later and safe to leave out: `Option.excluded_by`, `Transfer.token_gaps`, `DeviceType.idle_w`.
 """
 
 from __future__ import annotations
@@ -63,6 +71,9 @@ class Option:
     """LLM decode only: mean gap between tokens, by visit [s]."""
     quality: tuple[tuple[str, float], ...] = (("data_sheet", 1.0),)
     """Shares of the cost by quality mark: measured, fitted, data_sheet, guess."""
+    excluded_by: str = ""
+    """Name of the user's constraint that rules this option out (`place[think]`); it is never chosen, but
+    when no plan exists the name can stand in the conflict."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,8 @@ class DeviceType:
     """Energy of one idle device, PUE included [USD/h]."""
     usd_per_joule: float = 0.0
     """Price of energy above idle, PUE included; 0 where the rent includes it [USD/J]."""
+    idle_w: float = 0.0
+    """Power of one idle device, for the limit `power_w` [W]."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +142,9 @@ class Transfer:
     bytes: float
     routes: tuple[Route, ...]
     """Routes between different locations; the same location is free."""
+    token_gaps: float = float("inf")
+    """The transfer delays a stream of this many token gaps: `latency_s / token_gaps` adds to the receiving
+    piece's `tbt_s`; infinite where it delays none."""
 
 
 @dataclass(frozen=True)
@@ -187,4 +203,4 @@ class PlacementProblem:
     """Pairs of pieces that must share a pool's location."""
     apart: tuple[tuple[str, str], ...] = ()
     limits: tuple[tuple[str, float], ...] = field(default=())
-    """Fleet-wide bounds by name: `usd_per_hour`, `power_w`."""
+    """Fleet-wide bounds by name: `usd_per_hour`, `power_w`; without a rate they bind nothing."""
