@@ -1,0 +1,269 @@
+"""The layers that mix elements: convolution, pooling, matrix products, normalisation, softmax and reductions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, StringAttr
+from xdsl.irdl import attr_def, irdl_op_definition, operand_def, opt_operand_def, result_def
+
+from .base import (
+    AttributeLike,
+    Shape,
+    Tensor,
+    TensorOp,
+    integer,
+    ints,
+    require,
+    same_element_type,
+    shape_of,
+    with_shape,
+)
+from .elementwise import broadcast
+
+REDUCTIONS = ("sum", "mean", "max")
+
+
+class WindowOp(TensorOp):
+    """A window that slides over the last two axes of (n, c, h, w); pads are (top, left, bottom, right)."""
+
+    x = operand_def()
+    strides = attr_def(DenseArrayBase)
+    pads = attr_def(DenseArrayBase)
+
+    def slide(self, kernel: Shape, dilations: Shape = (1, 1)) -> Shape:
+        """The output's (h, w) for a window of size `kernel`."""
+        shape, strides, pads = shape_of(self.x), ints(self.strides), ints(self.pads)
+        require(len(shape) == 4, f"(C1) the input of {self.name} has rank {len(shape)}, must be 4")
+        fits = len(strides) == len(dilations) == len(kernel) == 2 and len(pads) == 4
+        require(fits and min(*strides, *dilations, *kernel) >= 1 and min(pads) >= 0, "(C2) bad window numbers")
+        sizes = []
+        for axis in (0, 1):
+            padded = shape[2 + axis] + pads[axis] + pads[axis + 2]
+            room = padded - dilations[axis] * (kernel[axis] - 1) - 1
+            require(room >= 0, f"(C3) the window {kernel} is larger than the padded input of {self.name}")
+            sizes.append(room // strides[axis] + 1)
+        return tuple(sizes)
+
+
+@irdl_op_definition
+class Conv2dOp(WindowOp):
+    """
+    A two-dimensional convolution of (n, c, h, w) with weights (m, c / groups, kh, kw), and a bias (m) if given.
+
+        %y = "nn.conv2d"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
+             dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<1x8x4x4xf32>, ...) -> tensor<1x16x4x4xf32>
+
+    (C1) Input and weights have rank 4, and operands one element type.
+    (C2) Strides and dilations are two numbers of at least 1, pads four of at least 0.
+    (C3) The dilated window fits into the padded input.
+    (C4) `groups` divides c and m, and the weights have c / groups input channels.
+    (C5) The bias has shape (m).
+    """
+
+    name = "nn.conv2d"
+    DEFAULTS: ClassVar[Mapping[str, AttributeLike]] = {
+        "strides": (1, 1),
+        "pads": (0, 0, 0, 0),
+        "dilations": (1, 1),
+        "groups": 1,
+    }
+    w = operand_def()
+    bias = opt_operand_def()
+    dilations = attr_def(DenseArrayBase)
+    groups = attr_def(IntegerAttr)
+    result = result_def()
+
+    def infer(self) -> Tensor:
+        same_element_type(self)
+        weights, groups = shape_of(self.w), integer(self.groups)
+        require(len(weights) == 4, f"(C1) the weights have rank {len(weights)}, must be 4")
+        size = self.slide(weights[2:], ints(self.dilations))
+        batch, channels = shape_of(self.x)[:2]
+        filters = weights[0]
+        divides = groups >= 1 and channels % groups == 0 and filters % groups == 0
+        require(
+            divides and weights[1] * groups == channels,
+            f"(C4) {groups} groups, {channels} channels and weights {weights} do not agree",
+        )
+        if self.bias is not None:
+            require(shape_of(self.bias) == (filters,), f"(C5) the bias must have shape ({filters})")
+        return with_shape(self.x, (batch, filters, *size))
+
+
+class PoolOp(WindowOp):
+    """A window reduced to one number."""
+
+    kernel = attr_def(DenseArrayBase)
+    result = result_def()
+
+    def infer(self) -> Tensor:
+        size = self.slide(ints(self.kernel))
+        pads, kernel = ints(self.pads), ints(self.kernel)
+        small = all(pads[i] < kernel[i % 2] for i in range(4))
+        require(small, f"(C4) pads {pads} reach past the window {kernel}")
+        return with_shape(self.x, (*shape_of(self.x)[:2], *size))
+
+
+@irdl_op_definition
+class MaxPoolOp(PoolOp):
+    """
+    The largest element of each window; padding never wins.
+
+        %y = "nn.max_pool"(%x) {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
+             pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x4x4xf32>) -> tensor<1x8x2x2xf32>
+
+    (C1) The input has rank 4. (C2) Kernel and strides are two numbers of at least 1, pads four of at least 0.
+    (C3) The window fits into the padded input. (C4) Pads are smaller than the kernel.
+    """
+
+    name = "nn.max_pool"
+    DEFAULTS: ClassVar[Mapping[str, AttributeLike]] = {"strides": (1, 1), "pads": (0, 0, 0, 0)}
+
+
+@irdl_op_definition
+class AveragePoolOp(PoolOp):
+    """
+    The mean of each window, over the padding too if `count_pads` is 1.
+
+        %y = "nn.average_pool"(%x) {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>,
+             pads = array<i64: 0, 0, 0, 0>, count_pads = 0 : i64} : (tensor<1x8x4x4xf32>) -> tensor<1x8x2x2xf32>
+
+    (C1) The input has rank 4. (C2) Kernel and strides are two numbers of at least 1, pads four of at least 0.
+    (C3) The window fits into the padded input. (C4) Pads are smaller than the kernel.
+    """
+
+    name = "nn.average_pool"
+    DEFAULTS: ClassVar[Mapping[str, AttributeLike]] = {"strides": (1, 1), "pads": (0, 0, 0, 0), "count_pads": 0}
+    count_pads = attr_def(IntegerAttr)
+
+
+@irdl_op_definition
+class MatmulOp(TensorOp):
+    """
+    The product of the last two axes, (..., m, k) by (..., k, n); the axes before them broadcast.
+
+        %y = "nn.matmul"(%a, %b) : (tensor<2x3x4xf32>, tensor<4x5xf32>) -> tensor<2x3x5xf32>
+
+    (C1) Operands have one element type. (C2) Axes before the last two broadcast.
+    (C3) Both have at least rank 2, and the inner sizes agree.
+    """
+
+    name = "nn.matmul"
+    a = operand_def()
+    b = operand_def()
+    result = result_def()
+
+    def infer(self) -> Tensor:
+        same_element_type(self)
+        a, b = shape_of(self.a), shape_of(self.b)
+        require(min(len(a), len(b)) >= 2 and a[-1] == b[-2], f"(C3) {a} by {b} is no matrix product")
+        return with_shape(self.a, (*broadcast([a[:-2], b[:-2]]), a[-2], b[-1]))
+
+
+@irdl_op_definition
+class GemmOp(TensorOp):
+    """
+    A matrix product (m, k) by (k, n), either transposed on the way, plus a bias that broadcasts to (m, n) if given.
+
+        %y = "nn.gemm"(%a, %b, %c) {transpose_a = 0 : i64, transpose_b = 1 : i64} : (...) -> tensor<1x1000xf32>
+
+    (C1) Operands have one element type. (C2) Both matrices have rank 2, and the inner sizes agree.
+    (C3) The bias broadcasts to (m, n).
+    """
+
+    name = "nn.gemm"
+    DEFAULTS: ClassVar[Mapping[str, AttributeLike]] = {"transpose_a": 0, "transpose_b": 0}
+    a = operand_def()
+    b = operand_def()
+    bias = opt_operand_def()
+    transpose_a = attr_def(IntegerAttr)
+    transpose_b = attr_def(IntegerAttr)
+    result = result_def()
+
+    def infer(self) -> Tensor:
+        same_element_type(self)
+        a, b = shape_of(self.a), shape_of(self.b)
+        require(len(a) == len(b) == 2, f"(C2) {a} by {b} is no product of two matrices")
+        a = a[::-1] if integer(self.transpose_a) else a
+        b = b[::-1] if integer(self.transpose_b) else b
+        require(a[1] == b[0], f"(C2) inner sizes {a[1]} and {b[0]} differ")
+        shape = (a[0], b[1])
+        if self.bias is not None:
+            both = broadcast([shape, shape_of(self.bias)])
+            require(both == shape, f"(C3) a bias {shape_of(self.bias)} does not broadcast to {shape}")
+        return with_shape(self.a, shape)
+
+
+@irdl_op_definition
+class BatchNormOp(TensorOp):
+    """
+    (x - mean) / sqrt(variance + epsilon) * scale + bias for each channel c of (n, c, ...).
+
+        %y = "nn.batch_norm"(%x, %scale, %bias, %mean, %variance) {epsilon = 1.0e-05 : f64} : (...) -> tensor<1x8x4xf32>
+
+    (C1) Operands have one element type. (C2) The input has at least rank 2, all others have shape (c).
+    """
+
+    name = "nn.batch_norm"
+    x = operand_def()
+    scale = operand_def()
+    bias = operand_def()
+    mean = operand_def()
+    variance = operand_def()
+    epsilon = attr_def(FloatAttr)
+    result = result_def()
+
+    def infer(self) -> Tensor:
+        same_element_type(self)
+        shape = shape_of(self.x)
+        require(len(shape) >= 2, f"(C2) the input has rank {len(shape)}, must be at least 2")
+        for operand in self.operands[1:]:
+            require(shape_of(operand) == (shape[1],), f"(C2) {shape_of(operand)} must be ({shape[1]})")
+        return with_shape(self.x, shape)
+
+
+@irdl_op_definition
+class SoftmaxOp(TensorOp):
+    """
+    exp(x) over its sum along `axis`, shifted by the maximum so that nothing overflows.
+
+        %y = "nn.softmax"(%x) {axis = 1 : i64} : (tensor<1x8xf32>) -> tensor<1x8xf32>
+
+    (C1) 0 <= axis < rank.
+    """
+
+    name = "nn.softmax"
+    x = operand_def()
+    axis = attr_def(IntegerAttr)
+    result = result_def()
+
+    def infer(self) -> Tensor:
+        shape, axis = shape_of(self.x), integer(self.axis)
+        require(0 <= axis < len(shape), f"(C1) axis {axis} is outside rank {len(shape)}")
+        return with_shape(self.x, shape)
+
+
+@irdl_op_definition
+class ReduceOp(TensorOp):
+    """
+    The sum, mean or max along `axes`, which stay as size 1.
+
+        %y = "nn.reduce"(%x) {kind = "mean", axes = array<i64: 2, 3>} : (tensor<1x8x4x4xf32>) -> tensor<1x8x1x1xf32>
+
+    (C1) `kind` is sum, mean or max. (C2) `axes` rise strictly within the rank of the input.
+    """
+
+    name = "nn.reduce"
+    x = operand_def()
+    kind = attr_def(StringAttr)
+    axes = attr_def(DenseArrayBase)
+    result = result_def()
+
+    def infer(self) -> Tensor:
+        require(self.kind.data in REDUCTIONS, f"(C1) `{self.kind.data}` is no reduction")
+        shape, axes = shape_of(self.x), ints(self.axes)
+        rising = list(axes) == sorted(set(axes)) and all(0 <= a < len(shape) for a in axes)
+        require(rising, f"(C2) axes {axes} do not rise within rank {len(shape)}")
+        return with_shape(self.x, [1 if i in axes else size for i, size in enumerate(shape)])
