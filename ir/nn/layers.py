@@ -26,15 +26,15 @@ REDUCTIONS = ("sum", "mean", "max")
 
 
 class WindowOp(TensorOp):
-    """A window that slides over the last two axes of (n, c, h, w); pads are (top, left, bottom, right)."""
+    """A window that slides over the last two axes of operand 0, (n, c, h, w); pads are (top, left, bottom, right)."""
 
-    x = operand_def()
+    # The operand itself is declared by each op: xDSL puts operands of a base class after those of the op.
     strides = attr_def(DenseArrayBase)
     pads = attr_def(DenseArrayBase)
 
     def slide(self, kernel: Shape, dilations: Shape = (1, 1)) -> Shape:
         """The output's (h, w) for a window of size `kernel`."""
-        shape, strides, pads = shape_of(self.x), ints(self.strides), ints(self.pads)
+        shape, strides, pads = shape_of(self.operands[0]), ints(self.strides), ints(self.pads)
         require(len(shape) == 4, f"(C1) the input of {self.name} has rank {len(shape)}, must be 4")
         fits = len(strides) == len(dilations) == len(kernel) == 2 and len(pads) == 4
         require(fits and min(*strides, *dilations, *kernel) >= 1 and min(pads) >= 0, "(C2) bad window numbers")
@@ -69,6 +69,7 @@ class Conv2dOp(WindowOp):
         "dilations": (1, 1),
         "groups": 1,
     }
+    x = operand_def()
     w = operand_def()
     bias = opt_operand_def()
     dilations = attr_def(DenseArrayBase)
@@ -95,6 +96,7 @@ class Conv2dOp(WindowOp):
 class PoolOp(WindowOp):
     """A window reduced to one number."""
 
+    x = operand_def()
     kernel = attr_def(DenseArrayBase)
     result = result_def()
 
