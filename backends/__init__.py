@@ -7,7 +7,7 @@ Other packages register a class under the entry-point group `dovetail.backends`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,8 +30,6 @@ class EmitContext:
 
     base_dir: Path = Path()
     """folder that paths in the graph, such as `graph: tts.onnx`, are relative to"""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """settings by backend name, such as `{"manifests": {"images": {...}}}`"""
 
 
 class Backend(Protocol):
