@@ -9,6 +9,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -232,7 +233,7 @@ class Distribution:
             case "samples":
                 mean = math.fsum(self.params) / len(self.params)
                 return mean, math.fsum((x - mean) ** 2 for x in self.params) / len(self.params)
-        stretches = [(q - p, a, b) for (p, a), (q, b) in zip(self._knots, self._knots[1:], strict=False)]
+        stretches = [(q - p, a, b) for (p, a), (q, b) in pairwise(self._knots)]
         mean = math.fsum(w * (a + b) / 2 for w, a, b in stretches)
         square = math.fsum(w * (a * a + a * b + b * b) / 3 for w, a, b in stretches)
         return mean, max(0.0, square - mean * mean)
@@ -249,7 +250,7 @@ def _piecewise_cdf(knots: tuple[tuple[float, float], ...], x: float) -> float:
 
 
 def _piecewise_quantile(knots: tuple[tuple[float, float], ...], q: float) -> float:
-    for (p, a), (r, b) in zip(knots, knots[1:], strict=False):
+    for (p, a), (r, b) in pairwise(knots):
         if q <= r:
             return a + (b - a) * (q - p) / (r - p) if r > p else b
     return knots[-1][1]
@@ -272,8 +273,8 @@ def _fault(kind: str, params: tuple[float, ...]) -> str | None:
         ps, vs = params[::2], params[1::2]
         if len(ps) != len(vs) or ps[-1] > 1:
             return "it takes pairs of a probability in 0..1 and a value"
-        if any(a >= b for a, b in zip(ps, ps[1:], strict=False)):
+        if any(a >= b for a, b in pairwise(ps)):
             return "its probabilities do not rise"
-        if any(a > b for a, b in zip(vs, vs[1:], strict=False)):
+        if any(a > b for a, b in pairwise(vs)):
             return "its values fall"
     return None
