@@ -10,8 +10,8 @@ from xdsl.ir import Dialect
 
 DIALECTS = {
     "agent": (".agent", "Agent"),
-    "llm": (".llm", "LLM"),
-    "nn": (".nn", "NN"),
+    "llm": (".llm", "Llm"),
+    "nn": (".nn", "Nn"),
     "plan": (".plan", "Plan"),
 }
 """Dialect name -> its module and its name there."""

@@ -130,4 +130,4 @@ def node_and_part(op: Operation) -> tuple[str, str]:
     raise TypeError(f"`{op.name}` is no node of a graph")
 
 
-LLM = Dialect("llm", [PrefillOp, DecodeOp, KVTransferOp], [])
+Llm = Dialect("llm", [PrefillOp, DecodeOp, KVTransferOp], [])

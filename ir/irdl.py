@@ -1,0 +1,216 @@
+"""Our dialects as IRDL text, so that MLIR itself can verify the modules that we print.
+
+IRDL says: which attributes an op must have and of which kind, how many operands, results and regions, and their types.
+It cannot say: optional attributes (any may be present beside those named), the length of an array, verifier
+code, traits. Those stay with xDSL's verifier; `no_terminator_ops` lists the one trait that MLIR must be told of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from xdsl.dialects.builtin import DenseArrayBase
+from xdsl.ir import Attribute, Dialect, Operation, TypeAttribute
+from xdsl.irdl import (
+    AllOf,
+    AnyOf,
+    AttrConstraint,
+    BaseAttr,
+    EqAttrConstraint,
+    IRDLOperation,
+    MessageConstraint,
+    OpDef,
+    OptAttributeDef,
+    OptionalDef,
+    ParamAttrConstraint,
+    ParamAttrDef,
+    ParametrizedAttribute,
+    RangeConstraint,
+    RangeOf,
+    RangeVarConstraint,
+    RegionDef,
+    SingleBlockRegionDef,
+    SingleOf,
+    VarConstraint,
+    VariadicDef,
+)
+from xdsl.traits import NoTerminator
+
+BUILTIN_NAMES = {
+    "array": "array",
+    "dense": "dense_typed_elements",
+    "dictionary": "dictionary",
+    "float": "float",
+    "fun": "function",
+    "function": "function",
+    "integer": "integer",
+    "integer_type": "integer",
+    "string": "string",
+    "symbol_ref": "symbol_ref",
+    "tensor": "tensor",
+    "unit": "unit",
+    "memref": "memref",
+    "vector": "vector",
+    "bf16": "bf16",
+    "f16": "f16",
+    "f32": "f32",
+    "f64": "f64",
+    "index": "index",
+}
+"""xDSL's name of a builtin attribute or type -> MLIR's, without `builtin.`; others are not constrained."""
+
+
+@dataclass
+class _Body:
+    """The lines of one `irdl.operation` or `irdl.attribute`, with a counter for its SSA names."""
+
+    lines: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def add(self, text: str) -> str:
+        """One line that defines a value; returns the value's name."""
+        name = f"%{len([line for line in self.lines if ' = ' in line and line.startswith('%')])}"
+        self.lines.append(f"{name} = {text}")
+        return name
+
+    def constraint(self, constraint: AttrConstraint | None) -> str:
+        """Lines for `constraint`, or for `irdl.any` where IRDL cannot say it; the name of the value."""
+        text = self._text(constraint) if constraint is not None else None
+        if text is not None and text.startswith("%"):
+            return text
+        return self.add(text or "irdl.any")
+
+    def _text(self, constraint: AttrConstraint) -> str | None:
+        match constraint:
+            case VarConstraint():  # one SSA value used twice means equal, as one variable does
+                if constraint.name not in self.variables:
+                    self.variables[constraint.name] = self.constraint(constraint.constraint)
+                return self.variables[constraint.name]
+            case MessageConstraint():
+                return self._text(constraint.constr)
+            case EqAttrConstraint():
+                return f"irdl.is {constraint.attr}"
+            case BaseAttr():
+                return _base(constraint.attr)
+            case ParamAttrConstraint():
+                return self._parametric(constraint)
+            case AnyOf():
+                return self._any_of(constraint)
+            case AllOf():
+                texts = [text for each in constraint.attr_constrs if (text := self._text(each))]
+                return texts[0] if texts else None
+        return None
+
+    def _any_of(self, constraint: AnyOf) -> str | None:
+        texts = [self._text(each) for each in constraint.attr_constrs]
+        if None in texts:
+            return None
+        values = [self.add(text) for text in dict.fromkeys(texts) if text]
+        return values[0] if len(values) == 1 else f"irdl.any_of({', '.join(values)})"
+
+    def _parametric(self, constraint: ParamAttrConstraint) -> str | None:
+        base = _base(constraint.base_attr)
+        if base is None or not base.startswith("irdl.base @"):
+            return base
+        parameters = ", ".join(self.constraint(each) for each in constraint.param_constrs)
+        return f"irdl.parametric {base.removeprefix('irdl.base ')}<{parameters}>"
+
+    def list_of(self, fields: Iterable[tuple[str, str]], keyword: str) -> None:
+        """`irdl.operands(x: %0, y: %1)` and its like; nothing for no fields."""
+        items = ", ".join(f"{name}: {value}" for name, value in fields)
+        if items:
+            self.lines.append(f"irdl.{keyword}({items})")
+
+
+def export_irdl(dialects: Iterable[Dialect]) -> str:
+    """A module that defines `dialects`; a dialect must come after those whose attributes it uses.
+
+    ValueError for what MLIR could not read back: properties, successors, a variadic region.
+    """
+    return "\n".join(_dialect(dialect) for dialect in dialects)
+
+
+def no_terminator_ops(dialects: Iterable[Dialect]) -> list[str]:
+    """Names of the ops whose blocks need no terminator."""
+    return [op.name for dialect in dialects for op in dialect.operations if op.has_trait(NoTerminator)]
+
+
+def _dialect(dialect: Dialect) -> str:
+    parts = [f"irdl.dialect @{dialect.name} {{"]
+    for attribute in dialect.attributes:
+        if issubclass(attribute, ParametrizedAttribute):
+            kind = "type" if issubclass(attribute, TypeAttribute) else "attribute"
+            parts += _block(kind, _local(attribute.name), _parameters(attribute.get_irdl_definition()))
+    for op in dialect.operations:
+        parts += _block("operation", _local(op.name), _operation(op))
+    return "\n".join([*parts, "}", ""])
+
+
+def _block(kind: str, name: str, body: _Body) -> list[str]:
+    return [f"  irdl.{kind} @{name} {{", *(f"    {line}" for line in body.lines), "  }"]
+
+
+def _parameters(definition: ParamAttrDef) -> _Body:
+    body = _Body()
+    body.list_of([(name, body.constraint(param.constr)) for name, param in definition.parameters], "parameters")
+    return body
+
+
+def _operation(op: type[Operation]) -> _Body:
+    assert issubclass(op, IRDLOperation)
+    definition, body = op.get_irdl_definition(), _Body()
+    if definition.properties or definition.successors:
+        raise ValueError(f"`{op.name}` has properties or successors, which IRDL dialects in MLIR have not")
+    _attributes(definition, body)
+    for keyword, fields in (("operands", definition.operands), ("results", definition.results)):
+        values = [(name, _variadicity(each) + _range(body, each.constr)) for name, each in fields]
+        body.list_of(values, keyword)
+    body.list_of([(name, _region(op, body, region)) for name, region in definition.regions], "regions")
+    return body
+
+
+def _attributes(definition: OpDef, body: _Body) -> None:
+    required = {name: each for name, each in definition.attributes.items() if not isinstance(each, OptAttributeDef)}
+    items = ", ".join(f'"{name}" = {body.constraint(each.constr)}' for name, each in required.items())
+    if items:
+        body.lines.append(f"irdl.attributes {{{items}}}")
+
+
+def _variadicity(field: object) -> str:
+    if isinstance(field, OptionalDef):
+        return "optional "
+    return "variadic " if isinstance(field, VariadicDef) else ""
+
+
+def _range(body: _Body, constraint: RangeConstraint) -> str:
+    match constraint:
+        case RangeOf() | SingleOf():
+            return body.constraint(constraint.constr)
+        case RangeVarConstraint():
+            return _range(body, constraint.constraint)
+    return body.constraint(None)
+
+
+def _region(op: type[Operation], body: _Body, region: RegionDef) -> str:
+    if isinstance(region, VariadicDef):
+        raise ValueError(f"`{op.name}` has a variadic region, which IRDL has not")
+    return body.add("irdl.region with size 1" if isinstance(region, SingleBlockRegionDef) else "irdl.region")
+
+
+def _base(attribute: type[Attribute]) -> str | None:
+    """`irdl.base` of an attribute or type, by MLIR's name of it; None where it has no such name."""
+    if not isinstance(getattr(attribute, "name", None), str):  # an abstract class: no one attribute
+        return None
+    mark = "!" if issubclass(attribute, TypeAttribute) else "#"
+    if attribute is DenseArrayBase:
+        return 'irdl.base "#builtin.dense_array"'
+    if "." in attribute.name:
+        dialect, _, local = attribute.name.partition(".")
+        return f"irdl.base @{dialect}::@{local}"
+    name = BUILTIN_NAMES.get(attribute.name)
+    return f'irdl.base "{mark}builtin.{name}"' if name else None
+
+
+def _local(name: str) -> str:
+    return name.partition(".")[2]

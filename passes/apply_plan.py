@@ -1,0 +1,100 @@
+"""`apply-plan`: write a plan that is given as data into the module, so that the plan prints as IR."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, StringAttr, SymbolRefAttr, f64, i64
+from xdsl.ir import Attribute, Operation
+from xdsl.passes import ModulePass
+
+from ..ir.diagnostics import Diagnostic, InputError
+from ..ir.plan import PlaceOp, PoolOp, TransferOp, plan_of
+
+DEGREES = ("tp", "pp", "ep", "dp")
+
+
+@dataclass(frozen=True)
+class ApplyPlanPass(ModulePass):
+    """
+    Adds the pools, placements and transfers of the plan.json `file` to the module's `plan.plan`.
+
+    Promise: nothing is decided here; what the plan says is written down, and the verifier of `plan.plan` says
+    whether it places every piece.
+    """
+
+    name: ClassVar[str] = "apply-plan"
+    file: str
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        try:
+            plan = json.loads(Path(self.file).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError([Diagnostic("plan", f"cannot read the plan `{self.file}`: {error}")]) from error
+        apply_plan(op, plan)
+
+
+def apply_plan(module: ModuleOp, plan: Mapping[str, Any]) -> None:
+    """Add `pools`, `placements` and `transfers` of `plan`, in the form of plan.json, to the module's `plan.plan`.
+
+    InputError where the module has no pieces yet or the plan lacks a field.
+    """
+    target = plan_of(module)
+    if target is None:
+        raise InputError([Diagnostic("pass", "`apply-plan` needs the pieces that `partition-pieces` adds")])
+    try:
+        ops: list[Operation] = [_pool(pool) for pool in plan["pools"]]
+        ops += [_place(place) for place in plan["placements"]]
+        ops += [_transfer(transfer) for transfer in plan["transfers"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError([Diagnostic("plan", f"the plan is not of the form of plan.json: {error}")]) from error
+    for op in ops:
+        op.location = target.location
+    target.body.block.add_ops(ops)
+
+
+def _pool(pool: Mapping[str, Any]) -> PoolOp:
+    attributes: dict[str, Attribute] = {
+        "sym_name": StringAttr(pool["id"]),
+        "device": StringAttr(pool["device"]),
+        "replicas": _integer(pool["replicas"]),
+    }
+    attributes |= {key: _integer(pool["parallel"][key]) for key in DEGREES if key in pool.get("parallel", {})}
+    if pool.get("max_batch"):
+        attributes["max_batch"] = _integer(pool["max_batch"])
+    return PoolOp(attributes=attributes)
+
+
+def _place(place: Mapping[str, Any]) -> PlaceOp:
+    attributes: dict[str, Attribute] = {
+        "piece": SymbolRefAttr(place["piece"]),
+        "pool": SymbolRefAttr(place["pool"]),
+        "share": _float(place["share"]),
+    }
+    if place.get("latency_s") is not None:
+        attributes["latency_s"] = _float(place["latency_s"])
+    return PlaceOp(attributes=attributes)
+
+
+def _transfer(transfer: Mapping[str, Any]) -> TransferOp:
+    return TransferOp(
+        attributes={
+            "from": SymbolRefAttr(transfer["from"]),
+            "to": SymbolRefAttr(transfer["to"]),
+            "bytes": _float(transfer["bytes"]),
+            "latency_s": _float(transfer["latency_s"]),
+        }
+    )
+
+
+def _integer(value: int) -> IntegerAttr:
+    return IntegerAttr(int(value), i64)
+
+
+def _float(value: float) -> FloatAttr:
+    return FloatAttr(float(value), f64)
