@@ -1,0 +1,76 @@
+"""How long work takes on a device: the roofline (Williams et al. 2009), with launches as a term of their own.
+
+time = max(flops / (peak x efficiency), bytes / (bandwidth x efficiency)) + launches x overhead
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from .cost import Cost
+from .hardware import Device
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """What a kind of device reaches of its data sheet, and what each kernel and step costs besides."""
+
+    compute: float
+    """share of peak FLOP/s"""
+    bandwidth: float
+    """share of peak bytes/s"""
+    launch_s: float
+    """[s] for each kernel"""
+    step_s: float
+    """[s] for each step of a serving engine: scheduling, sampling"""
+    sequence_s: float
+    """[s] for each sequence of a step"""
+    quality: str
+    source: str
+
+
+EFFICIENCY: Mapping[str, Efficiency] = MappingProxyType(
+    {
+        "gpu": Efficiency(0.65, 0.80, 2.5e-6, 1.0e-3, 20e-6, "guess", "usual for serving with CUDA graphs"),
+        "npu": Efficiency(0.55, 0.80, 2.0e-6, 1.0e-3, 20e-6, "guess", "as a gpu, with less of its peak"),
+        "cpu": Efficiency(0.50, 0.70, 1.0e-6, 0.5e-3, 20e-6, "guess", "usual for tuned libraries"),
+    }
+)
+
+FALLBACK: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "fp4": ("fp4", "fp8", "bf16", "fp16", "fp32"),
+        "int4": ("bf16", "fp16", "fp32"),
+        "fp8": ("fp8", "bf16", "fp16", "fp32"),
+        "int8": ("int8", "bf16", "fp16", "fp32"),
+        "bf16": ("bf16", "fp16", "fp32"),
+        "fp16": ("fp16", "bf16", "fp32"),
+        "fp32": ("fp32", "bf16", "fp16"),
+    }
+)
+"""Where a device cannot compute in a precision, weights stay stored in it and the arithmetic takes the next."""
+
+
+def efficiency(device: Device) -> Efficiency:
+    """What the kind of `device` reaches."""
+    return EFFICIENCY[device.kind]
+
+
+def compute_dtype(device: Device, precision: str) -> str:
+    """The dtype in which `device` computes with operands stored in `precision` (fp8 on an A100: bf16)."""
+    known = (dtype for dtype in FALLBACK[precision] if device.flops_per_s.get(dtype))
+    dtype = next(known, None)
+    if dtype is None:
+        raise ValueError(f"`{device.id}` has no FLOP/s for `{precision}` nor for what stands in for it")
+    return dtype
+
+
+def time_s(cost: Cost, device: Device, precision: str) -> float:
+    """[s] that the work takes on `device` with operands in `precision`."""
+    reached = efficiency(device)
+    peak = device.flops_per_s[compute_dtype(device, precision)]
+    compute_s = cost.flops / (peak * reached.compute)
+    memory_s = (cost.read_bytes + cost.write_bytes) / (device.bandwidth_bytes_per_s * reached.bandwidth)
+    return max(compute_s, memory_s) + cost.launches * reached.launch_s

@@ -1,0 +1,200 @@
+"""Time and memory of a language model on a group of devices: prefill, decode steps, KV cache.
+
+Equations are numbered as in `docs/math/serving.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .collectives import all_reduce_s, point_to_point_s
+from .cost import Cost
+from .hardware import Device
+from .models import LLM
+from .networks import Network
+from .precision import bytes_per_element
+from .roofline import efficiency, time_s
+
+ACTIVATION_BYTES_PER_ELEMENT = 2.0
+"""activations stay in 16 bits, whatever the weights are in"""
+PREFILL_CHUNK_TOKENS = 8192
+"""tokens that an engine prefills at once: the default of vLLM (`max_num_batched_tokens`) and of TensorRT-LLM"""
+KERNELS_PER_LAYER = 9
+"""launches of a layer besides attention: norms, projections, rotary embedding, cache write, gated network"""
+RUNTIME_BYTES_PER_DEVICE = 1.5e9
+"""context, libraries and communication buffers of one device (guess; 1-2 GB is usual)"""
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """How one replica spreads over devices: `tp` within each of `pp` stages.
+
+    Copies beyond one are replicas, and experts are split like other weights: `ep` and `dp` other than 1 are refused.
+    """
+
+    tp: int = 1
+    pp: int = 1
+    ep: int = 1
+    dp: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.tp, self.pp) < 1 or (self.ep, self.dp) != (1, 1):
+            raise ValueError(f"{self} is not costed: tp and pp must be at least 1, ep and dp must be 1")
+
+    @property
+    def devices(self) -> int:
+        """Devices of one replica."""
+        return self.tp * self.pp
+
+
+def fits_shape(llm: LLM, parallel: Parallel) -> bool:
+    """Whether the model can be cut so: heads, feed-forward width and layers divide evenly.
+
+    KV heads may be fewer than `tp` if they divide it; each is then held by several devices.
+    """
+    tp, kv = parallel.tp, llm.kv_heads
+    whole = llm.heads % tp == 0 and llm.ffn % tp == 0 and llm.layers % parallel.pp == 0
+    return whole and (kv % tp == 0 or tp % kv == 0)
+
+
+def weight_bytes_per_device(llm: LLM, parallel: Parallel, precision: str | None = None) -> float:
+    """[bytes] of weights that each device of a replica holds. Equation (1)."""
+    return llm.weight_bytes(precision) / parallel.devices
+
+
+def kv_bytes_per_device(llm: LLM, parallel: Parallel, tokens: float, kv_precision: str = "bf16") -> float:
+    """[bytes] of KV cache for `tokens` of context in all sequences, on each device of a replica. Equation (2)."""
+    return tokens * llm.kv_bytes_per_token(kv_precision) / (min(parallel.tp, llm.kv_heads) * parallel.pp)
+
+
+def activation_bytes_per_device(
+    llm: LLM, parallel: Parallel, batch: int, prompt_tokens: float = PREFILL_CHUNK_TOKENS
+) -> float:
+    """[bytes] of activations at the fullest point of a step, with the runtime's own. Equation (3).
+
+    Residual stream in and out, the two halves of the gated network, and the logits in fp32.
+    """
+    tokens = max(float(batch), min(prompt_tokens, PREFILL_CHUNK_TOKENS))
+    width = 2 * llm.hidden + (2 * llm.ffn * max(1, llm.experts_per_token)) / parallel.tp
+    logits = 4.0 * batch * llm.vocab / parallel.tp
+    return tokens * width * ACTIVATION_BYTES_PER_ELEMENT + logits + RUNTIME_BYTES_PER_DEVICE
+
+
+def prefill_s(
+    llm: LLM,
+    device: Device,
+    parallel: Parallel,
+    precision: str | None,
+    prompt_tokens: float,
+    cached_tokens: float = 0.0,
+    batch: int = 1,
+) -> float:
+    """[s] to the first token of `batch` prompts of `prompt_tokens`, of which `cached_tokens` are in the cache.
+
+    Equation (4): the work of the new tokens through all stages, with what they attend to.
+    """
+    new = max(1.0, prompt_tokens - cached_tokens)
+    pairs = new * (new + 1) / 2 + new * min(cached_tokens, prompt_tokens)
+    work = step_work(llm, parallel, precision, batch * new, batch * pairs, batch * prompt_tokens, batch)
+    return _step_s(work, llm, device, parallel, precision, batch * new)
+
+
+def decode_step_s(
+    llm: LLM,
+    device: Device,
+    parallel: Parallel,
+    precision: str | None,
+    kv_precision: str = "bf16",
+    batch: float = 1,
+    context_tokens: float = 1,
+) -> float:
+    """[s] of one decode step of `batch` sequences, each with `context_tokens` behind it. Equation (5)."""
+    context = batch * context_tokens
+    work = step_work(llm, parallel, precision, batch, context, context, batch, kv_precision)
+    return _step_s(work, llm, device, parallel, precision, batch) + efficiency(device).sequence_s * batch
+
+
+def tbt_s(
+    llm: LLM,
+    device: Device,
+    parallel: Parallel,
+    precision: str | None,
+    kv_precision: str = "bf16",
+    batch: float = 1,
+    prompt_tokens: float = 1,
+    output_tokens: float = 1,
+    cached_tokens: float = 0.0,
+) -> float:
+    """[s] between tokens under continuous batching, prefill and decode in one server. Equation (6).
+
+    The decode step at the mean context, and the prefills of the others that stop it: with `batch` sequences
+    in flight, (batch - 1) / output_tokens of them start in each step.
+    """
+    context = prompt_tokens + output_tokens / 2
+    step = decode_step_s(llm, device, parallel, precision, kv_precision, batch, context)
+    stall = prefill_s(llm, device, parallel, precision, prompt_tokens, cached_tokens)
+    return step + max(0.0, batch - 1) / max(1.0, output_tokens) * stall
+
+
+def step_work(
+    llm: LLM,
+    parallel: Parallel,
+    precision: str | None,
+    tokens: float,
+    pairs: float,
+    context: float,
+    sequences: float,
+    kv_precision: str = "bf16",
+) -> tuple[Cost, Cost]:
+    """Work of one device over all stages of a step: (matrix products, attention). Equations (10) and (11).
+
+    `tokens` are new in this step, `pairs` how many (query, key) pairs they make, `context` how many tokens of KV
+    cache are read, `sequences` how many rows the head has.
+    """
+    size, tp = bytes_per_element(precision or llm.precision), parallel.tp
+    networks = llm.experts_per_token or 1
+    router = llm.hidden * llm.experts
+    active = llm.attention_parameters + router + networks * llm.expert_parameters
+    flops = 2 * tokens * llm.layers * active + 2 * sequences * llm.embedding_parameters
+    touched = router + llm.distinct_experts(tokens) * llm.expert_parameters
+    attention_size = 2.0 if size < 1 else size
+    weights = llm.layers * (llm.attention_parameters * attention_size + touched * size)
+    weights += llm.embedding_parameters * max(size, 2.0)
+    width = 4 * llm.hidden + (2 * llm.heads * llm.head_dim + 3 * networks * llm.ffn) / tp
+    moved = tokens * llm.layers * width * ACTIVATION_BYTES_PER_ELEMENT
+    products = Cost(flops / tp, weights / tp + moved / 2, moved / 2, llm.layers * KERNELS_PER_LAYER)
+    kv_bytes = llm.kv_bytes_per_token(kv_precision) / min(tp, llm.kv_heads)
+    pair_flops = 4 * pairs * llm.layers * llm.heads * llm.head_dim / tp
+    return products, Cost(pair_flops, context * kv_bytes, tokens * kv_bytes, llm.layers)
+
+
+def _step_s(
+    work: tuple[Cost, Cost], llm: LLM, device: Device, parallel: Parallel, precision: str | None, tokens: float
+) -> float:
+    """(12) matrix products at `precision`, attention in 16 bits, collectives, and what a step costs besides."""
+    products, attention = work
+    compute = time_s(products, device, precision or llm.precision) + time_s(attention, device, "bf16")
+    message = tokens * llm.hidden * ACTIVATION_BYTES_PER_ELEMENT
+    return compute + _collectives_s(llm, device, parallel, message) + efficiency(device).step_s
+
+
+def _collectives_s(llm: LLM, device: Device, parallel: Parallel, message_bytes: float) -> float:
+    """(13) two all-reduces a layer over `tp`, and a message between stages, over the links of the chassis."""
+    if parallel.devices == 1:
+        return 0.0
+    if not device.link_bandwidth_bytes_per_s:
+        raise ValueError(f"`{device.id}` has no link to other devices, so {parallel} cannot be costed")
+    link = (device.link_bandwidth_bytes_per_s, device.link_latency_s)
+    reduce = 2 * llm.layers * all_reduce_s(message_bytes, parallel.tp, *link)
+    return reduce + (parallel.pp - 1) * point_to_point_s(message_bytes, *link)
+
+
+def kv_transfer_s(size_bytes: float, bandwidth_bytes_per_s: float, latency_s: float = 0.0) -> float:
+    """[s] to move a KV cache over a link: latency + bytes / bandwidth; 0 bytes take no time."""
+    return latency_s + size_bytes / bandwidth_bytes_per_s if size_bytes else 0.0
+
+
+def network_s(network: Network, device: Device, precision: str | None, inputs: dict[str, float]) -> float:
+    """[s] of one visit of `network` on one device; ValueError where `inputs` lacks what the network is sized by."""
+    used = precision or network.precision
+    return sum(count * time_s(cost, device, used) for cost, count in network.phases(used, inputs))
