@@ -52,6 +52,7 @@ from .layers import (
     PoolOp,
     ReduceOp,
     SoftmaxOp,
+    WindowOp,
 )
 from .layout import BroadcastOp, ConcatOp, FillOp, ReshapeOp, SliceOp, TransposeOp, WeightOp
 from .module import NnModule, body_of, build_main, main_of
@@ -107,6 +108,7 @@ __all__ = [
     "TransposeOp",
     "UnaryOp",
     "WeightOp",
+    "WindowOp",
     "body_of",
     "broadcast",
     "build_main",
