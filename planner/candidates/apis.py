@@ -1,0 +1,56 @@
+"""Hosted APIs: no devices to count, a price for each token, and the latency that the provider states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...ir.distribution import Distribution
+from ...ir.fleet import DeviceSpec
+from ...ir.llm import DecodeOp, PrefillOp
+from ..placement.problem import Option, Pool, VisitTime
+from .llm import decode_time, first_of, visits_of
+from .setting import Setting, allowed
+
+
+def api_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    """One pool for each hosted API, with every language-model node whose model it serves."""
+    for spec in setting.fleet.devices:
+        if spec.kind != "api":
+            continue
+        pool = Pool(id=f"{spec.name}/api", device=spec.name, location=spec.name, whole_nodes=True)
+        options = [
+            option
+            for node, prefill, decode, _ in setting.llm_nodes
+            if prefill.model.data in spec.api_models and allowed(prefill, spec.name)
+            for option in _options(setting, spec, pool, node, prefill, decode)
+        ]
+        if options:
+            yield pool, tuple(options)
+
+
+def _options(
+    setting: Setting, spec: DeviceSpec, pool: Pool, node: str, prefill: PrefillOp, decode: DecodeOp
+) -> Iterator[Option]:
+    """Input tokens are paid at prefill and output tokens at decode; a cached prefix is paid like the rest."""
+    shares = setting.visits[node]
+    visits = visits_of(prefill, decode, len(shares))
+    price, gap = spec.price, spec.tbt_s or 0.0
+    ttft = Distribution.point(spec.ttft_s or 0.0)
+    paid_in = sum(share * v.prompt for share, v in zip(shares, visits, strict=True))
+    paid_out = sum(share * v.output for share, v in zip(shares, visits, strict=True))
+    yield Option(
+        f"{node}.prefill",
+        pool.id,
+        (VisitTime(ttft, ttft),) * len(visits),
+        load=0.0,
+        usd_per_request=paid_in * (price.input_usd_per_token or 0.0),
+    )
+    total = decode_time(decode, gap)
+    yield Option(
+        f"{node}.decode",
+        pool.id,
+        (VisitTime(first_of(total, gap), total),) * len(visits),
+        load=0.0,
+        usd_per_request=paid_out * (price.output_usd_per_token or 0.0),
+        tbt_s=(gap,) * len(visits),
+    )

@@ -1,0 +1,262 @@
+"""Language models on one's own devices: prefill and decode in one server, or each in its own pool.
+
+Times of one visit with prompt p, of which c tokens are cached, and o output tokens (the first from prefill):
+
+    apart     prefill  T_p(p - c | c)             decode  (o - 1) s(B, p + o/2)        TBT = s + KV transfer / (o - 1)
+    together  the same, but each of the other B - 1 requests of the batch is prefilled once while this one decodes:
+                                                  decode  (o - 1) (s + (B - 1) T_p / o)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ...costmodel import serving
+from ...costmodel.hardware import Device
+from ...costmodel.models import LLM
+from ...ir.distribution import Distribution
+from ...ir.llm import DecodeOp, PrefillOp
+from ..placement.problem import Option, Pool, VisitTime
+from .setting import Setting, WaitClass, allowed
+
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+DEGREES = (1, 2, 4, 8)
+TOKEN_QUANTILE = 0.999
+"""Memory is sized for contexts up to this quantile of the token counts."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Token counts of one visit."""
+
+    prompt: float
+    cached: float
+    output: float
+
+    @property
+    def context(self) -> float:
+        """Mean context while decoding [tokens]."""
+        return self.prompt + self.output / 2
+
+
+def visits_of(prefill: PrefillOp, decode: DecodeOp, count: int) -> tuple[Visit, ...]:
+    """Mean token counts of visits 1 to `count`: the prompt grows, and what was read before is cached."""
+    first, growth = prefill.prompt_tokens.value.mean, prefill.prompt_growth.value.data
+    output = decode.output_tokens.value.mean
+    cached = (prefill.cached_prefix_tokens.value.data, *(first + growth * k for k in range(count - 1)))
+    return tuple(Visit(first + growth * k, cached[k], output) for k in range(count))
+
+
+def decode_time(decode: DecodeOp, gap_s: float) -> Distribution:
+    """All tokens after the first, `gap_s` apart [s]."""
+    output = decode.output_tokens.value
+    if output.kind == "point":
+        return Distribution.point(max(0.0, output.mean - 1) * gap_s)
+    # One gap too many for a random length, so that no time is ever negative: below 1 % from 100 tokens on.
+    return output.scaled(gap_s)
+
+
+def first_of(total: Distribution, gap_s: float) -> Distribution:
+    """The first token of decode comes one gap in, and not after the last."""
+    return Distribution.point(gap_s) if total.minimum >= gap_s else total
+
+
+@dataclass(frozen=True)
+class Server:
+    """One way to run a language model: a device, how many of them, and the batch."""
+
+    llm: LLM
+    device: Device
+    parallel: serving.Parallel
+    precision: str
+    kv_precision: str
+    batch: int
+
+    def prefill_s(self, visit: Visit) -> float:
+        return serving.prefill_s(self.llm, self.device, self.parallel, self.precision, visit.prompt, visit.cached)
+
+    def step_s(self, visit: Visit) -> float:
+        return serving.decode_step_s(
+            self.llm, self.device, self.parallel, self.precision, self.kv_precision, self.batch, visit.context
+        )
+
+
+@dataclass(frozen=True)
+class Call:
+    """A node of the graph that calls a language model, with its mean visits."""
+
+    node: str
+    prefill: PrefillOp
+    decode: DecodeOp
+    visits: tuple[Visit, ...]
+    mass: tuple[float, ...]
+    """Share of requests that make each visit."""
+
+    def spread(self, seconds: float) -> Distribution:
+        """Prefill times that go with the prompt's length about their mean `seconds`."""
+        prompt = self.prefill.prompt_tokens.value
+        return prompt.scaled(seconds / prompt.mean)
+
+    @property
+    def longest(self) -> float:
+        """Tokens in the KV cache of the longest visit, at TOKEN_QUANTILE of random counts."""
+        grown = self.visits[-1].prompt - self.visits[0].prompt
+        prompt, output = self.prefill.prompt_tokens.value, self.decode.output_tokens.value
+        return prompt.quantile(TOKEN_QUANTILE) + grown + output.quantile(TOKEN_QUANTILE)
+
+
+def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    """Every pool for every model that nodes of the graph call, with the nodes' pieces in it."""
+    groups: dict[tuple[str, str, str], list[Call]] = {}
+    for node, prefill, decode, _ in setting.llm_nodes:
+        if prefill.profile is not None or prefill.model.data not in setting.llms:
+            continue
+        llm = setting.llms[prefill.model.data]
+        precision = prefill.precision.data if prefill.precision else llm.precision
+        kv_precision = prefill.kv_precision.data if prefill.kv_precision else "bf16"
+        mass = setting.visits[node]
+        call = Call(node, prefill, decode, visits_of(prefill, decode, len(mass)), mass)
+        groups.setdefault((prefill.model.data, precision, kv_precision), []).append(call)
+    for (model, precision, kv_precision), calls in groups.items():
+        for name, device in setting.devices.items():
+            if device.kind != "cpu":
+                for server in _servers(setting.llms[model], device, precision, kv_precision, calls):
+                    yield from _pools(setting, name, server, calls)
+
+
+def _servers(llm: LLM, device: Device, precision: str, kv: str, calls: list[Call]) -> Iterator[Server]:
+    """Degrees of tensor parallelism and batches whose weights and caches fit the device."""
+    asked = {op.value.data for call in calls if (op := call.prefill.tp) is not None}
+    pipeline = max((op.value.data for call in calls if (op := call.prefill.pp) is not None), default=1)
+    for tp in sorted(asked) or DEGREES:
+        parallel = serving.Parallel(tp=tp, pp=pipeline)
+        if tp > device.chassis or not serving.fits_shape(llm, parallel):
+            continue
+        for batch in BATCHES:
+            server = Server(llm, device, parallel, precision, kv, batch)
+            if _memory(server, calls, batch) > device.memory_bytes:
+                break
+            yield server
+
+
+def _memory(server: Server, calls: list[Call], sequences: int) -> float:
+    """Bytes on one device: weights once, and room for `sequences` longest contexts of one of the calls."""
+    return _weights(server) + min(_state(server, call, sequences) for call in calls)
+
+
+def _weights(server: Server) -> float:
+    return serving.weight_bytes_per_device(server.llm, server.parallel, server.precision)
+
+
+def _state(server: Server, call: Call, sequences: int) -> float:
+    tokens = sequences * call.longest
+    return serving.kv_bytes_per_device(
+        server.llm, server.parallel, tokens, server.kv_precision
+    ) + serving.activation_bytes_per_device(server.llm, server.parallel, sequences, call.longest)
+
+
+def _pools(setting: Setting, name: str, server: Server, calls: list[Call]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    """The three roles of a server: both phases in it, prefill alone (no batch needed), decode alone."""
+    calls = [call for call in calls if allowed(call.prefill, name)]
+    roles = ("both", "decode", "prefill") if server.batch == 1 else ("both", "decode")
+    for role in roles:
+        timed = [(call, _times(server, call, role)) for call in calls]
+        for wait in setting.wait_classes if calls else ():
+            yield _pool(setting, name, server, role, wait, timed)
+
+
+@dataclass(frozen=True)
+class _Times:
+    """Seconds of the visits of one call in one role."""
+
+    prefill: tuple[float, ...]
+    gap: tuple[float, ...]
+    """Between tokens."""
+
+    def slot_s(self, call: Call, role: str) -> tuple[float, ...]:
+        """How long each visit holds a slot of the batch."""
+        decode = [(v.output - 1) * g for v, g in zip(call.visits, self.gap, strict=True)]
+        if role == "prefill":
+            return self.prefill
+        if role == "decode":
+            return tuple(decode)
+        return tuple(p + d for p, d in zip(self.prefill, decode, strict=True))
+
+
+def _times(server: Server, call: Call, role: str) -> _Times:
+    prefill = tuple(server.prefill_s(visit) for visit in call.visits)
+    steps = [server.step_s(visit) for visit in call.visits]
+    if role != "both":
+        return _Times(prefill, tuple(steps))
+    others = server.batch - 1
+    gaps = (s + others * p / v.output for s, p, v in zip(steps, prefill, call.visits, strict=True))
+    return _Times(prefill, tuple(gaps))
+
+
+def _pool(
+    setting: Setting, name: str, server: Server, role: str, wait: WaitClass, timed: list[tuple[Call, _Times]]
+) -> tuple[Pool, tuple[Option, ...]]:
+    slots = 1 if role == "prefill" else server.batch
+    degree = server.parallel.devices
+    per_visit = {call.node: times.slot_s(call, role) for call, times in timed}
+    longest = max(max(seconds) for seconds in per_visit.values())
+    loads = [_per_request(call, per_visit[call.node]) / slots for call, _ in timed]
+    spec = setting.spec(name)
+    most = None if spec.max_count is None else max(spec.max_count, spec.owned) // degree
+    location = name if role == "both" else f"{name}/{role}"
+    model = f"{server.llm.id}.{server.precision}"
+    pool = Pool(
+        id=f"{name}/{model}/{role}/tp{server.parallel.tp}.pp{server.parallel.pp}/b{slots}/{wait.name}",
+        device=name,
+        location=location,
+        devices_per_replica=degree,
+        tp=server.parallel.tp,
+        pp=server.parallel.pp,
+        max_batch=slots,
+        memory_bytes=server.device.memory_bytes,
+        whole_nodes=role == "both",
+        capacity=setting.capacities(wait, slots, loads, most),
+    )
+    law = setting.wait(wait, longest)
+    options = [option for call, times in timed for option in _options(server, role, pool, slots, call, times, law)]
+    return pool, tuple(options)
+
+
+def _options(
+    server: Server, role: str, pool: Pool, slots: int, call: Call, times: _Times, law: Distribution
+) -> Iterator[Option]:
+    """The pieces of one call in `pool`; in one server the wait for a slot comes before prefill."""
+    busy_w = (server.device.tdp_w - server.device.idle_w) * pool.devices_per_replica
+    if role != "decode":
+        totals = [call.spread(seconds) for seconds in times.prefill]
+        load = _per_request(call, times.prefill) / slots
+        yield Option(
+            f"{call.node}.prefill",
+            pool.id,
+            tuple(VisitTime(t, t, law) for t in totals),
+            load,
+            _weights(server),
+            _state(server, call, slots) if role == "prefill" else 0.0,
+            energy_j_per_request=load * busy_w,
+        )
+    if role != "prefill":
+        totals = [decode_time(call.decode, gap) for gap in times.gap]
+        seconds = [(v.output - 1) * g for v, g in zip(call.visits, times.gap, strict=True)]
+        load = _per_request(call, seconds) / slots
+        waits = law if role == "decode" else Distribution.point(0.0)
+        yield Option(
+            f"{call.node}.decode",
+            pool.id,
+            tuple(VisitTime(first_of(total, gap), total, waits) for total, gap in zip(totals, times.gap, strict=True)),
+            load,
+            _weights(server),
+            _state(server, call, slots),
+            energy_j_per_request=load * busy_w,
+            tbt_s=times.gap,
+        )
+
+
+def _per_request(call: Call, seconds: tuple[float, ...] | list[float]) -> float:
+    """Seconds of all visits of one request on average."""
+    return sum(share * s for share, s in zip(call.mass, seconds, strict=True))

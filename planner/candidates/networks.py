@@ -1,0 +1,78 @@
+"""Networks that run once per visit: each device runs one visit at a time, from first layer to last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ...costmodel.cost import Cost
+from ...costmodel.hardware import Device
+from ...costmodel.roofline import time_s
+from ...ir.distribution import Distribution
+from ..placement.problem import Option, Pool, VisitTime
+from .setting import Setting, WaitClass, allowed
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one visit of a network takes, whatever it was read from."""
+
+    key: str
+    """Networks with the same key share their weights."""
+    precision: str
+    weight_bytes: float
+    activation_bytes: float
+    phases: tuple[tuple[Cost, float], ...]
+    """Work, and how many times it is done, one after the other."""
+
+    def seconds(self, device: Device) -> float:
+        """[s] of one visit on one device."""
+        return sum(times * time_s(cost, device, self.precision) for cost, times in self.phases)
+
+
+def network_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    """A pool for each network and device, with the nodes that run it; `works` is by node."""
+    nodes: dict[str, list[str]] = {}
+    for node, work in works.items():
+        nodes.setdefault(work.key, []).append(node)
+    for key, sharing in nodes.items():
+        for name, device in setting.devices.items():
+            hosted = {n: works[n].seconds(device) for n in sharing if allowed(setting.nodes[n], name)}
+            needed = max((works[n].weight_bytes + works[n].activation_bytes for n in hosted), default=0.0)
+            if hosted and needed <= device.memory_bytes:
+                for wait in setting.wait_classes:
+                    yield _pool(setting, key, name, device, wait, hosted, works)
+
+
+def _pool(
+    setting: Setting,
+    key: str,
+    name: str,
+    device: Device,
+    wait: WaitClass,
+    seconds: Mapping[str, float],
+    works: Mapping[str, Work],
+) -> tuple[Pool, tuple[Option, ...]]:
+    spec = setting.spec(name)
+    load = {node: s * setting.visits_per_request[node] for node, s in seconds.items()}
+    pool = Pool(
+        id=f"{name}/{key}/{wait.name}",
+        device=name,
+        location=name,
+        memory_bytes=device.memory_bytes,
+        capacity=setting.capacities(wait, 1, load.values(), spec.max_count),
+    )
+    law = setting.wait(wait, max(seconds.values()))
+    options = tuple(
+        Option(
+            f"{node}.run",
+            pool.id,
+            (VisitTime(Distribution.point(s), Distribution.point(s), law),) * len(setting.visits[node]),
+            load[node],
+            works[node].weight_bytes,
+            works[node].activation_bytes,
+            energy_j_per_request=load[node] * (device.tdp_w - device.idle_w),
+        )
+        for node, s in seconds.items()
+    )
+    return pool, options

@@ -1,0 +1,91 @@
+"""Nodes with measured figures: the profile's latency and price replace the cost model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from xdsl.dialects.builtin import DictionaryAttr
+from xdsl.ir import Operation
+
+from ...ir.distribution import Distribution
+from ...ir.llm import DecodeOp, PrefillOp, node_and_part
+from ..placement.problem import Option, Pool, VisitTime
+from .setting import Setting, allowed, number
+
+
+def profile_of(setting: Setting, op: Operation) -> DictionaryAttr | None:
+    """Device -> figures of the part that `op` is, from the node's own profile or else the graph's; None without one."""
+    _, part = node_and_part(op)
+    for owner in (op, setting.graph):
+        profile = owner.attributes.get("profile")
+        if isinstance(profile, DictionaryAttr):
+            rows = {
+                device: row.data[part]
+                for device, row in profile.data.items()
+                if isinstance(row, DictionaryAttr) and part in row.data
+            }
+            if rows:
+                return DictionaryAttr(rows)
+    return None
+
+
+def profile_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    """One pool for each device that profiles name, with every piece they speak of in it."""
+    rows: dict[str, list[tuple[Operation, DictionaryAttr]]] = {}
+    for op in setting.nodes.values():
+        profile = profile_of(setting, op)
+        for device, row in (profile.data if profile else {}).items():
+            if allowed(op, device) and isinstance(row, DictionaryAttr):
+                rows.setdefault(device, []).append((op, row))
+    for device, pieces in rows.items():
+        spec = setting.spec(device)
+        loads = [_latency_s(row) * setting.visits_per_request[node_and_part(op)[0]] for op, row in pieces]
+        for wait in setting.wait_classes:
+            pool = Pool(
+                id=f"{device}/profile/{wait.name}",
+                device=device,
+                location=device,
+                capacity=setting.capacities(wait, 1, loads, spec.max_count),
+            )
+            law = setting.wait(wait, max(_latency_s(row) for _, row in pieces))
+            yield pool, tuple(_option(setting, pool, op, row, law) for op, row in pieces)
+
+
+def _option(setting: Setting, pool: Pool, op: Operation, row: DictionaryAttr, law: Distribution) -> Option:
+    node, part = node_and_part(op)
+    latency, visits = _latency_s(row), len(setting.visits[node])
+    gap = number(row, "tbt_s") or latency / max(1.0, tokens_of(op) - 1)
+    total = Distribution.point(latency)
+    first = Distribution.point(min(gap, latency)) if isinstance(op, DecodeOp) else total
+    return Option(
+        f"{node}.{part}",
+        pool.id,
+        (VisitTime(first, total, law),) * visits,
+        load=latency * setting.visits_per_request[node],
+        usd_per_request=_usd_per_request(setting, node, op, row),
+        tbt_s=(gap,) * visits if isinstance(op, DecodeOp) else (),
+        quality=(("measured", 1.0),),
+    )
+
+
+def tokens_of(op: Operation) -> float:
+    """Output tokens of a decode, 2 for anything else: its one gap is the whole."""
+    return op.output_tokens.value.mean if isinstance(op, DecodeOp) else 2.0
+
+
+def _latency_s(row: DictionaryAttr) -> float:
+    return number(row, "latency_s") or 0.0
+
+
+def _usd_per_request(setting: Setting, node: str, op: Operation, row: DictionaryAttr) -> float:
+    """Price of all visits: by call, and by token of the prompt (prefill) or of the output (decode)."""
+    by_token, by_call = number(row, "usd_per_token") or 0.0, number(row, "usd_per_call") or 0.0
+    total = 0.0
+    for visit, share in enumerate(setting.visits[node]):
+        tokens = 0.0
+        if isinstance(op, PrefillOp):
+            tokens = op.prompt_tokens.value.mean + visit * op.prompt_growth.value.data
+        elif isinstance(op, DecodeOp):
+            tokens = op.output_tokens.value.mean
+        total += share * (by_call + by_token * tokens)
+    return total

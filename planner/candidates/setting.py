@@ -1,0 +1,160 @@
+"""What all candidates are made from: the lowered graph, the fleet resolved, and how requests pass through."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatAttr, StringAttr
+from xdsl.ir import Operation
+
+from ...costmodel.hardware import Device
+from ...costmodel.models import LLM, Network
+from ...costmodel.queueing import capacity
+from ...ir.agent import EdgeOp, GraphOp, NodeOp
+from ...ir.distribution import Distribution
+from ...ir.fleet import DeviceSpec, FleetSpec
+from ...ir.llm import DecodeOp, KVTransferOp, PrefillOp, node_and_part
+from ..placement.problem import NO_WAIT, Scenario
+from ..placement.unroll import Edge, Flow, expected_visits, node_of, unroll
+
+
+@dataclass(frozen=True)
+class WaitClass:
+    """How long requests may wait for a pool: the law for which its capacity is computed.
+
+    A visit waits with `probability` at most, and then an exponential time with a mean of at most
+    `mean_in_services` service times (M/M/n: P(W > t) = ErlangC exp(-(n mu - lambda) t)).
+    """
+
+    name: str
+    probability: float
+    mean_in_services: float
+
+
+WAIT_CLASSES = (WaitClass("tight", 0.05, 0.5), WaitClass("normal", 0.3, 1.0), WaitClass("loose", 1.0, 4.0))
+"""From many idle replicas and short queues to few replicas and long queues; the planner picks."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The lowered module's graph, and what the fleet and the catalogue say of it."""
+
+    graph: GraphOp
+    fleet: FleetSpec
+    devices: Mapping[str, Device]
+    """Fleet name -> device, hosted APIs left out."""
+    llms: Mapping[str, LLM]
+    """By the model's name in the graph; models that only profiles or APIs know are absent."""
+    networks: Mapping[str, Network]
+    """By node: what a `model` node runs once per visit."""
+
+    @cached_property
+    def nodes(self) -> dict[str, Operation]:
+        """Node ops by symbol (`think.prefill`, `hear`)."""
+        return {op.sym_name.data: op for op in self.graph.nodes if isinstance(op, NodeOp)}
+
+    @cached_property
+    def flow(self) -> Flow:
+        pieces: dict[str, tuple[str, ...]] = {}
+        for op in self.nodes.values():
+            node, part = node_and_part(op)
+            pieces[node] = (*pieces.get(node, ()), f"{node}.{part}")
+        owner = {symbol: node_and_part(op)[0] for symbol, op in self.nodes.items()}
+        edges = (_edge(op, owner) for op in self.graph.edges)
+        return Flow({n: tuple(sorted(p, reverse=True)) for n, p in pieces.items()}, tuple(filter(None, edges)))
+
+    @cached_property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        return unroll(self.flow)
+
+    @cached_property
+    def visits(self) -> dict[str, tuple[float, ...]]:
+        """Node -> share of requests that make visit 1, 2, ..."""
+        reached: dict[str, dict[int, float]] = {}
+        for scenario in self.scenarios:
+            for step in scenario.steps:
+                by_visit = reached.setdefault(node_of(step), {})
+                by_visit[step.visit] = by_visit.get(step.visit, 0.0) + scenario.probability
+        return {node: tuple(by[k] for k in sorted(by)) for node, by in reached.items()}
+
+    @cached_property
+    def visits_per_request(self) -> dict[str, float]:
+        return expected_visits(self.scenarios)
+
+    @property
+    def rate_per_s(self) -> float | None:
+        """Requests per second, or None where the graph gives no workload."""
+        return number(self.graph.workload, "rate")
+
+    @property
+    def llm_nodes(self) -> Iterator[tuple[str, PrefillOp, DecodeOp, KVTransferOp]]:
+        """Name, phases and transfer of each language-model node."""
+        transfers = {op.source.string_value(): op for op in self.graph.walk() if isinstance(op, KVTransferOp)}
+        for symbol, op in self.nodes.items():
+            if isinstance(op, PrefillOp):
+                decode = self.nodes[f"{op.node.data}.decode"]
+                assert isinstance(decode, DecodeOp)
+                yield op.node.data, op, decode, transfers[symbol]
+
+    def spec(self, device: str) -> DeviceSpec:
+        return next(d for d in self.fleet.devices if d.name == device)
+
+    @property
+    def wait_classes(self) -> tuple[WaitClass, ...]:
+        """Without a rate nobody waits, and one class is enough."""
+        return WAIT_CLASSES if self.rate_per_s is not None else WAIT_CLASSES[:1]
+
+    def wait(self, wait: WaitClass, service_s: float) -> Distribution:
+        """The law of waiting of a pool whose slots are busy for `service_s` seconds a visit."""
+        if self.rate_per_s is None:
+            return NO_WAIT
+        return Distribution("wait", (wait.probability, wait.mean_in_services * service_s))
+
+    def capacities(
+        self, wait: WaitClass, slots: int, loads: Collection[float], most_replicas: int | None
+    ) -> tuple[float, ...]:
+        """Load that 1, 2, ... replicas may carry, up to what all pieces need [replica-s/s].
+
+        `loads` are those of the pieces that may choose the pool, each for one request [replica-s].
+        """
+        if self.rate_per_s is None:
+            return (float("inf"),)
+        needed, found = sum(loads) * self.rate_per_s, []
+        # A pool with one tenant carries all or nothing: what fewer replicas could carry is never asked.
+        alone, fewest = len(loads) == 1, int(needed)
+        while most_replicas is None or len(found) < most_replicas:
+            n = len(found) + 1
+            skip = alone and n < fewest
+            found.append(0.0 if skip else capacity(slots, n, wait.probability, wait.mean_in_services))
+            if found[-1] >= needed:
+                break
+        return tuple(found)
+
+
+def allowed(op: Operation, device: str) -> bool:
+    """Whether the node's `place: {on: [...]}` admits `device`."""
+    place = op.attributes.get("place")
+    on = place.data.get("on") if isinstance(place, DictionaryAttr) else None
+    return not isinstance(on, ArrayAttr) or device in {a.data for a in on if isinstance(a, StringAttr)}
+
+
+def number(dictionary: DictionaryAttr | None, key: str) -> float | None:
+    """The figure under `key`, or None."""
+    value = dictionary.data.get(key) if dictionary else None
+    return value.value.data if isinstance(value, FloatAttr) else None
+
+
+def _edge(op: EdgeOp, owner: Mapping[str, str]) -> Edge | None:
+    """The edge between nodes that `op` stands for; None inside one node."""
+    source, target = owner[op.source.string_value()], owner[op.target.string_value()]
+    if source == target and op.max_visits is None:
+        return None
+    return Edge(
+        source,
+        target,
+        op.probability.value.data if op.probability else None,
+        op.max_visits.value.data if op.max_visits else None,
+        op.stream is not None,
+    )

@@ -1,0 +1,78 @@
+"""What moves between pieces, and over which link."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from xdsl.dialects.builtin import DictionaryAttr, StringAttr
+
+from ...costmodel.serving import kv_transfer_s
+from ...ir.fleet import FleetSpec, LinkSpec
+from ..placement.problem import Pool, Route, Transfer
+from .llm import visits_of
+from .profiles import profile_of
+from .setting import Setting, number
+
+
+def link_between(fleet: FleetSpec, one: str, other: str) -> LinkSpec | None:
+    """The link that the fleet lists between two of its devices, in either direction; None: the site's network."""
+    return next((link for link in fleet.links if link.between in ((one, other), (other, one))), None)
+
+
+def transfers(setting: Setting, pools: Iterable[Pool]) -> Iterator[Transfer]:
+    """KV caches from prefill to decode, then the messages on edges that state their bytes."""
+    pools = tuple(pools)
+    for node, prefill, decode, kv in setting.llm_nodes:
+        visits = visits_of(prefill, decode, len(setting.visits[node]))
+        # The last visit has the longest prompt: its time stands for all, and no bound is ever missed by it.
+        size = kv.bytes_per_prompt_token.value.data * visits[-1].prompt
+        tokens = sum(share * v.prompt for share, v in zip(setting.visits[node], visits, strict=True))
+        measured = profile_of(setting, prefill) is not None
+        routes = _profile_routes(setting, tokens) if measured else _kv_routes(setting, pools, size)
+        gaps = max(1.0, visits[0].output - 1)
+        yield Transfer(f"{node}.prefill", f"{node}.decode", size, tuple(routes), gaps)
+    yield from _messages(setting, pools)
+
+
+def _profile_routes(setting: Setting, tokens: float) -> Iterator[Route]:
+    """The pairs under `kv_transfer`; no other pair may be used."""
+    for row in setting.graph.kv_transfer or ():
+        assert isinstance(row, DictionaryAttr)
+        ends = [end.data for key in ("from", "to") if isinstance(end := row.data[key], StringAttr)]
+        price = number(row, "usd_per_prompt_token") or 0.0
+        yield Route(ends[0], ends[1], number(row, "latency_s") or 0.0, price * tokens)
+
+
+def _kv_routes(setting: Setting, pools: tuple[Pool, ...], size: float) -> Iterator[Route]:
+    """From every pool that only prefills to every pool that only decodes."""
+    starts = {pool.location: pool.device for pool in pools if pool.location.endswith("/prefill")}
+    ends = {pool.location: pool.device for pool in pools if pool.location.endswith("/decode")}
+    for start, source in starts.items():
+        for end, target in ends.items():
+            yield Route(start, end, transfer_s(setting.fleet, source, target, size))
+
+
+def _messages(setting: Setting, pools: tuple[Pool, ...]) -> Iterator[Transfer]:
+    """Bytes on the edges between nodes; from any location to any other."""
+    locations = {pool.location: pool.device for pool in pools}
+    for op in setting.graph.edges:
+        ends = (op.source.string_value(), op.target.string_value())
+        size = op.bytes.value.data
+        if not size or ends[0].removesuffix(".prefill") == ends[1].removesuffix(".decode"):
+            continue
+        routes = (
+            Route(start, end, transfer_s(setting.fleet, source, target, size))
+            for start, source in locations.items()
+            for end, target in locations.items()
+            if start != end
+        )
+        pieces = [end if "." in end else f"{end}.run" for end in ends]
+        yield Transfer(pieces[0], pieces[1], size, tuple(routes))
+
+
+def transfer_s(fleet: FleetSpec, source: str, target: str, size: float) -> float:
+    """[s] for `size` bytes from one device of the fleet to another, over their link or the site's network."""
+    link, site = link_between(fleet, source, target), fleet.site
+    bandwidth = (link and link.bandwidth_bytes_per_s) or site.network_bandwidth_bytes_per_s
+    latency = link.latency_s if link and link.latency_s is not None else site.network_latency_s
+    return kv_transfer_s(size, bandwidth, latency)

@@ -1,0 +1,122 @@
+"""From the lowered module, the resolved fleet and the cost model to a `PlacementProblem`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from xdsl.dialects.builtin import DictionaryAttr, StringAttr
+
+from ...costmodel.energy import usd_per_joule
+from ...costmodel.tco import Money, money
+from ...ir.agent import GraphOp
+from ...ir.fleet import DeviceSpec
+from ...ir.llm import DecodeOp, node_and_part
+from ..candidates.apis import api_candidates
+from ..candidates.hosts import host_candidates
+from ..candidates.llm import llm_candidates
+from ..candidates.networks import Work, network_candidates
+from ..candidates.profiles import profile_candidates
+from ..candidates.setting import Setting, number
+from ..candidates.transfers import transfers
+from .problem import Bound, DeviceType, Piece, PlacementProblem
+
+
+def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> PlacementProblem:
+    """The placement problem of a graph on a fleet; `works` gives the work of `model` nodes by node."""
+    candidates = [
+        *profile_candidates(setting),
+        *llm_candidates(setting),
+        *network_candidates(setting, works),
+        *host_candidates(setting),
+        *api_candidates(setting),
+    ]
+    pools = tuple(pool for pool, _ in candidates)
+    options = tuple(option for _, found in candidates for option in found)
+    return PlacementProblem(
+        pieces=tuple(_pieces(setting, works)),
+        pools=pools,
+        options=options,
+        devices=tuple(_device_type(setting, spec) for spec in setting.fleet.devices),
+        transfers=tuple(transfers(setting, pools)),
+        scenarios=setting.scenarios,
+        bounds=tuple(_bounds(setting.graph, setting)),
+        rate_per_s=setting.rate_per_s,
+        objective=objective,
+        together=tuple(_pairs(setting, "with")),
+        apart=tuple(_pairs(setting, "apart")),
+        limits=tuple(setting.fleet.limits.items()),
+    )
+
+
+def _pieces(setting: Setting, works: Mapping[str, Work]) -> Iterator[Piece]:
+    for op in setting.nodes.values():
+        node, part = node_and_part(op)
+        model = op.attributes.get("model")
+        precision = op.attributes.get("precision")
+        key = ""
+        if node in works:
+            key = works[node].key
+        elif isinstance(model, StringAttr):
+            key = f"{model.data}.{precision.data if isinstance(precision, StringAttr) else ''}"
+        yield Piece(f"{node}.{part}", node, part, setting.visits_per_request[node], key)
+
+
+def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
+    """What one device costs by the hour; hosted APIs are paid by token and not counted."""
+    if spec.kind == "api":
+        return DeviceType(spec.name, 0, 0)
+    device, site = setting.devices.get(spec.name), setting.fleet.site
+    price = money(spec.price, device) or Money()
+    pays_energy = price.rent == 0 or spec.price.energy_extra
+    per_joule = usd_per_joule(site.electricity_usd_per_kwh, site.pue) if pays_energy else 0.0
+    idle_w = device.idle_w if device else 0.0
+    return DeviceType(
+        spec.name,
+        spec.min_count,
+        UNLIMITED if spec.max_count is None else spec.max_count,
+        device.chassis if device and spec.sold_by_chassis else 1,
+        spec.owned,
+        price.parts,
+        idle_w * 3600 * per_joule,
+        per_joule,
+        idle_w,
+    )
+
+
+UNLIMITED = 1_000_000
+"""Devices of a type whose count the fleet does not bound."""
+
+
+def _bounds(graph: GraphOp, setting: Setting) -> Iterator[Bound]:
+    """The graph's bounds, then those of single nodes, which take the place of the graph's for that node."""
+    whole_percentile = number(graph.slo, "percentile")
+    for kind in ("first_output", "end_to_end"):
+        limit = number(graph.slo, f"{kind}_s")
+        if limit is not None:
+            yield Bound(f"slo.{kind}", kind, limit, _fraction(whole_percentile))
+    for op in setting.nodes.values():
+        if not isinstance(op, DecodeOp):
+            continue
+        own = op.attributes.get("slo")
+        own = own if isinstance(own, DictionaryAttr) else None
+        percentile = number(own, "percentile") or whole_percentile
+        for kind in ("ttft", "tbt"):
+            limit = number(own, f"{kind}_s") or number(graph.slo, f"{kind}_s")
+            if limit is not None:
+                node = op.node.data
+                yield Bound(f"slo.{kind}[{node}]", kind, limit, _fraction(percentile), node)
+
+
+def _fraction(percentile: float | None) -> float | None:
+    return None if percentile is None else percentile / 100
+
+
+def _pairs(setting: Setting, relation: str) -> Iterator[tuple[str, str]]:
+    """Pieces of nodes that `place: {with: ...}` or `{apart: ...}` joins; the first piece stands for a node."""
+    for op in setting.nodes.values():
+        place = op.attributes.get("place")
+        other = place.data.get(relation) if isinstance(place, DictionaryAttr) else None
+        if isinstance(other, StringAttr):
+            node, part = node_and_part(op)
+            for piece in setting.flow.pieces[other.data][:1] if relation == "with" else setting.flow.pieces[other.data]:
+                yield f"{node}.{part}", piece
