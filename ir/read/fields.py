@@ -317,15 +317,12 @@ class Tagged:
     later: tuple[str, ...] = ()
 
     def read(self, value: Any, path: DocumentPath, to: Reading) -> dict[str, Any] | None:
-        kind = value.get(self.tag) if isinstance(value, dict) else None
         if not isinstance(value, dict) or self.tag not in value:
             known = ", ".join(self.records)
             to.fault(path, "missing-key", f"{name_of(path)} needs `{self.tag}`: one of {known}", key=True)
             return None
-        kinds = Text(tuple(self.records), later=self.later)
-        if kinds.read(kind, (*path, self.tag), to) is None:
-            return None
-        return self.records[kind].read(value, path, to)
+        kind = Text(tuple(self.records), later=self.later).read(value[self.tag], (*path, self.tag), to)
+        return None if kind is None else self.records[kind].read(value, path, to)
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [record.schema() for record in self.records.values()]}

@@ -1,0 +1,376 @@
+"""What may stand in graph.yaml and fleet.yaml: one table, which drives reading and the JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..source import Path as DocumentPath
+from .distributions import Dist
+from .fields import (
+    CountRange,
+    Field,
+    Flag,
+    Key,
+    Later,
+    ListOf,
+    MapOf,
+    Number,
+    Quantity,
+    Reading,
+    Record,
+    Tagged,
+    Text,
+    Unless,
+    name_of,
+    shown,
+)
+
+NODE_NAME = "[a-z][a-z0-9-]{0,39}"
+NODE_NAME_FORM = "a lower-case letter, then up to 39 lower-case letters, digits or `-`"
+DEVICE_NAME = "[A-Za-z][A-Za-z0-9_.-]{0,39}"
+DEVICE_NAME_FORM = "a letter, then up to 39 letters, digits, `-`, `_` or `.`"
+PRECISIONS = ("fp32", "bf16", "fp16", "fp8", "int8", "fp4", "int4")
+
+_NODE = Text(pattern=NODE_NAME, form=NODE_NAME_FORM)
+_DEVICE = Text(pattern=DEVICE_NAME, form=DEVICE_NAME_FORM)
+_TOKENS = Number(positive=True)
+_COUNT = Number(1, integer=True)
+_SHARE = Quantity("fraction", maximum=1)
+_TIME = Quantity("time", positive=True)
+_SIZE = Quantity("bytes")
+_USD = Number()
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _is_range(value: Any) -> bool:
+    return isinstance(value, str) and ".." in value
+
+
+def _over_one(value: Any) -> bool:
+    return isinstance(value, int) and value > 1
+
+
+def _over_zero(value: Any) -> bool:
+    return not isinstance(value, int) or value > 0
+
+
+@dataclass(frozen=True)
+class Edge:
+    """`a -> b`, or a record with more to say."""
+
+    record: Record
+
+    def read(self, value: Any, path: DocumentPath, to: Reading) -> dict[str, Any] | None:
+        if not isinstance(value, str):
+            return self.record.read(value, path, to)
+        ends = [end.strip() for end in value.split("->")]
+        if len(ends) != 2 or not all(ends):
+            help = "write one edge for each arrow" if len(ends) > 2 else "write `a -> b` or `{from: a, to: b}`"
+            to.fault(path, "edge", f"{name_of(path)}: {shown(value)} is no edge", help)
+            return None
+        return {"from": ends[0], "to": ends[1]}
+
+    def schema(self) -> dict[str, Any]:
+        text = {"type": "string", "pattern": rf"^\s*{NODE_NAME}\s*->\s*{NODE_NAME}\s*$"}
+        return {"anyOf": [text, self.record.schema()]}
+
+
+@dataclass(frozen=True)
+class Either:
+    """One of two types, told apart by `first_if` of the raw value."""
+
+    first_if: Callable[[Any], bool]
+    first: Field
+    second: Field
+
+    def read(self, value: Any, path: DocumentPath, to: Reading) -> Any:
+        return (self.first if self.first_if(value) else self.second).read(value, path, to)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [self.first.schema(), self.second.schema()]}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+_PROFILE_PART = Record(
+    {
+        "latency": Key(_TIME, "time of one whole visit", required=True),
+        "tbt": Key(_TIME, "time between tokens"),
+        "usd_per_token": Key(_USD, "price of a token of this part"),
+        "usd_per_call": Key(_USD, "price of a visit"),
+    }
+)
+_PROFILE = MapOf(
+    Record({part: Key(_PROFILE_PART, f"figures of the {part} part") for part in ("prefill", "decode", "run")}),
+    DEVICE_NAME,
+    DEVICE_NAME_FORM,
+)
+_KV_TRANSFER = ListOf(
+    Record(
+        {
+            "from": Key(_DEVICE, "device of the prefill", required=True),
+            "to": Key(_DEVICE, "device of the decode", required=True),
+            "latency": Key(Quantity("time"), "time that the KV cache takes to move", required=True),
+            "usd_per_prompt_token": Key(_USD, "price of moving it"),
+        }
+    )
+)
+_PERCENTILE = Unless(
+    Number(positive=True, maximum=99.999),
+    lambda value: isinstance(value, str),
+    "a percentile with a sign",
+    "write a bare number: `95`",
+)
+_SLO = Record(
+    {
+        "ttft": Key(_TIME, "bound on the time to first token of each llm visit"),
+        "tbt": Key(_TIME, "bound on the mean time between tokens of each llm visit"),
+        "first_output": Key(_TIME, "bound on request arrival to the first output of a sink"),
+        "end_to_end": Key(_TIME, "bound on request arrival to the last output"),
+        "percentile": Key(_PERCENTILE, "the percentile of requests that the bounds hold for, 95 for p95"),
+    }
+)
+_NODE_SLO = Record(
+    {
+        "ttft": Key(_TIME, "bound on the time to first token of each visit"),
+        "tbt": Key(_TIME, "bound on the mean time between tokens of each visit"),
+        "first_output": Key(Later("a bound on one node", "bound it under the graph's `slo`"), "not yet"),
+        "end_to_end": Key(Later("a bound on one node", "bound it under the graph's `slo`"), "not yet"),
+        "percentile": Key(_PERCENTILE, "the percentile of requests that the bounds hold for"),
+    }
+)
+_PLACE = Record(
+    {
+        "on": Key(ListOf(_DEVICE, or_one=True, shortest=1), "devices of the fleet that it may use"),
+        "with": Key(ListOf(_NODE, or_one=True), "nodes that it shares a device pool with"),
+        "apart": Key(ListOf(_NODE, or_one=True), "nodes that it shares no device pool with"),
+        "region": Key(Later("a region", "name the devices of the region under `place.on`"), "region to stay in"),
+    }
+)
+_ONE_YET = Unless(_COUNT, _over_one, "a degree over 1")
+_PARALLEL = Record(
+    {
+        "tp": Key(_COUNT, "tensor-parallel degree"),
+        "pp": Key(_COUNT, "pipeline-parallel degree"),
+        "ep": Key(_ONE_YET, "expert-parallel degree"),
+        "dp": Key(_ONE_YET, "data-parallel degree"),
+    }
+)
+_COMMON = {
+    "kind": Key(Text(), "what the node is", required=True),
+    "place": Key(_PLACE, "where it may run"),
+    "slo": Key(_NODE_SLO, "latency bounds of this node alone"),
+    "stream": Key(Flag(), "its successors start at its first output"),
+    "profile": Key(_PROFILE, "measured figures of this node, by device"),
+    "priority": Key(Later("a priority"), "which node goes first"),
+    "limit": Key(Later("a rate limit", "a tool's `concurrency` is supported"), "most requests per second"),
+    "failure": Key(Later("failures of a node that is no tool"), "share of visits that fail"),
+}
+_QUALITY_HELP = "name one model; plan once for each alternative"
+_NO_PARALLEL = {"parallel": Key(Later("parallelism of a node that is no llm"), "how it is split over devices")}
+_KINDS: dict[str, dict[str, Key]] = {
+    "llm": {
+        "model": Key(Unless(Text(), _is_list, "alternatives", _QUALITY_HELP), "catalogue id or path to a config.json"),
+        "precision": Key(Text(PRECISIONS), "number format of the weights"),
+        "kv_precision": Key(Text(PRECISIONS), "number format of the KV cache, 16 bit unless said"),
+        "prompt_tokens": Key(Dist(None, positive=True), "tokens read on the first visit", required=True),
+        "output_tokens": Key(Dist(None, positive=True), "tokens written on each visit", required=True),
+        "prompt_growth": Key(Number(), "tokens that the prompt grows by on each revisit"),
+        "cached_prefix_tokens": Key(Number(), "tokens of the prompt that are in the KV cache from the start"),
+        "quality": Key(Later("alternatives by quality", _QUALITY_HELP), "quality of each alternative"),
+        "parallel": Key(_PARALLEL, "how one replica is split over devices"),
+        "kv_transfer": Key(_KV_TRANSFER, "measured transfers between profiled devices; others are forbidden"),
+    },
+    "model": _NO_PARALLEL
+    | {
+        "model": Key(Text(), "catalogue id"),
+        "graph": Key(Text(), "path of an .onnx file"),
+        "precision": Key(Text(PRECISIONS), "number format of the weights"),
+        "audio": Key(_TIME, "length of the audio of one visit"),
+        "characters": Key(_TOKENS, "characters of one visit"),
+        "tokens": Key(_TOKENS, "tokens of one visit"),
+        "batch": Key(_COUNT, "inputs of one visit"),
+    },
+    "tool": _NO_PARALLEL
+    | {
+        "latency": Key(Dist("time"), "time of one call", required=True),
+        "cpus": Key(Number(), "cores that a call keeps busy"),
+        "memory": Key(
+            Either(
+                _is_mapping,
+                Record({"mean": Key(_SIZE, "mean", required=True), "peak": Key(_SIZE, "peak", required=True)}),
+                _SIZE,
+            ),
+            "memory of one call",
+        ),
+        "usd_per_call": Key(_USD, "price of one call"),
+        "concurrency": Key(_COUNT, "calls in flight at most"),
+        "timeout": Key(_TIME, "time after which a call is given up"),
+        "retries": Key(Number(integer=True), "tries after the first"),
+        "failure": Key(_SHARE, "share of calls that fail"),
+        "mcp": Key(Text(), "MCP server that answers the call"),
+    },
+    "lookup": _NO_PARALLEL
+    | {
+        "vectors": Key(_COUNT, "vectors in the index", required=True),
+        "dimensions": Key(_COUNT, "dimensions of a vector", required=True),
+        "top_k": Key(_COUNT, "results of a lookup", required=True),
+        "index": Key(Text(("flat", "hnsw", "ivf")), "kind of index"),
+    },
+    "compute": _NO_PARALLEL
+    | {
+        "cpu": Key(Dist("time"), "time on one core", required=True),
+        "bytes_in": Key(_SIZE, "data read"),
+        "bytes_out": Key(_SIZE, "data written"),
+    },
+    "store": _NO_PARALLEL | {"bytes": Key(_SIZE, "data written on a visit", required=True)},
+    "router": _NO_PARALLEL,
+    "cache": _NO_PARALLEL
+    | {
+        "hit_ratio": Key(_SHARE, "share of lookups that hit", required=True),
+        "latency": Key(Dist("time"), "time of a lookup", required=True),
+    },
+}
+_NODES = Tagged("kind", {kind: Record(_COMMON | keys) for kind, keys in _KINDS.items()}, later=("map", "agent"))
+_EDGE = Record(
+    {
+        "from": Key(Text(), "node it leaves", required=True),
+        "to": Key(Text(), "node it enters", required=True),
+        "probability": Key(Quantity("fraction", positive=True, maximum=1), "share of visits that take it"),
+        "max_visits": Key(_COUNT, "how often one request may take it"),
+        "stream": Key(Flag(), "the successor starts at the first output"),
+        "bytes": Key(_SIZE, "data that moves along it on a visit"),
+    }
+)
+_WORKLOAD = Record(
+    {
+        "rate": Key(
+            Unless(Quantity("rate", positive=True), _is_range, "a range of rates", "plan for its upper end"),
+            "requests per second",
+        ),
+        "arrivals": Key(
+            Either(
+                _is_text,
+                Text(("poisson",)),
+                Record({"cv": Key(Number(), "coefficient of variation of the gaps, 1 is Poisson", required=True)}),
+            ),
+            "how requests arrive",
+        ),
+        "hourly": Key(Later("rates by the hour", "give the `rate` of the busiest hour"), "rate in each hour"),
+        "trace": Key(Later("a trace", "give its `rate`"), "requests.csv"),
+        "batch": Key(Later("a batch with a deadline", "give its `rate`: size over deadline"), "size and deadline"),
+    }
+)
+_PRICE = Record(
+    {
+        "capex": Key(Quantity("money"), "purchase price of one device"),
+        "life": Key(_TIME, "time over which it is written off"),
+        "interest": Key(Quantity("fraction", maximum=1), "interest per year"),
+        "accounting": Key(Text(("annuity", "interest_only")), "how capex becomes a cost per hour"),
+        "rent": Key(Quantity("rent"), "rent of one device, energy included"),
+        "energy": Key(Text(("extra",)), "`extra`: energy is paid on top of the rent"),
+        "input": Key(Quantity("tokens"), "hosted API: price of a token read"),
+        "output": Key(Quantity("tokens"), "hosted API: price of a token written"),
+        "interruptions": Key(Later("interruptions of rented devices"), "how often a device is taken back"),
+    }
+)
+_DEVICE_KEYS = Record(
+    {
+        "model": Key(Text(), "catalogue id of the device"),
+        "kind": Key(Text(("gpu", "npu", "cpu", "api")), "what it is, where it is not in the catalogue"),
+        "count": Key(CountRange(), "how many the plan may take: `4` (0..4) or `2..8`"),
+        "owned": Key(Number(integer=True), "devices already paid for: free but for energy"),
+        "price": Key(_PRICE, "what one device costs"),
+        "memory": Key(Quantity("bytes", positive=True), "memory of one device"),
+        "bandwidth": Key(Quantity("bandwidth", positive=True), "memory bandwidth"),
+        "flops": Key(
+            Record({p: Key(Quantity("flops", positive=True), f"dense rate in {p}") for p in PRECISIONS}),
+            "dense arithmetic rate by number format",
+        ),
+        "scratchpad": Key(_SIZE, "on-chip memory that software manages"),
+        "cores": Key(_COUNT, "CPU cores"),
+        "idle": Key(Quantity("power"), "power of an idle device"),
+        "tdp": Key(Quantity("power"), "power of a busy device"),
+        "chassis": Key(_COUNT, "devices in one chassis"),
+        "sold_by": Key(Text(("chassis", "device")), "whether devices are paid for by the chassis"),
+        "region": Key(Text(), "where it stands"),
+        "rack": Key(Text(), "the rack it stands in"),
+        "cold_start": Key(Quantity("time"), "time to bring up a replica"),
+        "recovery": Key(Quantity("time"), "time to replace a failed device"),
+        "models": Key(ListOf(Text(), or_one=True, shortest=1), "hosted API: models that it serves"),
+        "ttft": Key(_TIME, "hosted API: time to first token"),
+        "tbt": Key(_TIME, "hosted API: time between tokens"),
+        "tiers": Key(Later("memory tiers"), "memory beyond the device's own"),
+    }
+)
+_LINK = Record(
+    {
+        "within": Key(_DEVICE, "device whose chassis the link joins"),
+        "between": Key(ListOf(_DEVICE, shortest=2, longest=2), "the two devices that it joins"),
+        "kind": Key(Text(), "such as nvlink or pcie5"),
+        "bandwidth": Key(Quantity("bandwidth", positive=True), "in one direction"),
+        "latency": Key(Quantity("time"), "of a small message"),
+    }
+)
+_NONE_YET = Unless(Number(integer=True), _over_zero, "spare capacity")
+FLEET = Record(
+    {
+        "devices": Key(MapOf(_DEVICE_KEYS, DEVICE_NAME, DEVICE_NAME_FORM), "the devices to choose from", True),
+        "links": Key(ListOf(_LINK), "links between devices; those not listed use `site.network`"),
+        "site": Key(
+            Record(
+                {
+                    "electricity": Key(Quantity("electricity"), "price of energy"),
+                    "pue": Key(Number(1), "power of the site over power of its devices"),
+                    "carbon": Key(Quantity("carbon"), "carbon of energy"),
+                    "network": Key(
+                        Record({key: _LINK.keys[key] for key in ("bandwidth", "latency")}), "the network of the site"
+                    ),
+                }
+            ),
+            "electricity, cooling and network",
+        ),
+        "racks": Key(Later("power limits of racks", "`limits: {power: ...}` bounds the whole"), "racks"),
+        "limits": Key(
+            Record({"power": Key(Quantity("power"), "of all devices"), "usd_per_hour": Key(_USD, "of the fleet")}),
+            "bounds on the whole plan",
+        ),
+        "survive": Key(
+            Record({key: Key(_NONE_YET, f"{key} that may fail") for key in ("replicas", "zone")}),
+            "what may fail without breaking a bound",
+        ),
+    }
+)
+GRAPH = Record(
+    {
+        "version": Key(Number(integer=True), "version of this format: 1", required=True),
+        "name": Key(_NODE, "name of the workflow"),
+        "nodes": Key(MapOf(_NODES, NODE_NAME, NODE_NAME_FORM), "the steps of the workflow", required=True),
+        "edges": Key(ListOf(Edge(_EDGE)), "what follows what"),
+        "workload": Key(_WORKLOAD, "how many requests come"),
+        "slo": Key(_SLO, "latency bounds"),
+        "objective": Key(
+            Text(("cost", "latency"), later=("energy", "carbon", "throughput", "tokens_per_usd")), "what to minimise"
+        ),
+        "profile": Key(_PROFILE, "measured figures, by device, that replace the cost model"),
+        "kv_transfer": Key(_KV_TRANSFER, "measured transfers between profiled devices; others are forbidden"),
+        "fleet": Key(Either(_is_text, Text(), FLEET), "the fleet: a file beside this one, or written here"),
+    }
+)
+
+
+def json_schema(which: Literal["graph", "fleet"]) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of graph.yaml or fleet.yaml."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"Dovetail {which}.yaml"}
+    return head | (GRAPH if which == "graph" else FLEET).schema()
