@@ -27,6 +27,7 @@ from xdsl.irdl import (
     ParamAttrDef,
     ParametrizedAttribute,
     RangeConstraint,
+    RangeLengthConstraint,
     RangeOf,
     RangeVarConstraint,
     RegionDef,
@@ -187,7 +188,7 @@ def _range(body: _Body, constraint: RangeConstraint) -> str:
     match constraint:
         case RangeOf() | SingleOf():
             return body.constraint(constraint.constr)
-        case RangeVarConstraint():
+        case RangeVarConstraint() | RangeLengthConstraint():
             return _range(body, constraint.constraint)
     return body.constraint(None)
 

@@ -104,7 +104,7 @@ class KVTransferOp(IRDLOperation):
             raise VerifyException(f"(C1) `{self.source.string_value()}` is no `llm.prefill` of this graph")
         if not isinstance(decode, DecodeOp):
             raise VerifyException(f"(C1) `{self.target.string_value()}` is no `llm.decode` of this graph")
-        if prefill.node != decode.node:
+        if prefill.attributes.get("node") != decode.attributes.get("node"):
             raise VerifyException("(C1) `from` and `to` are phases of different nodes")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from xdsl.context import Context
@@ -13,6 +14,7 @@ from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, PatternRewriteWalker, RewritePattern, op_type_rewrite_pattern
 
 from ..ir.agent import EdgeOp, GraphOp, LLMCallOp
+from ..ir.diagnostics import Diagnostic, InputError
 from ..ir.llm import DecodeOp, KVTransferOp, PrefillOp
 
 KVBytes = Callable[[str, str | None], float]
@@ -20,13 +22,18 @@ KVBytes = Callable[[str, str | None], float]
 
 
 def catalogue_kv_bytes(model: str, kv_precision: str | None) -> float:
-    """KV cache of one prompt token of a catalogue model [bytes/token]; 0 for a model it does not know."""
-    from ..costmodel import models  # reads the catalogue, which few commands need
+    """KV cache of one prompt token [bytes/token] of a catalogue model, or of the config.json that `model` names.
+
+    0 for a model that is neither; InputError for a precision that is none, or a config that is not covered.
+    """
+    from ..costmodel.models import LLM, find_model, read_hf_config  # reads the catalogue, which few commands need
 
     try:
-        return float(models.load(model).kv_bytes_per_token(kv_precision))
-    except KeyError:
-        return 0.0
+        path = Path(model)
+        known = read_hf_config(path) if path.suffix == ".json" and path.is_file() else find_model(model)
+        return known.kv_bytes_per_token(kv_precision or "bf16") if isinstance(known, LLM) else 0.0
+    except ValueError as error:
+        raise InputError([Diagnostic("model", f"`{model}`: {error}")]) from error
 
 
 @dataclass
