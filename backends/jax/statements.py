@@ -1,0 +1,160 @@
+"""The body of the emitted function: one statement for each operator, with its shape beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.func import ReturnOp
+from xdsl.ir import Operation, SSAValue
+
+from ...ir import nn
+from ...ir.diagnostics import Diagnostic, InputError
+from ..python_text import Expression, fits, lay_out, prefixed
+from .names import Names
+from .operators import EXPRESSIONS, LAYERS
+from .scalars import Scalar, apply, literal
+from .weights import UsedWeights
+
+SHORT = 20
+"""characters of an operand that stays inside an operator which is too long for its line"""
+
+
+class Body:
+    """
+    Writes the statements of `main` in order.
+
+    A value that the next statement alone uses flows on in one variable, `x`; every other value gets a numbered
+    name of its kind. Weights, reshaped weights and scalars stand where they are used.
+    """
+
+    def __init__(self, ops: Sequence[Operation], names: Names, weights: UsedWeights) -> None:
+        self._names, self._weights = names, weights
+        self._ops = [op for op in ops if not self._inlined(op)]
+        self._text: dict[SSAValue, str] = {}
+        self._flow = names.claim("x")
+        self.lines: list[str] = []
+        self.layers: set[str] = set()
+
+    def bind(self, value: SSAValue, name: str) -> None:
+        """Let `value` be called `name`."""
+        self._text[value] = name
+
+    def write(self) -> None:
+        """Fill `lines`, and `layers` with the names of the functions that they call."""
+        followers = [*self._ops[1:], None]
+        for op, follower in zip(self._ops, followers, strict=True):
+            if isinstance(op, ReturnOp):
+                self._write_return(op)
+            else:
+                self._write_op(op, follower)
+
+    def _inlined(self, op: Operation) -> bool:
+        match op:
+            case nn.WeightOp():
+                return True
+            case nn.FillOp():
+                return not op.type.get_shape() and all(_takes_literal(use.operation) for use in op.result.uses)
+            case nn.ReshapeOp():
+                return isinstance(op.x.owner, nn.WeightOp)
+        return False
+
+    def _write_op(self, op: Operation, follower: Operation | None) -> None:
+        name = self._name(op, follower)
+        if isinstance(op, nn.FusedElementwiseOp):
+            self._write_chain(op, name)
+        elif isinstance(op, nn.ElementwiseOp):
+            self._write_step(name, op.kind, [self._scalar(o) for o in op.operands], op)
+        elif type(op) in EXPRESSIONS:
+            if type(op) in LAYERS:
+                self.layers.add(LAYERS[type(op)])
+            self._write_layer(name, op)
+        else:
+            raise InputError([Diagnostic("jax-op", f"there is no JAX code for operator `{op.name}`")])
+        self._text[op.results[0]] = name
+
+    def _name(self, op: Operation, follower: Operation | None) -> str:
+        users = {use.operation for use in op.results[0].uses}
+        if users == {follower}:
+            return self._flow
+        return self._names.number(_kind(op))
+
+    def _operands(self, op: Operation) -> list[str]:
+        vectors = [o.owner for o in op.operands[1:]]
+        if isinstance(op, nn.BatchNormOp) and all(isinstance(v, nn.WeightOp) for v in vectors):
+            packed = self._weights.packed_text([v for v in vectors if isinstance(v, nn.WeightOp)])
+            if packed:
+                return [self._scalar(op.x).text, packed]
+        return [self._scalar(o).text for o in op.operands]
+
+    def _scalar(self, value: SSAValue) -> Scalar:
+        if value in self._text:
+            return Scalar(self._text[value])
+        match value.owner:
+            case nn.WeightOp() as weight:
+                return Scalar(self._weights.text(weight))
+            case nn.FillOp() as fill:
+                return literal(nn.number(fill.value), fill.type)
+            case nn.ReshapeOp() as reshape:
+                return Scalar(str(EXPRESSIONS[nn.ReshapeOp](reshape, [self._scalar(reshape.x).text])))
+        raise InputError([Diagnostic("jax-op", f"the input of `{value}` comes from nowhere")])
+
+    def _write_chain(self, op: nn.FusedElementwiseOp, name: str) -> None:
+        """One expression if it fits on the line and no step is used twice, else a statement for each step."""
+        values = [self._scalar(o) for o in op.operands]
+        chain, first = op.chain, len(values)
+        used = [arg for _, args in chain for arg in args]
+        for kind, args in chain:
+            values.append(apply(kind, [values[a] for a in args]))
+        shared = any(used.count(first + step) > 1 for step in range(len(chain) - 1))
+        if not shared and fits(f"{name} = {values[-1].text}", _shape(op)):
+            return self._assign(name, values[-1].text, op)
+        del values[first:]
+        for step, (kind, args) in enumerate(chain):
+            last = step == len(chain) - 1
+            variable = name if last else self._names.number(kind)
+            self._write_step(variable, kind, [values[a] for a in args], op)
+            values.append(Scalar(variable))
+        return None
+
+    def _write_step(self, name: str, kind: str, values: Sequence[Scalar], op: Operation) -> None:
+        text = apply(kind, values).text
+        if not fits(f"{name} = {text}", _shape(op)):
+            text = apply(kind, [Scalar(self._short(v.text)) for v in values]).text
+        self._assign(name, text, op)
+
+    def _write_layer(self, name: str, op: Operation) -> None:
+        express, operands = EXPRESSIONS[type(op)], self._operands(op)
+        expression = express(op, operands)
+        if isinstance(expression, str) and not fits(f"{name} = {expression}", _shape(op)):
+            expression = express(op, [self._short(text) for text in operands])
+        self._assign(name, expression, op)
+
+    def _short(self, text: str) -> str:
+        """`text` where it is a name or a number, else a new variable that holds its value."""
+        if len(text) <= SHORT:
+            return text
+        name = self._names.number("weight")
+        self.lines += lay_out(f"{name} = {text}")
+        return name
+
+    def _assign(self, name: str, expression: Expression, op: Operation) -> None:
+        self.lines += lay_out(prefixed(f"{name} = ", expression), _shape(op))
+
+    def _write_return(self, op: ReturnOp) -> None:
+        names = ", ".join(self._scalar(o).text for o in op.operands)
+        self.lines.append(f"    return {names}")
+
+
+def _takes_literal(op: Operation) -> bool:
+    """Whether `op` is elementwise and some operand of it is a tensor that gives the result its type."""
+    elementwise = isinstance(op, nn.ElementwiseOp | nn.FusedElementwiseOp)
+    return elementwise and not all(isinstance(o.owner, nn.FillOp) for o in op.operands)
+
+
+def _kind(op: Operation) -> str:
+    kind = op.name.removeprefix("nn.")
+    return "fused" if isinstance(op, nn.FusedElementwiseOp) else kind
+
+
+def _shape(op: Operation) -> str:
+    return str(nn.shape_of(op.results[0]))

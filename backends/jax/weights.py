@@ -1,0 +1,60 @@
+"""The weights that emitted code loads: which, under what keys, and the .npz file that holds them."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Mapping
+
+import numpy as np
+
+from ...ir import nn
+from ...ir.diagnostics import Diagnostic, InputError
+
+
+class UsedWeights:
+    """Collects the weights that the emitted lines name, and hands out the text that names them."""
+
+    def __init__(self, values: Mapping[str, np.ndarray]) -> None:
+        self._values = values
+        self.used: dict[str, np.ndarray] = {}
+
+    def text(self, op: nn.WeightOp) -> str:
+        """`w["name"]`."""
+        name = op.weight.data
+        self.used[name] = self._value(name)
+        return _subscript(name)
+
+    def packed_text(self, ops: list[nn.WeightOp]) -> str | None:
+        """
+        `*w["name"]` for vectors that only one layer uses and whose names begin alike: they are kept as one array
+        with a row for each, so that the call of the layer stays one line. None where that cannot be.
+        """
+        names = [op.weight.data for op in ops]
+        key = os.path.commonprefix(names).rstrip("_./:-")
+        alone = all(len(list(op.result.uses)) == 1 for op in ops)
+        if not key or not alone or key in self._values or key in self.used or len(set(names)) < len(names):
+            return None
+        self.used[key] = np.stack([self._value(name) for name in names])
+        return f"*{_subscript(key)}"
+
+    def _value(self, name: str) -> np.ndarray:
+        if name not in self._values:
+            raise InputError([Diagnostic("weight", f"weight `{name}` has no values")])
+        return self._values[name]
+
+
+def _subscript(name: str) -> str:
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'w["{quoted}"]'
+
+
+def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """An .npz archive of `arrays` that numpy reads without pickle; equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+    return buffer.getvalue()

@@ -1,0 +1,77 @@
+"""Lays Python expressions out in 88 columns the way `ruff format` does, so that emitted source is formatted source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH = 88
+"""columns, the default of ruff and black: a folder of emitted code has no settings of its own"""
+
+
+@dataclass(frozen=True)
+class Brackets:
+    """Items between brackets: a call's arguments, a list, a definition's parameters."""
+
+    opening: str
+    """all before the first item: `conv2d(` or `[`"""
+    items: tuple[Expression, ...]
+    closing: str
+
+    def __str__(self) -> str:
+        return f"{self.opening}{', '.join(map(str, self.items))}{self.closing}"
+
+    @property
+    def literal(self) -> bool:
+        """Whether this is a list or a tuple, which is split into one item a line at once; a call is not."""
+        return self.opening[-1] == "[" or self.opening == "("
+
+
+Expression = str | Brackets
+"""Text that stays on one line, or brackets that may be split over several."""
+
+
+def call(function: str, *arguments: Expression, **keywords: object) -> Brackets:
+    """`function(arguments, keyword=value)`."""
+    named = (f"{key}={value}" for key, value in keywords.items())
+    return Brackets(f"{function}(", (*arguments, *named), ")")
+
+
+def sequence(items: Sequence[Expression]) -> Brackets:
+    """`[a, b]`."""
+    return Brackets("[", tuple(items), "]")
+
+
+def prefixed(prefix: str, expression: Expression) -> Expression:
+    """`expression` with `prefix` before it: `return `, `x = `, `axis=`."""
+    if isinstance(expression, str):
+        return prefix + expression
+    return Brackets(prefix + expression.opening, expression.items, expression.closing)
+
+
+def fits(expression: Expression, comment: str = "", indent: int = 4) -> bool:
+    """Whether `expression` and its comment stand on one line."""
+    return indent + len(str(expression)) + (len(comment) + 4 if comment else 0) <= WIDTH
+
+
+def lay_out(expression: Expression, comment: str = "", indent: int = 4) -> list[str]:
+    """The lines of `expression` at `indent`, with `comment` after the last."""
+    remark = f"  # {comment}" if comment else ""
+    if isinstance(expression, str) or not expression.items or fits(expression, comment, indent):
+        return [" " * indent + str(expression) + remark]
+    inside = indent + 4
+    row = ", ".join(map(str, expression.items))
+    if not expression.literal and inside + len(row) <= WIDTH:
+        body = [" " * inside + row]
+    else:
+        body = []
+        for item in expression.items:
+            *lines, last = lay_out(_with_comma(item), indent=inside)
+            body += [*lines, last]
+    return [" " * indent + expression.opening, *body, " " * indent + expression.closing + remark]
+
+
+def _with_comma(item: Expression) -> Expression:
+    if isinstance(item, str):
+        return item + ","
+    return Brackets(item.opening, item.items, item.closing + ",")
