@@ -1,0 +1,188 @@
+"""Which containers a pool runs: one vLLM server for each model, one container for each other node."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import vllm
+from .flow import visits_at_most
+from .hardware import IMAGE_NEEDED
+from .names import cpu_quantity, dns_name, memory_quantity
+from .sizes import memory_bytes
+from .view import Json, PlanView, PoolView, node_of, part_of
+
+TOOL_PORT = 8080
+
+
+@dataclass(frozen=True)
+class Server:
+    """One container of a pool's pods."""
+
+    name: str
+    """container name, and the end of its Service's name"""
+    pieces: tuple[str, ...]
+    index: int
+    """place among the pool's containers, from 0"""
+    port: int
+    image: str
+    command: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    environment: tuple[Json, ...] = ()
+    requests: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
+    health_path: str | None = None
+    """None: an open port is all that is known of its health"""
+    side_channel_port: int | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """what the user must see to, by annotation name"""
+
+    @property
+    def port_name(self) -> str:
+        """Name of the HTTP port, unique in the pod."""
+        return f"http-{self.index}"
+
+    @property
+    def is_llm(self) -> bool:
+        """Whether it is a vLLM server."""
+        return bool(self.command)
+
+
+def servers_of(pool: PoolView, view: PlanView) -> tuple[Server, ...]:
+    """The containers of one pod of `pool`, in order of their pieces."""
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for piece in pool.pieces:
+        node = view.node(piece)
+        is_llm = node.get("kind") == "llm"
+        key = (node.get("model"), node.get("precision"), node.get("kv_precision")) if is_llm else (node_of(piece),)
+        groups.setdefault((is_llm, *key), []).append(piece)
+    accelerators = bool(pool.offer.resource)
+    made = []
+    for index, ((is_llm, *_), pieces) in enumerate(groups.items()):
+        if is_llm:
+            made.append(_llm_server(index, tuple(pieces), pool, view, len(groups)))
+        else:
+            made.append((_model_server if accelerators else _tool_server)(index, pieces[0], pool, view))
+    return tuple(made)
+
+
+def disaggregated(view: PlanView) -> tuple[str, ...]:
+    """The llm nodes whose prefill and decode are in different pools, in order of name."""
+    llm_nodes = {node_of(p["piece"]) for p in view.placements if part_of(p["piece"]) == "prefill"}
+    return tuple(sorted(n for n in llm_nodes if view.pools_of(f"{n}.prefill") != view.pools_of(f"{n}.decode")))
+
+
+def vendors_differ(node: str, view: PlanView) -> bool:
+    """Whether the KV cache of `node` crosses from one vendor's devices to another's."""
+    held = {pool for part in ("prefill", "decode") for pool in view.pools_of(f"{node}.{part}")}
+    return len({pool.offer.resource for pool in view.pools if pool.id in held}) > 1
+
+
+def _llm_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanView, servers: int) -> Server:
+    nodes = sorted({node_of(piece) for piece in pieces})
+    first = view.nodes[nodes[0]]
+    split = [node for node in nodes if node in disaggregated(view)]
+    port, side_channel = vllm.PORT + index, vllm.SIDE_CHANNEL_PORT + 100 * index
+    known: Json = view.models.get(str(first.get("model"))) or {}
+    lengths = [vllm.sequence_length(view.nodes[n], visits_at_most(n, view.graph)) for n in nodes]
+    arguments = vllm.serve_arguments(
+        str(known.get("checkpoint") or first["model"]), first, port, pool.parallel, pool.max_batch,
+        _longest(lengths, known.get("context_tokens")),
+    )  # fmt: skip
+    arguments += vllm.memory_arguments(servers)
+    environment: list[Json] = [_TOKEN, *({"name": k, "value": v} for k, v in pool.offer.environment.items())]
+    if split:
+        arguments += vllm.transfer_arguments(any(vendors_differ(node, view) for node in split))
+        environment += vllm.transfer_environment(side_channel)
+    parts = {part_of(piece) for piece in pieces}
+    name = "-".join([*nodes, *(parts if len(parts) == 1 else ())])
+    devices = _devices(pool) if servers == 1 else {}
+    return Server(
+        name=dns_name(name),
+        pieces=pieces,
+        index=index,
+        port=port,
+        image=pool.offer.image or f"{IMAGE_NEEDED}/{dns_name('vllm', pool.model)}",
+        command=("vllm",),
+        arguments=tuple(arguments),
+        environment=tuple(environment),
+        requests=devices,
+        limits=devices,
+        health_path="/health",
+        side_channel_port=side_channel if split else None,
+        notes=_llm_notes(first, split, view),
+    )
+
+
+_TOKEN: Json = {
+    "name": "HF_TOKEN",
+    "valueFrom": {"secretKeyRef": {"name": "hugging-face", "key": "token", "optional": True}},
+}
+
+
+def _longest(lengths: list[int | None], context_tokens: int | None) -> int | None:
+    known = [length for length in lengths if length is not None]
+    if len(known) < len(lengths):
+        return None
+    return min(max(known), int(context_tokens or max(known)))
+
+
+def _llm_notes(node: Json, split: list[str], view: PlanView) -> dict[str, str]:
+    notes = {}
+    checkpoint = vllm.checkpoint_note(node)
+    if checkpoint:
+        notes["dovetail.dev/checkpoint-needed"] = checkpoint
+    if any(vendors_differ(name, view) for name in split):
+        notes["dovetail.dev/experimental"] = "the KV cache crosses vendors, whose layouts differ"
+    return notes
+
+
+def _devices(pool: PoolView) -> dict[str, str]:
+    return {pool.offer.resource: str(pool.devices_per_replica)} if pool.offer.resource else {}
+
+
+def _model_server(index: int, piece: str, pool: PoolView, view: PlanView) -> Server:
+    node, name = view.node(piece), node_of(piece)
+    alone = len({(node_of(p)) for p in pool.pieces}) == 1
+    devices = _devices(pool) if alone else {}
+    source = node.get("model") or node.get("graph")
+    environment = [*_own_environment(name, index), {"name": "MODEL", "value": str(source)}]
+    return Server(
+        name=dns_name(name), pieces=(piece,), index=index, port=TOOL_PORT + index,
+        image=f"{IMAGE_NEEDED}/{dns_name(name)}", environment=tuple(environment), requests=devices, limits=devices,
+    )  # fmt: skip
+
+
+def _own_environment(name: str, index: int) -> list[Json]:
+    return [{"name": "DOVETAIL_NODE", "value": name}, {"name": "PORT", "value": str(TOOL_PORT + index)}]
+
+
+def _tool_server(index: int, piece: str, pool: PoolView, view: PlanView) -> Server:
+    node, name = view.node(piece), node_of(piece)
+    environment = _own_environment(name, index)
+    if node.get("mcp"):
+        environment.append({"name": "MCP_SERVER", "value": str(node["mcp"])})
+    requests, limits = _host_resources(node, pool)
+    return Server(
+        name=dns_name(name), pieces=(piece,), index=index, port=TOOL_PORT + index,
+        image=f"{IMAGE_NEEDED}/{dns_name(name)}", environment=tuple(environment), requests=requests, limits=limits,
+    )  # fmt: skip
+
+
+def _host_resources(node: Json, pool: PoolView) -> tuple[dict[str, str], dict[str, str]]:
+    """Requests: mean use of the calls in flight at the planned utilisation. Limits: peak use of every slot."""
+    concurrency = node.get("concurrency")
+    slots = math.ceil(int(concurrency) / pool.replicas) if concurrency else pool.max_batch
+    busy = max(1, math.ceil(pool.utilisation * slots))
+    cpus = float(node.get("cpus") or (1.0 if node.get("kind") == "compute" else 0.0))
+    mean_bytes, peak_bytes = memory_bytes(node)
+    requests, limits = {}, {}
+    if cpus:
+        requests["cpu"], limits["cpu"] = cpu_quantity(cpus * busy), cpu_quantity(max(1.0, cpus * slots))
+    if mean_bytes:
+        requests["memory"] = memory_quantity(mean_bytes * busy)
+    if peak_bytes:
+        limits["memory"] = memory_quantity(max(peak_bytes * slots, mean_bytes * busy))
+    return requests, limits

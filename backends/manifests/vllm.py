@@ -1,0 +1,109 @@
+"""The command line and environment of one vLLM server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ...ir.distribution import Distribution
+
+Json = Mapping[str, Any]
+
+PORT = 8000
+SIDE_CHANNEL_PORT = 5600
+"""First port of NIXL's handshake; rank r of a server listens on its first port plus r."""
+
+_LENGTH_STEP = 256
+_LENGTH_QUANTILE = 0.999
+_DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+_MEMORY_SHARE = 0.9
+"""vLLM's default share of device memory, divided evenly where servers share devices."""
+
+
+def serve_arguments(model: str, node: Json, port: int, parallel: Json, max_batch: int, length: int | None) -> list[str]:
+    """Arguments of `vllm` for a server of `model` at the precisions of `node`.
+
+    `length` [tokens] is the longest sequence asked for; None leaves the model's own.
+    """
+    arguments = ["serve", model, "--port", str(port), "--max-num-seqs", str(max_batch), "--enable-prefix-caching"]
+    if length is not None:
+        arguments += ["--max-model-len", str(length)]
+    for key, flag in (("tp", "tensor"), ("pp", "pipeline"), ("dp", "data")):
+        degree = int(parallel.get(key) or 1)
+        if degree > 1 or key == "tp":
+            arguments += [f"--{flag}-parallel-size", str(degree)]
+    if int(parallel.get("ep") or 1) > 1:
+        arguments.append("--enable-expert-parallel")
+    return arguments + _precision_arguments(node)
+
+
+def _precision_arguments(node: Json) -> list[str]:
+    precision, kv_precision = node.get("precision"), node.get("kv_precision")
+    arguments = []
+    if precision == "fp8":
+        arguments += ["--quantization", "fp8"]
+    elif precision in _DTYPES:
+        arguments += ["--dtype", _DTYPES[precision]]
+    if kv_precision == "fp8":
+        arguments += ["--kv-cache-dtype", "fp8"]
+    return arguments
+
+
+def checkpoint_note(node: Json) -> str | None:
+    """What the user must see to about the checkpoint: vLLM quantises to fp8 itself, and to nothing else."""
+    precision = node.get("precision")
+    if precision in (None, "fp8", *_DTYPES):
+        return None
+    return f"the plan counts on a checkpoint quantised to {precision}"
+
+
+def transfer_arguments(mixed_vendors: bool) -> list[str]:
+    """Arguments for handing the KV cache over; the role is the router's choice, so both sides are `kv_both`."""
+    config: dict[str, Any] = {"kv_connector": "NixlConnector", "kv_role": "kv_both"}
+    if mixed_vendors:
+        config["enable_permute_local_kv"] = "True"
+    return ["--kv-transfer-config", json.dumps(config, sort_keys=True, separators=(",", ":"))]
+
+
+def transfer_environment(port: int) -> list[dict[str, Any]]:
+    """Environment for handing the KV cache over: the other side dials the pod's own address."""
+    address = {"fieldRef": {"fieldPath": "status.podIP"}}
+    return [
+        {"name": "VLLM_NIXL_SIDE_CHANNEL_HOST", "valueFrom": address},
+        {"name": "VLLM_NIXL_SIDE_CHANNEL_PORT", "value": str(port)},
+    ]
+
+
+def memory_arguments(servers: int) -> list[str]:
+    """Arguments that divide the device memory among `servers` on the same devices."""
+    return ["--gpu-memory-utilization", f"{_MEMORY_SHARE / servers:.2f}"] if servers > 1 else []
+
+
+def sequence_length(node: Json, visits: int) -> int | None:
+    """Longest sequence [tokens] that `visits` visits of an llm node need, in steps of 256; None if not known.
+
+    The prompt's and the output's 99.9th percentiles, and `prompt_growth` on each visit after the first.
+    """
+    prompt, output = _upper(node.get("prompt_tokens")), _upper(node.get("output_tokens"))
+    growth = _upper(node.get("prompt_growth") or 0)
+    if prompt is None or output is None or growth is None:
+        return None
+    tokens = prompt + output + growth * (visits - 1)
+    return -int(-tokens // _LENGTH_STEP) * _LENGTH_STEP
+
+
+def _upper(written: object) -> float | None:
+    """99.9th percentile of a token count as graph.yaml writes it, or None where it lies in another file."""
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        return float(written)
+    if not isinstance(written, Mapping):
+        return None
+    if isinstance(written.get("quantiles"), Mapping):
+        return float(max(written["quantiles"].values()))
+    p95 = written.get("p95")
+    if isinstance(p95, int | float) and "mean" in written:
+        return Distribution.lognormal_mean_p95(float(written["mean"]), float(p95)).quantile(_LENGTH_QUANTILE)
+    if isinstance(p95, int | float) and "p50" in written:
+        return Distribution.lognormal_p50_p95(float(written["p50"]), float(p95)).quantile(_LENGTH_QUANTILE)
+    return None
