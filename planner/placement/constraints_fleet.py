@@ -1,0 +1,128 @@
+"""Equations (1) to (9) of `docs/math/placement.md`: where pieces run and what the fleet allows."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+import pulp
+
+from .problem import PlacementProblem
+from .variables import Expr, PlacementVars, transfer_group
+
+
+def constrain_each_piece_placed_once(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(1) sum_g x[p,g] = 1 for every piece p."""
+    for q in p.pieces:
+        placed = Expr([(v.x[q.id, g], 1) for g in v.pools_of[q.id]])
+        v.require(m, placed == 1, v.name("placed", q.id), f"place[{q.node}]")
+
+
+def constrain_exclusions(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(2) x[p,g] = 0 for every option that a constraint of the user's rules out."""
+    for o in p.options:
+        if o.excluded_by:
+            v.require(m, v.x[o.piece, o.pool] == 0, v.name("excluded", o.piece, o.pool), o.excluded_by)
+
+
+def constrain_memory(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(3) sum_k W[g,k] + sum_p state[p,g] x[p,g] <= M[g];  W[g,k] >= weight[p,g] x[p,g] for p with key k.
+
+    For every pool g; pieces without a key share with none. In shares of a device's memory.
+    """
+    for g in p.pools:
+        if math.isinf(g.memory_bytes) or not v.pieces_of[g.id]:
+            continue
+        need, by_key = Expr(), defaultdict(list)
+        for q in v.pieces_of[g.id]:
+            o = v.options[q, g.id]
+            need.addterm(v.x[q, g.id], o.state_bytes / g.memory_bytes)
+            by_key[v.pieces[q].memory_key or f"piece {q}"].append(q)
+        for key, pieces in by_key.items():
+            if len(pieces) == 1:
+                q = pieces[0]
+                need.addterm(v.x[q, g.id], v.options[q, g.id].weight_bytes / g.memory_bytes)
+                continue
+            shared = v.real("W", g.id, key)
+            need.addterm(shared, 1)
+            for q in pieces:
+                share = v.options[q, g.id].weight_bytes / g.memory_bytes
+                m.addConstraint(shared - share * v.x[q, g.id] >= 0, v.name("shared", g.id, q))
+        if sum(need.values()) > 1 or by_key:
+            v.require(m, need <= 1 + 1e-9, v.name("memory", g.id), f"memory[{g.device}]")
+
+
+def constrain_replicas(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(4) sum_n z[g,n] <= 1;  x[p,g] <= sum_n z[g,n]: a pool in use has one number of replicas."""
+    for g in p.pools:
+        if not v.counted(g.id) or not v.pieces_of[g.id]:
+            continue
+        some = Expr([(v.z[g.id, n], 1) for n in range(1, len(g.capacity) + 1)])
+        m.addConstraint(some <= 1, v.name("replicas", g.id))
+        for q in v.pieces_of[g.id]:
+            m.addConstraint(v.x[q, g.id] - some <= 0, v.name("replicas", g.id, q))
+
+
+def constrain_capacity(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(5) rate sum_p load[p,g] x[p,g] <= sum_n a[g,n] z[g,n] for every counted pool g; in shares of a[g,1]."""
+    for g in p.pools:
+        if not v.counted(g.id) or not v.pieces_of[g.id]:
+            continue
+        assert p.rate_per_s is not None
+        unit = max(g.capacity[0], 1e-12)
+        load = Expr([(v.x[q, g.id], p.rate_per_s * v.options[q, g.id].load / unit) for q in v.pieces_of[g.id]])
+        most = Expr([(v.z[g.id, n + 1], a / unit) for n, a in enumerate(g.capacity)])
+        v.require(m, load - most <= 0, v.name("capacity", g.id), "rate", f"count[{g.device}]")
+
+
+def constrain_device_count(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(6) sum_{g on d, n} n size[g] z[g,n] <= D[d], min[d] <= D[d] <= max[d], D[d] a multiple of the chassis."""
+    for d in p.devices:
+        if d.name not in v.taken:
+            continue
+        taken, group = v.taken[d.name], f"count[{d.name}]"
+        used = Expr(
+            [(z, n * v.pools[g].devices_per_replica) for (g, n), z in v.z.items() if v.pools[g].device == d.name]
+        )
+        if d.chassis > 1 or d.min_count > 0:
+            m.addConstraint(used - taken <= 0, v.name("taken", d.name))
+            v.require(m, taken >= d.min_count, v.name("count_least", d.name), group)
+        v.require(m, taken <= d.max_count, v.name("count", d.name), group)
+
+
+def constrain_payment(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(7) P[d] >= D[d] - owned[d] for every device type d of which some are owned."""
+    for d in p.devices:
+        if d.name in v.taken and d.owned > 0:
+            m.addConstraint(v.paid[d.name] - v.taken[d.name] >= -d.owned, v.name("paid", d.name))
+
+
+def constrain_transfers(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(8) sum_l' y[e,l,l'] = sum_{g at l} x[a,g];  sum_l y[e,l,l'] = sum_{g at l'} x[b,g], for every edge e = (a,b).
+
+    y exists for equal locations and for pairs with a route; since x is binary, y is the product of both sides.
+    """
+    for t in p.transfers:
+        a, b = t.from_piece, t.to_piece
+        if not v.delayed(a, b):
+            continue
+        group = transfer_group(p, t)
+        for here in v.locations(a):
+            out = Expr([(v.y[a, b, here, there], 1) for there in v.locations(b) if (a, b, here, there) in v.y])
+            v.require(m, out - v.at(a, here) == 0, v.name("route_from", a, b, here), group)
+        for there in v.locations(b):
+            into = Expr([(v.y[a, b, here, there], 1) for here in v.locations(a) if (a, b, here, there) in v.y])
+            v.require(m, into - v.at(b, there) == 0, v.name("route_to", a, b, there), group)
+
+
+def constrain_company(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(9) sum_{g at l} x[a,g] = sum_{g at l} x[b,g] for pairs together, the sum of both <= 1 for pairs apart."""
+    for a, b in p.together:
+        for here in dict.fromkeys([*v.locations(a), *v.locations(b)]):
+            same = v.at(a, here) - v.at(b, here) == 0
+            v.require(m, same, v.name("together", a, b, here), f"place[{v.pieces[a].node}]")
+    for a, b in p.apart:
+        for here in v.locations(a):
+            if here in v.locations(b):
+                one = v.at(a, here) + v.at(b, here) <= 1
+                v.require(m, one, v.name("apart", a, b, here), f"place[{v.pieces[a].node}]")

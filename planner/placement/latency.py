@@ -1,0 +1,210 @@
+"""Exact latency of a plan: every scenario as a network of independent times, then the mixture of scenarios."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from .laws import Grid, Law, constant, mean, quantile, quantile_of_mixture
+from .network import SINK, SOURCE, Network, longest
+from .problem import Bound, Option, PlacementProblem, Scenario
+
+ArcLaw = Callable[[str, int, str], Law]
+"""(piece, visit, `wait` | `first` | `total`) -> law."""
+Delay = Callable[[str, str], float]
+"""(from piece, to piece) -> transfer latency [s]."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a plan makes of one bounded latency: P(gridded time <= limit), and the same surely understated."""
+
+    reached: float
+    """A probability that is never overstated."""
+    at_best: float
+    """A probability that is never understated."""
+
+
+class Latencies:
+    """Laws of end to end and first output, with sums shared between scenarios."""
+
+    def __init__(self, p: PlacementProblem, grid: Grid) -> None:
+        self.p = p
+        self.grid = Memo(grid.step, grid.size)
+        self.options = {(o.piece, o.pool): o for o in p.options}
+        self.pools = {g.id: g for g in p.pools}
+        self.routes = {
+            (t.from_piece, t.to_piece): {(r.from_location, r.to_location): r for r in t.routes} for t in p.transfers
+        }
+        self._laws: dict[int, Law] = {}
+
+    def arc(self, option: Option, visit: int, part: str) -> Law:
+        """Law of one part of one visit under one option."""
+        d = getattr(option.visits[visit - 1], part)
+        law = self._laws.get(id(d))
+        if law is None:
+            law = self._laws[id(d)] = self.grid.law(d)
+        return law
+
+    def of_plan(self, placements: Mapping[str, str]) -> tuple[ArcLaw, Delay]:
+        """Laws and delays of one plan."""
+
+        def arcs(piece: str, visit: int, part: str) -> Law:
+            return self.arc(self.options[piece, placements[piece]], visit, part)
+
+        def delay(a: str, b: str) -> float:
+            return self.delay(a, b, placements[a], placements[b])
+
+        return arcs, delay
+
+    def delay(self, a: str, b: str, pool_a: str, pool_b: str) -> float:
+        """Transfer latency between two placed pieces; 0 without a transfer or in one location [s]."""
+        routes = self.routes.get((a, b))
+        here, there = self.pools[pool_a].location, self.pools[pool_b].location
+        return 0.0 if routes is None or here == there else routes[here, there].latency_s
+
+    def laws(self, kind: str, arcs: ArcLaw, delay: Delay) -> list[tuple[float, Law]]:
+        """Probability and law of each scenario; `kind` is `end_to_end` or `first_output`."""
+        return [(s.probability, scenario_law(s, kind, arcs, delay, self.grid)) for s in self.p.scenarios]
+
+    def measure(self, bound: Bound, arcs: ArcLaw, delay: Delay) -> Measure:
+        """How a percentile bound fares: the probability of keeping it, from below and from above."""
+        low = high = 0.0
+        for weight, law in self.laws(bound.kind, arcs, delay):
+            low += weight * self.grid.at_most(law, bound.limit_s)
+            unknown = law.error_s == float("inf")
+            high += weight * (1.0 if unknown else self.grid.at_most(law, bound.limit_s + law.error_s))
+        return Measure(low, high)
+
+    def mean(self, kind: str, arcs: ArcLaw, delay: Delay) -> tuple[float, float]:
+        """Mean over requests, never understated, and how much it may be overstated [s]."""
+        value = error = 0.0
+        for weight, law in self.laws(kind, arcs, delay):
+            value += weight * self.grid.mean_of(law)
+            error += weight * (0.0 if law.mean_s is not None else law.error_s)
+        return value, error
+
+
+class Memo(Grid):
+    """A grid that remembers its sums, since scenarios share their beginnings."""
+
+    def __init__(self, step: float, size: int) -> None:
+        super().__init__(step, size)
+        object.__setattr__(self, "sums", {})
+
+    def add(self, a: Law, b: Law) -> Law:
+        """Law of A + B, from memory where known."""
+        sums: dict[tuple[int, int], tuple[Law, Law, Law]] = self.__dict__["sums"]
+        known = sums.get((id(a), id(b)))
+        if known is None:
+            if len(sums) > 4096:
+                sums.clear()
+            known = sums[id(a), id(b)] = (super().add(a, b), a, b)
+        return known[0]
+
+
+def scenario_law(s: Scenario, kind: str, arcs: ArcLaw, delay: Delay, grid: Grid) -> Law:
+    """Law of one scenario's end, or of its first output (see the module docstring of `problem`)."""
+    if kind == "end_to_end":
+        network = _network(s, arcs, delay, grid)
+        for sink in s.sinks:
+            network.add(f"{sink}/end", SINK, constant(0.0))
+        return longest(network)
+    laws = []
+    for sink in s.sinks:
+        network = _network(s, arcs, delay, grid)
+        network.add(f"{sink}/out", SINK, constant(0.0))
+        laws.append(longest(network))
+    if len(laws) == 1:
+        return laws[0]
+    if all(law.mass is None for law in laws):
+        return constant(min(law.offset for law in laws))
+    # P(min <= t) is at least the largest P(T_k <= t); how much more depends on what the sinks share.
+    return replace(grid.least(laws), error_s=float("inf"))
+
+
+def _network(s: Scenario, arcs: ArcLaw, delay: Delay, grid: Grid) -> Network:
+    network = Network(grid)
+    last = {step.id: step.pieces[-1] for step in s.steps}
+    zero = constant(0.0)
+    for step in s.steps:
+        at = f"{step.id}/0"
+        if not step.after:
+            network.add(SOURCE, at, zero)
+        for before, streams in step.after:
+            move = constant(delay(last[before], step.pieces[0]))
+            network.add(f"{before}/{'out' if streams else 'end'}", at, move)
+        for j, piece in enumerate(step.pieces):
+            ready, end = f"{step.id}/{j}/ready", f"{step.id}/{j}/end"
+            network.add(at, ready, arcs(piece, step.visit, "wait"))
+            network.add(ready, end, arcs(piece, step.visit, "total"))
+            if j == 0:
+                network.add(ready, f"{step.id}/out", arcs(piece, step.visit, "first"))
+            if j + 1 < len(step.pieces):
+                at = f"{step.id}/{j + 1}"
+                network.add(end, at, constant(delay(piece, step.pieces[j + 1])))
+            else:
+                network.add(end, f"{step.id}/end", zero)
+        for before, streams in step.after:
+            if streams:
+                network.add(f"{before}/end", f"{step.id}/end", zero)
+    return network
+
+
+def ttft(option: Option, visit: int, percentile: float | None) -> float:
+    """Wait plus first output of one visit: its mean, or its percentile, rounded up by under 0.1 % [s]."""
+    time = option.visits[visit - 1]
+    if percentile is None:
+        return mean(time.wait) + mean(time.first)
+    low, high = quantile(time.wait, 0.0), quantile(time.first, 0.0)
+    parts = [quantile(time.wait, percentile) - low, quantile(time.first, percentile) - high]
+    if min(parts) <= 0 and (_fixed(time.wait) or _fixed(time.first)):
+        return low + high + sum(parts)
+    rare = (1 + percentile) / 2
+    horizon = quantile(time.wait, rare) + quantile(time.first, rare)
+    grid = Grid(horizon / 8192, 8300)
+    return quantile_of_mixture([(1.0, grid.add(grid.law(time.wait), grid.law(time.first)))], percentile, grid)
+
+
+def _fixed(d: object) -> bool:
+    from .laws import is_point
+
+    return is_point(d)  # type: ignore[arg-type]
+
+
+def check_all(
+    p: PlacementProblem, placements: Mapping[str, str], sizes: tuple[int, ...] = (1024, 8192)
+) -> tuple[Bound, bool, Latencies] | None:
+    """The first end-to-end or first-output bound that a plan breaks, whether surely, and the grid that shows it.
+
+    A bound that the coarse grid leaves open is tried on the finer one; what is still open counts as broken.
+    """
+    for bound in p.bounds:
+        if bound.kind not in ("end_to_end", "first_output"):
+            continue
+        found = _broken(p, bound, placements, sizes)
+        if found is not None:
+            return bound, *found
+    return None
+
+
+def _broken(
+    p: PlacementProblem, bound: Bound, placements: Mapping[str, str], sizes: tuple[int, ...]
+) -> tuple[bool, Latencies] | None:
+    kept, surely, judge = False, False, None
+    for size in sizes:
+        judge = Latencies(p, Grid(bound.limit_s * 1.25 / size, size))
+        if bound.percentile is None:
+            value, error = judge.mean(bound.kind, *judge.of_plan(placements))
+            kept = value <= bound.limit_s * (1 + 1e-9)
+            surely = value - error > bound.limit_s * (1 + 1e-9)
+        else:
+            measure = judge.measure(bound, *judge.of_plan(placements))
+            kept = measure.reached >= bound.percentile - 1e-9
+            surely = measure.at_best < bound.percentile - 1e-9
+        if kept:
+            return None
+        if surely:
+            break
+    assert judge is not None
+    return surely, judge

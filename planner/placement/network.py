@@ -1,0 +1,163 @@
+"""The time of one scenario as the longest path through a network of independent times.
+
+Events are points in time, arcs are laws between them; an event happens when all its arcs have arrived. Series and
+parallel reductions are exact. What they leave is factored: condition on the values of one arc, reduce, mix.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .laws import Grid, Law, constant
+
+SOURCE = "start"
+SINK = "end"
+FACTORS = 2
+"""Arcs conditioned upon before copies of a shared time count as independent, which can only overstate it."""
+CELLS = 48
+"""Values that a conditioned arc takes."""
+
+
+class Network:
+    """Arcs between named events, at most one law between two events (more are merged by their maximum)."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self.succ: dict[str, dict[str, Law]] = {}
+        self.pred: dict[str, dict[str, Law]] = {}
+
+    def add(self, u: str, v: str, law: Law) -> None:
+        """Let `v` wait for `u` plus a time."""
+        old = self.succ.setdefault(u, {}).get(v)
+        new = law if old is None else self.grid.maximum(old, law)
+        self.succ[u][v] = self.pred.setdefault(v, {})[u] = new
+        self.pred.setdefault(u, {})
+        self.succ.setdefault(v, {})
+
+    def remove(self, event: str) -> None:
+        """Take out an event with its arcs."""
+        for u in self.pred.pop(event):
+            del self.succ[u][event]
+        for w in self.succ.pop(event):
+            del self.pred[w][event]
+
+    def copy(self) -> Network:
+        """A copy that can be reduced by itself."""
+        new = Network(self.grid)
+        new.succ = {u: dict(arcs) for u, arcs in self.succ.items()}
+        new.pred = {v: dict(arcs) for v, arcs in self.pred.items()}
+        return new
+
+
+def longest(network: Network, factors: int = FACTORS) -> Law:
+    """Law of the time from SOURCE to SINK; the network is used up."""
+    _drop_dead_ends(network)
+    while _reduce_once(network):
+        pass
+    rest = [event for event in network.succ if event not in (SOURCE, SINK)]
+    if not rest:
+        return network.succ[SOURCE][SINK]
+    shared = next(e for e in network.succ if e in rest and len(network.pred[e]) == 1)
+    if factors == 0:
+        return longest(_split(network, shared), 0)
+    return _condition(network, shared, factors)
+
+
+def _drop_dead_ends(network: Network) -> None:
+    dead = [e for e in network.succ if not network.succ[e] and e != SINK]
+    while dead:
+        event = dead.pop()
+        before = list(network.pred[event])
+        network.remove(event)
+        dead.extend(u for u in before if not network.succ[u])
+
+
+def _reduce_once(network: Network) -> bool:
+    """One pass over all events; whether any went away."""
+    changed = False
+    for event in [e for e in network.succ if e not in (SOURCE, SINK)]:
+        ins, outs = network.pred[event], network.succ[event]
+        series = len(ins) == 1 and len(outs) == 1
+        fixed_in = len(ins) == 1 and next(iter(ins.values())).mass is None
+        fixed_out = len(outs) == 1 and next(iter(outs.values())).mass is None
+        if series or fixed_in or fixed_out:
+            arcs = [(u, w, network.grid.add(a, b)) for u, a in ins.items() for w, b in outs.items()]
+            network.remove(event)
+            for u, w, law in arcs:
+                network.add(u, w, law)
+            changed = True
+    return changed or _merge_twins(network)
+
+
+def _merge_twins(network: Network) -> bool:
+    """Join two events that wait for the same events plus the same constants: they happen together."""
+    seen: dict[tuple[tuple[str, float], ...], str] = {}
+    for event in [e for e in network.succ if e not in (SOURCE, SINK)]:
+        ins = network.pred[event]
+        if any(law.mass is not None for law in ins.values()):
+            continue
+        key = tuple(sorted((u, law.offset) for u, law in ins.items()))
+        if key in seen:
+            outs = dict(network.succ[event])
+            network.remove(event)
+            for w, law in outs.items():
+                network.add(seen[key], w, law)
+            return True
+        seen[key] = event
+    return False
+
+
+def _split(network: Network, event: str) -> Network:
+    """Give each successor of a fork its own copy of the time before it.
+
+    The paths through it then count as independent. Times that share a part are associated, so their true
+    maximum is stochastically smaller (Esary, Proschan and Walkup 1967): the result can only overstate.
+    """
+    ((before, law),) = network.pred[event].items()
+    unbounded = Law(law.offset, law.mass, float("inf"))
+    outs = dict(network.succ[event])
+    network.remove(event)
+    for w, out in outs.items():
+        network.add(before, w, network.grid.add(unbounded, out))
+    return network
+
+
+def _condition(network: Network, event: str, factors: int) -> Law:
+    """Mix over the values, rounded upwards to CELLS of them, of the one random arc into a fork."""
+    ((before, law),) = network.pred[event].items()
+    assert law.mass is not None
+    grid = network.grid
+    steps = _cells(law.mass)
+    total, weights, error = [], [], 0.0
+    low = 0
+    for high in steps:
+        weight = float(np.sum(law.mass[low : high + 1]))
+        if weight > 0:
+            branch = network.copy()
+            fixed = constant(law.offset + high * grid.step)
+            branch.succ[before][event] = branch.pred[event][before] = fixed
+            part = longest(branch, factors - 1)
+            error = max(error, law.error_s + (high - low) * grid.step + part.error_s)
+            total.append(part)
+            weights.append(weight)
+        low = high + 1
+    return _mix(total, weights, grid, error)
+
+
+def _cells(mass: np.ndarray) -> list[int]:
+    """Right ends of about CELLS runs of equal probability."""
+    at = np.cumsum(mass)
+    marks = np.searchsorted(at, at[-1] * np.arange(1, CELLS + 1) / CELLS * (1 - 1e-12))
+    return sorted({int(min(m, len(mass) - 1)) for m in marks})
+
+
+def _mix(laws: list[Law], weights: list[float], grid: Grid, error: float) -> Law:
+    base = min(law.offset for law in laws)
+    mass = np.zeros(grid.size)
+    for law, weight in zip(laws, weights, strict=True):
+        shift = int(np.ceil((law.offset - base) / grid.step - 1e-9))
+        if shift < grid.size:
+            own = np.array([1.0]) if law.mass is None else law.mass
+            own = own[: grid.size - shift]
+            mass[shift : shift + len(own)] += weight * own
+    return Law(base, mass, error + grid.step)
