@@ -1,0 +1,180 @@
+"""Money, energy and carbon of a plan, from its devices, its loads and what its calls cost.
+
+    holding per device-hour   annuity  P a / 8760,  a = i (1+i)^L / ((1+i)^L - 1)   of which P / (8760 L) is capex
+                              interest only  P ((1 + i/12)^(12 L) - 1) / (8760 L)
+    energy per device-hour    (idle + utilisation (TDP - idle)) PUE price;  TDP price without PUE where interest only
+
+Source: "Efficient and Scalable Agentic AI with Heterogeneous Systems" (arXiv 2507.19635), section 3.1 and Table 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...ir.diagnostics import Diagnostics
+from ...ir.fleet import DeviceSpec
+from .close import far
+from .load import Load
+from .service import Services
+from .structure import devices_taken
+from .subject import Subject
+
+HOURS_PER_YEAR = 8760
+SECONDS_PER_HOUR = 3600
+JOULES_PER_KWH = 3.6e6
+PARTS = ("capex", "interest", "rent", "energy", "calls", "transfer")
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a plan costs: parts in USD/h (USD/request without a rate), power in W with PUE, USD/year by device."""
+
+    parts: Mapping[str, float]
+    power_w: float
+    holding_usd_per_year: Mapping[str, float]
+    energy_usd_per_year: Mapping[str, float]
+
+    @property
+    def total(self) -> float:
+        return sum(self.parts.values())
+
+
+def bill(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Bill:
+    """The plan's costs, derived without looking at what it states about them."""
+    per_request = services.usd_per_request()
+    if subject.rate is None:
+        return Bill({**dict.fromkeys(PARTS, 0.0), **per_request}, 0.0, {}, {})
+    parts = dict.fromkeys(PARTS, 0.0)
+    for name, usd in per_request.items():
+        parts[name] += usd * subject.rate * SECONDS_PER_HOUR
+    holding_by_device, energy_by_device, power_w = {}, {}, 0.0
+    for name, devices in devices_taken(subject).items():
+        spec = subject.specs[name]
+        paid = max(0, devices - spec.owned)
+        holding = {part: usd * paid for part, usd in holding_usd_per_hour(subject, spec).items()}
+        drawn_w = _power_w(subject, loads, spec, devices)
+        energy = 0.0 if _energy_in_rent(spec) else drawn_w * subject.fleet.site.electricity_usd_per_kwh / 1000
+        for part, usd in (*holding.items(), ("energy", energy)):
+            parts[part] += usd
+        power_w += drawn_w
+        holding_by_device[name] = sum(holding.values()) * HOURS_PER_YEAR
+        energy_by_device[name] = energy * HOURS_PER_YEAR
+    return Bill(parts, power_w, holding_by_device, energy_by_device)
+
+
+def holding_usd_per_hour(subject: Subject, spec: DeviceSpec) -> dict[str, float]:
+    """Part -> USD per hour of having one device of `spec`, energy apart."""
+    price, device = spec.price, subject.devices.get(spec.name)
+    if price.rent_usd_per_hour is not None:
+        return {"rent": price.rent_usd_per_hour}
+    capex = price.capex_usd
+    if capex is None and device is not None:
+        if device.list_price_usd is None:
+            return {"rent": device.rent_usd_per_hour or 0.0}
+        capex = device.list_price_usd
+    if not capex:
+        return {}
+    years = 4.0 if price.life_years is None else price.life_years
+    interest = 0.08 if price.interest is None else price.interest
+    if price.accounting == "interest_only":
+        return {"interest": capex * ((1 + interest / 12) ** (12 * years) - 1) / (HOURS_PER_YEAR * years)}
+    growth = (1 + interest) ** years
+    annuity = interest * growth / (growth - 1) if interest else 1 / years
+    principal = capex / (HOURS_PER_YEAR * years)
+    return {"capex": principal, "interest": capex * annuity / HOURS_PER_YEAR - principal}
+
+
+def _power_w(subject: Subject, loads: Mapping[str, Load], spec: DeviceSpec, devices: int) -> float:
+    """Mean power of `devices` of one kind at the plan's utilisation, PUE included (interest only: TDP, no PUE)."""
+    device = subject.devices.get(spec.name)
+    if device is None:
+        return 0.0
+    if spec.price.accounting == "interest_only":
+        return device.tdp_w * devices
+    busy = 0.0
+    for pool in subject.pools.values():
+        if pool.device == spec.name:
+            busy += loads[pool.id].utilisation * pool.replicas * pool.devices_per_replica
+    return (device.idle_w * devices + busy * (device.tdp_w - device.idle_w)) * subject.fleet.site.pue
+
+
+def _energy_in_rent(spec: DeviceSpec) -> bool:
+    return spec.price.rent_usd_per_hour is not None and not spec.price.energy_extra
+
+
+def check_cost(subject: Subject, services: Services, loads: Mapping[str, Load], faults: Diagnostics) -> None:
+    """Report `check.cost` and `check.sum` faults, and `check.limit` where the fleet's limits are passed."""
+    stated, found = subject.plan["cost"], bill(subject, services, loads)
+    for part in PARTS:
+        if far(stated["parts"][part], found.parts[part], of=found.total):
+            message = f"the plan states {stated['parts'][part]:.6g} for {part}; derived {found.parts[part]:.6g}"
+            faults.error("check.cost", message)
+    for name, amount in _totals(subject, found).items():
+        if (stated[name] is None) != (amount is None):
+            faults.error("check.cost", f"cost.{name} is {stated[name]}, but {amount} was derived")
+        elif amount is not None and far(stated[name], amount):
+            faults.error("check.cost", f"the plan states cost.{name} {stated[name]:.6g}; derived {amount:.6g}")
+    _check_sums(subject, faults)
+    _check_by_device(subject, found, faults)
+    _check_energy(subject, found, faults)
+    _check_limits(subject, found, faults)
+
+
+def _totals(subject: Subject, found: Bill) -> dict[str, float | None]:
+    per_hour = None if subject.rate is None else found.total
+    per_request = found.total if subject.rate is None else found.total / (subject.rate * SECONDS_PER_HOUR)
+    tokens = Services.output_tokens_per_request(subject)
+    return {
+        "usd_per_hour": per_hour,
+        "usd_per_request": per_request,
+        "usd_per_1k_requests": per_request * 1000,
+        "usd_per_year": None if per_hour is None else per_hour * HOURS_PER_YEAR,
+        "usd_per_million_output_tokens": per_request / tokens * 1e6 if tokens else None,
+    }
+
+
+def _check_sums(subject: Subject, faults: Diagnostics) -> None:
+    stated = subject.plan["cost"]
+    whole_name = "usd_per_request" if subject.rate is None else "usd_per_hour"
+    parts, whole = sum(stated["parts"][part] for part in PARTS), stated[whole_name]
+    if whole is not None and abs(parts - whole) > 1e-6 * max(abs(whole), 1e-9):
+        faults.error("check.sum", f"the parts of the cost sum to {parts:.9g}, but cost.{whole_name} is {whole:.9g}")
+
+
+def _check_by_device(subject: Subject, found: Bill, faults: Diagnostics) -> None:
+    for name, entry in subject.plan["fleet"].items():
+        if entry["usd_per_year"] is None or name not in found.holding_usd_per_year:
+            continue
+        low = found.holding_usd_per_year[name]
+        high = low + found.energy_usd_per_year[name]
+        stated = entry["usd_per_year"]
+        # With or without energy: the plan's field says neither.
+        if not low * 0.999 - 0.01 <= stated <= high * 1.01 + 0.01:
+            message = f"the plan states {stated:.6g} USD a year for `{name}`; derived {low:.6g} to {high:.6g}"
+            faults.error("check.cost", message)
+
+
+def _check_energy(subject: Subject, found: Bill, faults: Diagnostics) -> None:
+    if subject.rate is None:
+        return
+    joules = found.power_w / subject.rate
+    stated = subject.plan["energy_j_per_request"]
+    if stated is None or far(stated, joules):
+        faults.error("check.energy", f"the plan states {stated} J per request; derived {joules:.6g}")
+    carbon, stated = subject.fleet.site.carbon_g_per_kwh, subject.plan["gco2_per_request"]
+    if carbon is not None:
+        grams = joules / JOULES_PER_KWH * carbon
+        if stated is None or far(stated, grams):
+            faults.error("check.energy", f"the plan states {stated} gCO2 per request; derived {grams:.6g}")
+    elif stated:
+        faults.error("check.energy", f"the plan states {stated:.6g} gCO2 per request, but the site gives no carbon")
+
+
+def _check_limits(subject: Subject, found: Bill, faults: Diagnostics) -> None:
+    limits = subject.fleet.limits
+    if subject.rate is None:
+        return
+    if "usd_per_hour" in limits and found.total > limits["usd_per_hour"] * (1 + 1e-6):
+        message = f"the plan costs {found.total:.6g} USD/h, over the limit of {limits['usd_per_hour']:g}"
+        faults.error("check.limit", message)

@@ -1,0 +1,211 @@
+"""The shape of plan.json: one JSON schema, and a check against the part of JSON Schema that it uses."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+NUMBER: Schema = {"type": "number", "minimum": 0}
+NUMBER_OR_NULL: Schema = {"type": ["number", "null"], "minimum": 0}
+WHOLE: Schema = {"type": "integer", "minimum": 0}
+COUNT: Schema = {"type": "integer", "minimum": 1}
+TEXT: Schema = {"type": "string", "minLength": 1}
+TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
+OBJECT: Schema = {"type": "object"}
+PIECE: Schema = {"type": "string", "pattern": r"^([a-z][a-z0-9-]{0,39}/)*[a-z][a-z0-9-]{0,39}\.[a-z]+$"}
+SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+STATUSES = ("optimal", "feasible", "infeasible", "unknown")
+OBJECTIVES = ("cost", "latency", "energy", "carbon", "throughput", "tokens_per_usd")
+PART_NAMES = ("capex", "interest", "rent", "energy", "calls", "transfer")
+QUALITY_MARKS = ("measured", "fitted", "data_sheet", "guess")
+
+
+def _record(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
+    properties = {**required, **(optional or {})}
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def _map_of(values: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": values}
+
+
+def _list_of(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+SPREAD = _record({"mean": NUMBER, "p50": NUMBER, "p95": NUMBER, "p99": NUMBER})
+INPUTS = _record(
+    {
+        "graph": OBJECT,
+        "fleet": OBJECT,
+        "catalogue": _record({"devices": OBJECT, "models": OBJECT}),
+        "sha256": _record({"graph": SHA256, "fleet": SHA256, "catalogue": SHA256}),
+    }
+)
+OBJECTIVE = _record(
+    {
+        "name": {"enum": list(OBJECTIVES)},
+        "value": {"type": ["number", "null"]},
+        "unit": TEXT,
+        "bound": {"type": ["number", "null"]},
+        "gap": NUMBER_OR_NULL,
+    }
+)
+COST = _record(
+    {
+        "usd_per_hour": NUMBER_OR_NULL,
+        "usd_per_request": NUMBER_OR_NULL,
+        "usd_per_1k_requests": NUMBER_OR_NULL,
+        "usd_per_year": NUMBER_OR_NULL,
+        "usd_per_million_output_tokens": NUMBER_OR_NULL,
+        "parts": _record({name: NUMBER for name in PART_NAMES}),
+    }
+)
+LATENCY = _record({"ttft": _map_of(NUMBER), "tbt": _map_of(NUMBER), "first_output": SPREAD, "end_to_end": SPREAD})
+POOL = _record(
+    {
+        "id": TEXT,
+        "device": TEXT,
+        "replicas": WHOLE,
+        "devices_per_replica": COUNT,
+        "devices": WHOLE,
+        "parallel": _record({"tp": COUNT, "pp": COUNT, "ep": COUNT, "dp": COUNT}),
+        "max_batch": COUNT,
+        "memory_bytes_per_device": NUMBER,
+        "utilisation": {"type": ["number", "null"], "minimum": 0},
+    }
+)
+PLACEMENT = _record(
+    {
+        "piece": PIECE,
+        "pool": TEXT,
+        "device": TEXT,
+        "share": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        "when": {"type": ["string", "null"]},
+        "latency_s": NUMBER,
+    }
+)
+TRANSFER = _record({"from": PIECE, "to": PIECE, "bytes": NUMBER, "latency_s": NUMBER})
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+PLAN = _record(
+    {
+        "format": {"const": 1},
+        "dovetail": TEXT,
+        "status": {"enum": list(STATUSES)},
+        "inputs": INPUTS,
+        "objective": OBJECTIVE,
+        "cost": COST,
+        "latency_s": LATENCY,
+        "energy_j_per_request": NUMBER_OR_NULL,
+        "gco2_per_request": NUMBER_OR_NULL,
+        "pools": _list_of(POOL),
+        "placements": _list_of(PLACEMENT),
+        "transfers": _list_of(TRANSFER),
+        "fleet": _map_of(_record({"devices": WHOLE, "usd_per_year": NUMBER_OR_NULL})),
+        "binding": TEXTS,
+        "conflict": TEXTS,
+        "warnings": TEXTS,
+        "quality": _record({mark: SHARE for mark in QUALITY_MARKS}),
+        "solve": OBJECT,
+    }
+)
+UNSOLVED = _record({name: PLAN["properties"][name] for name in ("format", "dovetail", "inputs", "conflict")})
+"""A plan without a solution: what was asked, and what stands against it."""
+
+
+def plan_schema() -> dict[str, Any]:
+    """The JSON schema (2020-12) of plan.json."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Dovetail plan, format 1",
+        "type": "object",
+        "required": ["status"],
+        "properties": {"status": {"enum": list(STATUSES)}},
+        "if": {"properties": {"status": {"enum": ["infeasible", "unknown"]}}},
+        "then": dict(UNSOLVED),
+        "else": dict(PLAN),
+    }
+
+
+def shape_faults(plan: object) -> Iterator[str]:
+    """Where `plan` departs from `plan_schema()`, and every number that is not finite, one sentence each."""
+    if not isinstance(plan, dict):
+        yield "the plan is not an object"
+        return
+    unsolved = plan.get("status") in ("infeasible", "unknown")
+    yield from _departures(plan, UNSOLVED if unsolved else PLAN, "plan")
+    yield from _not_finite(plan, "plan")
+
+
+def _departures(value: object, schema: Schema, where: str) -> Iterator[str]:
+    if "const" in schema and value != schema["const"]:
+        yield f"{where} is {value!r}, and not {schema['const']!r}"
+    if "enum" in schema and value not in schema["enum"]:
+        yield f"{where} is {value!r}, and none of {', '.join(schema['enum'])}"
+    if "type" in schema and not _has_type(value, schema["type"]):
+        yield f"{where} is {type(value).__name__}, and not {_words(schema['type'])}"
+        return
+    if isinstance(value, dict):
+        yield from _object_departures(value, schema, where)
+    elif isinstance(value, list) and "items" in schema:
+        for index, item in enumerate(value):
+            yield from _departures(item, schema["items"], f"{where}[{index}]")
+    elif isinstance(value, str):
+        if len(value) < schema.get("minLength", 0):
+            yield f"{where} is empty"
+        if "pattern" in schema and not re.search(schema["pattern"], value):
+            yield f"{where} is {value!r}, which does not have the form {schema['pattern']}"
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield from _range_departures(value, schema, where)
+
+
+def _object_departures(value: dict[str, object], schema: Schema, where: str) -> Iterator[str]:
+    properties = schema.get("properties", {})
+    for name in schema.get("required", ()):
+        if name not in value:
+            yield f"{where}.{name} is missing"
+    for name, item in value.items():
+        inner = properties.get(name, schema.get("additionalProperties"))
+        if inner is not None:
+            yield from _departures(item, inner, f"{where}.{name}")
+
+
+def _range_departures(value: float, schema: Schema, where: str) -> Iterator[str]:
+    if value < schema.get("minimum", -math.inf):
+        yield f"{where} is {value:g}, under {schema['minimum']}"
+    if value > schema.get("maximum", math.inf):
+        yield f"{where} is {value:g}, over {schema['maximum']}"
+    if value <= schema.get("exclusiveMinimum", -math.inf):
+        yield f"{where} is {value:g}, not over {schema['exclusiveMinimum']}"
+
+
+def _not_finite(value: object, where: str) -> Iterator[str]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{where} is {value}, which is no finite number"
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _not_finite(item, f"{where}.{name}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _not_finite(item, f"{where}[{index}]")
+
+
+def _has_type(value: object, names: str | list[str]) -> bool:
+    return any(_is_a(value, name) for name in ([names] if isinstance(names, str) else names))
+
+
+def _is_a(value: object, name: str) -> bool:
+    if name == "integer":
+        return isinstance(value, int) and not isinstance(value, bool)
+    if name == "number":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    kinds: dict[str, type] = {"object": dict, "array": list, "string": str, "null": type(None)}
+    return isinstance(value, kinds[name])
+
+
+def _words(names: str | list[str]) -> str:
+    return names if isinstance(names, str) else " or ".join(names)

@@ -1,0 +1,41 @@
+"""Waiting for a free server in a pool: M/M/n with a correction for arrivals that are not Poisson."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Time in the queue: 0 with probability 1 - `probability`, else exponential with mean `mean_s`."""
+
+    probability: float = 0.0
+    mean_s: float = 0.0
+
+
+def erlang_c(servers: int, offered: float) -> float:
+    """Probability that an arrival waits in M/M/n, `offered` = arrival rate * mean service; 1 where it overflows.
+
+    By the Erlang-B recursion (Kleinrock, Queueing Systems vol. 1, section 3.6): B(0) = 1,
+    B(k) = a B(k-1) / (k + a B(k-1)), and C = B / (1 - rho (1 - B)).
+    """
+    if offered >= servers:
+        return 1.0
+    blocked = 1.0
+    for k in range(1, servers + 1):
+        blocked = offered * blocked / (k + offered * blocked)
+    return blocked / (1 - offered / servers * (1 - blocked))
+
+
+def wait_of(servers: int, arrivals_per_s: float, service_s: float, arrivals_cv: float = 1.0) -> Wait:
+    """The wait in a pool of `servers`; the mean scales with (Ca^2 + 1) / 2 (Allen-Cunneen, exponential service).
+
+    A pool that overflows waits for ever: the mean is infinite.
+    """
+    offered = arrivals_per_s * service_s
+    if offered >= servers:
+        return Wait(1.0, float("inf"))
+    if offered <= 0:
+        return Wait()
+    mean_when_waiting = service_s / (servers - offered)
+    return Wait(erlang_c(servers, offered), mean_when_waiting * (arrivals_cv**2 + 1) / 2)

@@ -1,0 +1,140 @@
+"""The ways of one request through a workflow, worked out for the validator alone.
+
+A visit takes one of its node's marked edges, or all unmarked ones together. An edge taken `max_visits` times is out,
+and the others keep their proportions. A node waits for every visit still to come that may lead to it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+MAX_WAYS = 4096
+
+
+@dataclass(frozen=True)
+class Hop:
+    """An edge of the workflow, `number` telling equal ones apart."""
+
+    number: int
+    source: str
+    target: str
+    probability: float | None
+    max_visits: int | None
+    stream: bool
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Visit:
+    """The `nth` visit (from 1) of `node`, after the visits at the given positions of the way."""
+
+    node: str
+    nth: int
+    after: tuple[tuple[int, Hop], ...]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way through the workflow: its probability, and its visits in an order that respects `after`."""
+
+    probability: float
+    visits: tuple[Visit, ...]
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Positions of the visits that nothing follows."""
+        followed = {position for visit in self.visits for position, _ in visit.after}
+        return tuple(i for i in range(len(self.visits)) if i not in followed)
+
+
+@dataclass(frozen=True)
+class _Walk:
+    probability: float
+    visits: tuple[Visit, ...]
+    waiting: tuple[tuple[str, tuple[tuple[int, Hop], ...]], ...]
+    """Nodes about to be visited, with what led there; in the order of their first activation."""
+
+
+class TooManyWays(ValueError):
+    """More than MAX_WAYS ways lead through the workflow."""
+
+
+def ways_through(nodes: Sequence[str], hops: Sequence[Hop]) -> list[Way]:
+    """Every way from the nodes without in-edges to an end; probabilities sum to 1. Raises TooManyWays."""
+    leads_to = {node: _descendants(node, hops) for node in nodes}
+    targets = {hop.target for hop in hops}
+    start = _Walk(1.0, (), tuple((node, ()) for node in nodes if node not in targets))
+    walks, finished = deque([start]), []
+    while walks:
+        walk = walks.popleft()
+        if not walk.waiting:
+            finished.append(Way(walk.probability, walk.visits))
+        else:
+            walks.extend(_next_walks(walk, hops, leads_to))
+        if len(walks) + len(finished) > MAX_WAYS:
+            raise TooManyWays(f"more than {MAX_WAYS} ways lead through the graph")
+    return finished
+
+
+def visits_per_request(ways: Iterable[Way]) -> dict[str, float]:
+    """Node -> expected number of visits in one request."""
+    visits: dict[str, float] = {}
+    for way in ways:
+        for visit in way.visits:
+            visits[visit.node] = visits.get(visit.node, 0.0) + way.probability
+    return visits
+
+
+def visit_probabilities(ways: Iterable[Way], node: str) -> list[float]:
+    """Probability that a request makes the first, second, ... visit of `node`."""
+    reached: dict[int, float] = {}
+    for way in ways:
+        for visit in way.visits:
+            if visit.node == node:
+                reached[visit.nth] = reached.get(visit.nth, 0.0) + way.probability
+    return [reached[nth] for nth in sorted(reached)]
+
+
+def _descendants(node: str, hops: Sequence[Hop]) -> set[str]:
+    found: set[str] = set()
+    fresh = [node]
+    while fresh:
+        here = fresh.pop()
+        for hop in hops:
+            if hop.source == here and hop.target not in found:
+                found.add(hop.target)
+                fresh.append(hop.target)
+    return found
+
+
+def _next_walks(walk: _Walk, hops: Sequence[Hop], leads_to: dict[str, set[str]]) -> list[_Walk]:
+    names = [node for node, _ in walk.waiting]
+    free = [n for n in names if not any(n in leads_to[other] for other in names if other != n)]
+    node = (free or names)[0]
+    after = dict(walk.waiting)[node]
+    nth = 1 + sum(visit.node == node for visit in walk.visits)
+    visits = (*walk.visits, Visit(node, nth, after))
+    results = []
+    for probability, taken in _choices(node, walk, hops):
+        waiting = {n: led for n, led in walk.waiting if n != node}
+        for hop in taken:
+            waiting[hop.target] = (*waiting.get(hop.target, ()), (len(visits) - 1, hop))
+        results.append(_Walk(walk.probability * probability, visits, tuple(waiting.items())))
+    return results
+
+
+def _choices(node: str, walk: _Walk, hops: Sequence[Hop]) -> list[tuple[float, tuple[Hop, ...]]]:
+    used = [hop.number for visit in walk.visits for _, hop in visit.after]
+    used += [hop.number for _, led in walk.waiting for _, hop in led]
+    leaving = [hop for hop in hops if hop.source == node]
+    usable = [h for h in leaving if h.max_visits is None or used.count(h.number) < h.max_visits]
+    together = tuple(h for h in usable if h.probability is None)
+    choices = [(h.probability, (h,)) for h in usable if h.probability is not None]
+    remainder = 1.0 - sum(h.probability for h in leaving if h.probability is not None)
+    if together:
+        choices.append((remainder, together))
+    choices = [(p, taken) for p, taken in choices if p > 1e-12]
+    total = sum(p for p, _ in choices)
+    return [(p / total, taken) for p, taken in choices] or [(1.0, together)]
