@@ -94,7 +94,7 @@ def canonical(name: str) -> str:
 
 
 @cache
-def _entries() -> Mapping[str, Mapping[str, Any]]:
+def catalogue_entries() -> Mapping[str, Mapping[str, Any]]:
     """Every catalogue entry by canonical id, those of entry points after our own."""
     entries = dict(read_entries(FOLDER))
     for point in entry_points(group=ENTRY_POINTS):
@@ -110,19 +110,26 @@ def load_devices() -> Mapping[str, Device]:
     An entry point is a function without arguments that returns a folder of YAML files of the catalogue's form,
     or a mapping from id to entry of that form.
     """
-    return MappingProxyType({id: read_device(id, entry) for id, entry in _entries().items()})
+    return MappingProxyType({id: read_device(id, entry) for id, entry in catalogue_entries().items()})
 
 
 @cache
 def _aliases() -> Mapping[str, str]:
     """Other names of devices, to their ids."""
-    return {canonical(alias): id for id, entry in _entries().items() for alias in entry.get("aliases", ())}
+    return {canonical(alias): id for id, entry in catalogue_entries().items() for alias in entry.get("aliases", ())}
+
+
+def device_id(name: str) -> str | None:
+    """The id of the catalogue's device of that id or alias (`_` and `-` alike), or None."""
+    id = canonical(name)
+    id = _aliases().get(id, id)
+    return id if id in catalogue_entries() else None
 
 
 def find_device(name: str) -> Device | None:
     """The catalogue's device of that id or alias (`_` and `-` alike), or None."""
-    id = canonical(name)
-    return load_devices().get(_aliases().get(id, id))
+    id = device_id(name)
+    return None if id is None else read_device(id, catalogue_entries()[id])
 
 
 def read_device(id: str, entry: Mapping[str, Any]) -> Device:

@@ -102,28 +102,35 @@ class LLM:
 
 
 @cache
+def model_entries() -> Mapping[str, Mapping[str, Any]]:
+    """The catalogue's entries of models by canonical id."""
+    return MappingProxyType({canonical(id): entry for id, entry in read_entries(FOLDER)})
+
+
+@cache
 def load_models() -> Mapping[str, LLM | Network]:
     """The catalogue's models by canonical id."""
-    models: dict[str, LLM | Network] = {}
-    for id, entry in read_entries(FOLDER):
-        models[canonical(id)] = read_network(id, entry) if "unit" in entry else _read_llm(id, entry)
-    return MappingProxyType(models)
+    return MappingProxyType({id: read_model(id, entry) for id, entry in model_entries().items()})
 
 
 @cache
 def _aliases() -> Mapping[str, str]:
     """Canonical Hugging Face ids of the catalogue's models, to their own."""
-    entries = read_entries(FOLDER)
-    return {canonical(alias): canonical(id) for id, entry in entries for alias in entry.get("aliases", ())}
+    entries = model_entries().items()
+    return {canonical(alias): id for id, entry in entries for alias in entry.get("aliases", ())}
 
 
 def find_model(name: str) -> LLM | Network | None:
     """The catalogue's model of that id or Hugging Face id (`_` and `-` alike), or None."""
     id = canonical(name)
-    return load_models().get(_aliases().get(id, id))
+    id = _aliases().get(id, id)
+    return read_model(id, model_entries()[id]) if id in model_entries() else None
 
 
-def _read_llm(id: str, entry: Mapping[str, Any]) -> LLM:
+def read_model(id: str, entry: Mapping[str, Any]) -> LLM | Network:
+    """The model of a catalogue entry; TypeError or ValueError for one that is not understood."""
+    if "unit" in entry:
+        return read_network(id, entry)
     shape = {key: value for key, value in entry.items() if key not in ("aliases", "source", "date")}
     return LLM(id, source=entry["source"], date=str(entry["date"]), **shape)
 

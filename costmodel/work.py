@@ -1,0 +1,63 @@
+"""What one visit of a network takes, whatever the network was read from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .cost import Cost
+from .hardware import Device
+from .networks import Network
+from .roofline import time_s
+
+
+@dataclass(frozen=True)
+class Work:
+    """The work of one visit, and the memory it needs."""
+
+    key: str
+    """Networks with the same key share their weights."""
+    precision: str
+    weight_bytes: float
+    activation_bytes: float
+    phases: tuple[tuple[Cost, float], ...]
+    """Work, and how many times it is done, one after the other."""
+
+    def seconds(self, device: Device) -> float:
+        """[s] of one visit on one device."""
+        return sum(times * time_s(cost, device, self.precision) for cost, times in self.phases)
+
+
+def network_work(network: Network, precision: str | None, inputs: Mapping[str, float]) -> Work:
+    """One visit of a catalogue network; ValueError where `inputs` lacks what the network is sized by.
+
+    What one layer of the encoder writes is taken to be alive at once: phases count the writes of all layers.
+    """
+    used = precision or network.precision
+    phases = network.phases(used, inputs)
+    activations = phases[0][0].write_bytes / max(1, network.encoder.layers)
+    return Work(f"{network.id}.{used}", used, network.weight_bytes(used), activations, phases)
+
+
+def work_record(work: Work) -> dict[str, Any]:
+    """`work` as plain data, which `read_work` reads back."""
+    return {
+        "key": work.key,
+        "precision": work.precision,
+        "weight_bytes": work.weight_bytes,
+        "activation_bytes": work.activation_bytes,
+        "phases": [{**asdict(cost), "times": times} for cost, times in work.phases],
+    }
+
+
+def read_work(record: Mapping[str, Any]) -> Work:
+    """The work of a record that `work_record` made."""
+    phases = [dict(phase) for phase in record["phases"]]
+    return Work(
+        record["key"],
+        record["precision"],
+        record["weight_bytes"],
+        record["activation_bytes"],
+        tuple((Cost(**{k: v for k, v in phase.items() if k != "times"}), phase["times"]) for phase in phases),
+    )
