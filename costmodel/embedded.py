@@ -20,6 +20,10 @@ class Catalogue:
     models: Mapping[str, LLM | Network]
     works: Mapping[str, Work]
 
+    def find_device(self, name: str) -> Device | None:
+        """The device of that id or alias, as the live catalogue's `find_device`."""
+        return self.devices.get(device_id(name) or canonical(name))
+
 
 def embed(devices: Iterable[str], models: Mapping[str, LLM | Network], works: Mapping[str, Work]) -> dict[str, Any]:
     """The entries of `devices` (catalogue ids or aliases), of `models` by name, and `works` by path.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -170,15 +170,17 @@ def _device(id: str, kind: str, vendor: str, figures: Mapping[str, Figure]) -> D
     )
 
 
-def resolve(spec: DeviceSpec, links: Iterable[LinkSpec] = ()) -> Device | Unresolved:
+def resolve(
+    spec: DeviceSpec, links: Iterable[LinkSpec] = (), find: Callable[[str], Device | None] = find_device
+) -> Device | Unresolved:
     """The device that a fleet's entry means: the catalogue's figures, and over them the entry's own.
 
-    `links` are the fleet's; the one within this device overrides the link of its chassis. What cannot be costed
-    comes back as `Unresolved`. Hosted APIs have no figures: ValueError for kind `api`.
+    `links` are the fleet's; the one within this device overrides the link of its chassis. `find` is the catalogue.
+    What cannot be costed comes back as `Unresolved`. Hosted APIs have no figures: ValueError for kind `api`.
     """
     if spec.kind == "api":
         raise ValueError(f"`{spec.name}` is a hosted API and has no figures")
-    base = find_device(spec.model) if spec.model else None
+    base = find(spec.model) if spec.model else None
     if spec.model and base is None:
         known = did_you_mean(canonical(spec.model), [*load_devices(), *_aliases()])
         message = f"`{spec.model}` is no device of the catalogue"

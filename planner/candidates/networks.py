@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from ...costmodel.cost import Cost
 from ...costmodel.hardware import Device
-from ...costmodel.roofline import time_s
+from ...costmodel.work import Work
 from ...ir.distribution import Distribution
 from ..placement.problem import Option, Pool, VisitTime
 from .setting import Setting, WaitClass, allowed
-
-
-@dataclass(frozen=True)
-class Work:
-    """What one visit of a network takes, whatever it was read from."""
-
-    key: str
-    """Networks with the same key share their weights."""
-    precision: str
-    weight_bytes: float
-    activation_bytes: float
-    phases: tuple[tuple[Cost, float], ...]
-    """Work, and how many times it is done, one after the other."""
-
-    def seconds(self, device: Device) -> float:
-        """[s] of one visit on one device."""
-        return sum(times * time_s(cost, device, self.precision) for cost, times in self.phases)
 
 
 def network_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:

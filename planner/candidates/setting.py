@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatAttr, StringAt
 from xdsl.ir import Operation
 
 from ...costmodel.hardware import Device
-from ...costmodel.models import LLM, Network
+from ...costmodel.models import LLM
 from ...costmodel.queueing import capacity
 from ...ir.agent import EdgeOp, GraphOp, NodeOp
 from ...ir.distribution import Distribution
@@ -47,8 +47,6 @@ class Setting:
     """Fleet name -> device, hosted APIs left out."""
     llms: Mapping[str, LLM]
     """By the model's name in the graph; models that only profiles or APIs know are absent."""
-    networks: Mapping[str, Network]
-    """By node: what a `model` node runs once per visit."""
 
     @cached_property
     def nodes(self) -> dict[str, Operation]:

@@ -8,13 +8,14 @@ from xdsl.dialects.builtin import DictionaryAttr, StringAttr
 
 from ...costmodel.energy import usd_per_joule
 from ...costmodel.tco import Money, money
+from ...costmodel.work import Work
 from ...ir.agent import GraphOp
 from ...ir.fleet import DeviceSpec
 from ...ir.llm import DecodeOp, node_and_part
 from ..candidates.apis import api_candidates
 from ..candidates.hosts import host_candidates
 from ..candidates.llm import llm_candidates
-from ..candidates.networks import Work, network_candidates
+from ..candidates.networks import network_candidates
 from ..candidates.profiles import profile_candidates
 from ..candidates.setting import Setting, number
 from ..candidates.transfers import transfers
@@ -67,9 +68,14 @@ def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
         return DeviceType(spec.name, 0, 0)
     device, site = setting.devices.get(spec.name), setting.fleet.site
     price = money(spec.price, device) or Money()
-    pays_energy = price.rent == 0 or spec.price.energy_extra
-    per_joule = usd_per_joule(site.electricity_usd_per_kwh, site.pue) if pays_energy else 0.0
-    idle_w = device.idle_w if device else 0.0
+    per_joule = idle_usd_per_hour = 0.0
+    if device and (not price.rent or spec.price.energy_extra):
+        if spec.price.accounting == "interest_only":
+            # Table 5 of the paper takes the full power all the time, and no PUE: nothing is left to pay by load.
+            idle_usd_per_hour = device.tdp_w * 3600 * usd_per_joule(site.electricity_usd_per_kwh)
+        else:
+            per_joule = usd_per_joule(site.electricity_usd_per_kwh, site.pue)
+            idle_usd_per_hour = device.idle_w * 3600 * per_joule
     return DeviceType(
         spec.name,
         spec.min_count,
@@ -77,9 +83,9 @@ def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
         device.chassis if device and spec.sold_by_chassis else 1,
         spec.owned,
         price.parts,
-        idle_w * 3600 * per_joule,
+        idle_usd_per_hour,
         per_joule,
-        idle_w,
+        device.idle_w if device else 0.0,
     )
 
 
