@@ -1,0 +1,193 @@
+"""Work of the nodes that run on CPU hosts: tools, lookups, general compute, stores, routers and caches."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from xdsl.ir import Operation
+
+from ..ir.agent import CacheOp, ComputeOp, LookupOp, RouterOp, StoreOp, ToolCallOp
+from ..ir.distribution import Distribution
+from .cost import Cost
+from .hardware import Device
+from .precision import bytes_per_element
+from .roofline import time_s
+
+DISPATCH_S = 100e-6
+"""[s] of one core to take a small request and pass it on (guess: a local call with a small message)"""
+SMALL_BYTES = 1e6
+"""[bytes] that a call of a small node keeps (guess)"""
+STORE_COMMIT_S = 1e-3
+"""[s] until a small write is durable (guess: one flush of a data-centre SSD is 0.1-1 ms, and a hop to it)"""
+STORE_BYTES_PER_S = 1e9
+"""[bytes/s] of a write (guess: about what one SSD sustains)"""
+CORE_BANDWIDTH_BYTES_PER_S = 10e9
+"""[bytes/s] that one core reads from memory (guess: 8-15 GB/s is usual on servers)"""
+RANDOM_READ_S = 100e-9
+"""[s] to the first byte of a vector that is not in a cache (guess: memory latency of servers is 80-120 ns)"""
+HNSW_LINKS = 32
+"""neighbours of a vector in the lowest layer: 2 M with M = 16, the default of hnswlib"""
+HNSW_BEAM = 64
+"""candidates kept in a search, never under `top_k` (guess: `ef` in 50-100 is usual)"""
+IVF_CELLS_PER_SQRT = 4
+"""cells are this many times sqrt(vectors): the FAISS wiki, "Guidelines to choose an index" (4 to 16)"""
+IVF_PROBES = 16
+"""cells searched (guess: `nprobe` in 8-64 is usual)"""
+TOOL_LAW_POINTS = 200
+"""equally likely values that stand for the time of a tool with retries or a timeout"""
+
+
+@dataclass(frozen=True)
+class NodeWork:
+    """One visit of a node on a host."""
+
+    latency: Distribution
+    """[s] without waiting"""
+    cpus: float
+    """cores busy all that time"""
+    memory_mean_bytes: float
+    """of one call"""
+    memory_peak_bytes: float
+    """of one call at its fullest, with what all calls share (an index)"""
+    usd_per_call: float
+    """paid to others for one visit"""
+
+
+def node_work(op: Operation, device: Device) -> NodeWork:
+    """What one visit of the node `op` takes on the host `device`; ValueError for a node that no host runs."""
+    match op:
+        case ToolCallOp():
+            return _tool(op)
+        case LookupOp():
+            return _lookup(op, device)
+        case ComputeOp():
+            moved = op.bytes_in.value.data + op.bytes_out.value.data
+            held = moved + SMALL_BYTES
+            latency = op.cpu_s.value.shifted(moved / CORE_BANDWIDTH_BYTES_PER_S)
+            return NodeWork(latency, 1.0, held, held, 0.0)
+        case StoreOp():
+            size = op.bytes.value.data
+            seconds = STORE_COMMIT_S + size / STORE_BYTES_PER_S
+            return NodeWork(Distribution.point(seconds), 1.0, size + SMALL_BYTES, size + SMALL_BYTES, 0.0)
+        case RouterOp():
+            return NodeWork(Distribution.point(DISPATCH_S), 1.0, SMALL_BYTES, SMALL_BYTES, 0.0)
+        case CacheOp():
+            return NodeWork(op.latency.value, 1.0, SMALL_BYTES, SMALL_BYTES, 0.0)
+    raise ValueError(f"`{op.name}` does not run on a host")
+
+
+def _tool(op: ToolCallOp) -> NodeWork:
+    timeout_s = op.timeout_s.value.data if op.timeout_s else math.inf
+    retries = op.retries.value.data if op.retries else 0
+    failure, latency = op.failure.value.data, op.latency.value
+    return NodeWork(
+        tool_latency(latency, failure, timeout_s, retries),
+        op.cpus.value.data,
+        op.memory_mean_bytes.value.data,
+        op.memory_peak_bytes.value.data,
+        op.usd_per_call.value.data * tool_attempts(latency, failure, timeout_s, retries),
+    )
+
+
+def tool_attempts(latency: Distribution, failure: float, timeout_s: float = math.inf, retries: int = 0) -> float:
+    """Mean number of attempts of one call: the sum over k = 0..retries of q^k, q = P(an attempt fails).
+
+    An attempt fails where it takes longer than `timeout_s`, and otherwise with probability `failure`. Each attempt
+    is paid for.
+    """
+    fails = 1 - (1 - failure) * _in_time(latency, timeout_s)
+    return math.fsum(fails**k for k in range(retries + 1))
+
+
+def tool_latency(latency: Distribution, failure: float, timeout_s: float = math.inf, retries: int = 0) -> Distribution:
+    """[s] until a call has succeeded or is given up: the time of all its attempts, one after another.
+
+    Attempts are independent; each takes min(`latency`, `timeout_s`). A failing attempt is found out only when it
+    would have ended, and tried again at once, up to `retries` times; after the last the call counts as finished.
+    The law is `latency` itself where neither matters, else `TOOL_LAW_POINTS` equally likely values with its mean.
+    """
+    in_time, n = _in_time(latency, timeout_s), TOOL_LAW_POINTS
+    if in_time == 1 and (retries == 0 or failure == 0):
+        return latency
+    drawn = [latency.quantile(in_time * (i + 0.5) / n) for i in range(n)]
+    if in_time == 1:
+        # The middle of the last stretch misses the tail; what the mean still lacks belongs there.
+        drawn[-1] = max(drawn[-1], n * latency.mean - math.fsum(drawn[:-1]))
+    passed = [(value, (1 - failure) * in_time / n) for value in drawn]
+    failed = [(value, failure * in_time / n) for value in drawn]
+    late = [(timeout_s, 1 - in_time)] if in_time < 1 else []
+    return Distribution("samples", _attempts(passed, failed + late, retries))
+
+
+Atoms = list[tuple[float, float]]
+"""(value, probability)"""
+
+
+def _attempts(passed: Atoms, failed: Atoms, retries: int) -> tuple[float, ...]:
+    """Equally likely total times, from the atoms of an attempt that passes and of one that fails."""
+    ended: Atoms = []
+    before: Atoms = [(0.0, 1.0)]
+    for attempt in range(retries + 1):
+        last = attempt == retries
+        ended += _sums(before, passed + failed if last else passed)
+        before = _merged(_sums(before, failed))
+    return tuple(value for value, _ in _merged(ended))
+
+
+def _sums(first: Atoms, second: Atoms) -> Atoms:
+    return [(a + b, p * q) for a, p in first for b, q in second if p * q > 0]
+
+
+def _merged(atoms: Atoms) -> Atoms:
+    """At most `TOOL_LAW_POINTS` atoms of equal probability and the same mean: the means of equal stretches."""
+    size = math.fsum(p for _, p in atoms) / TOOL_LAW_POINTS
+    if size == 0:
+        return []
+    sums = [0.0] * TOOL_LAW_POINTS
+    done = 0.0
+    for value, probability in sorted(atoms):
+        # An atom may end one stretch, fill some and begin another.
+        while probability > 0:
+            stretch = min(int(done), TOOL_LAW_POINTS - 1)
+            room = probability / size if stretch == TOOL_LAW_POINTS - 1 else stretch + 1 - done
+            taken = min(probability / size, room)
+            sums[stretch] += value * taken
+            done += taken
+            probability = 0.0 if taken == probability / size else probability - taken * size
+    return [(total, size) for total in sums]
+
+
+def _in_time(latency: Distribution, timeout_s: float) -> float:
+    return latency.cdf(timeout_s) if math.isfinite(timeout_s) else 1.0
+
+
+def _lookup(op: LookupOp, device: Device) -> NodeWork:
+    """A search among `vectors` of fp32.
+
+    flat: the roofline of the whole host, all vectors read once and 2 flops for each element; the host is busy with
+    nothing else. hnsw: `HNSW_LINKS` distances for each of the candidates kept. ivf: distances to every cell's
+    centre, then to the vectors of `IVF_PROBES` cells. These two run on one core and read vectors at random.
+    """
+    vectors, width, index = op.vectors.value.data, op.dimensions.value.data, op.index.data
+    row_bytes = width * bytes_per_element("fp32")
+    index_bytes = vectors * row_bytes
+    if index == "flat":
+        seconds = time_s(Cost(2.0 * vectors * width, index_bytes, 0.0, 1), device, "fp32")
+        return _lookup_work(seconds, float(device.cores or 1), index_bytes)
+    if index == "hnsw":
+        distances = min(vectors, max(HNSW_BEAM, op.top_k.value.data) * HNSW_LINKS)
+        index_bytes += vectors * HNSW_LINKS * 4.0
+    elif index == "ivf":
+        cells = min(float(vectors), IVF_CELLS_PER_SQRT * math.sqrt(vectors))
+        distances = cells + min(1.0, IVF_PROBES / cells) * vectors
+        index_bytes += cells * row_bytes
+    else:
+        raise ValueError(f"`{index}` is no kind of index; known are flat, hnsw, ivf")
+    seconds = distances * (RANDOM_READ_S + row_bytes / CORE_BANDWIDTH_BYTES_PER_S)
+    return _lookup_work(seconds, 1.0, index_bytes)
+
+
+def _lookup_work(seconds: float, cpus: float, index_bytes: float) -> NodeWork:
+    latency = Distribution.point(DISPATCH_S + seconds)
+    return NodeWork(latency, cpus, SMALL_BYTES, SMALL_BYTES + index_bytes, 0.0)
