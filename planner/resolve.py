@@ -1,0 +1,165 @@
+"""What names in the graph and the fleet stand for: devices and models of the catalogue, and networks in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from xdsl.dialects.builtin import DictionaryAttr, FloatAttr
+
+from ..costmodel.hardware import Device, Unresolved, find_device, resolve
+from ..costmodel.models import LLM, find_model, load_models, read_hf_config
+from ..costmodel.networks import Network
+from ..costmodel.work import Work, network_work
+from ..ir.agent import GraphOp, LLMCallOp, ModelCallOp, NodeOp
+from ..ir.diagnostics import Diagnostics, InputError, did_you_mean
+from ..ir.fleet import DeviceSpec, FleetSpec
+from ..ir.source import SourceMap
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The meanings of a graph's and a fleet's names."""
+
+    devices: Mapping[str, Device]
+    """Fleet name -> device; hosted APIs and devices that only profiles speak of are absent."""
+    models: Mapping[str, LLM | Network]
+    """By the name in the graph; models that only profiles and APIs know are absent."""
+    works: Mapping[str, Work]
+    """Node -> what one visit of a `model` node takes."""
+    files: Mapping[str, Work]
+    """Path in the graph -> work of the network in that file."""
+
+    @property
+    def llms(self) -> dict[str, LLM]:
+        """The language models among `models`."""
+        return {name: model for name, model in self.models.items() if isinstance(model, LLM)}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The graph and the fleet as they were read, with the places of their keys for faults."""
+
+    graph: GraphOp
+    """before the lowering of LLM calls"""
+    fleet: FleetSpec
+    graph_places: SourceMap
+    fleet_places: SourceMap
+    base_dir: Path
+    """folder that paths in the graph are relative to"""
+
+    def profiled(self, op: NodeOp) -> frozenset[str]:
+        """Devices that the node's own profile or the graph's speaks of."""
+        profiles = [owner.attributes.get("profile") for owner in (op, self.graph)]
+        return frozenset(name for profile in profiles if isinstance(profile, DictionaryAttr) for name in profile.data)
+
+
+def resolve_names(asked: Asked) -> Resolved:
+    """Look up every device, model and file; InputError with all that are not to be had."""
+    faults = Diagnostics()
+    nodes = [op for op in asked.graph.nodes if isinstance(op, NodeOp)]
+    devices = dict(_devices(asked, nodes, faults))
+    models: dict[str, LLM | Network] = {}
+    works: dict[str, Work] = {}
+    files: dict[str, Work] = {}
+    for op in nodes:
+        if isinstance(op, LLMCallOp):
+            model = _language_model(asked, op, faults)
+            if model is not None:
+                models[op.model.data] = model
+        elif isinstance(op, ModelCallOp) and not asked.profiled(op):
+            work = _network(asked, op, models, files, faults)
+            if work is not None:
+                works[op.sym_name.data] = work
+    faults.raise_if_errors()
+    return Resolved(devices, models, works, files)
+
+
+def _devices(asked: Asked, nodes: list[NodeOp], faults: Diagnostics) -> Iterator[tuple[str, Device]]:
+    profiled = frozenset().union(*(asked.profiled(op) for op in nodes))
+    for spec in asked.fleet.devices:
+        if spec.kind == "api" or (spec.name in profiled and _is_bare(spec)):
+            continue
+        found = resolve(spec, asked.fleet.links, find_device)
+        if isinstance(found, Device):
+            yield spec.name, found
+        else:
+            _report(found, asked.fleet_places, faults)
+
+
+def _is_bare(spec: DeviceSpec) -> bool:
+    """Whether the fleet says nothing of what the device is: a profile does."""
+    return spec.model is None and spec.kind is None and not spec.flops_per_s
+
+
+def _report(fault: Unresolved, places: SourceMap, faults: Diagnostics) -> None:
+    path = ("devices", fault.device) if fault.key is None else ("devices", fault.device, fault.key)
+    span = places.key(path) if fault.key is None else places.value(path)
+    faults.error(fault.id, fault.message, span, help=fault.help)
+
+
+def _language_model(asked: Asked, op: LLMCallOp, faults: Diagnostics) -> LLM | None:
+    """The model of an `llm` node; None where a profile or a hosted API speaks for it, or with a fault noted."""
+    name, span = op.model.data, asked.graph_places.value(("nodes", op.sym_name.data, "model"))
+    if name.endswith(".json"):
+        try:
+            return read_hf_config(asked.base_dir / name, id=Path(name).stem)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+            faults.error("model", f"cannot use the config `{name}`: {reason}", span)
+            return None
+    model = find_model(name)
+    if isinstance(model, LLM):
+        return model
+    if asked.profiled(op) or any(name in spec.api_models for spec in asked.fleet.devices):
+        return None
+    if model is None:
+        known = (id for id, each in load_models().items() if isinstance(each, LLM))
+        help = did_you_mean(name, known) or "`dovetail models` lists the models; a path to a config.json works too"
+        faults.error("unknown-model", f"`{name}` is no model of the catalogue", span, help=help)
+    else:
+        faults.error("model", f"`{name}` is no language model", span, help="use it in a node of kind `model`")
+    return None
+
+
+def _network(
+    asked: Asked, op: ModelCallOp, models: dict[str, LLM | Network], files: dict[str, Work], faults: Diagnostics
+) -> Work | None:
+    """The work of a `model` node, whether of the catalogue or in a file; None with a fault noted."""
+    node = op.sym_name.data
+    if op.graph is not None:
+        path = op.graph.data
+        if path not in files:
+            try:
+                files[path] = file_work(asked.base_dir / path, path)
+            except InputError as error:
+                faults.found.extend(error.diagnostics)
+                return None
+        return files[path]
+    assert op.model is not None
+    name, span = op.model.data, asked.graph_places.value(("nodes", node, "model"))
+    network = find_model(name)
+    if not isinstance(network, Network):
+        known = (id for id, each in load_models().items() if isinstance(each, Network))
+        message = f"`{name}` is no {'model' if network is None else 'network that runs once per visit'}"
+        help = did_you_mean(name, known) or "`dovetail models` lists the models; `graph: file.onnx` works too"
+        faults.error("unknown-model", f"{message} of the catalogue", span, help=help)
+        return None
+    models[name] = network
+    precision = op.precision.data if op.precision else None
+    inputs = {key: value.value.data for key, value in op.inputs.data.items() if isinstance(value, FloatAttr)}
+    try:
+        return network_work(network, precision, inputs)
+    except ValueError as error:
+        faults.error("model", f"`{node}`: {error}", asked.graph_places.key(("nodes", node)))
+        return None
+
+
+def file_work(path: Path, key: str) -> Work:
+    """The work of the network in an .onnx file, at its own precision; InputError where it cannot be read."""
+    from ..costmodel.tensor_graph import activation_bytes, total, weight_bytes
+    from ..ir.read.onnx import read_onnx
+
+    network = read_onnx(path)
+    return Work(key, "fp32", weight_bytes(network), activation_bytes(network), ((total(network), 1.0),))
