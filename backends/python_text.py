@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,12 @@ def call(function: str, *arguments: Expression, **keywords: object) -> Brackets:
 def sequence(items: Sequence[Expression]) -> Brackets:
     """`[a, b]`."""
     return Brackets("[", tuple(items), "]")
+
+
+def quoted(text: str) -> str:
+    """`text` as a string literal in double quotes."""
+    # JSON escapes quotes, backslashes and control characters as Python does; other characters stay as they are.
+    return json.dumps(text, ensure_ascii=False)
 
 
 def prefixed(prefix: str, expression: Expression) -> Expression:

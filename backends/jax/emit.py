@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+from xdsl.ir import SSAValue
 
 from ...ir import nn
-from .. import OutputFile
 from . import layers
 from .dtypes import dtype_of
-from .names import Names, identifier
-from .program import program_text
+from .frame import Input, program_text
+from .names import Names
+from .run_template import RUN
 from .statements import Body
 from .weights import UsedWeights, npz_bytes
 
 RESERVED = ("w", "jax", "jnp", "lax", "np", "Array", "Path", "INPUTS", "OUTPUTS", "load_weights")
-"""Names of the emitted module that no variable may hide."""
+"""Names of the emitted module that neither a variable nor the network may take."""
+
+IMPORTED = {"jax", "jaxlib", "numpy", "scipy", "ml_dtypes", "opt_einsum", "run"}
+"""Modules that a file beside `run.py` would hide from it, and `run.py` itself."""
 
 
 @dataclass(frozen=True)
 class JaxSource:
     """The sources of one network, and beside them its weights under the keys that the sources use."""
 
-    files: list[OutputFile]
-    """`<name>.py` with the network as one function, `run.py` to try it from a shell"""
+    name: str
+    """of the network: a Python identifier"""
+    sources: Mapping[str, str]
+    """`<name>.py` with the network as one function `<name>`, and `run.py` to try it from a shell"""
     weights: Mapping[str, np.ndarray]
-    weights_path: str
-    """where `<name>.py` looks for the weights, relative to the output folder: `<name>.npz`"""
 
-    def write(self, folder: Path) -> None:
-        """Write sources and weights into `folder`, which is made if need be."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in self.files:
-            (folder / file.path).write_text(file.text)
-        (folder / self.weights_path).write_bytes(npz_bytes(self.weights))
+    def contents(self) -> dict[str, bytes]:
+        """All files by name: the sources, and `<name>.npz` with the weights."""
+        texts = {path: text.encode() for path, text in self.sources.items()}
+        return {**texts, f"{self.name}.npz": npz_bytes(self.weights)}
 
 
 def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
@@ -47,25 +49,26 @@ def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
     Raises `InputError` for an operator or an element type that JAX code is not emitted for, and for a weight
     without values. The files are relative to a folder of their own.
     """
-    name = identifier(name)
     main = nn.main_of(network.module)
-    names = Names([*RESERVED, name, *_LAYER_NAMES])
-    inputs = {names.claim(wanted): value for wanted, value in zip(network.input_names, main.args, strict=True)}
+    names = Names([*RESERVED, *_LAYER_NAMES, *IMPORTED, *sys.stdlib_module_names])
+    name = names.claim(name)
+    names = Names([*RESERVED, *_LAYER_NAMES, name])
+    inputs = [_input(names, *pair) for pair in zip(network.input_names, main.args, strict=True)]
     weights = UsedWeights(network.weights)
     body = Body(list(main.body.block.ops), names, weights)
-    for variable, value in inputs.items():
-        body.bind(value, variable)
+    for given, value in zip(inputs, main.args, strict=True):
+        body.bind(value, given.variable)
     body.write()
-    types = {variable: nn.tensor_type(value) for variable, value in inputs.items()}
-    shapes = {variable: (tuple(t.get_shape()), dtype_of(t)) for variable, t in types.items()}
     functions = [inspect.getsource(function) for key, function in _LAYER_NAMES.items() if key in body.layers]
-    text = program_text(name, shapes, network.output_names, functions, body.lines)
-    run = (Path(__file__).parent / "run_template.py").read_text().replace("network_name", name)
-    return JaxSource([OutputFile(f"{name}.py", text), OutputFile("run.py", run)], weights.used, f"{name}.npz")
+    text = program_text(name, inputs, network.output_names, functions, body.lines)
+    return JaxSource(name, {f"{name}.py": text, "run.py": RUN.replace("network_name", name)}, weights.used)
+
+
+def _input(names: Names, name: str, value: SSAValue) -> Input:
+    type = nn.tensor_type(value)
+    return Input(name, names.claim(name), tuple(type.get_shape()), dtype_of(type))
 
 
 _LAYER_NAMES = {
-    function.__name__: function
-    for function in (layers.conv2d, layers.max_pool, layers.average_pool, layers.batch_norm)
+    function.__name__: function for function in (layers.conv2d, layers.max_pool, layers.average_pool, layers.batch_norm)
 }
-

@@ -21,9 +21,10 @@ class Names:
         self._taken = set(taken)
         self._counts: Counter[str] = Counter()
 
-    def claim(self, wanted: str) -> str:
-        """`wanted` as an identifier, or with `_2`, `_3`, ... behind it where that is taken."""
-        base = name = identifier(wanted)
+    def claim(self, *wanted: str) -> str:
+        """The first of `wanted` that is free as an identifier, else the last with `_2`, `_3`, ... behind it."""
+        candidates = [identifier(name) for name in wanted]
+        base = name = next((c for c in candidates if c not in self._taken), candidates[-1])
         number = 1
         while name in self._taken:
             number += 1

@@ -12,7 +12,12 @@ from ..python_text import Expression, call, sequence
 from .dtypes import dtype_of
 from .scalars import literal
 
-LAYERS = {nn.Conv2dOp: "conv2d", nn.MaxPoolOp: "max_pool", nn.AveragePoolOp: "average_pool", nn.BatchNormOp: "batch_norm"}
+LAYERS = {
+    nn.Conv2dOp: "conv2d",
+    nn.MaxPoolOp: "max_pool",
+    nn.AveragePoolOp: "average_pool",
+    nn.BatchNormOp: "batch_norm",
+}
 """Operators that call a function of `layers.py`."""
 
 

@@ -1,3 +1,6 @@
+"""The script `run.py` that stands beside an emitted network."""
+
+RUN = '''\
 """Run the network and print what comes out: python run.py [--requests N] [--inputs X.npz]"""
 
 import argparse
@@ -18,17 +21,19 @@ def main() -> None:
     inputs = read_inputs(arguments.inputs) if arguments.inputs else random_inputs()
     weights, function = load_weights(), jax.jit(network_name)
     began = time.perf_counter()
-    outputs = jax.block_until_ready(function(weights, **inputs))
+    outputs = jax.block_until_ready(function(weights, *inputs.values()))
     print(f"first request (compiles): {time.perf_counter() - began:.3f} s")
 
     began = time.perf_counter()
     for _ in range(arguments.requests):
-        outputs = jax.block_until_ready(function(weights, **inputs))
+        outputs = jax.block_until_ready(function(weights, *inputs.values()))
     seconds = (time.perf_counter() - began) / arguments.requests
     print(f"each of {arguments.requests} more: {seconds:.6f} s")
 
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    named = {name: np.asarray(value) for name, value in zip(OUTPUTS, outputs)}
+    named = {
+        name: np.asarray(value) for name, value in zip(OUTPUTS, outputs, strict=True)
+    }
     for name, value in named.items():
         print(f"{name}: {value.shape} {value.dtype}")
     if arguments.outputs:
@@ -50,3 +55,5 @@ def random_inputs() -> dict[str, np.ndarray]:
 
 if __name__ == "__main__":
     main()
+'''
+"""`network_name` stands for the module and its function."""

@@ -23,15 +23,15 @@ class Body:
     """
     Writes the statements of `main` in order.
 
-    A value that the next statement alone uses flows on in one variable, `x`; every other value gets a numbered
-    name of its kind. Weights, reshaped weights and scalars stand where they are used.
+    A value that the next statement alone uses flows on in one variable, `x` (`y` if an input is called `x`); every
+    other value gets a numbered name of its kind. Weights, reshaped weights and scalars stand where they are used.
     """
 
     def __init__(self, ops: Sequence[Operation], names: Names, weights: UsedWeights) -> None:
         self._names, self._weights = names, weights
         self._ops = [op for op in ops if not self._inlined(op)]
         self._text: dict[SSAValue, str] = {}
-        self._flow = names.claim("x")
+        self._flow = names.claim("x", "y")
         self.lines: list[str] = []
         self.layers: set[str] = set()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from collections.abc import Mapping
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
+from ..python_text import quoted
 
 
 class UsedWeights:
@@ -32,7 +32,7 @@ class UsedWeights:
         with a row for each, so that the call of the layer stays one line. None where that cannot be.
         """
         names = [op.weight.data for op in ops]
-        key = os.path.commonprefix(names).rstrip("_./:-")
+        key = _common_start(names).rstrip("_./:-")
         alone = all(len(list(op.result.uses)) == 1 for op in ops)
         if not key or not alone or key in self._values or key in self.used or len(set(names)) < len(names):
             return None
@@ -45,9 +45,14 @@ class UsedWeights:
         return self._values[name]
 
 
+def _common_start(names: list[str]) -> str:
+    first, last = min(names), max(names)
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[:length]
+
+
 def _subscript(name: str) -> str:
-    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'w["{quoted}"]'
+    return f"w[{quoted(name)}]"
 
 
 def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ..python_text import call, lay_out, prefixed
+from ..python_text import call, lay_out, quoted
 
-Signature = Mapping[str, tuple[tuple[int, ...], str]]
-"""Variable -> (shape, dtype)."""
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a network."""
+
+    name: str
+    """what the graph calls it"""
+    variable: str
+    """what the emitted function calls it"""
+    shape: tuple[int, ...]
+    dtype: str
+
 
 _WEIGHTS = '''def load_weights() -> dict[str, Array]:
     """The weights, by name, from the file beside this one."""
@@ -17,7 +28,7 @@ _WEIGHTS = '''def load_weights() -> dict[str, Array]:
 
 
 def program_text(
-    name: str, inputs: Signature, outputs: Sequence[str], layers: Sequence[str], lines: Sequence[str]
+    name: str, inputs: Sequence[Input], outputs: Sequence[str], layers: Sequence[str], lines: Sequence[str]
 ) -> str:
     """The whole source of the network `name`."""
     body = "\n".join([_definition(name, inputs, outputs), *lines]) + "\n"
@@ -36,20 +47,19 @@ def _imports(code: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _inputs(inputs: Signature) -> list[str]:
-    return ["INPUTS = {", *(f'    "{key}": ({shape}, "{dtype}"),' for key, (shape, dtype) in inputs.items()), "}"]
+def _inputs(inputs: Sequence[Input]) -> list[str]:
+    return ["INPUTS = {", *(f'    {quoted(i.name)}: ({i.shape}, "{i.dtype}"),' for i in inputs), "}"]
 
 
 def _outputs(outputs: Sequence[str]) -> list[str]:
-    quoted = [f'"{name}"' for name in outputs]
-    return [f"OUTPUTS = ({quoted[0]},)"] if len(quoted) == 1 else ["OUTPUTS = (", *(f"    {q}," for q in quoted), ")"]
+    names = [quoted(name) for name in outputs]
+    return [f"OUTPUTS = ({names[0]},)"] if len(names) == 1 else ["OUTPUTS = (", *(f"    {n}," for n in names), ")"]
 
 
-def _definition(name: str, inputs: Signature, outputs: Sequence[str]) -> str:
+def _definition(name: str, inputs: Sequence[Input], outputs: Sequence[str]) -> str:
     result = "Array" if len(outputs) == 1 else "tuple[Array, ...]"
-    parameters = ["w: dict[str, Array]", *(f"{variable}: Array" for variable in inputs)]
-    header = call(f"def {name}", *parameters)
-    lines = lay_out(prefixed("", header), indent=0)
+    parameters = ["w: dict[str, Array]", *(f"{i.variable}: Array" for i in inputs)]
+    lines = lay_out(call(f"def {name}", *parameters), indent=0)
     lines[-1] += f" -> {result}:"
-    shapes = ", ".join(f"{variable} {shape}" for variable, (shape, _) in inputs.items())
+    shapes = ", ".join(f"{i.variable} {i.shape}" for i in inputs)
     return "\n".join([*lines, f'    """Apply the network to {shapes}."""'])
