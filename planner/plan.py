@@ -1,0 +1,294 @@
+"""The document of plan.json: a placement, what it costs and how fast it is, with the inputs that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ..costmodel.figures import QUALITIES
+from ..costmodel.hardware import Device
+from ..ir.digest import digest
+from ..ir.distribution import Distribution
+from ..ir.fleet import FleetSpec
+from .placement.problem import Option, PlacementProblem, Pool
+from .placement.result import COST_PARTS, LatencySummary, PlacementResult
+from .waits import chosen_options, pool_waits
+
+FORMAT = 1
+HOURS_PER_YEAR = 8760
+JOULES_PER_KWH = 3.6e6
+DIGITS = 9
+"""Significant digits of the figures in plan.json."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a plan was made from, as plain data."""
+
+    graph: Json
+    fleet: Json
+    catalogue: Json
+
+    def document(self) -> Json:
+        """`inputs` of plan.json: the documents themselves, and their digests."""
+        parts = {"graph": self.graph, "fleet": self.fleet, "catalogue": self.catalogue}
+        return {**parts, "sha256": {name: digest(part) for name, part in parts.items()}}
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A solved problem with all that its figures are derived from."""
+
+    problem: PlacementProblem
+    result: PlacementResult
+    latency: LatencySummary
+    """with the waits of the plan's own load"""
+    fleet: FleetSpec
+    devices: Mapping[str, Device]
+    output_tokens_per_request: float
+    """of all llm nodes"""
+
+    @cached_property
+    def chosen(self) -> dict[str, Option]:
+        """Piece id -> option."""
+        return chosen_options(self.problem, self.result)
+
+    @cached_property
+    def pools(self) -> dict[str, Pool]:
+        """The candidate pools in use, by the number that the plan gives them: p1, p2, ..."""
+        used = sorted({option.pool for option in self.chosen.values()})
+        by_id = {pool.id: pool for pool in self.problem.pools}
+        return {f"p{number}": by_id[id] for number, id in enumerate(used, 1)}
+
+    @cached_property
+    def number(self) -> dict[str, str]:
+        """Candidate pool id -> its number in the plan."""
+        return {pool.id: number for number, pool in self.pools.items()}
+
+    def inside(self, pool: Pool) -> list[Option]:
+        """What runs in a pool."""
+        return [option for option in self.chosen.values() if option.pool == pool.id]
+
+    def replicas(self, pool: Pool) -> int:
+        """How many there are: one where nothing is sized, none of a hosted API."""
+        if not pool.capacity:
+            return 0
+        return self.result.replicas.get(pool.id, 0) if self.problem.rate_per_s is not None else 1
+
+
+def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: str) -> Json:
+    """plan.json as `contract` has it; floats to nine significant digits."""
+    result, latency = solved.result, solved.latency
+    document = {
+        "format": FORMAT,
+        "dovetail": version,
+        "status": result.status,
+        "inputs": inputs.document(),
+        "objective": {
+            "name": solved.problem.objective,
+            "value": result.objective,
+            "unit": result.unit,
+            "bound": result.bound,
+            "gap": result.gap,
+        },
+        "cost": _cost(solved),
+        "latency_s": {
+            "ttft": latency.ttft,
+            "tbt": latency.tbt,
+            "first_output": latency.first_output,
+            "end_to_end": latency.end_to_end,
+        },
+        **_energy(solved),
+        "pools": [_pool(solved, number, pool) for number, pool in solved.pools.items()],
+        "placements": [_placement(solved, piece) for piece in sorted(solved.chosen)],
+        "transfers": [
+            {"from": t.from_piece, "to": t.to_piece, "bytes": t.bytes, "latency_s": t.latency_s}
+            for t in result.transfers
+        ],
+        "fleet": _fleet(solved),
+        "binding": list(result.binding),
+        "conflict": list(result.conflict),
+        "warnings": warnings,
+        "quality": _quality(solved),
+        "solve": {
+            "seconds": result.stats.seconds,
+            "pieces": len(solved.problem.pieces),
+            "variables": result.stats.variables,
+            "constraints": result.stats.constraints,
+            "cuts": result.stats.cuts,
+            "solver": result.stats.solver,
+        },
+    }
+    embedded = document.pop("inputs")
+    return {**_rounded(document), "inputs": embedded}
+
+
+def unsolved_document(result: PlacementResult, inputs: Inputs, version: str) -> Json:
+    """plan.json where there is no plan: what was asked, and what stands against it."""
+    return {
+        "format": FORMAT,
+        "dovetail": version,
+        "status": result.status,
+        "inputs": inputs.document(),
+        "conflict": list(result.conflict),
+    }
+
+
+def _cost(solved: Solved) -> Json:
+    parts = {part: solved.result.cost.get(part, 0.0) for part in COST_PARTS}
+    total, rate = sum(parts.values()), solved.problem.rate_per_s
+    per_request = total if rate is None else total / (rate * 3600)
+    tokens = solved.output_tokens_per_request
+    return {
+        "usd_per_hour": None if rate is None else total,
+        "usd_per_request": per_request,
+        "usd_per_1k_requests": per_request * 1000,
+        "usd_per_year": None if rate is None else total * HOURS_PER_YEAR,
+        "usd_per_million_output_tokens": per_request / tokens * 1e6 if tokens else None,
+        "parts": parts,
+    }
+
+
+def power_w(solved: Solved) -> float:
+    """Mean power of all devices taken, PUE included [W]; 0 without a rate.
+
+    Idle power, and what the load adds; where only interest is paid, full power without PUE (Table 5 of
+    arXiv 2507.19635).
+    """
+    total, rate = 0.0, solved.problem.rate_per_s or 0.0
+    pools = {pool.id: pool for pool in solved.problem.pools}
+    for spec in solved.fleet.devices:
+        device, taken = solved.devices.get(spec.name), solved.result.devices.get(spec.name, 0)
+        if device is None or not taken:
+            continue
+        if spec.price.accounting == "interest_only":
+            total += device.tdp_w * taken
+            continue
+        inside = [o for o in solved.chosen.values() if pools[o.pool].device == spec.name]
+        above_idle_w = rate * sum(option.energy_j_per_request for option in inside)
+        total += (device.idle_w * taken + above_idle_w) * solved.fleet.site.pue
+    return total
+
+
+def _energy(solved: Solved) -> Json:
+    rate, carbon = solved.problem.rate_per_s, solved.fleet.site.carbon_g_per_kwh
+    joules = None if rate is None else power_w(solved) / rate
+    grams = None if joules is None or carbon is None else joules / JOULES_PER_KWH * carbon
+    return {"energy_j_per_request": joules, "gco2_per_request": grams}
+
+
+def _pool(solved: Solved, number: str, pool: Pool) -> Json:
+    replicas, inside = solved.replicas(pool), solved.inside(pool)
+    keys = {piece.id: piece.memory_key or piece.id for piece in solved.problem.pieces}
+    weights = {keys[option.piece]: option.weight_bytes for option in inside}
+    law = pool_waits(solved.problem, solved.result).get(pool.id)
+    return {
+        "id": number,
+        "device": pool.device,
+        "replicas": replicas,
+        "devices_per_replica": pool.devices_per_replica,
+        "devices": replicas * pool.devices_per_replica,
+        "parallel": {"tp": pool.tp, "pp": pool.pp, "ep": pool.ep, "dp": pool.dp},
+        "max_batch": pool.max_batch,
+        "memory_bytes_per_device": sum(weights.values()) + sum(option.state_bytes for option in inside),
+        "utilisation": solved.result.utilisation.get(pool.id),
+        "wait": _wait(law),
+    }
+
+
+def _wait(law: Distribution | None) -> Json | None:
+    """Share of visits that wait for a slot, and how long those wait on average [s]."""
+    if law is None:
+        return None
+    probability, mean_s = law.params if law.kind == "wait" else (0.0, 0.0)
+    return {"probability": probability, "mean_s": mean_s}
+
+
+def _placement(solved: Solved, piece: str) -> Json:
+    option = solved.chosen[piece]
+    number = solved.number[option.pool]
+    return {
+        "piece": piece,
+        "pool": number,
+        "device": solved.pools[number].device,
+        "share": 1.0,
+        "when": None,
+        "latency_s": _mean_visit_s(solved, option),
+    }
+
+
+def _mean_visit_s(solved: Solved, option: Option) -> float:
+    """Mean time of a visit, the wait apart, over the visits that requests make [s]."""
+    node = next(piece.node for piece in solved.problem.pieces if piece.id == option.piece)
+    seconds = made = 0.0
+    for scenario in solved.problem.scenarios:
+        for step in scenario.steps:
+            if step.id.rpartition("@")[0] == node:
+                seconds += scenario.probability * option.visits[step.visit - 1].total.mean
+                made += scenario.probability
+    return seconds / made
+
+
+def _fleet(solved: Solved) -> Json:
+    """Devices taken by fleet name, and what they cost a year, energy included."""
+    rate = solved.problem.rate_per_s
+    if rate is None:
+        taken: dict[str, int] = {}
+        for pool in solved.pools.values():
+            taken[pool.device] = taken.get(pool.device, 0) + solved.replicas(pool) * pool.devices_per_replica
+        return {name: {"devices": n, "usd_per_year": None} for name, n in sorted(taken.items()) if n}
+    found = {}
+    for device in solved.problem.devices:
+        count = solved.result.devices.get(device.name, 0)
+        if count:
+            usd = _device_usd_per_hour(solved, device.name, count)
+            found[device.name] = {"devices": count, "usd_per_year": usd * HOURS_PER_YEAR}
+    return dict(sorted(found.items()))
+
+
+def _device_usd_per_hour(solved: Solved, name: str, count: int) -> float:
+    device = next(d for d in solved.problem.devices if d.name == name)
+    paid = max(0, count - device.owned)
+    pools = {pool.id: pool for pool in solved.problem.pools}
+    joules = sum(o.energy_j_per_request for o in solved.chosen.values() if pools[o.pool].device == name)
+    energy = count * device.idle_usd_per_hour + joules * (solved.problem.rate_per_s or 0) * 3600 * device.usd_per_joule
+    return paid * sum(usd for _, usd in device.usd_per_hour) + energy
+
+
+def _quality(solved: Solved) -> Json:
+    """Shares of the cost by how well its numbers are known: the weight of a pool is what its devices cost.
+
+    Within a pool pieces weigh by their load; calls weigh by their price. Where nothing costs anything, pieces
+    weigh alike.
+    """
+    rate = solved.problem.rate_per_s
+    shares, costs = dict.fromkeys(QUALITIES, 0.0), {d.name: d for d in solved.problem.devices}
+    weights: dict[str, float] = {}
+    for pool in solved.pools.values():
+        inside, device = solved.inside(pool), costs[pool.device]
+        held = solved.replicas(pool) * pool.devices_per_replica * sum(usd for _, usd in device.usd_per_hour)
+        load = sum(option.load for option in inside)
+        for option in inside:
+            held_part = held * (option.load / load if load else 1 / len(inside)) if rate is not None else 0.0
+            weights[option.piece] = held_part + option.usd_per_request * (3600 * rate if rate is not None else 1)
+    total = sum(weights.values())
+    for piece, option in solved.chosen.items():
+        weight = weights[piece] / total if total else 1 / len(weights)
+        for mark, share in option.quality:
+            shares[mark] += weight * share
+    return shares
+
+
+def _rounded(value: Any) -> Any:
+    """Figures to `DIGITS` significant digits, so that equal inputs give equal bytes."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") + 0.0
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
