@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .hardware import Device, canonical, catalogue_entries, device_id, read_device
+from .hardware import Device, canonical, device_entry, device_id, read_device
 from .models import LLM, model_entries, read_model
 from .networks import Network
 from .work import Work, read_work, work_record
@@ -30,8 +30,7 @@ def embed(devices: Iterable[str], models: Mapping[str, LLM | Network], works: Ma
 
     JSON data with keys `devices` and `models`; `read_catalogue` reads it back.
     """
-    entries = catalogue_entries()
-    found = {id: _plain(entries[id]) for name in devices if (id := device_id(name)) is not None}
+    found = {id: _plain(device_entry(id)) for name in devices if (id := device_id(name)) is not None}
     records = {name: _model_record(model) for name, model in models.items()}
     records |= {path: {"work": work_record(work)} for path, work in works.items()}
     return {"devices": dict(sorted(found.items())), "models": dict(sorted(records.items()))}

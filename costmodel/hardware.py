@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ..ir.diagnostics import did_you_mean
+from ..ir.diagnostics import Diagnostic, InputError, did_you_mean
 from ..ir.fleet import DeviceSpec, LinkSpec
 from ..ir.units import parse
+from .added_devices import added_entries
 from .figures import Figure, marked_values, read_entries
 
 FOLDER = Path(__file__).parent / "catalogue" / "devices"
-ENTRY_POINTS = "dovetail.devices"
 USER = "fleet"
 """The source of a figure that the user's fleet gives."""
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -94,42 +93,67 @@ def canonical(name: str) -> str:
 
 
 @cache
+def _own_entries() -> Mapping[str, Mapping[str, Any]]:
+    """The entries of our own catalogue by canonical id."""
+    return {canonical(id): entry for id, entry in read_entries(FOLDER)}
+
+
+@cache
+def _added_entries() -> Mapping[str, Mapping[str, Any]]:
+    """The entries that installed packages add, by canonical id."""
+    return {canonical(id): entry for id, entry in added_entries().items()}
+
+
 def catalogue_entries() -> Mapping[str, Mapping[str, Any]]:
-    """Every catalogue entry by canonical id, those of entry points after our own."""
-    entries = dict(read_entries(FOLDER))
-    for point in entry_points(group=ENTRY_POINTS):
-        found = point.load()()
-        entries.update(found if isinstance(found, Mapping) else read_entries(Path(found)))
-    return {canonical(id): entry for id, entry in entries.items()}
+    """Every entry by canonical id: what packages add, and over it our own. InputError for a faulty package."""
+    return {**_added_entries(), **_own_entries()}
+
+
+def _find_entry(name: str) -> tuple[str, Mapping[str, Any]] | None:
+    """(id, entry) of the device of that id or alias; packages are asked only where our own catalogue lacks it."""
+    wanted = canonical(name)
+    for entries in (_own_entries, _added_entries):
+        if wanted in entries():
+            return wanted, entries()[wanted]
+        for id, entry in entries().items():
+            if wanted in map(canonical, entry.get("aliases", ())):
+                return id, entry
+    return None
 
 
 @cache
 def load_devices() -> Mapping[str, Device]:
-    """The catalogue's devices by id, those of entry points in the group `dovetail.devices` among them.
-
-    An entry point is a function without arguments that returns a folder of YAML files of the catalogue's form,
-    or a mapping from id to entry of that form.
-    """
-    return MappingProxyType({id: read_device(id, entry) for id, entry in catalogue_entries().items()})
-
-
-@cache
-def _aliases() -> Mapping[str, str]:
-    """Other names of devices, to their ids."""
-    return {canonical(alias): id for id, entry in catalogue_entries().items() for alias in entry.get("aliases", ())}
+    """Every device by id, those of installed packages too. InputError for a faulty package."""
+    return MappingProxyType({id: _read_listed(id, entry) for id, entry in catalogue_entries().items()})
 
 
 def device_id(name: str) -> str | None:
     """The id of the catalogue's device of that id or alias (`_` and `-` alike), or None."""
-    id = canonical(name)
-    id = _aliases().get(id, id)
-    return id if id in catalogue_entries() else None
+    found = _find_entry(name)
+    return found[0] if found else None
+
+
+def device_entry(name: str) -> Mapping[str, Any] | None:
+    """The catalogue's record of the device of that id or alias, or None."""
+    found = _find_entry(name)
+    return found[1] if found else None
 
 
 def find_device(name: str) -> Device | None:
-    """The catalogue's device of that id or alias (`_` and `-` alike), or None."""
-    id = device_id(name)
-    return None if id is None else read_device(id, catalogue_entries()[id])
+    """The catalogue's device of that id or alias (`_` and `-` alike), or None. InputError for a faulty package."""
+    found = _find_entry(name)
+    return _read_listed(*found) if found else None
+
+
+def _read_listed(id: str, entry: Mapping[str, Any]) -> Device:
+    """`read_device`, with InputError for an entry of a package that is not understood."""
+    try:
+        return read_device(id, entry)
+    except (KeyError, TypeError, ValueError) as error:
+        if id in _own_entries():
+            raise
+        message = f"the device `{id}` of an installed package is not understood: {error}"
+        raise InputError([Diagnostic("added-devices", message)]) from error
 
 
 def read_device(id: str, entry: Mapping[str, Any]) -> Device:
@@ -182,7 +206,7 @@ def resolve(
         raise ValueError(f"`{spec.name}` is a hosted API and has no figures")
     base = find(spec.model) if spec.model else None
     if spec.model and base is None:
-        known = did_you_mean(canonical(spec.model), [*load_devices(), *_aliases()])
+        known = did_you_mean(canonical(spec.model), _names())
         message = f"`{spec.model}` is no device of the catalogue"
         return Unresolved(spec.name, "unknown-device", "model", message, known)
     figures = dict(base.figures) if base else {}
@@ -197,6 +221,12 @@ def resolve(
         return Unresolved(spec.name, "missing-figure", None, message)
     _fill(figures)
     return _device(base.id if base else spec.name, kind, base.vendor if base else "", figures)
+
+
+def _names() -> list[str]:
+    """Every id and alias."""
+    entries = catalogue_entries()
+    return [*entries, *(canonical(alias) for entry in entries.values() for alias in entry.get("aliases", ()))]
 
 
 def _written(spec: DeviceSpec, links: Iterable[LinkSpec]) -> dict[str, Figure]:
