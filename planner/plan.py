@@ -123,8 +123,7 @@ def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: 
             "solver": result.stats.solver,
         },
     }
-    embedded = document.pop("inputs")
-    return {**_rounded(document), "inputs": embedded}
+    return {key: value if key == "inputs" else _rounded(value) for key, value in document.items()}
 
 
 def unsolved_document(result: PlacementResult, inputs: Inputs, version: str) -> Json:
@@ -266,8 +265,9 @@ def _quality(solved: Solved) -> Json:
     weigh alike.
     """
     rate = solved.problem.rate_per_s
-    shares, costs = dict.fromkeys(QUALITIES, 0.0), {d.name: d for d in solved.problem.devices}
+    shares: dict[str, float] = dict.fromkeys(QUALITIES, 0.0)
     weights: dict[str, float] = {}
+    costs = {d.name: d for d in solved.problem.devices}
     for pool in solved.pools.values():
         inside, device = solved.inside(pool), costs[pool.device]
         held = solved.replicas(pool) * pool.devices_per_replica * sum(usd for _, usd in device.usd_per_hour)
