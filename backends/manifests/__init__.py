@@ -16,7 +16,7 @@ from .objects import claim_template, config_map, deployment, kustomization, serv
 from .router import PORT as ROUTER_PORT
 from .router import router
 from .servers import Server, disaggregated, servers_of
-from .view import Json, PlanView, PoolView, node_of, part_of, read_plan
+from .view import Json, PlanView, PoolView, node_of, part_of, read_plan, refuse_several_hosts
 
 FOLDER = "manifests"
 
@@ -44,6 +44,7 @@ def emit_manifests(plan: Mapping[str, Any]) -> list[OutputFile]:
     if not plan.get("pools") or not plan.get("placements"):
         return []
     view = read_plan(plan)
+    refuse_several_hosts(view)
     servers = {pool.id: servers_of(pool, view) for pool in view.pools if pool.kind != "api"}
     services = _service_names(view, servers)
     files: Files = {}
@@ -72,7 +73,8 @@ def _service_names(view: PlanView, servers: Mapping[str, tuple[Server, ...]]) ->
     for pool, group in servers.items():
         for server in group:
             plain = dns_name(view.app, server.name)
-            names[pool, server.name] = plain if claims.count(plain) == 1 else dns_name(plain, dns_name(pool))
+            # A slash is no part of a name, so a hash stands for it, and no node's name can be the same.
+            names[pool, server.name] = plain if claims.count(plain) == 1 else dns_name(f"{plain}/{pool}")
     return names
 
 

@@ -63,6 +63,8 @@ def _annotations(pool: PoolView, servers: Sequence[Server]) -> dict[str, str]:
 def _pod(app: str, pool: PoolView, servers: Sequence[Server]) -> Object:
     shared = shares_devices(pool, servers)
     pod: Object = {"containers": [_container(server, pool, shared) for server in servers]}
+    # Else each Service adds variables by its name, and an app called `vllm` would set what vLLM takes for options.
+    pod["enableServiceLinks"] = False
     pod["nodeSelector"] = node_selector(pool.offer, pool.model, dns_name(pool.device), pool.devices_per_replica)
     if pool.offer.resource:
         taint = {"key": pool.offer.resource, "operator": "Exists", "effect": "NoSchedule"}
@@ -116,7 +118,7 @@ def _probes(server: Server, pool: PoolView) -> Object:
     if server.health_path:
         check = {"httpGet": {"path": server.health_path, "port": server.port_name}}
     usual_s = _MODEL_START_S if pool.offer.resource or server.is_llm else _TOOL_START_S
-    patience_s = max(usual_s, 2 * (pool.cold_start_s or 0.0))
+    patience_s = max(usual_s, 2 * pool.cold_start_s)
     check["periodSeconds"] = _PROBE_PERIOD_S
     return {
         "startupProbe": check | {"failureThreshold": math.ceil(patience_s / _PROBE_PERIOD_S)},

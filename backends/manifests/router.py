@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .hardware import IMAGE_NEEDED
 from .names import dns_name, labels, selector
 from .objects import service
 
 PORT = 8000
-IMAGE = f"{IMAGE_NEEDED}/vllm-router"
-"""To be built from docker/Dockerfile.router of github.com/vllm-project/router, whose command line is used here."""
+IMAGE = "vllm/vllm-router:latest"
+"""Published by github.com/vllm-project/router, whose command line (docs/model-routing/pd-disaggregation.md) is used."""
 
 
 def router(app: str, node: str, name: str, prefill: Sequence[str], decode: Sequence[str]) -> list[dict[str, Any]]:
@@ -30,7 +29,6 @@ def router(app: str, node: str, name: str, prefill: Sequence[str], decode: Seque
         "readinessProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 5},
     }
     annotations: Mapping[str, str] = {
-        "dovetail.dev/image-needed": "router",
         "dovetail.dev/router": f"sends each request of `{node}` to a prefill server, then to a decode server",
     }
     deployment = {
@@ -46,7 +44,7 @@ def router(app: str, node: str, name: str, prefill: Sequence[str], decode: Seque
             "selector": {"matchLabels": selector(app, component)},
             "template": {
                 "metadata": {"labels": labels(app, component)},
-                "spec": {"containers": [container]},
+                "spec": {"containers": [container], "enableServiceLinks": False},
             },
         },
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import vllm
@@ -51,7 +51,7 @@ class Server:
 
 
 def servers_of(pool: PoolView, view: PlanView) -> tuple[Server, ...]:
-    """The containers of one pod of `pool`, in order of their pieces."""
+    """The containers of one pod of `pool`, in order of their pieces; no two have the same name."""
     groups: dict[tuple[Any, ...], list[str]] = {}
     for piece in pool.pieces:
         node = view.node(piece)
@@ -65,7 +65,9 @@ def servers_of(pool: PoolView, view: PlanView) -> tuple[Server, ...]:
             made.append(_llm_server(index, tuple(pieces), pool, view, len(groups)))
         else:
             made.append((_model_server if accelerators else _tool_server)(index, pieces[0], pool, view))
-    return tuple(made)
+    names = [server.name for server in made]
+    # A node called `think-decode` beside the decode part of `think`: the slash makes a hash of the place its mark.
+    return tuple(s if names.count(s.name) == 1 else replace(s, name=dns_name(f"{s.name}/{s.index}")) for s in made)
 
 
 def disaggregated(view: PlanView) -> tuple[str, ...]:
@@ -76,8 +78,7 @@ def disaggregated(view: PlanView) -> tuple[str, ...]:
 
 def vendors_differ(node: str, view: PlanView) -> bool:
     """Whether the KV cache of `node` crosses from one vendor's devices to another's."""
-    held = {pool for part in ("prefill", "decode") for pool in view.pools_of(f"{node}.{part}")}
-    return len({pool.offer.resource for pool in view.pools if pool.id in held}) > 1
+    return len({pool.vendor for pool in view.pools_of_node(node)} - {""}) > 1
 
 
 def _llm_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanView, servers: int) -> Server:
@@ -85,10 +86,11 @@ def _llm_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanV
     first = view.nodes[nodes[0]]
     split = [node for node in nodes if node in disaggregated(view)]
     port, side_channel = vllm.PORT + index, vllm.SIDE_CHANNEL_PORT + 100 * index
-    known: Json = view.models.get(str(first.get("model"))) or {}
+    model = str(first.get("model"))
+    known: Json = view.models.get(model) or {}
     lengths = [vllm.sequence_length(view.nodes[n], visits_at_most(n, view.graph)) for n in nodes]
     arguments = vllm.serve_arguments(
-        str(known.get("checkpoint") or first["model"]), first, port, pool.parallel, pool.max_batch,
+        model, vllm.checkpoint(model, known), first, port, pool.parallel, pool.max_batch,
         _longest(lengths, known.get("context_tokens")),
     )  # fmt: skip
     arguments += vllm.memory_arguments(servers)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...costmodel.hardware import Device, canonical, device_id, read_device
 from ...ir.diagnostics import Diagnostic, InputError
+from ...ir.units import parse
 from .hardware import Offer, offer_of
 from .names import dns_name
 
@@ -24,6 +26,10 @@ class PoolView:
     """`gpu`, `npu`, `cpu`, `api`, or `device` where nothing is known of it"""
     model: str
     """catalogue id of the device, or its name"""
+    vendor: str
+    """empty where nothing is known of it"""
+    chassis: int
+    """devices of one host; 1 where it is not known"""
     offer: Offer
     replicas: int
     sized: bool
@@ -32,7 +38,8 @@ class PoolView:
     parallel: Json
     max_batch: int
     utilisation: float
-    cold_start_s: float | None
+    cold_start_s: float
+    """0 where the fleet gives none"""
     pieces: tuple[str, ...]
     """in order of their ids"""
 
@@ -51,6 +58,10 @@ class PlanView:
     def pools_of(self, piece: str) -> tuple[str, ...]:
         """Ids of the pools that hold `piece`, in order."""
         return tuple(sorted({p["pool"] for p in self.placements if p["piece"] == piece}))
+
+    def pools_of_node(self, node: str) -> tuple[PoolView, ...]:
+        """The pools that hold pieces of `node`, in order."""
+        return tuple(pool for pool in self.pools if any(node_of(piece) == node for piece in pool.pieces))
 
     def node(self, piece: str) -> Json:
         """The graph's node of `piece`."""
@@ -102,33 +113,41 @@ def _nodes(nodes: Json, prefix: str = "") -> list[tuple[str, Json]]:
 def _pool(pool: Json, fleet: Json, catalogue: Json, placements: tuple[Json, ...]) -> PoolView:
     name = pool["device"]
     written: Json = (fleet.get("devices") or {}).get(name) or {}
-    model = str(written.get("model") or name)
-    known: Json = (catalogue.get("devices") or {}).get(name) or (catalogue.get("devices") or {}).get(model) or {}
-    kind = str(written.get("kind") or known.get("kind") or "device")
-    vendor = str(written.get("vendor") or known.get("vendor") or "")
-    per_replica = int(pool.get("devices_per_replica") or 1)
-    _refuse_several_hosts(pool["id"], per_replica, written.get("chassis") or known.get("chassis"), kind)
+    known = _known(str(written.get("model") or name), catalogue.get("devices") or {})
+    kind = str(written.get("kind") or (known.kind if known else "device"))
+    vendor = known.vendor if known else ""
+    model = known.id if known else str(written.get("model") or name)
     return PoolView(
         id=str(pool["id"]),
         device=name,
         kind=kind,
-        model=str(known.get("model") or model),
+        model=model,
+        vendor=vendor,
+        chassis=int(written.get("chassis") or (known.chassis if known else 1)),
         offer=offer_of(kind, vendor, model, dns_name(name)),
         replicas=int(pool.get("replicas") or 1),
         sized=bool(pool.get("replicas")),
-        devices_per_replica=per_replica,
+        devices_per_replica=int(pool.get("devices_per_replica") or 1),
         parallel=pool.get("parallel") or {},
         max_batch=int(pool.get("max_batch") or 1),
         utilisation=float(pool.get("utilisation") or 0.0),
-        cold_start_s=known.get("cold_start_s"),
+        cold_start_s=parse(written["cold_start"], "time") if written.get("cold_start") else 0.0,
         pieces=tuple(sorted({p["piece"] for p in placements if p["pool"] == pool["id"]})),
     )
 
 
-def _refuse_several_hosts(pool: str, per_replica: int, chassis: int | None, kind: str) -> None:
-    if kind not in ("cpu", "api") and chassis and per_replica > int(chassis) > 1:
-        message = (
-            f"a replica of pool `{pool}` takes {per_replica} devices, and one host has {chassis}; "
-            "manifests for replicas over several hosts are not supported"
-        )
-        raise InputError([Diagnostic("manifests", message)])
+def _known(name: str, entries: Json) -> Device | None:
+    """The device of that id or alias among the plan's own catalogue entries."""
+    id = device_id(name) or canonical(name)
+    return read_device(id, entries[id]) if id in entries else None
+
+
+def refuse_several_hosts(view: PlanView) -> None:
+    """Raise `InputError` where one replica does not fit into one host."""
+    for pool in view.pools:
+        if pool.kind not in ("cpu", "api") and pool.devices_per_replica > pool.chassis > 1:
+            message = (
+                f"a replica of pool `{pool.id}` takes {pool.devices_per_replica} devices, and one host has "
+                f"{pool.chassis}; manifests for replicas over several hosts are not supported"
+            )
+            raise InputError([Diagnostic("manifests", message)])

@@ -21,12 +21,28 @@ _MEMORY_SHARE = 0.9
 """vLLM's default share of device memory, divided evenly where servers share devices."""
 
 
-def serve_arguments(model: str, node: Json, port: int, parallel: Json, max_batch: int, length: int | None) -> list[str]:
-    """Arguments of `vllm` for a server of `model` at the precisions of `node`.
+def checkpoint(model: str, entry: Json) -> str:
+    """
+    What vLLM loads for the graph's `model`, of which `entry` is the catalogue's.
+
+    The Hugging Face name of an instruction-tuned checkpoint where the catalogue lists one, since agents talk in chat
+    messages; else the first it lists. A path to a config.json stands for its folder.
+    """
+    published = [alias for alias in entry.get("aliases") or () if "/" in alias]
+    tuned = [alias for alias in published if alias.lower().endswith("instruct")]
+    return (tuned or published or [model.removesuffix("/config.json")])[0]
+
+
+def serve_arguments(
+    model: str, loaded: str, node: Json, port: int, parallel: Json, max_batch: int, length: int | None
+) -> list[str]:
+    """Arguments of `vllm` for a server of `loaded`, which clients call `model`, at the precisions of `node`.
 
     `length` [tokens] is the longest sequence asked for; None leaves the model's own.
     """
-    arguments = ["serve", model, "--port", str(port), "--max-num-seqs", str(max_batch), "--enable-prefix-caching"]
+    arguments = ["serve", loaded, "--port", str(port), "--max-num-seqs", str(max_batch), "--enable-prefix-caching"]
+    if loaded != model:
+        arguments += ["--served-model-name", model]
     if length is not None:
         arguments += ["--max-model-len", str(length)]
     for key, flag in (("tp", "tensor"), ("pp", "pipeline"), ("dp", "data")):

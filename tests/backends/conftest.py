@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from dovetail.costmodel.embedded import embed
+from dovetail.costmodel.models import find_model
 
 Json = dict[str, Any]
+
+MODEL = find_model("llama-3.1-70b")
+assert MODEL is not None
 
 
 def pool(id: str, device: str, replicas: int, per_replica: int = 1, max_batch: int = 8) -> Json:
@@ -26,24 +31,14 @@ def placement(piece: str, pool: Json, share: float = 1.0) -> Json:
     }  # fmt: skip
 
 
-CATALOGUE: Json = {
-    "devices": {
-        "a100-sxm": {"vendor": "NVIDIA", "kind": "gpu", "model": "a100-sxm", "chassis": 8},
-        "h100-sxm": {"vendor": "NVIDIA", "kind": "gpu", "model": "h100-sxm", "chassis": 8},
-        "l40s": {"vendor": "NVIDIA", "kind": "gpu", "model": "l40s", "chassis": 8},
-        "mi300x": {"vendor": "AMD", "kind": "gpu", "model": "mi300x", "chassis": 8},
-        "gaudi3": {"vendor": "Intel", "kind": "gpu", "model": "gaudi3", "chassis": 8},
-        "tpu-v5e": {"vendor": "Google", "kind": "npu", "model": "tpu-v5e", "chassis": 8},
-        "epyc-9554": {"vendor": "AMD", "kind": "cpu", "model": "epyc-9554"},
-    },
-    "models": {"llama-3.1-70b": {"context_tokens": 131072}},
-}
+DEVICES = ("a100-sxm", "h100-sxm", "l40s", "mi300x", "gaudi3", "tpu-v5e", "epyc-9554")
+CATALOGUE: Json = embed(DEVICES, {"llama-3.1-70b": MODEL}, {})
 
 FLEET: Json = {
     "devices": {
         "a100": {"model": "a100-sxm"}, "h100": {"model": "h100-sxm"}, "l40s": {"model": "l40s"},
         "mi300x": {"model": "mi300x"}, "gaudi": {"model": "gaudi3"}, "tpu": {"model": "tpu-v5e"},
-        "host": {"model": "epyc-9554"}, "api": {"kind": "api", "models": ["llama-3.1-70b"]},
+        "host": {"model": "epyc-9554", "cold_start": "40 s"}, "api": {"kind": "api", "models": ["llama-3.1-70b"]},
         "npu0": {"kind": "npu", "memory": "16 GB"},
     }
 }  # fmt: skip
@@ -69,6 +64,8 @@ GRAPH: Json = {
         "search -> think",
         "think -> say",
     ],
+    "workload": {"rate": "2 req/s"},
+    "slo": {"ttft": "250 ms", "tbt": "20 ms", "first_output": "2 s", "end_to_end": "12 s", "percentile": 95},
 }  # fmt: skip
 
 
@@ -78,11 +75,14 @@ def make_plan(pools: list[Json], placements: list[Json], graph: Json = GRAPH) ->
     parts = {"capex": 0.0, "interest": 0.0, "rent": 11.3, "energy": 0.8, "calls": 0.2, "transfer": 0.0}
     return {
         "format": 1, "dovetail": "0.1.0", "status": "optimal",
-        "inputs": {"graph": graph, "fleet": FLEET, "catalogue": CATALOGUE, "sha256": {}},
+        "inputs": {
+            "graph": graph, "fleet": FLEET, "catalogue": CATALOGUE,
+            "sha256": {"graph": "a" * 64, "fleet": "b" * 64, "catalogue": "c" * 64},
+        },
         "objective": {"name": "cost", "value": 12.3, "unit": "USD/h", "bound": 12.3, "gap": 0.0},
         "cost": cost | {"usd_per_million_output_tokens": 3.4, "parts": parts},
         "latency_s": {
-            "ttft": {"think": 0.21}, "tbt": {"think": 0.018}, "first_output": {"p95": 1.5},
+            "ttft": {"think": 0.21}, "tbt": {"think": 0.018}, "first_output": {"mean": 0.9, "p50": 0.8, "p95": 1.5, "p99": 1.9},
             "end_to_end": {"mean": 4.1, "p50": 3.9, "p95": 7.2, "p99": 9.0},
         },
         "energy_j_per_request": 812.0, "gco2_per_request": 0.09, "pools": pools, "placements": placements,
