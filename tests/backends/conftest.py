@@ -82,7 +82,8 @@ def make_plan(pools: list[Json], placements: list[Json], graph: Json = GRAPH) ->
         "objective": {"name": "cost", "value": 12.3, "unit": "USD/h", "bound": 12.3, "gap": 0.0},
         "cost": cost | {"usd_per_million_output_tokens": 3.4, "parts": parts},
         "latency_s": {
-            "ttft": {"think": 0.21}, "tbt": {"think": 0.018}, "first_output": {"mean": 0.9, "p50": 0.8, "p95": 1.5, "p99": 1.9},
+            "ttft": {"think": 0.21}, "tbt": {"think": 0.018},
+            "first_output": {"mean": 0.9, "p50": 0.8, "p95": 1.5, "p99": 1.9},
             "end_to_end": {"mean": 4.1, "p50": 3.9, "p95": 7.2, "p99": 9.0},
         },
         "energy_j_per_request": 812.0, "gco2_per_request": 0.09, "pools": pools, "placements": placements,

@@ -1,0 +1,255 @@
+"""Manifests of hand-written plans: valid for Kubernetes, and what the plan says."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from dovetail.backends import OutputFile
+from dovetail.backends.manifests import emit_manifests
+from dovetail.backends.manifests.check import check_manifests
+from dovetail.backends.manifests.dump import dump
+from dovetail.backends.manifests.kv_transfer import kv_transfer_warnings
+from dovetail.backends.manifests.names import dns_name
+from dovetail.ir.diagnostics import InputError
+from dovetail.planner.check.schema import shape_faults
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+Json = dict[str, Any]
+
+
+def documents(files: list[OutputFile]) -> list[Json]:
+    """Every object, kustomization apart."""
+    found = [doc for file in files for doc in yaml.safe_load_all(file.text)]
+    return [doc for doc in found if doc["kind"] != "Kustomization"]
+
+
+def objects(plan: Json, kind: str) -> dict[str, Json]:
+    """Objects of `kind` by name."""
+    return {doc["metadata"]["name"]: doc for doc in documents(emit_manifests(plan)) if doc["kind"] == kind}
+
+
+def containers(deployment: Json) -> dict[str, Json]:
+    """Containers by name."""
+    return {c["name"]: c for c in deployment["spec"]["template"]["spec"]["containers"]}
+
+
+def value_after(arguments: list[str], flag: str) -> str:
+    """What follows `flag`."""
+    return arguments[arguments.index(flag) + 1]
+
+
+def test_the_plans_of_these_tests_have_the_shape_of_plan_json(any_plan: Json) -> None:
+    assert list(shape_faults(any_plan)) == []
+
+
+def test_every_object_is_valid_for_kubernetes(any_plan: Json) -> None:
+    """Strictly: fields that the API does not know are refused."""
+    for document in documents(emit_manifests(any_plan)):
+        kubernetes_validate.validate(document, "1.37", strict=True)
+
+
+def test_every_object_passes_our_own_check(any_plan: Json) -> None:
+    assert check_manifests(any_plan, documents(emit_manifests(any_plan))) == []
+
+
+def test_equal_plans_give_equal_bytes(any_plan: Json) -> None:
+    assert emit_manifests(copy.deepcopy(any_plan)) == emit_manifests(any_plan)
+
+
+def test_kustomization_lists_the_other_files_and_their_images(mixed_plan: Json) -> None:
+    files = {file.path.removeprefix("manifests/"): file.text for file in emit_manifests(mixed_plan)}
+    listed = yaml.safe_load(files.pop("kustomization.yaml"))
+    assert listed["resources"] == sorted(files)
+    images = {image["name"] for image in listed["images"]}
+    assert {"vllm/vllm-openai", "vllm/vllm-openai-rocm", "vllm/vllm-router"} <= images
+
+
+def test_prefill_and_decode_servers_hand_over_the_kv_cache(split_plan: Json) -> None:
+    deployments = objects(split_plan, "Deployment")
+    assert deployments["voice-agent-p2"]["spec"]["replicas"] == 2
+    prefill = containers(deployments["voice-agent-p2"])["think-prefill"]
+    decode = containers(deployments["voice-agent-p3"])["think-decode"]
+    for container, tp in ((prefill, "2"), (decode, "4")):
+        arguments = container["args"]
+        config = json.loads(value_after(arguments, "--kv-transfer-config"))
+        assert config == {"kv_connector": "NixlConnector", "kv_role": "kv_both"}
+        assert container["command"] == ["vllm"]
+        assert arguments[:2] == ["serve", "meta-llama/Llama-3.1-70B-Instruct"]
+        assert value_after(arguments, "--served-model-name") == "llama-3.1-70b"
+        assert value_after(arguments, "--tensor-parallel-size") == tp
+        assert value_after(arguments, "--max-num-seqs") == "8"
+        assert "--enable-prefix-caching" in arguments
+        assert container["resources"]["limits"] == {"nvidia.com/gpu": tp}
+        environment = {variable["name"]: variable for variable in container["env"]}
+        host = environment["VLLM_NIXL_SIDE_CHANNEL_HOST"]["valueFrom"]
+        assert host == {"fieldRef": {"fieldPath": "status.podIP"}}
+        assert environment["VLLM_NIXL_SIDE_CHANNEL_PORT"]["value"] == "5600"
+
+
+def test_longest_sequence_holds_the_last_visit(split_plan: Json) -> None:
+    """1000 prompt + 500 output + 3 more visits x 400 growth = 2700 tokens, in steps of 256."""
+    prefill = containers(objects(split_plan, "Deployment")["voice-agent-p2"])["think-prefill"]
+    assert value_after(prefill["args"], "--max-model-len") == "2816"
+
+
+def test_router_stands_before_prefill_and_decode(split_plan: Json) -> None:
+    arguments = containers(objects(split_plan, "Deployment")["voice-agent-think-router"])["router"]["args"]
+    services = objects(split_plan, "Service")
+    for flag, name in (("--prefill", "voice-agent-think-prefill"), ("--decode", "voice-agent-think-decode")):
+        assert value_after(arguments, flag) == f"http://{name}:8000"
+        assert services[name]["spec"]["ports"][0]["port"] == 8000
+    graph = objects(split_plan, "ConfigMap")["voice-agent-graph"]["data"]
+    endpoints = yaml.safe_load(graph["endpoints.yaml"])["nodes"]
+    assert endpoints["think"]["url"] == "http://voice-agent-think:8000"
+    assert endpoints["search"] == {"run": ["http://voice-agent-search:8080"]}
+
+
+def test_mixed_vendors_permute_the_cache_and_say_so(mixed_plan: Json, split_plan: Json) -> None:
+    deployments = objects(mixed_plan, "Deployment")
+    for name in ("voice-agent-p2", "voice-agent-p3"):
+        (container,) = containers(deployments[name]).values()
+        config = json.loads(value_after(container["args"], "--kv-transfer-config"))
+        assert config["enable_permute_local_kv"] == "True"
+        assert "vendors" in deployments[name]["metadata"]["annotations"]["dovetail.dev/experimental"]
+    assert containers(deployments["voice-agent-p3"])["think-decode"]["resources"]["limits"] == {"amd.com/gpu": "1"}
+    (warning,) = kv_transfer_warnings(mixed_plan)
+    assert warning.startswith("`think`: the KV cache crosses vendors (AMD, NVIDIA) and crosses degrees")
+    (warning,) = kv_transfer_warnings(split_plan)
+    assert warning.startswith("`think`: the KV cache crosses degrees of tensor parallelism (2, 4)")
+
+
+def test_no_warning_where_no_cache_crosses(aggregated_plan: Json, api_plan: Json) -> None:
+    assert kv_transfer_warnings(aggregated_plan) == []
+    assert kv_transfer_warnings(api_plan) == []
+
+
+def test_servers_on_the_same_devices_share_a_claim(aggregated_plan: Json) -> None:
+    pod = objects(aggregated_plan, "Deployment")["voice-agent-p1"]["spec"]["template"]["spec"]
+    template = objects(aggregated_plan, "ResourceClaimTemplate")["voice-agent-p1"]
+    (request,) = template["spec"]["spec"]["devices"]["requests"]
+    assert request["exactly"] == {
+        "deviceClassName": "gpu.nvidia.com",
+        "allocationMode": "ExactCount",
+        "count": 2,
+    }
+    (claim,) = pod["resourceClaims"]
+    assert claim["resourceClaimTemplateName"] == "voice-agent-p1"
+    assert len(pod["containers"]) == 2
+    assert all(c["resources"]["claims"] == [{"name": claim["name"]}] for c in pod["containers"])
+    assert not any("--kv-transfer-config" in c.get("args", ()) for c in pod["containers"])
+
+
+def test_hosted_api_runs_nowhere_and_its_key_is_named_not_held(api_plan: Json) -> None:
+    found = objects(api_plan, "ConfigMap")["voice-agent-api-api"]
+    assert found["data"]["models"] == "llama-3.1-70b"
+    assert found["data"]["secretName"] == "voice-agent-api-api"
+    assert list(objects(api_plan, "Deployment")) == ["voice-agent-p2"]
+    assert objects(api_plan, "Secret") == {}
+
+
+def test_tools_ask_for_mean_use_and_are_limited_at_the_peak(split_plan: Json) -> None:
+    """20 calls over 2 replicas: 10 slots, 5 busy at utilisation 0.5; 0.5 CPU and 200 MiB (peak 1 GiB) for each."""
+    deployment = objects(split_plan, "Deployment")["voice-agent-p4"]
+    resources = containers(deployment)["search"]["resources"]
+    assert resources["requests"] == {"cpu": "2500m", "memory": "1000Mi"}
+    assert resources["limits"] == {"cpu": "5000m", "memory": "10240Mi"}
+    assert "podAntiAffinity" in deployment["spec"]["template"]["spec"]["affinity"]
+
+
+def test_plan_without_a_rate_says_that_replicas_are_not_planned(split_plan: Json) -> None:
+    for pool in split_plan["pools"]:
+        pool["replicas"] = pool["devices"] = 0
+    deployment = objects(split_plan, "Deployment")["voice-agent-p2"]
+    assert deployment["spec"]["replicas"] == 1
+    assert "no rate" in deployment["metadata"]["annotations"]["dovetail.dev/replicas"]
+
+
+def test_plan_that_places_nothing_has_no_manifests(split_plan: Json) -> None:
+    assert emit_manifests({"status": "infeasible", "inputs": split_plan["inputs"], "conflict": ["slo.tbt"]}) == []
+
+
+def test_replica_over_several_hosts_is_refused(split_plan: Json) -> None:
+    split_plan["pools"][2] |= {"devices_per_replica": 16, "devices": 16}
+    with pytest.raises(InputError, match="takes 16 devices, and one host has 8"):
+        emit_manifests(split_plan)
+
+
+def test_several_models_on_a_device_without_claims_are_refused(aggregated_plan: Json) -> None:
+    aggregated_plan["pools"][0]["device"] = "gaudi"
+    with pytest.raises(InputError, match="several models on one `gaudi`"):
+        emit_manifests(aggregated_plan)
+
+
+def test_one_deployment_in_full(split_plan: Json, golden: Callable[[str, str], None]) -> None:
+    golden("manifests/deployment.yaml", dump([objects(split_plan, "Deployment")["voice-agent-p3"]]))
+
+
+TRAPS = ["no", "on", "y", "off", "null", "~", "12:30", "1e3", "0x1f", "2001-01-01", "1_000", ".5", "", "5 s", "=", "<<"]
+
+
+@pytest.mark.parametrize("text", TRAPS)
+def test_text_that_yaml_1_1_reads_as_something_else_stays_text(text: str) -> None:
+    written = dump([{"key": text, "list": [text], text: 1}])
+    assert yaml.safe_load(written) == {"key": text, "list": [text], text: 1}
+    assert f'"{text}"' in written or f"'{text}'" in written
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_dns_names_are_valid_and_keep_different_parts_apart(one: str, other: str) -> None:
+    names = [dns_name("app", one), dns_name("app", other)]
+    for name in names:
+        assert len(name) <= 63
+        assert name.encode().isascii()
+        assert name[0].isalpha()
+        assert name.replace("-", "a").isalnum()
+        assert not name.endswith("-")
+    assert (names[0] == names[1]) == (one == other)
+
+
+NODE_NAMES = st.one_of(
+    st.from_regex(r"[a-z][a-z0-9-]{0,39}", fullmatch=True),
+    st.sampled_from(
+        ["no", "on", "y", "a-", "a--b", "think-prefill", "think-decode", "think-router", "graph", "a" * 40]
+    ),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(NODE_NAMES, min_size=4, max_size=4, unique=True), together=st.booleans())
+def test_odd_node_names_stay_valid_and_apart(mixed_plan: Json, names: list[str], together: bool) -> None:
+    plan = renamed(mixed_plan, dict(zip(("hear", "think", "search", "say"), names, strict=True)))
+    if together:
+        # All but the language model's prefill and decode on one host pool.
+        for placement in plan["placements"]:
+            if placement["piece"].endswith(".run"):
+                placement |= {"pool": "p4", "device": "host"}
+    made = documents(emit_manifests(plan))
+    assert check_manifests(plan, made) == []
+    pods = [doc["spec"]["template"]["spec"]["containers"] for doc in made if doc["kind"] == "Deployment"]
+    asked = {e["value"] for c in itertools.chain(*pods) for e in c.get("env", ()) if e["name"] == "DOVETAIL_NODE"}
+    assert asked == set(names) - {names[1]}
+
+
+def renamed(plan: Json, new: dict[str, str]) -> Json:
+    """`plan` with its nodes called by other names."""
+    plan = copy.deepcopy(plan)
+    graph = plan["inputs"]["graph"]
+    graph["nodes"] = {new[name]: node for name, node in graph["nodes"].items()}
+    graph["edges"] = [
+        {"from": new["hear"], "to": new["think"]},
+        {"from": new["think"], "to": new["search"], "probability": 0.4, "max_visits": 3},
+        {"from": new["search"], "to": new["think"]},
+        {"from": new["think"], "to": new["say"]},
+    ]
+    for placement in plan["placements"]:
+        node, _, part = placement["piece"].rpartition(".")
+        placement["piece"] = f"{new[node]}.{part}"
+    return plan
