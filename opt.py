@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .ir.diagnostics import Diagnostic, DovetailError, InputError, Label, did_you_mean
-from .ir.source import SourceFile, Span
+from .ir.diagnostics import Diagnostic, DovetailError, InputError
+from .ir.source import SourceFile
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
-    from xdsl.ir import Operation
     from xdsl.passes import ModulePass
-    from xdsl.utils.exceptions import ParseError
 
 USAGE = """examples:
   dovetail-opt graph.yaml -p lower-llm-call,partition-pieces
@@ -28,14 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool on `argv`; the exit code is 0, or 1 where the input is wrong (2 for usage, from argparse)."""
     options = _arguments().parse_args(argv)
     try:
-        text = _run(options)
+        _write(options.output, _run(options))
     except DovetailError as error:
         print(error, file=sys.stderr)
         return 1
-    if options.output == "-":
-        sys.stdout.write(text)
-    else:
-        Path(options.output).write_text(text, encoding="utf-8")
     return 0
 
 
@@ -59,155 +53,92 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> str:
-    from .passes import PIPELINE, available_passes
+    """The text that was asked for."""
+    from .passes import PIPELINE, pass_names, run_passes
 
     if options.list_passes:
-        return "".join(f"{name}\n" for name in sorted(available_passes()))
+        return "".join(f"{name}\n" for name in pass_names())
     names = [name for name, _ in PIPELINE] if options.pipeline else []
     passes = parse_passes(",".join([*names, *filter(None, [options.passes])]))
     module = read_module(options.input, options.allow_unregistered_dialect)
-    _verify(module, "the input")
-    apply_passes(module, passes)
-    if options.verify_in_mlir:
-        from .ir.mlir import generic_text, verify_in_mlir
+    run_passes(module, passes)
 
-        verify_in_mlir(generic_text(module))
+    from .ir.text import print_module
+
+    if options.verify_in_mlir:
+        from .ir.mlir import verify_in_mlir
+
+        verify_in_mlir(print_module(module, generic=True))
     return print_module(module, generic=options.generic, locations=options.locations)
 
 
+def _write(path: str, text: str) -> None:
+    if path == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError([Diagnostic("file", f"cannot write `{path}`: {error}")]) from error
+
+
 def read_module(path: str, allow_unregistered: bool = False) -> ModuleOp:
-    """The module in `path`, by its extension: .yaml and .yml, .onnx, else MLIR text; `-` is text on stdin.
+    """The module in `path`, verified; read by its extension: .yaml, .yml, .onnx, else MLIR text; `-` is stdin.
 
-    InputError where the file cannot be read or parsed.
+    InputError where the file cannot be read, parsed or verified.
     """
-    suffix = Path(path).suffix
-    if suffix in (".yaml", ".yml"):
-        from .ir.read.graph import read_graph
+    from .ir.verify import verify_module
 
-        return read_graph(Path(path)).module
+    suffix = Path(path).suffix
+    if suffix in (".yaml", ".yml", ".onnx"):
+        module, source = _read_other(path, suffix), None
+    else:
+        from .ir.text import parse_module
+
+        source = _read_source(path)
+        module = parse_module(source.text, source.name, allow_unregistered)
+    verify_module(module, f"`{path}`", source)
+    return module
+
+
+def _read_other(path: str, suffix: str) -> ModuleOp:
     if suffix == ".onnx":
         from .ir.read.onnx import read_onnx
 
-        return read_onnx(Path(path)).module
+        return read_onnx(path).module
+    from .ir.read.graph import read_graph
+
+    return read_graph(Path(path)).module
+
+
+def _read_source(path: str) -> SourceFile:
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        if path == "-":
+            return SourceFile("<stdin>", sys.stdin.read())
+        return SourceFile(path, Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError([Diagnostic("file", f"cannot read `{path}`: {error}")]) from error
-    return parse_module(text, "<stdin>" if path == "-" else path, allow_unregistered)
-
-
-def parse_module(text: str, name: str, allow_unregistered: bool = False) -> ModuleOp:
-    """The module that `text` says, with all our dialects known; InputError with the place where it does not parse."""
-    from xdsl.parser import Parser
-    from xdsl.utils.exceptions import ParseError, VerifyException
-
-    from .ir.context import make_context
-
-    try:
-        return Parser(make_context(allow_unregistered), text, name).parse_module()
-    except ParseError as error:
-        raise InputError([_parse_diagnostic(error, SourceFile(name, text))]) from error
-    except VerifyException as error:
-        raise InputError(
-            [Diagnostic("verify", f"`{name}` holds an attribute that does not verify: {error}")]
-        ) from error
-
-
-def _parse_diagnostic(error: ParseError, source: SourceFile) -> Diagnostic:
-    before = source.text[: error.span.start]
-    line, col = before.count("\n") + 1, error.span.start - (before.rfind("\n") + 1) + 1
-    span = Span(source, line, col, max(1, error.span.end - error.span.start))
-    message = error.msg.strip().splitlines()[0] if error.msg.strip() else "the text does not parse"
-    return Diagnostic("parse", message, (Label(span),))
 
 
 def parse_passes(spec: str) -> list[ModulePass]:
     """The passes that `spec` names, in xDSL's form `a,b{option=1}`; InputError for an unknown name or option."""
-    from xdsl.utils.arg_spec import ArgSpecParseError, parse_pipeline
+    from xdsl.utils.arg_spec import parse_pipeline
+    from xdsl.utils.exceptions import ArgSpecParseError
 
-    from .passes import available_passes
+    from .passes import find_pass
 
-    known, found = available_passes(), []
     try:
         specs = list(parse_pipeline(spec)) if spec else []
     except ArgSpecParseError as error:
         raise InputError([Diagnostic("pass", str(error))]) from error
+    found: list[ModulePass] = []
     for each in specs:
-        if each.name not in known:
-            message = f"there is no pass `{each.name}`"
-            raise InputError([Diagnostic("pass", message, help=did_you_mean(each.name, known))])
+        kind = find_pass(each.name)
         try:
-            found.append(known[each.name]().from_spec(each))
+            found.append(kind.from_spec(each))
         except (TypeError, ValueError) as error:
             raise InputError([Diagnostic("pass", f"`{each.name}`: {error}")]) from error
     return found
-
-
-def apply_passes(module: ModuleOp, passes: Sequence[ModulePass]) -> None:
-    """Run `passes` over `module` in order and verify it after each; InputError names the pass that broke it."""
-    from xdsl.utils.exceptions import DiagnosticException
-
-    from .ir.context import make_context
-
-    for each in passes:
-        try:
-            each.apply(make_context(), module)
-        except DiagnosticException as error:
-            raise InputError([Diagnostic("pass", f"`{each.name}`: {_last_line(error)}")]) from error
-        _verify(module, f"the module after `{each.name}`")
-
-
-def _verify(module: ModuleOp, what: str) -> None:
-    """InputError with every op of `module` that does not verify on its own, else with the first fault of the whole."""
-    from xdsl.utils.exceptions import VerifyException
-
-    try:
-        module.verify()
-    except VerifyException as error:
-        found = [fault for op in module.walk() if (fault := _fault(op))]
-        whole = Diagnostic("verify", f"{what} does not verify: {_last_line(error)}")
-        raise InputError(found or [whole]) from error
-
-
-def _fault(op: Operation) -> Diagnostic | None:
-    from xdsl.dialects.builtin import StringAttr
-    from xdsl.utils.exceptions import VerifyException
-
-    try:
-        op.verify(verify_nested_ops=False)
-    except VerifyException as error:
-        symbol = op.attributes.get("sym_name")
-        name = f"{op.name} @{symbol.data}" if isinstance(symbol, StringAttr) else op.name
-        return Diagnostic("verify", f"`{name}`: {_last_line(error)}", _labels(op))
-    return None
-
-
-def _last_line(error: Exception) -> str:
-    """What the verifier said, without the module that xDSL prints around it."""
-    cause = error.__cause__ or error
-    return str(cause).strip().splitlines()[-1].strip().removeprefix("Operation does not verify: ")
-
-
-def _labels(op: Operation) -> tuple[Label, ...]:
-    from xdsl.dialects.builtin import FileLineColLoc
-
-    location = op.location
-    if not isinstance(location, FileLineColLoc):
-        return ()
-    path = Path(location.filename.data)
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    return (Label(Span(SourceFile(str(path), text), location.line.data, location.column.data)),)
-
-
-def print_module(module: ModuleOp, generic: bool = False, locations: bool = False) -> str:
-    """`module` as text that ends in a newline."""
-    from io import StringIO
-
-    from xdsl.printer import Printer
-
-    stream = StringIO()
-    Printer(stream, print_generic_format=generic, print_debuginfo=locations).print_op(module)
-    return stream.getvalue() + "\n"
 
 
 if __name__ == "__main__":

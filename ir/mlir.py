@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from io import StringIO
 from types import ModuleType
 
-from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Dialect
-from xdsl.printer import Printer
 
 from .diagnostics import Diagnostic, InputError
 from .irdl import export_irdl, no_terminator_ops
@@ -61,17 +58,11 @@ def our_dialects() -> tuple[Dialect, ...]:
     return (Agent, Llm, Nn, Plan)
 
 
-def generic_text(module: ModuleOp) -> str:
-    """`module` in the generic form, which MLIR reads whatever custom forms xDSL has."""
-    stream = StringIO()
-    Printer(stream, print_generic_format=True).print_op(module)
-    return stream.getvalue()
-
-
 def verify_in_mlir(text: str, dialects: Sequence[Dialect] | None = None) -> str:
-    """Parse and verify `text` in MLIR with `dialects` (ours unless given) registered; returns what MLIR prints.
+    """Let MLIR parse and verify `text`, a module in the generic form; returns what MLIR prints.
 
-    InputError with MLIR's message where it refuses the text, and where no bindings with IRDL are installed.
+    `dialects` are known to it, ours unless given. InputError with MLIR's message where it refuses the text, and
+    where no bindings with IRDL are installed.
     """
     bindings = find_bindings()
     if bindings is None or bindings.irdl is None:

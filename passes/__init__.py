@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from xdsl.passes import ModulePass
+from ..ir.diagnostics import Diagnostic, InputError, did_you_mean
 
-PassFactory = Callable[[], "type[ModulePass]"]
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from xdsl.dialects.builtin import ModuleOp
+    from xdsl.passes import ModulePass
 
 PIPELINE = (
     ("lower-llm-call", "prefill and decode are bound by different things, so each gets a device of its own"),
@@ -19,7 +21,10 @@ PIPELINE = (
 """Before planning: (pass, why)."""
 
 TARGET_PIPELINE: dict[str, tuple[tuple[str, str], ...]] = {
-    "gpu": (),
+    "gpu": (
+        ("decompose-batch-norm", "a scale and a shift can join the chain that follows them"),
+        ("fuse-elementwise", "a chain between two layers reads and writes memory once"),
+    ),
     "tpu": (),
     "npu": (),
     "cpu": (),
@@ -29,6 +34,8 @@ TARGET_PIPELINE: dict[str, tuple[tuple[str, str], ...]] = {
 
 BUILT_IN = {
     "apply-plan": (".apply_plan", "ApplyPlanPass"),
+    "decompose-batch-norm": (".decompose_batch_norm", "DecomposeBatchNormPass"),
+    "fuse-elementwise": (".fuse_elementwise", "FuseElementwisePass"),
     "lower-llm-call": (".lower_llm_call", "LowerLLMCallPass"),
     "partition-pieces": (".partition", "PartitionPiecesPass"),
 }
@@ -38,14 +45,51 @@ ENTRY_POINT_GROUP = "dovetail.passes"
 """Other packages add passes here: the entry point's name is the pass's, its value the `ModulePass` class."""
 
 
-def available_passes() -> dict[str, PassFactory]:
-    """Every pass by name, ours and those of entry points; the value imports the class when called.
+def pass_names() -> list[str]:
+    """Every pass that can be named, ours and those of entry points, sorted; nothing is imported."""
+    return sorted({*BUILT_IN, *_entry_points()})
 
-    Our own names cannot be taken over.
+
+def find_pass(name: str) -> type[ModulePass]:
+    """The class of the pass `name`; our own names cannot be taken over.
+
+    InputError where there is none of that name, or where the package that offers it cannot be imported.
     """
-    found: dict[str, PassFactory] = {entry.name: entry.load for entry in entry_points(group=ENTRY_POINT_GROUP)}
-    return found | {name: _loader(*where) for name, where in BUILT_IN.items()}
+    if name in BUILT_IN:
+        module, attribute = BUILT_IN[name]
+        return getattr(import_module(module, __package__), attribute)
+    others = _entry_points()  # looks through all installed packages, which takes 20 ms
+    if name not in others:
+        known = {*BUILT_IN, *others}
+        raise InputError([Diagnostic("pass", f"there is no pass `{name}`", help=did_you_mean(name, known))])
+    try:
+        return others[name].load()
+    except (ImportError, AttributeError) as error:
+        message = f"the pass `{name}` ({others[name].value}) cannot be loaded: {error}"
+        raise InputError([Diagnostic("pass", message)]) from error
 
 
-def _loader(module: str, attribute: str) -> PassFactory:
-    return lambda: getattr(import_module(module, __package__), attribute)
+def _entry_points() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def run_pipeline(module: ModuleOp, pipeline: Iterable[tuple[str, str]] = PIPELINE) -> None:
+    """Run a pipeline, by default the one before planning, over `module` in place."""
+    run_passes(module, [find_pass(name)() for name, _ in pipeline])
+
+
+def run_passes(module: ModuleOp, passes: Sequence[ModulePass]) -> None:
+    """Run `passes` over `module` in order and verify it after each; InputError names the pass that broke it."""
+    from xdsl.utils.exceptions import DiagnosticException, VerifyException
+
+    from ..ir.context import make_context
+    from ..ir.verify import last_line, verify_module
+
+    for each in passes:
+        try:
+            each.apply(make_context(), module)
+        except (DiagnosticException, VerifyException) as error:
+            raise InputError([Diagnostic("pass", f"`{each.name}`: {last_line(error)}")]) from error
+        verify_module(module, f"the module after `{each.name}`")

@@ -50,8 +50,9 @@ class LowerLLMCall(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: LLMCallOp, rewriter: PatternRewriter) -> None:
         graph = op.parent_op()
-        assert isinstance(graph, GraphOp)
         name = op.sym_name.data
+        if not isinstance(graph, GraphOp):
+            raise InputError([Diagnostic("pass", f"`lower-llm-call` met `{name}`, which stands in no `agent.graph`")])
         prefill = PrefillOp(attributes=phase_attributes(op, "prefill", drop="output_tokens"))
         decode = DecodeOp(attributes=phase_attributes(op, "decode", drop="cached_prefix_tokens"))
         ends = {"from": _ref(f"{name}.prefill"), "to": _ref(f"{name}.decode")}

@@ -1,0 +1,102 @@
+"""Verification with diagnostics: every fault of a module at once, each at its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from xdsl.dialects.builtin import FileLineColLoc, ModuleOp, StringAttr
+from xdsl.ir import Operation
+from xdsl.irdl import IRDLOperation, OptAttributeDef, VerificationContext
+from xdsl.utils.exceptions import VerifyException
+
+from .agent import DistAttr
+from .diagnostics import Diagnostic, InputError, Label
+from .source import SourceFile, Span
+
+OP_NAME = re.compile(r'"[^"]*"|[\w.%$-]+')
+
+
+def verify_module(module: ModuleOp, what: str, source: SourceFile | None = None) -> None:
+    """InputError with the faults of `module`, which messages call `what`; `source` is the text it was read from.
+
+    First what each op must have by its definition; only where all have it, what the verifiers ask, since these
+    read the attributes of other ops too.
+    """
+    faults = [_diagnostic(op, message, source) for op in module.walk() for message in _structure(op)]
+    if faults:
+        raise InputError(faults)
+    try:
+        module.verify()
+    except VerifyException as error:
+        faults = [_diagnostic(op, message, source) for op in module.walk() for message in _meaning(op)]
+        whole = Diagnostic("verify", f"{what} does not verify: {last_line(error)}")
+        raise InputError(faults or [whole]) from error
+
+
+def _structure(op: Operation) -> Iterator[str]:
+    """Why `op` is not of the form that its definition gives."""
+    if isinstance(op, IRDLOperation):
+        wrong = list(_wrong_attributes(op))
+        try:
+            op.get_irdl_definition().verify(op)
+        except VerifyException as error:
+            yield from wrong or [last_line(error)]
+    for key, attribute in op.attributes.items():
+        if isinstance(attribute, DistAttr):
+            try:
+                _ = attribute.value
+            except (ValueError, AttributeError) as error:
+                yield f"`{key}` is no distribution: {error}"
+
+
+def _wrong_attributes(op: IRDLOperation) -> Iterator[str]:
+    """The attributes of `op` that are missing or not of their kind: xDSL's own message names none of the latter."""
+    for key, definition in op.get_irdl_definition().attributes.items():
+        value = op.attributes.get(key)
+        if value is None:
+            if not isinstance(definition, OptAttributeDef):
+                yield f"the attribute `{key}` is missing"
+            continue
+        try:
+            definition.constr.verify(value, VerificationContext())
+        except VerifyException as error:
+            yield f"the attribute `{key}`: {last_line(error)}"
+
+
+def _meaning(op: Operation) -> Iterator[str]:
+    """What the verifier of `op` says against it, the ops inside left out."""
+    try:
+        op.verify(verify_nested_ops=False)
+    except VerifyException as error:
+        yield last_line(error)
+
+
+def last_line(error: Exception) -> str:
+    """What a verifier or a pass said, without the module that xDSL prints around it."""
+    cause = error.__cause__ or error
+    text = str(cause).strip()
+    line = text.splitlines()[-1].strip() if text else type(cause).__name__
+    return line.removeprefix("Operation does not verify: ").removeprefix("Underlying verification failure: ")
+
+
+def _diagnostic(op: Operation, message: str, source: SourceFile | None) -> Diagnostic:
+    symbol = op.attributes.get("sym_name")
+    name = f"{op.name} @{symbol.data}" if isinstance(symbol, StringAttr) else op.name
+    span = place_of(op, source)
+    return Diagnostic("verify", f"`{name}`: {message}", (Label(span),) if span else ())
+
+
+def place_of(op: Operation, source: SourceFile | None = None) -> Span | None:
+    """Where `op` stands, by its location; the text is that of `source` where it is the file named there."""
+    location = op.location
+    if not isinstance(location, FileLineColLoc):
+        return None
+    name, line, col = location.filename.data, location.line.data, location.column.data
+    if source is None or source.name != name:
+        path = Path(name)
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        source = SourceFile(name, text)
+    found = OP_NAME.match(source.line(line), col - 1)
+    return Span(source, line, col, len(found.group()) if found else 1)
