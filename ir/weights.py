@@ -106,9 +106,13 @@ def onnx_with_weights(path: str | Path, weights: Mapping[str, np.ndarray]) -> by
     model = load_model(path)
     kept = [node for node in model.graph.node if not set(node.output) & set(weights)]
     used = {name for node in kept for name in node.input} - set(weights)
+    initial = {tensor.name for tensor in model.graph.initializer}
     other = [tensor for tensor in model.graph.initializer if tensor.name in used]
-    del model.graph.node[:], model.graph.initializer[:]
+    fed = [given for given in model.graph.input if given.name not in initial]
+    del model.graph.node[:], model.graph.initializer[:], model.graph.input[:]
     model.graph.node.extend(kept)
+    model.graph.input.extend(fed)
     model.graph.initializer.extend(other)
+    model.ir_version = max(model.ir_version, 4)  # before 4 an initialiser must be an input too
     model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in weights.items())
     return model.SerializeToString()

@@ -86,11 +86,12 @@ def require(holds: bool, message: str) -> None:
 
 def tensor_type(value: SSAValue) -> Tensor:
     """The type of `value`, which must be a tensor of known shape."""
-    type = value.type
-    require(isinstance(type, TensorType), f"(C0) an operand has type {type}, must be a tensor")
-    tensor = cast(Tensor, type)
-    require(-1 not in tensor.get_shape(), f"(C0) {tensor} has an unknown size")
-    return tensor
+    type = value.type  # messages are made only where they are raised: printing a type is slow
+    if not isinstance(type, TensorType):
+        raise VerifyException(f"(C0) an operand has type {type}, must be a tensor")
+    if -1 in type.get_shape():
+        raise VerifyException(f"(C0) {type} has an unknown size")
+    return cast(Tensor, type)
 
 
 def shape_of(value: SSAValue) -> Shape:

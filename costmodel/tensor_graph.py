@@ -1,0 +1,57 @@
+"""A whole tensor graph in numbers: its work, its weights, and what its activations take at most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from xdsl.ir import Operation, SSAValue
+
+from ..ir import nn
+from .cost import Cost, cost_of
+from .rules_nn import tensor_bytes
+
+
+def total(network: nn.NnModule) -> Cost:
+    """The work of one run of `network`; NoCostRule where an op has no rule."""
+    return sum((cost_of(op) for op in nn.body_of(network.module)), start=Cost())
+
+
+def weight_bytes(network: nn.NnModule) -> int:
+    """[bytes] of the weights that `network` uses, each name once."""
+    weights = {op.weight.data: op for op in nn.body_of(network.module) if isinstance(op, nn.WeightOp)}
+    return sum(tensor_bytes(op.result) for op in weights.values())
+
+
+def activation_bytes(network: nn.NnModule) -> int:
+    """
+    [bytes] of the tensors that live at once, at the worst op, when ops run in file order.
+
+    max over ops t of the sum of bytes of all tensors with born <= t <= last use. Inputs are born before the first
+    op, outputs live to the end, an op's operands and result live together; weights are left out, and a reshape
+    shares the memory of its operand.
+    """
+    block = nn.main_of(network.module).body.block
+    steps = list(block.ops)
+    last = {root: step for step, op in enumerate(steps) for root in _roots(op.operands)}
+    live = sum(tensor_bytes(arg) for arg in block.args)
+    peak = live
+    for step, op in enumerate(steps):
+        if _has_memory(op):
+            live += tensor_bytes(op.results[0])
+        peak = max(peak, live)
+        gone = {root for root in _roots((*op.operands, *op.results)) if last.get(root, step) == step}
+        live -= sum(tensor_bytes(root) for root in gone)
+    return peak
+
+
+def _has_memory(op: Operation) -> bool:
+    return bool(op.results) and not isinstance(op, nn.WeightOp | nn.ReshapeOp)
+
+
+def _roots(values: Iterable[SSAValue]) -> Iterator[SSAValue]:
+    """The values whose memory `values` are, weights left out."""
+    for value in values:
+        while isinstance(value.owner, nn.ReshapeOp):
+            value = value.owner.x
+        if not isinstance(value.owner, nn.WeightOp):
+            yield value
