@@ -171,7 +171,7 @@ class ModelCallOp(NodeOp):
     name = "agent.model_call"
     model = opt_attr_def(StringAttr)
     graph = opt_attr_def(StringAttr)
-    """path as written in the file"""
+    """path of an .onnx file, relative to the folder that the command runs in"""
     precision = opt_attr_def(StringAttr)
     inputs = attr_def(DictionaryAttr)
     """sizes of one visit: `audio_s` [s], `characters`, `tokens`, `batch`; f64 each"""

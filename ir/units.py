@@ -9,6 +9,7 @@ import difflib
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 HOUR_S = 3600.0
 YEAR_S = 8760 * HOUR_S
@@ -81,14 +82,18 @@ def parse(value: object, dimension: str) -> float:
     match = _QUANTITY.fullmatch(value)
     if match is None:
         raise UnitError(f"`{shorten(value)}` is not {wanted.name}", f"write a number and a unit: `{wanted.example}`")
-    number, unit = float(match[1]), match[2]
+    unit = match[2]
     if _THOUSANDS.match(value.strip()):
         raise UnitError(f"`{shorten(value)}` is not {wanted.name}", "write the number without separators: `1000`")
     if not unit:
-        return _bare(number, wanted, dimension)
+        return _bare(float(match[1]), wanted, dimension)
     if unit not in wanted.units:
         raise _wrong_unit(value, unit, wanted)
-    result = number * wanted.units[unit]
+    try:
+        # In decimal, so that `10 us` is the float next to 1e-5, as if it had been written in seconds.
+        result = float(Decimal(match[1]) * Decimal(repr(wanted.units[unit])))
+    except ArithmeticError:
+        result = math.inf
     if not math.isfinite(result):
         raise UnitError(f"`{shorten(value)}` is too large for {wanted.name}")
     return result

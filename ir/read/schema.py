@@ -51,6 +51,10 @@ def _is_range(value: Any) -> bool:
     return isinstance(value, str) and ".." in value
 
 
+def _is_not_one(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value != 1
+
+
 def _over_one(value: Any) -> bool:
     return isinstance(value, int) and value > 1
 
@@ -126,12 +130,7 @@ _KV_TRANSFER = ListOf(
         }
     )
 )
-_PERCENTILE = Unless(
-    Number(positive=True, maximum=99.999),
-    lambda value: isinstance(value, str),
-    "a percentile with a sign",
-    "write a bare number: `95`",
-)
+_PERCENTILE = Number(1, maximum=99.999)
 _SLO = Record(
     {
         "ttft": Key(_TIME, "bound on the time to first token of each llm visit"),
@@ -153,8 +152,8 @@ _NODE_SLO = Record(
 _PLACE = Record(
     {
         "on": Key(ListOf(_DEVICE, or_one=True, shortest=1), "devices of the fleet that it may use"),
-        "with": Key(ListOf(_NODE, or_one=True), "nodes that it shares a device pool with"),
-        "apart": Key(ListOf(_NODE, or_one=True), "nodes that it shares no device pool with"),
+        "with": Key(_NODE, "node that it shares a device pool with"),
+        "apart": Key(_NODE, "node that it shares no device pool with"),
         "region": Key(Later("a region", "name the devices of the region under `place.on`"), "region to stay in"),
     }
 )
@@ -190,7 +189,6 @@ _KINDS: dict[str, dict[str, Key]] = {
         "cached_prefix_tokens": Key(Number(), "tokens of the prompt that are in the KV cache from the start"),
         "quality": Key(Later("alternatives by quality", _QUALITY_HELP), "quality of each alternative"),
         "parallel": Key(_PARALLEL, "how one replica is split over devices"),
-        "kv_transfer": Key(_KV_TRANSFER, "measured transfers between profiled devices; others are forbidden"),
     },
     "model": _NO_PARALLEL
     | {
@@ -253,6 +251,7 @@ _EDGE = Record(
         "bytes": Key(_SIZE, "data that moves along it on a visit"),
     }
 )
+_POISSON = Unless(Number(), _is_not_one, "arrivals other than Poisson", "plan with `arrivals: poisson`")
 _WORKLOAD = Record(
     {
         "rate": Key(
@@ -263,7 +262,7 @@ _WORKLOAD = Record(
             Either(
                 _is_text,
                 Text(("poisson",)),
-                Record({"cv": Key(Number(), "coefficient of variation of the gaps, 1 is Poisson", required=True)}),
+                Record({"cv": Key(_POISSON, "coefficient of variation of the gaps, 1 is Poisson", required=True)}),
             ),
             "how requests arrive",
         ),

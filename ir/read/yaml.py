@@ -133,7 +133,7 @@ class _Composer:
         if event.anchor:
             self.anchors[event.anchor] = None
         if isinstance(event, yaml.ScalarEvent):
-            node = _Node(self.span(event), _resolve(event.value) if event.style is None else event.value)
+            node = _Node(self.span(event), event.value if event.style else _resolve(event.value))
         elif isinstance(event, yaml.SequenceStartEvent):
             node = self.sequence(event, depth)
         else:

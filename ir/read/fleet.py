@@ -1,0 +1,267 @@
+"""fleet.yaml to a `FleetSpec`: what may not stand together, what a device must say, and what links may join."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ..diagnostics import Diagnostics, did_you_mean
+from ..fleet import DeviceSpec, FleetSpec, LinkSpec, PriceSpec, SiteSpec
+from ..source import SourceFile, SourceMap
+from ..units import YEAR_S
+from .fields import Reading
+from .schema import FLEET
+from .yaml import Document, read_yaml
+
+_API_NEEDS = {
+    "models": "the models that it serves",
+    "price": "`{input: 0.6 USD/Mtok, output: 0.8 USD/Mtok}`",
+    "ttft": "its time to first token",
+    "tbt": "its time between tokens",
+}
+_API_MAY = {"kind", *_API_NEEDS, "region"}
+_API_ALONE = ("models", "ttft", "tbt")
+_TOKEN_PRICES = ("input", "output")
+_WITH_CAPEX = ("life", "interest", "accounting")
+
+
+@dataclass(frozen=True)
+class FleetFile:
+    """A fleet that was read: what it means, and what the user wrote."""
+
+    spec: FleetSpec
+    document: dict[str, Any]
+    """plain values as the user wrote them, aliases expanded; `parse_fleet` reads it again"""
+    sources: SourceMap
+    sha256: str
+    """of the file's bytes; of the document as sorted JSON where it came from no file of its own"""
+
+
+@dataclass
+class FleetDraft:
+    """A fleet half read: faults are noted in `to`, and `plain` has what is right, in base units."""
+
+    document: Document
+    plain: dict[str, Any]
+    to: Reading
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of all devices, those with faults among them."""
+        return tuple(self.plain.get("devices", ()))
+
+    def finish(self) -> FleetFile:
+        """The fleet; InputError with all faults, if there is one."""
+        self.to.faults.raise_if_errors()
+        return FleetFile(_spec(self.plain), self.document.value, self.document.sources, self.document.sha256)
+
+
+def read_fleet(path: Path) -> FleetFile:
+    """The fleet in the file at `path`; InputError with every fault."""
+    return draft_fleet(read_yaml(path)).finish()
+
+
+def parse_fleet(document: Mapping[str, Any], name: str = "<fleet>") -> FleetFile:
+    """The fleet that `document` says, such as one embedded in a plan; `name` stands for the file in messages."""
+    return draft_fleet(plain_document(document, name)).finish()
+
+
+def plain_document(value: Mapping[str, Any], name: str) -> Document:
+    """A document that comes from no text of its own: no spans, and the hash of its sorted JSON."""
+    written = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str).encode()
+    sources = SourceMap(SourceFile(name, ""))
+    return Document(copy.deepcopy(dict(value)), sources, hashlib.sha256(written).hexdigest())
+
+
+def draft_fleet(document: Document) -> FleetDraft:
+    """The fleet in `document`, with its faults noted and not raised."""
+    to = Reading(document.sources, Diagnostics())
+    plain = FLEET.read(document.value, (), to) or {}
+    devices = plain.get("devices", {})
+    for name, device in devices.items():
+        if device is not None:
+            _check_device(name, device, to)
+    if "devices" in plain:
+        _check_any_device(plain["devices"], document, to)
+        _check_links(document.value.get("links"), plain, to)
+    return FleetDraft(document, plain, to)
+
+
+def _check_any_device(devices: Mapping[str, Any], document: Document, to: Reading) -> None:
+    """The fleet has a device that a plan may take."""
+    help = "add a device, such as `h100: {model: h100-sxm, count: 8}`"
+    if not devices:
+        to.fault(("devices",), "empty-fleet", "the fleet has no device", help, key=True)
+    elif not to.faults.errors and all(_is_none(device) for device in devices.values()):
+        message = "the fleet has no device to take: every `count` is 0"
+        to.fault(("devices",), "empty-fleet", message, "raise a `count`", key=True)
+
+
+def _is_none(device: Mapping[str, Any]) -> bool:
+    return device.get("kind") != "api" and _counts(device)[1] == 0
+
+
+def _check_device(name: str, device: Mapping[str, Any], to: Reading) -> None:
+    path = ("devices", name)
+    if device.get("kind") == "api":
+        for key, what in _API_NEEDS.items():
+            if key not in device and (*path, key) not in to.sources.keys:
+                to.fault(path, "missing-key", f"the hosted API `{name}` needs `{key}`: {what}", key=True)
+        for key in device:
+            if key not in _API_MAY:
+                to.fault((*path, key), "conflict", f"the hosted API `{name}` has no `{key}`", "remove it", key=True)
+    else:
+        for key in _API_ALONE:
+            if key in device:
+                message = f"`{key}` is for hosted APIs, and the device `{name}` is none"
+                to.fault((*path, key), "conflict", message, f"remove `{key}`, or set `kind: api`", key=True)
+    _check_price(name, device, to)
+    if device.get("idle", 0.0) > device.get("tdp", float("inf")):
+        to.fault((*path, "idle"), "range", f"the device `{name}` takes more power idle than busy (`idle` over `tdp`)")
+
+
+def _check_price(name: str, device: Mapping[str, Any], to: Reading) -> None:
+    price, path = device.get("price", {}), ("devices", name, "price")
+    if device.get("kind") == "api":
+        for key in _TOKEN_PRICES:
+            if "price" in device and key not in price and (*path, key) not in to.sources.keys:
+                to.fault(path, "missing-key", f"the price of the hosted API `{name}` needs `{key}`", key=True)
+        wrong = {
+            key: f"the price of the hosted API `{name}` has no `{key}`" for key in price if key not in _TOKEN_PRICES
+        }
+    else:
+        wrong = {
+            key: f"`{key}` is a price of hosted APIs, and the device `{name}` is none"
+            for key in price
+            if key in _TOKEN_PRICES
+        }
+        if "rent" in price:
+            clash = [key for key in ("capex", *_WITH_CAPEX) if key in price]
+            wrong |= {key: f"the device `{name}` is rented: `{key}` cannot stand beside `rent`" for key in clash}
+        elif "energy" in price:
+            wrong["energy"] = f"the device `{name}` pays its energy anyway: `energy` goes with `rent`"
+    for key, message in wrong.items():
+        to.fault((*path, key), "conflict", message, f"remove `{key}`", key=True)
+
+
+def _check_links(written: Any, plain: Mapping[str, Any], to: Reading) -> None:
+    """Each link joins known devices, once, and says how fast it is."""
+    seen: set[frozenset[str]] = set()
+    for number, link in enumerate(written if isinstance(written, list) else ()):
+        path = ("links", number)
+        if not isinstance(link, dict):
+            continue
+        ends = _ends(link)
+        if ("within" in link) == ("between" in link):
+            to.fault(path, "link", f"`links[{number}]` needs one of `within` and `between`")
+            continue
+        for at, end in ends:
+            if end not in plain["devices"]:
+                help = did_you_mean(end, plain["devices"]) or f"the devices are {', '.join(plain['devices'])}"
+                to.fault((*path, *at), "unknown-device", f"`links[{number}]` names `{end}`, which is no device", help)
+        names = [end for _, end in ends]
+        if "between" in link and len(names) == 2 and len(set(names)) == 1:
+            message = f"`links[{number}]` joins `{names[0]}` with itself"
+            to.fault((*path, "between"), "link", message, f"write `within: {names[0]}` for the link inside a chassis")
+        elif names and frozenset(names) in seen:
+            to.fault(path, "link", f"`links[{number}]`: the link of {' and '.join(names)} stands twice")
+        elif "bandwidth" not in link and ("between" in link or "kind" not in link):
+            to.fault(path, "missing-key", f"`links[{number}]` needs `bandwidth`, such as `400 Gbit/s`")
+        seen.add(frozenset(names))
+
+
+def _ends(link: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
+    """The devices that a link names, each with the way to it."""
+    between = link.get("between")
+    found: list[tuple[tuple[str | int, ...], Any]] = [(("within",), link.get("within"))]
+    found += [(("between", number), end) for number, end in enumerate(between if isinstance(between, list) else ())]
+    return [(at, end) for at, end in found if isinstance(end, str)]
+
+
+def _spec(plain: Mapping[str, Any]) -> FleetSpec:
+    limits = plain.get("limits", {})
+    named = {"power_w": limits.get("power"), "usd_per_hour": limits.get("usd_per_hour")}
+    return FleetSpec(
+        devices=tuple(_device(name, device) for name, device in plain["devices"].items()),
+        links=tuple(_links(plain)),
+        site=_site(plain.get("site", {})),
+        limits=MappingProxyType({name: bound for name, bound in named.items() if bound is not None}),
+    )
+
+
+def _device(name: str, device: Mapping[str, Any]) -> DeviceSpec:
+    least, most = _counts(device)
+    return DeviceSpec(
+        name=name,
+        model=device.get("model"),
+        kind=device.get("kind"),
+        min_count=least,
+        max_count=most,
+        owned=device.get("owned", 0),
+        price=_price(device.get("price", {})),
+        memory_bytes=device.get("memory"),
+        bandwidth_bytes_per_s=device.get("bandwidth"),
+        flops_per_s=MappingProxyType(device.get("flops", {})),
+        scratchpad_bytes=device.get("scratchpad"),
+        cores=device.get("cores"),
+        idle_w=device.get("idle"),
+        tdp_w=device.get("tdp"),
+        chassis=device.get("chassis"),
+        sold_by_chassis=device.get("sold_by") == "chassis",
+        region=device.get("region"),
+        rack=device.get("rack"),
+        cold_start_s=device.get("cold_start"),
+        recovery_s=device.get("recovery"),
+        api_models=tuple(device.get("models", ())),
+        ttft_s=device.get("ttft"),
+        tbt_s=device.get("tbt"),
+    )
+
+
+def _counts(device: Mapping[str, Any]) -> tuple[int, int | None]:
+    """Fewest and most devices; those owned are all there are where no `count` allows more."""
+    if "count" in device:
+        return device["count"]
+    return 0, device.get("owned")
+
+
+def _price(price: Mapping[str, Any]) -> PriceSpec:
+    return PriceSpec(
+        capex_usd=price.get("capex"),
+        life_years=price["life"] / YEAR_S if "life" in price else None,
+        interest=price.get("interest"),
+        accounting=price.get("accounting", "annuity"),
+        rent_usd_per_hour=price.get("rent"),
+        energy_extra=price.get("energy") == "extra",
+        input_usd_per_token=price.get("input"),
+        output_usd_per_token=price.get("output"),
+    )
+
+
+def _links(plain: Mapping[str, Any]) -> Iterator[LinkSpec]:
+    for link in plain.get("links", ()):
+        between = link.get("between")
+        yield LinkSpec(
+            link.get("within"),
+            (between[0], between[1]) if between else None,
+            link.get("kind"),
+            link.get("bandwidth"),
+            link.get("latency"),
+        )
+
+
+def _site(site: Mapping[str, Any]) -> SiteSpec:
+    usual, network = SiteSpec(), site.get("network", {})
+    return SiteSpec(
+        site.get("electricity", usual.electricity_usd_per_kwh),
+        site.get("pue", usual.pue),
+        site.get("carbon"),
+        network.get("bandwidth", usual.network_bandwidth_bytes_per_s),
+        network.get("latency", usual.network_latency_s),
+    )

@@ -1,0 +1,181 @@
+"""graph.yaml to a module of the agent dialect, each op with the place it was written at."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..diagnostics import Diagnostic, Diagnostics, InputError
+from ..source import Path as DocumentPath
+from ..source import SourceMap, Span
+from .fields import Reading
+from .fleet import FleetDraft, FleetFile, draft_fleet, plain_document
+from .rules import check_graph
+from .schema import GRAPH
+from .yaml import Document, read_yaml
+
+if TYPE_CHECKING:
+    from xdsl.dialects.builtin import ModuleOp
+    from xdsl.ir import Operation
+
+Op = TypeVar("Op", bound="Operation")
+USUAL_NAME = "workflow"
+FILE_NAME = "graph.yaml"
+
+
+@dataclass(frozen=True)
+class GraphFile:
+    """A graph that was read: what it means, and what the user wrote."""
+
+    module: ModuleOp
+    """one `agent.graph`"""
+    document: dict[str, Any]
+    """plain values as the user wrote them without `fleet`, aliases expanded and samples embedded; `parse_graph`
+    reads it again"""
+    sources: SourceMap
+    sha256: str
+    fleet: Path | FleetFile | None
+    """the fleet's file, the fleet where it is written in the graph, or None where none is named"""
+
+
+@dataclass
+class GraphDraft:
+    """A graph half read: faults are noted in `to`, and `plain` has what is right, in base units."""
+
+    document: Document
+    plain: dict[str, Any]
+    to: Reading
+    fleet: Path | FleetDraft | None
+
+    def finish(self) -> GraphFile:
+        """The graph; InputError with all faults, if there is one."""
+        self.to.faults.raise_if_errors()
+        written = copy.deepcopy({key: value for key, value in self.document.value.items() if key != "fleet"})
+        for path, values in self.to.embedded.items():
+            _put(written, path, values)
+        fleet = self.fleet.finish() if isinstance(self.fleet, FleetDraft) else self.fleet
+        module = _module(self.plain, self.to)
+        return GraphFile(module, written, self.document.sources, self.document.sha256, fleet)
+
+
+def read_graph(path: Path) -> GraphFile:
+    """The graph in the file at `path`, or in the graph.yaml of the folder `path`; InputError with every fault."""
+    return draft_graph(graph_document(path), path_of_graph(path).parent).finish()
+
+
+def parse_graph(document: Mapping[str, Any], name: str = "<graph>", base: Path | None = None) -> GraphFile:
+    """The graph that `document` says, such as one embedded in a plan; `name` stands for the file in messages.
+
+    Paths in it are relative to the folder `base`; without one they stay as they are written and need not exist.
+    """
+    return draft_graph(plain_document(document, name), base).finish()
+
+
+def path_of_graph(path: Path) -> Path:
+    """The file that `path` means: a folder stands for the graph.yaml in it."""
+    return path / FILE_NAME if path.is_dir() else path
+
+
+def graph_document(path: Path) -> Document:
+    """The YAML document of the graph that `path` means; InputError where there is none."""
+    file = path_of_graph(path)
+    if file != path and not file.exists():
+        raise InputError([Diagnostic("no-file", f"the folder `{path}` holds no {FILE_NAME}")])
+    return read_yaml(file)
+
+
+def draft_graph(document: Document, base: Path | None) -> GraphDraft:
+    """The graph in `document`, with its faults noted and not raised; paths in it are relative to `base`."""
+    to = Reading(document.sources, Diagnostics(), base)
+    value, fleet = document.value, None
+    if isinstance(value, dict) and isinstance(value.get("fleet"), dict):
+        fleet = draft_fleet(_inner_document(document, "fleet"))
+        value = {key: item for key, item in value.items() if key != "fleet"}
+    plain = GRAPH.read(value, (), to) or {}
+    if isinstance(value, dict):
+        check_graph(value, plain, to)
+    if fleet is None and "fleet" in plain:
+        fleet = (base or Path()) / plain["fleet"]
+    return GraphDraft(document, plain, to, fleet)
+
+
+def _inner_document(outer: Document, key: str) -> Document:
+    """What is written under `key`, as a document of its own whose places are in the same file."""
+    inner = SourceMap(outer.sources.source)
+    for old, new in ((outer.sources.keys, inner.keys), (outer.sources.values, inner.values)):
+        new.update({path[1:]: span for path, span in old.items() if path[:1] == (key,)})
+    plain = plain_document(outer.value[key], outer.sources.source.name)
+    return Document(plain.value, inner, plain.sha256)
+
+
+def _put(document: Any, path: DocumentPath, value: Any) -> None:
+    for part in path[:-1]:
+        document = document[part]
+    document[path[-1]] = value
+
+
+def _module(plain: Mapping[str, Any], to: Reading) -> ModuleOp:
+    """The module of a graph without faults."""
+    from xdsl.dialects.builtin import ModuleOp
+    from xdsl.ir import Block, Region
+
+    from ..agent import GraphOp
+    from .nodes import node_op
+
+    ops: list[Operation] = []
+    for name, node in plain["nodes"].items():
+        ops.append(_placed(node_op(name, node), to.sources.key(("nodes", name))))
+    for number, edge in enumerate(plain.get("edges", ())):
+        ops.append(_placed(_edge_op(edge, plain["nodes"]), to.sources.value(("edges", number))))
+    graph = GraphOp(attributes=_graph_attributes(plain), regions=[Region(Block(ops))])
+    module = ModuleOp([_placed(graph, to.sources.value(()))])
+    return _placed(module, to.sources.value(()))
+
+
+def _placed(op: Op, span: Span) -> Op:
+    """`op`, with the place that it was written at."""
+    from xdsl.dialects.builtin import FileLineColLoc, IntAttr, StringAttr
+
+    op.location = FileLineColLoc(StringAttr(span.source.name), IntAttr(span.line), IntAttr(span.col))
+    return op
+
+
+def _graph_attributes(plain: Mapping[str, Any]) -> dict[str, Any]:
+    from xdsl.dialects.builtin import DictionaryAttr, StringAttr
+
+    from .nodes import kv_transfer_attr, number, profile_attr, slo_attr
+
+    workload = {"arrivals_cv": number(1.0)}
+    if "rate" in plain.get("workload", {}):
+        workload["rate"] = number(plain["workload"]["rate"])
+    attributes = {
+        "sym_name": StringAttr(plain.get("name", USUAL_NAME)),
+        "objective": StringAttr(plain.get("objective", "cost")),
+        "workload": DictionaryAttr(workload),
+        "slo": slo_attr(plain.get("slo", {})),
+    }
+    if "profile" in plain:
+        attributes["profile"] = profile_attr(plain["profile"])
+    if "kv_transfer" in plain:
+        attributes["kv_transfer"] = kv_transfer_attr(plain["kv_transfer"])
+    return attributes
+
+
+def _edge_op(edge: Mapping[str, Any], nodes: Mapping[str, Any]) -> Operation:
+    """The edge; a node that streams makes its edges stream, unless an edge says otherwise."""
+    from xdsl.dialects.builtin import SymbolRefAttr, UnitAttr
+
+    from ..agent import EdgeOp
+    from .nodes import integer, number
+
+    attributes: dict[str, Any] = {end: SymbolRefAttr(edge[end]) for end in ("from", "to")}
+    if "probability" in edge:
+        attributes["probability"] = number(edge["probability"])
+    if "max_visits" in edge:
+        attributes["max_visits"] = integer(edge["max_visits"])
+    if edge.get("stream", nodes[edge["from"]].get("stream", False)):
+        attributes["stream"] = UnitAttr()
+    return EdgeOp(attributes=attributes | {"bytes": number(edge.get("bytes", 0.0))})

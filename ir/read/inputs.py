@@ -1,0 +1,94 @@
+"""A graph and its fleet together: all faults of both in one error, and the names that one takes from the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..diagnostics import Diagnostic, InputError
+from ..source import Path as DocumentPath
+from .fields import name_of
+from .fleet import FleetDraft, FleetFile, draft_fleet
+from .graph import GraphDraft, GraphFile, draft_graph, graph_document, path_of_graph
+from .rules import known
+from .yaml import read_yaml
+
+
+def read_inputs(graph: Path, fleet: Path | None = None) -> tuple[GraphFile, FleetFile]:
+    """The graph at `graph` and its fleet: the one at `fleet`, or else the one that the graph names or holds.
+
+    InputError with every fault of both.
+    """
+    faults: list[Diagnostic] = []
+    graph_draft = _draft_graph(graph, faults)
+    fleet_draft = _draft_fleet(graph_draft, fleet, faults)
+    if graph_draft and fleet_draft and fleet_draft.devices:
+        _check_devices(graph_draft, fleet_draft)
+    for draft in (graph_draft, fleet_draft):
+        if draft:
+            faults.extend(draft.to.faults.errors)
+    if faults or graph_draft is None or fleet_draft is None:
+        raise InputError(faults)
+    return graph_draft.finish(), fleet_draft.finish()
+
+
+def _draft_graph(path: Path, faults: list[Diagnostic]) -> GraphDraft | None:
+    try:
+        return draft_graph(graph_document(path), path_of_graph(path).parent)
+    except InputError as error:
+        faults.extend(error.diagnostics)
+        return None
+
+
+def _draft_fleet(graph: GraphDraft | None, path: Path | None, faults: list[Diagnostic]) -> FleetDraft | None:
+    """The fleet half read; None where a fault was noted, or where nobody can say which fleet is meant."""
+    if path is None:
+        if graph is None:
+            return None
+        if isinstance(graph.fleet, FleetDraft):
+            return graph.fleet
+        path = graph.fleet
+        if path is None:
+            if not _is_fleet_written(graph):
+                message = "no fleet is given"
+                help = "name one with `--fleet fleet.yaml`, or write `fleet: fleet.yaml` in the graph"
+                faults.append(Diagnostic("no-fleet", message, (), help))
+            return None
+        if not path.exists():
+            message = f"there is no file `{path}`"
+            graph.to.fault(("fleet",), "no-file", message, "a path is relative to the file that names it")
+            return None
+    try:
+        return draft_fleet(read_yaml(path))
+    except InputError as error:
+        faults.extend(error.diagnostics)
+        return None
+
+
+def _is_fleet_written(graph: GraphDraft) -> bool:
+    """Whether the graph has a key `fleet`, if with a value that was refused; or is no mapping at all."""
+    return not isinstance(graph.document.value, dict) or "fleet" in graph.document.value
+
+
+def _check_devices(graph: GraphDraft, fleet: FleetDraft) -> None:
+    """Every device that the graph names stands in the fleet."""
+    for path, device, key in _devices_named(graph.plain):
+        if device not in fleet.devices:
+            message = f"{name_of(path)} names `{device}`, which is no device of the fleet"
+            graph.to.fault(path, "unknown-device", message, known(device, "devices", fleet.devices), key=key)
+
+
+def _devices_named(plain: Mapping[str, Any]) -> Iterator[tuple[DocumentPath, str, bool]]:
+    """Where the graph names a device, the device, and whether it is the key there."""
+    for name, node in (plain.get("nodes") or {}).items():
+        for number, device in enumerate((node or {}).get("place", {}).get("on", ())):
+            yield ("nodes", name, "place", "on", number), device, False
+        for device in (node or {}).get("profile", {}):
+            yield ("nodes", name, "profile", device), device, True
+    for device in plain.get("profile", {}):
+        yield ("profile", device), device, True
+    for number, row in enumerate(plain.get("kv_transfer", ())):
+        for end in ("from", "to"):
+            if end in row:
+                yield ("kv_transfer", number, end), row[end], False

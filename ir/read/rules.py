@@ -1,0 +1,166 @@
+"""What may not stand together in a graph: rules over several keys, noted at the places that break them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..diagnostics import did_you_mean
+from ..distribution import Distribution
+from ..flow import FlowEdge, check_flow
+from ..source import Path as DocumentPath
+from .fields import Reading, shown
+
+VERSION = 1
+_FLOW_IDS = {"C1": "edge", "C2": "probability", "C3": "cycle", "C4": "unreachable", "C5": "no-end"}
+_LLM_PARTS, _OTHER_PARTS = ("prefill", "decode"), ("run",)
+
+
+def check_graph(written: Mapping[str, Any], plain: dict[str, Any], to: Reading) -> None:
+    """Note what breaks a rule; `written` is the document, `plain` what is right in it.
+
+    Paths in `plain` become relative to the folder that the command runs in.
+    """
+    if plain.get("version", VERSION) != VERSION:
+        message = f"this is version {plain['version']} of the format; only version {VERSION} is known"
+        to.fault(("version",), "version", message, f"write `version: {VERSION}`")
+    nodes = plain.get("nodes")
+    if nodes is None:
+        return
+    if not nodes:
+        to.fault(("nodes",), "empty-graph", "the graph has no node", "add a node", key=True)
+    for name, node in nodes.items():
+        if node is not None:
+            _check_node(name, node, plain, to)
+            _check_place(name, node.get("place", {}), nodes, to)
+    _check_flow(written, plain, to)
+
+
+def _check_node(name: str, node: dict[str, Any], plain: Mapping[str, Any], to: Reading) -> None:
+    path = ("nodes", name)
+    parts = _LLM_PARTS if node.get("kind") == "llm" else _OTHER_PARTS
+    for device, rows in node.get("profile", {}).items():
+        for part in rows or ():
+            if part not in parts:
+                message = f"the node `{name}` has no part `{part}`"
+                help = f"its parts are {' and '.join(parts)}"
+                to.fault((*path, "profile", device, part), "profile", message, help, key=True)
+    priced = any(part in (rows or ()) for part in parts for rows in _profiles(node, plain))
+    match node.get("kind"):
+        case "llm":
+            _check_llm(name, node, priced, to)
+        case "model":
+            _check_model(name, node, priced, to)
+        case "tool":
+            memory = node.get("memory")
+            if isinstance(memory, dict) and memory.get("peak", 0.0) < memory.get("mean", 0.0):
+                message = f"the peak memory of `{name}` is under its mean"
+                to.fault((*path, "memory", "peak"), "range", message)
+
+
+def _profiles(node: Mapping[str, Any], plain: Mapping[str, Any]) -> Iterable[Any]:
+    """Device rows that may price the node: its own, and the graph's."""
+    return [*node.get("profile", {}).values(), *(plain.get("profile") or {}).values()]
+
+
+def _check_llm(name: str, node: dict[str, Any], priced: bool, to: Reading) -> None:
+    path = ("nodes", name)
+    for key in ("prompt_tokens", "output_tokens"):
+        tokens = node.get(key)
+        if isinstance(tokens, Distribution) and tokens.mean < 1:
+            to.fault((*path, key), "range", f"`{key}` of `{name}` must be at least 1 on average, not {tokens.mean:g}")
+    prompt, cached = node.get("prompt_tokens"), node.get("cached_prefix_tokens", 0.0)
+    if isinstance(prompt, Distribution) and cached > prompt.mean:
+        message = f"`{name}` has {cached:g} cached tokens of a prompt of {prompt.mean:g}"
+        to.fault((*path, "cached_prefix_tokens"), "range", message, "the cached prefix is a part of the prompt")
+    if "model" in node:
+        if node["model"].endswith(".json"):
+            node["model"] = _file((*path, "model"), node["model"], to)
+    elif not priced and not _is_written(path, "model", to):
+        message = f"the node `{name}` needs `model`: a catalogue id or a path to a config.json"
+        to.fault(path, "missing-key", message, "`dovetail models` lists the catalogue", key=True)
+
+
+def _check_model(name: str, node: dict[str, Any], priced: bool, to: Reading) -> None:
+    path = ("nodes", name)
+    if "model" in node and "graph" in node:
+        message = f"the node `{name}` names both a `model` and a `graph`"
+        to.fault((*path, "graph"), "conflict", message, "remove one of them", key=True)
+    elif "graph" in node:
+        if node["graph"].endswith(".onnx"):
+            node["graph"] = _file((*path, "graph"), node["graph"], to)
+        else:
+            to.later((*path, "graph"), f"{shown(node['graph'])} as a graph", "name an .onnx file")
+    elif "model" not in node and not priced and not any(_is_written(path, key, to) for key in ("model", "graph")):
+        message = f"the node `{name}` needs `model`, a catalogue id, or `graph`, an .onnx file"
+        to.fault(path, "missing-key", message, "`dovetail models` lists the catalogue", key=True)
+
+
+def _is_written(path: DocumentPath, key: str, to: Reading) -> bool:
+    """Whether the key stands there, if with a value that was refused."""
+    return (*path, key) in to.sources.keys
+
+
+def _file(path: DocumentPath, name: str, to: Reading) -> str:
+    """The path of the file `name`, which must be there; as written where the document is in no folder."""
+    if to.base is None:
+        return name
+    file = to.base / name
+    try:
+        is_there = file.is_file()
+    except (OSError, ValueError):
+        is_there = False
+    if not is_there:
+        to.fault(path, "no-file", f"there is no file `{file}`", "a path is relative to the file that names it")
+    return str(Path(file))
+
+
+def _check_place(name: str, place: Mapping[str, Any], nodes: Mapping[str, Any], to: Reading) -> None:
+    path = ("nodes", name, "place")
+    for relation in ("with", "apart"):
+        other = place.get(relation)
+        if other is None:
+            continue
+        if other == name:
+            to.fault((*path, relation), "place", f"`{name}` is placed `{relation}` itself")
+        elif other not in nodes:
+            message = f"`{name}` is placed `{relation}` `{other}`, which is no node"
+            to.fault((*path, relation), "unknown-node", message, known(other, "nodes", nodes))
+    if "with" in place and place["with"] == place.get("apart"):
+        message = f"`{name}` is placed both with and apart from `{place['with']}`"
+        to.fault((*path, "apart"), "conflict", message, "remove one of them", key=True)
+
+
+def known(name: str, what: str, names: Collection[str]) -> str:
+    """A help line: the nearest of `names`, or else all of them."""
+    return did_you_mean(name, names) or f"the {what} are {', '.join(names)}"
+
+
+def _check_flow(written: Mapping[str, Any], plain: Mapping[str, Any], to: Reading) -> None:
+    """The rules of the flow, where every edge was understood: a bound that was refused is not missing too."""
+    nodes, edges, raw = plain["nodes"], plain.get("edges", []), written.get("edges", [])
+    if not nodes or not isinstance(raw, list) or len(edges) != len(raw):
+        return
+    if any(isinstance(edge, dict) and len(edge) > len(read) for edge, read in zip(raw, edges, strict=True)):
+        return
+    if any(end not in edge for edge in edges for end in ("from", "to")):
+        return
+    found = [
+        FlowEdge(edge["from"], edge["to"], edge.get("probability"), edge.get("max_visits"), number)
+        for number, edge in enumerate(edges)
+    ]
+    for fault in check_flow(nodes, found):
+        help = fault.help
+        if fault.edge is not None:
+            path: DocumentPath = ("edges", fault.edge)
+            if fault.rule == "C1" and fault.node is not None:
+                help = known(fault.node, "nodes", nodes)
+                end = "from" if edges[fault.edge]["from"] == fault.node else "to"
+                path = (*path, end)
+            elif fault.rule == "C2":
+                path = (*path, "probability")
+            to.fault(path, _FLOW_IDS[fault.rule], fault.message, help)
+        else:
+            path = ("nodes", fault.node) if fault.node else ("nodes",)
+            to.fault(path, _FLOW_IDS[fault.rule], fault.message, help, key=True)
