@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from .version import VERSION
 
 OBJECTIVES = ("cost", "latency")
 DONE, WRONG_INPUT, USAGE_OR_BUG = 0, 1, 2
@@ -23,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="dovetail", description="Plan agent workflows and neural networks on mixed hardware."
     )
-    parser.add_argument("--version", action="version", version=f"dovetail {_version()}")
+    parser.add_argument("--version", action="version", version=f"dovetail {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, about, add_arguments in COMMANDS:
         add_arguments(commands.add_parser(name, help=about, description=about))
@@ -67,15 +69,21 @@ def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def _do_plan(arguments: argparse.Namespace) -> int:
     from . import driver
+    from .ir.diagnostics import Infeasible
 
-    result = driver.plan(
-        *arguments.graph,
-        fleet=arguments.fleet,
-        objective=arguments.objective,
-        time_limit_s=arguments.time_limit,
-        solver=arguments.solver,
-        on_progress=_progress if sys.stderr.isatty() else None,
-    )
+    try:
+        result = driver.plan(
+            *arguments.graph,
+            fleet=arguments.fleet,
+            objective=arguments.objective,
+            time_limit_s=arguments.time_limit,
+            solver=arguments.solver,
+            on_progress=_progress if sys.stderr.isatty() else None,
+        )
+    except Infeasible as error:
+        if arguments.json:
+            print(json.dumps(error.document, indent=2, ensure_ascii=False))
+        raise
     for warning in result.diagnostics:
         print(_coloured(warning.render()) + "\n", file=sys.stderr)
     print(result.to_json() if arguments.json else result.to_text(), end="")
@@ -156,8 +164,6 @@ def _schema_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_schema(arguments: argparse.Namespace) -> int:
-    import json
-
     from . import driver
 
     print(json.dumps(driver.schema(arguments.what), indent=2, sort_keys=True))
@@ -195,10 +201,3 @@ def _coloured(text: str) -> str:
     if "NO_COLOR" in os.environ or not sys.stderr.isatty():
         return text
     return text.replace("error[", "\033[1;31merror\033[0m[").replace("warning[", "\033[1;33mwarning\033[0m[")
-
-
-def _version() -> str:
-    try:
-        return version("dovetail")
-    except PackageNotFoundError:  # run from a checkout that was not installed
-        return "0.1.0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from .source import Span
 
@@ -66,11 +66,20 @@ class InputError(DovetailError):
 
 
 class Infeasible(DovetailError):
-    """No plan exists; `conflict` names an irreducible set of constraints that exclude each other."""
+    """No plan exists; `conflict` names an irreducible set of constraints that exclude each other.
 
-    def __init__(self, diagnostics: Iterable[Diagnostic], conflict: Iterable[str] = ()) -> None:
+    `document` is plan.json without a plan: the inputs, the status and the conflict.
+    """
+
+    def __init__(
+        self,
+        diagnostics: Iterable[Diagnostic],
+        conflict: Iterable[str] = (),
+        document: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(diagnostics)
         self.conflict = tuple(conflict)
+        self.document = document
 
 
 @dataclass

@@ -1,0 +1,229 @@
+"""The plan driver: read, resolve, lower, solve, check; and the plan that comes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from .ir.diagnostics import Diagnostic, Infeasible, InputError
+from .version import VERSION
+
+Json = dict[str, Any]
+Where = str | PathLike[str]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where each piece runs, how many devices that takes, what it costs and how fast it is."""
+
+    document: Json
+    """plan.json, as plain data"""
+    base_dir: Path
+    """folder that paths in the graph are relative to"""
+
+    @property
+    def status(self) -> str:
+        """`optimal`, or `feasible` with a gap."""
+        return self.document["status"]
+
+    @property
+    def cost(self) -> Json:
+        """[USD] per hour, request, thousand requests, year and million output tokens, and its parts."""
+        return self.document["cost"]
+
+    @property
+    def latency(self) -> Json:
+        """[s] `ttft` and `tbt` by node; `first_output` and `end_to_end` with mean and percentiles."""
+        return self.document["latency_s"]
+
+    @property
+    def pools(self) -> list[Json]:
+        """Replicas of one device type in one configuration each."""
+        return self.document["pools"]
+
+    @property
+    def placements(self) -> list[Json]:
+        """The pool of each piece."""
+        return self.document["placements"]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know, one sentence each."""
+        return self.document["warnings"]
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """The warnings as diagnostics."""
+        return [Diagnostic("plan", text, severity="warning") for text in self.warnings]
+
+    def to_json(self) -> str:
+        """The text of plan.json."""
+        return json.dumps(self.document, indent=2, ensure_ascii=False) + "\n"
+
+    def to_text(self) -> str:
+        """The plan for people."""
+        from .backends.text import plan_text
+
+        return plan_text(self.document)
+
+    def write(self, folder: Where, force: bool = False) -> Path:
+        """Write plan.json, report, code and manifests to `folder`, which appears whole or not at all.
+
+        InputError for a folder that is not ours (unless `force`) and for what no manifest can express.
+        """
+        from .backends import EmitContext, OutputFile, emit_all
+        from .backends.writer import write_folder
+
+        files = emit_all(self.document, EmitContext(self.base_dir))
+        return write_folder([OutputFile("plan.json", self.to_json()), *files], Path(folder), force)
+
+
+def plan(
+    *graphs: Where,
+    fleet: Where | None = None,
+    objective: str | None = None,
+    time_limit_s: float | None = None,
+    solver: str = "highs",
+    on_progress: Progress | None = None,
+) -> Plan:
+    """The cheapest (or fastest) placement of a graph on a fleet.
+
+    `graphs` is a graph.yaml, a folder that holds one, or an .onnx; `fleet` replaces the fleet that the graph names.
+    InputError for what is wrong in them; Infeasible, with the conflict, where no plan exists.
+    """
+    from .planner.infeasible import conflict_diagnostic
+    from .planner.pose import pose
+
+    graph_file, fleet_file, base_dir = _read(graphs, fleet)
+    posed = pose(graph_file, fleet_file, base_dir, objective)
+    result = _solve(posed.problem, time_limit_s, solver, on_progress)
+    if result.objective is None:
+        from .planner.plan import unsolved_document
+
+        fault = conflict_diagnostic(result, graph_file.sources, fleet_file.sources)
+        document = unsolved_document(result, posed.inputs, VERSION)
+        raise Infeasible([fault], result.conflict, document)
+    document = _document(posed, result)
+    return Plan(document, base_dir)
+
+
+def _read(graphs: tuple[Where, ...], fleet: Where | None) -> tuple[Any, Any, Path]:
+    from .ir.read.graph import path_of_graph
+    from .ir.read.inputs import read_inputs
+
+    if len(graphs) != 1:
+        message = "several graphs on one fleet are not supported yet" if graphs else "no graph is given"
+        raise InputError([Diagnostic("unsupported", message, help="plan one graph at a time")])
+    path = Path(graphs[0])
+    if path.suffix == ".onnx":
+        return _read_onnx(path, fleet)
+    graph_file, fleet_file = read_inputs(path, None if fleet is None else Path(fleet))
+    return graph_file, fleet_file, path_of_graph(path).parent
+
+
+def _read_onnx(path: Path, fleet: Where | None) -> tuple[Any, Any, Path]:
+    """A graph of one node around a network in a file."""
+    from .ir.read.fleet import read_fleet
+    from .ir.read.graph import parse_graph
+
+    if fleet is None:
+        message = "no fleet is given"
+        raise InputError([Diagnostic("no-fleet", message, help="name one with `--fleet fleet.yaml`")])
+    document = {"version": 1, "name": "network", "nodes": {"network": {"kind": "model", "graph": path.name}}}
+    return parse_graph(document, path.name, path.parent), read_fleet(Path(fleet)), path.parent
+
+
+def _solve(problem: Any, time_limit_s: float | None, solver: str, on_progress: Progress | None) -> Any:
+    from .planner.placement.solve import solve
+
+    def tell(best: float | None, bound: float | None) -> None:
+        if on_progress is not None:
+            shown = "no plan yet" if best is None else f"best {best:.6g}"
+            on_progress(shown if bound is None else f"{shown}, no plan under {bound:.6g}")
+
+    return solve(problem, time_limit_s=time_limit_s, solver=solver, on_progress=tell)
+
+
+def _document(posed: Any, result: Any) -> Json:
+    """plan.json of a solved problem, which the validator has accepted."""
+    from .backends.manifests.kv_transfer import kv_transfer_warnings
+    from .planner.cautions import cautions
+    from .planner.check import check_plan
+    from .planner.plan import plan_document
+
+    solved = posed.solved(result)
+    document = plan_document(solved, posed.inputs, cautions(solved), VERSION)
+    document["warnings"] += kv_transfer_warnings(document)
+    faults = check_plan(document)
+    if faults:
+        text = "\n".join(fault.message for fault in faults)
+        raise AssertionError(f"the plan fails its own check, which is a fault of Dovetail:\n{text}")
+    return document
+
+
+def check(file: Where, graph: Where | None = None, fleet: Where | None = None) -> list[Diagnostic]:
+    """The faults of a plan, derived from it again without the solver's code; or those of a graph.yaml.
+
+    `file` is a plan.json, a folder that holds one, or a graph.yaml. `graph` and `fleet` are compared with the
+    plan's own inputs. InputError where a file cannot be read.
+    """
+    path = Path(file)
+    if path.is_dir() and (path / "plan.json").is_file():
+        path = path / "plan.json"
+    if path.suffix != ".json":
+        return _lint(path, fleet)
+    from .planner.check import check_plan
+
+    document = _read_json(path)
+    return [*check_plan(document), *_differing_inputs(document, graph, fleet)]
+
+
+def _lint(path: Path, fleet: Where | None) -> list[Diagnostic]:
+    from .ir.read.graph import path_of_graph
+    from .ir.read.inputs import read_inputs
+    from .planner.pose import resolve_files
+
+    try:
+        graph_file, fleet_file = read_inputs(path, None if fleet is None else Path(fleet))
+        resolve_files(graph_file, fleet_file, path_of_graph(path).parent)
+    except InputError as error:
+        return list(error.diagnostics)
+    return []
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError([Diagnostic("plan", f"cannot read the plan `{path}`: {reason}")]) from None
+
+
+def _differing_inputs(document: Mapping[str, Any], graph: Where | None, fleet: Where | None) -> list[Diagnostic]:
+    """Where the files given are not those that the plan was made from."""
+    from .ir.digest import digest
+    from .ir.read.fleet import read_fleet
+    from .ir.read.graph import read_graph
+
+    found = []
+    for what, path, read in (("graph", graph, read_graph), ("fleet", fleet, read_fleet)):
+        if path is not None and digest(read(Path(path)).document) != document["inputs"]["sha256"][what]:
+            message = f"the plan was made from another {what} than `{path}`"
+            found.append(Diagnostic("check.inputs", message, help="plan again"))
+    return found
+
+
+def schema(what: str) -> Json:
+    """The JSON schema (2020-12) of graph.yaml, fleet.yaml or plan.json, by `graph`, `fleet` and `plan`."""
+    if what == "plan":
+        from .planner.check import plan_schema
+
+        return plan_schema()
+    from .ir.read.schema import json_schema
+
+    return json_schema("graph" if what == "graph" else "fleet")

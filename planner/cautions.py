@@ -1,0 +1,54 @@
+"""What the user should know about a plan that is otherwise sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .candidates.transfers import link_between
+from .plan import Solved
+
+
+def cautions(solved: Solved) -> list[str]:
+    """One sentence each, in a fixed order."""
+    return [*_unlisted_links(solved), *_prices(solved), *_guesses(solved)]
+
+
+def _unlisted_links(solved: Solved) -> Iterator[str]:
+    """Transfers that use the site's network because the fleet lists no link."""
+    pools = {pool.id: pool.device for pool in solved.problem.pools}
+    pairs = {
+        tuple(sorted(pools[solved.chosen[piece].pool] for piece in (t.from_piece, t.to_piece)))
+        for t in solved.result.transfers
+        if t.bytes
+    }
+    gbit_per_s = solved.fleet.site.network_bandwidth_bytes_per_s * 8 / 1e9
+    for one, other in sorted(pairs):
+        if link_between(solved.fleet, one, other) is None:
+            where = f"between `{one}` and `{other}`" if one != other else f"between replicas of `{one}`"
+            yield f"no link {where} is listed: the site's network of {gbit_per_s:g} Gbit/s is assumed"
+
+
+def _prices(solved: Solved) -> Iterator[str]:
+    """Devices whose price is not the user's."""
+    for spec in solved.fleet.devices:
+        device, taken = solved.devices.get(spec.name), solved.result.devices.get(spec.name, 0)
+        written = spec.price.rent_usd_per_hour is not None or spec.price.capex_usd is not None
+        if device is None or written or taken <= spec.owned:
+            continue
+        if device.rent_usd_per_hour is not None:
+            yield f"`{spec.name}` has no price in the fleet: the catalogue's rent, {device.rent_usd_per_hour:g} USD/h"
+        elif device.list_price_usd is not None:
+            yield f"`{spec.name}` has no price in the fleet: the catalogue's list price, {device.list_price_usd:g} USD"
+        else:
+            yield f"`{spec.name}` has no price in the fleet and none in the catalogue: it counts as free"
+
+
+def _guesses(solved: Solved) -> Iterator[str]:
+    """Devices in use of which a figure is a guess."""
+    for spec in solved.fleet.devices:
+        device = solved.devices.get(spec.name)
+        if device is None or spec.name not in {pool.device for pool in solved.pools.values()}:
+            continue
+        guessed = sorted(name for name, mark in device.quality.items() if mark == "guess")
+        if guessed:
+            yield f"of `{spec.name}`, {', '.join(f'`{name}`' for name in guessed)} is a guess"

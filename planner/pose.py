@@ -1,0 +1,75 @@
+"""From files that were read to a placement problem: names resolved, the module lowered, candidates made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..costmodel.embedded import embed
+from ..ir.agent import graph_of
+from ..ir.context import make_context
+from ..ir.diagnostics import Diagnostic, InputError, Label
+from ..ir.read.fleet import FleetFile
+from ..ir.read.graph import GraphFile
+from ..passes import PIPELINE, available_passes
+from .candidates.setting import Setting
+from .placement.problem import PlacementProblem
+from .placement.result import PlacementResult
+from .placement.summary import summarise
+from .placement.to_problem import to_problem
+from .placement.unroll import TooManyScenarios
+from .plan import Inputs, Solved
+from .resolve import Asked, Resolved, resolve_names
+from .waits import with_waits
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A placement problem, and what it was made from."""
+
+    setting: Setting
+    problem: PlacementProblem
+    inputs: Inputs
+
+    def solved(self, result: PlacementResult) -> Solved:
+        """The result with the latencies that the plan's own load gives."""
+        latency = summarise(with_waits(self.problem, result), result.placements)
+        setting = self.setting
+        tokens = sum(
+            setting.visits_per_request[node] * decode.output_tokens.value.mean
+            for node, _, decode, _ in setting.llm_nodes
+        )
+        return Solved(self.problem, result, latency, setting.fleet, setting.devices, tokens)
+
+
+def pose(graph: GraphFile, fleet: FleetFile, base_dir: Path, objective: str | None = None) -> Posed:
+    """The problem of placing `graph` on `fleet`; `objective` takes the place of the graph's own.
+
+    `graph.module` is lowered in place. InputError for names that mean nothing, and for graphs with too many ways
+    through them.
+    """
+    resolved = resolve_files(graph, fleet, base_dir)
+    context = make_context()
+    passes = available_passes()
+    for name, _ in PIPELINE:
+        passes[name]()().apply(context, graph.module)
+    lowered = graph_of(graph.module)
+    setting = Setting(lowered, fleet.spec, resolved.devices, resolved.llms)
+    try:
+        problem = to_problem(setting, resolved.works, objective or lowered.objective.data)
+    except TooManyScenarios as error:
+        label = Label(graph.sources.key(("edges",)))
+        help = "lower `max_visits`, or split the graph"
+        raise InputError([Diagnostic("too-large", str(error), (label,), help)]) from None
+    return Posed(setting, problem, Inputs(graph.document, fleet.document, _catalogue(fleet, resolved)))
+
+
+def resolve_files(graph: GraphFile, fleet: FleetFile, base_dir: Path) -> Resolved:
+    """What the names in both files stand for; InputError with all that mean nothing."""
+    asked = Asked(graph_of(graph.module), fleet.spec, graph.sources, fleet.sources, base_dir)
+    return resolve_names(asked)
+
+
+def _catalogue(fleet: FleetFile, resolved: Resolved) -> dict[str, object]:
+    used = [spec.model for spec in fleet.spec.devices if spec.model and spec.name in resolved.devices]
+    return embed(used, resolved.models, resolved.files)
