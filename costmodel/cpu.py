@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 from xdsl.ir import Operation
 
@@ -13,6 +15,10 @@ from .cost import Cost
 from .hardware import Device
 from .precision import bytes_per_element
 from .roofline import time_s
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 DISPATCH_S = 100e-6
 """[s] of one core to take a small request and pass it on (guess: a local call with a small message)"""
@@ -34,7 +40,7 @@ IVF_CELLS_PER_SQRT = 4
 """cells are this many times sqrt(vectors): the FAISS wiki, "Guidelines to choose an index" (4 to 16)"""
 IVF_PROBES = 16
 """cells searched (guess: `nprobe` in 8-64 is usual)"""
-TOOL_LAW_POINTS = 200
+TOOL_LAW_POINTS = 400
 """equally likely values that stand for the time of a tool with retries or a timeout"""
 
 
@@ -100,6 +106,7 @@ def tool_attempts(latency: Distribution, failure: float, timeout_s: float = math
     return math.fsum(fails**k for k in range(retries + 1))
 
 
+@cache
 def tool_latency(latency: Distribution, failure: float, timeout_s: float = math.inf, retries: int = 0) -> Distribution:
     """[s] until a call has succeeded or is given up: the time of all its attempts, one after another.
 
@@ -107,55 +114,60 @@ def tool_latency(latency: Distribution, failure: float, timeout_s: float = math.
     would have ended, and tried again at once, up to `retries` times; after the last the call counts as finished.
     The law is `latency` itself where neither matters, else `TOOL_LAW_POINTS` equally likely values with its mean.
     """
+    import numpy as np
+
     in_time, n = _in_time(latency, timeout_s), TOOL_LAW_POINTS
     if in_time == 1 and (retries == 0 or failure == 0):
         return latency
-    drawn = [latency.quantile(in_time * (i + 0.5) / n) for i in range(n)]
+    drawn = np.array([latency.quantile(in_time * (i + 0.5) / n) for i in range(n)])
     if in_time == 1:
         # The middle of the last stretch misses the tail; what the mean still lacks belongs there.
-        drawn[-1] = max(drawn[-1], n * latency.mean - math.fsum(drawn[:-1]))
-    passed = [(value, (1 - failure) * in_time / n) for value in drawn]
-    failed = [(value, failure * in_time / n) for value in drawn]
-    late = [(timeout_s, 1 - in_time)] if in_time < 1 else []
-    return Distribution("samples", _attempts(passed, failed + late, retries))
+        drawn[-1] = max(drawn[-1], n * latency.mean - drawn[:-1].sum())
+    every = np.full(n, in_time / n)
+    passed = (drawn, (1 - failure) * every)
+    failed = (drawn, failure * every)
+    if in_time < 1:
+        failed = (np.append(drawn, timeout_s), np.append(failed[1], 1 - in_time))
+    return Distribution("samples", tuple(_attempts(passed, failed, retries)[0].tolist()))
 
 
-Atoms = list[tuple[float, float]]
-"""(value, probability)"""
+Atoms = tuple["NDArray[np.float64]", "NDArray[np.float64]"]
+"""values and their probabilities, both of shape (n,)"""
 
 
-def _attempts(passed: Atoms, failed: Atoms, retries: int) -> tuple[float, ...]:
-    """Equally likely total times, from the atoms of an attempt that passes and of one that fails."""
-    ended: Atoms = []
-    before: Atoms = [(0.0, 1.0)]
-    for attempt in range(retries + 1):
-        last = attempt == retries
-        ended += _sums(before, passed + failed if last else passed)
-        before = _merged(_sums(before, failed))
-    return tuple(value for value, _ in _merged(ended))
+def _attempts(passed: Atoms, failed: Atoms, retries: int) -> Atoms:
+    """Total times, from the law of an attempt that passes and of one that fails."""
+    import numpy as np
+
+    before: Atoms = (np.zeros(1), np.ones(1))
+    ended: list[Atoms] = []
+    for _ in range(retries):
+        ended.append(_sum(before, passed))
+        before = _sum(before, failed)
+    ended += [_sum(before, passed), _sum(before, failed)]
+    values, probabilities = (np.concatenate(parts) for parts in zip(*ended, strict=True))
+    return _merged(values, probabilities)
 
 
-def _sums(first: Atoms, second: Atoms) -> Atoms:
-    return [(a + b, p * q) for a, p in first for b, q in second if p * q > 0]
+def _sum(first: Atoms, second: Atoms) -> Atoms:
+    """The law of the sum of two independent times; the probabilities may add up to less than 1."""
+    import numpy as np
+
+    return _merged(np.add.outer(first[0], second[0]).ravel(), np.multiply.outer(first[1], second[1]).ravel())
 
 
-def _merged(atoms: Atoms) -> Atoms:
-    """At most `TOOL_LAW_POINTS` atoms of equal probability and the same mean: the means of equal stretches."""
-    size = math.fsum(p for _, p in atoms) / TOOL_LAW_POINTS
+def _merged(values: NDArray[np.float64], probabilities: NDArray[np.float64]) -> Atoms:
+    """`TOOL_LAW_POINTS` atoms of equal probability: the means of equal stretches, so that the mean stays."""
+    import numpy as np
+
+    order = np.argsort(values, kind="stable")
+    reached = np.concatenate([[0.0], np.cumsum(probabilities[order])])
+    integral = np.concatenate([[0.0], np.cumsum((values * probabilities)[order])])
+    size = reached[-1] / TOOL_LAW_POINTS
     if size == 0:
-        return []
-    sums = [0.0] * TOOL_LAW_POINTS
-    done = 0.0
-    for value, probability in sorted(atoms):
-        # An atom may end one stretch, fill some and begin another.
-        while probability > 0:
-            stretch = min(int(done), TOOL_LAW_POINTS - 1)
-            room = probability / size if stretch == TOOL_LAW_POINTS - 1 else stretch + 1 - done
-            taken = min(probability / size, room)
-            sums[stretch] += value * taken
-            done += taken
-            probability = 0.0 if taken == probability / size else probability - taken * size
-    return [(total, size) for total in sums]
+        return np.zeros(0), np.zeros(0)
+    ends = np.interp(np.arange(TOOL_LAW_POINTS + 1) * size, reached, integral)
+    return np.diff(ends) / size, np.full(TOOL_LAW_POINTS, size)
 
 
 def _in_time(latency: Distribution, timeout_s: float) -> float:

@@ -119,15 +119,17 @@ class Network:
 
 
 def read_network(id: str, entry: Mapping[str, Any]) -> Network:
-    """The network of a catalogue entry."""
+    """The network of a catalogue entry; KeyError, TypeError or ValueError for one that is not understood."""
     figures = {
         name: Figure(float(raw), source, date, quality, str(raw))
         for name, raw, source, date, quality in marked_values(entry)
     }
-    values: dict[str, Any] = {name: figure.value for name, figure in figures.items()}
+    values: dict[str, Any] = {}
     for stack in ("encoder", "decoder"):
-        if stack in entry:
-            values[stack] = Stack(**entry[stack])
+        shape = {name.split(".")[1]: int(f.value) for name, f in figures.items() if name.startswith(f"{stack}.")}
+        if shape:
+            values[stack] = Stack(**shape)
+    values |= {name: figure.value for name, figure in figures.items() if "." not in name}
     if "extra_parameters" in values:
         values["extra_parameters"] = int(values["extra_parameters"])
     return Network(id, unit=entry["unit"], precision=entry["precision"], figures=figures, **values)
