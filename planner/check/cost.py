@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ...costmodel.hardware import Device
 from ...ir.diagnostics import Diagnostics
 from ...ir.fleet import DeviceSpec
 from .close import far
@@ -28,12 +29,15 @@ PARTS = ("capex", "interest", "rent", "energy", "calls", "transfer")
 
 @dataclass(frozen=True)
 class Bill:
-    """What a plan costs: parts in USD/h (USD/request without a rate), power in W with PUE, USD/year by device."""
+    """What a plan costs: parts in USD/h (USD/request without a rate), power in W, USD/year by device."""
 
     parts: Mapping[str, float]
     power_w: float
-    holding_usd_per_year: Mapping[str, float]
-    energy_usd_per_year: Mapping[str, float]
+    """with PUE, as money and carbon count it"""
+    device_power_w: float
+    """without, as the fleet's limit counts it"""
+    usd_per_year: Mapping[str, float]
+    """by fleet name, energy included"""
 
     @property
     def total(self) -> float:
@@ -43,35 +47,36 @@ class Bill:
 def bill(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Bill:
     """The plan's costs, derived without looking at what it states about them."""
     per_request = services.usd_per_request()
+    parts = dict.fromkeys(PARTS, 0.0) | per_request
     if subject.rate is None:
-        return Bill({**dict.fromkeys(PARTS, 0.0), **per_request}, 0.0, {}, {})
-    parts = dict.fromkeys(PARTS, 0.0)
+        return Bill(parts, 0.0, 0.0, {})
     for name, usd in per_request.items():
-        parts[name] += usd * subject.rate * SECONDS_PER_HOUR
-    holding_by_device, energy_by_device, power_w = {}, {}, 0.0
+        parts[name] = usd * subject.rate * SECONDS_PER_HOUR
+    site, by_device, power_w, device_power_w = subject.fleet.site, {}, 0.0, 0.0
     for name, devices in devices_taken(subject).items():
-        spec = subject.specs[name]
+        spec, device = subject.specs[name], subject.devices.get(name)
         paid = max(0, devices - spec.owned)
-        holding = {part: usd * paid for part, usd in holding_usd_per_hour(subject, spec).items()}
+        costs = {part: usd * paid for part, usd in holding_usd_per_hour(subject, spec).items()}
         drawn_w = _power_w(subject, loads, spec, devices)
-        energy = 0.0 if _energy_in_rent(spec) else drawn_w * subject.fleet.site.electricity_usd_per_kwh / 1000
-        for part, usd in (*holding.items(), ("energy", energy)):
+        pue = 1.0 if spec.price.accounting == "interest_only" else site.pue
+        if not _energy_in_rent(spec, device):
+            costs["energy"] = drawn_w * pue * site.electricity_usd_per_kwh / 1000
+        for part, usd in costs.items():
             parts[part] += usd
-        power_w += drawn_w
-        holding_by_device[name] = sum(holding.values()) * HOURS_PER_YEAR
-        energy_by_device[name] = energy * HOURS_PER_YEAR
-    return Bill(parts, power_w, holding_by_device, energy_by_device)
+        power_w += drawn_w * pue
+        device_power_w += drawn_w
+        by_device[name] = sum(costs.values()) * HOURS_PER_YEAR
+    return Bill(parts, power_w, device_power_w, by_device)
 
 
 def holding_usd_per_hour(subject: Subject, spec: DeviceSpec) -> dict[str, float]:
     """Part -> USD per hour of having one device of `spec`, energy apart."""
     price, device = spec.price, subject.devices.get(spec.name)
-    if price.rent_usd_per_hour is not None:
-        return {"rent": price.rent_usd_per_hour}
+    rent = _rent_usd_per_hour(spec, device)
+    if rent is not None:
+        return {"rent": rent}
     capex = price.capex_usd
     if capex is None and device is not None:
-        if device.list_price_usd is None:
-            return {"rent": device.rent_usd_per_hour or 0.0}
         capex = device.list_price_usd
     if not capex:
         return {}
@@ -85,8 +90,15 @@ def holding_usd_per_hour(subject: Subject, spec: DeviceSpec) -> dict[str, float]
     return {"capex": principal, "interest": capex * annuity / HOURS_PER_YEAR - principal}
 
 
+def _rent_usd_per_hour(spec: DeviceSpec, device: Device | None) -> float | None:
+    """The fleet's rent, or the catalogue's where the fleet has no price; None for what is bought."""
+    if spec.price.rent_usd_per_hour is not None:
+        return spec.price.rent_usd_per_hour
+    return device.rent_usd_per_hour if spec.price.capex_usd is None and device is not None else None
+
+
 def _power_w(subject: Subject, loads: Mapping[str, Load], spec: DeviceSpec, devices: int) -> float:
-    """Mean power of `devices` of one kind at the plan's utilisation, PUE included (interest only: TDP, no PUE)."""
+    """Mean power of `devices` of one kind at the plan's utilisation, PUE not included (interest only: TDP)."""
     device = subject.devices.get(spec.name)
     if device is None:
         return 0.0
@@ -96,11 +108,13 @@ def _power_w(subject: Subject, loads: Mapping[str, Load], spec: DeviceSpec, devi
     for pool in subject.pools.values():
         if pool.device == spec.name:
             busy += loads[pool.id].utilisation * pool.replicas * pool.devices_per_replica
-    return (device.idle_w * devices + busy * (device.tdp_w - device.idle_w)) * subject.fleet.site.pue
+    return device.idle_w * devices + busy * (device.tdp_w - device.idle_w)
 
 
-def _energy_in_rent(spec: DeviceSpec) -> bool:
-    return spec.price.rent_usd_per_hour is not None and not spec.price.energy_extra
+def _energy_in_rent(spec: DeviceSpec, device: Device | None) -> bool:
+    """Whether energy is paid with the rent; devices that are all owned pay no rent."""
+    all_owned = spec.max_count is not None and 0 < spec.max_count <= spec.owned
+    return _rent_usd_per_hour(spec, device) is not None and not spec.price.energy_extra and not all_owned
 
 
 def check_cost(subject: Subject, services: Services, loads: Mapping[str, Load], faults: Diagnostics) -> None:
@@ -110,7 +124,7 @@ def check_cost(subject: Subject, services: Services, loads: Mapping[str, Load], 
         if far(stated["parts"][part], found.parts[part], of=found.total):
             message = f"the plan states {stated['parts'][part]:.6g} for {part}; derived {found.parts[part]:.6g}"
             faults.error("check.cost", message)
-    for name, amount in _totals(subject, found).items():
+    for name, amount in _totals(subject, services, found).items():
         if (stated[name] is None) != (amount is None):
             faults.error("check.cost", f"cost.{name} is {stated[name]}, but {amount} was derived")
         elif amount is not None and far(stated[name], amount):
@@ -121,10 +135,10 @@ def check_cost(subject: Subject, services: Services, loads: Mapping[str, Load], 
     _check_limits(subject, found, faults)
 
 
-def _totals(subject: Subject, found: Bill) -> dict[str, float | None]:
+def _totals(subject: Subject, services: Services, found: Bill) -> dict[str, float | None]:
     per_hour = None if subject.rate is None else found.total
     per_request = found.total if subject.rate is None else found.total / (subject.rate * SECONDS_PER_HOUR)
-    tokens = Services.output_tokens_per_request(subject)
+    tokens = services.output_tokens_per_request()
     return {
         "usd_per_hour": per_hour,
         "usd_per_request": per_request,
@@ -144,15 +158,10 @@ def _check_sums(subject: Subject, faults: Diagnostics) -> None:
 
 def _check_by_device(subject: Subject, found: Bill, faults: Diagnostics) -> None:
     for name, entry in subject.plan["fleet"].items():
-        if entry["usd_per_year"] is None or name not in found.holding_usd_per_year:
-            continue
-        low = found.holding_usd_per_year[name]
-        high = low + found.energy_usd_per_year[name]
+        derived = found.usd_per_year.get(name)
         stated = entry["usd_per_year"]
-        # With or without energy: the plan's field says neither.
-        if not low * 0.999 - 0.01 <= stated <= high * 1.01 + 0.01:
-            message = f"the plan states {stated:.6g} USD a year for `{name}`; derived {low:.6g} to {high:.6g}"
-            faults.error("check.cost", message)
+        if (stated is None) != (derived is None) or (derived is not None and far(stated, derived)):
+            faults.error("check.cost", f"the plan states {stated} USD a year for `{name}`; derived {derived}")
 
 
 def _check_energy(subject: Subject, found: Bill, faults: Diagnostics) -> None:
@@ -177,4 +186,7 @@ def _check_limits(subject: Subject, found: Bill, faults: Diagnostics) -> None:
         return
     if "usd_per_hour" in limits and found.total > limits["usd_per_hour"] * (1 + 1e-6):
         message = f"the plan costs {found.total:.6g} USD/h, over the limit of {limits['usd_per_hour']:g}"
+        faults.error("check.limit", message)
+    if "power_w" in limits and found.device_power_w > limits["power_w"] * (1 + 1e-6):
+        message = f"the plan draws {found.device_power_w:.6g} W, over the limit of {limits['power_w']:g}"
         faults.error("check.limit", message)

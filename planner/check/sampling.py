@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...ir.distribution import Distribution
 from .ways import Hop, Way
 
 Array = NDArray[np.float64]
@@ -108,38 +107,3 @@ def _one_way(
     measured["first_output"] = np.minimum.reduce([firsts[i] for i in way.ends])
     measured["end_to_end"] = np.maximum.reduce([ends[i] for i in way.ends])
     return measured
-
-
-def draw_from(law: Distribution, uniform: Array) -> Array:
-    """`law` at the given uniform numbers (inverse transform)."""
-    params = law.params
-    if law.kind == "point":
-        values = np.full(len(uniform), params[0])
-    elif law.kind == "lognormal":
-        values = np.exp(params[0] + params[1] * _standard_normal(uniform))
-    elif law.kind == "exponential":
-        values = -params[0] * np.log1p(-uniform)
-    elif law.kind == "wait":
-        values = draw_wait(params[0], params[1], uniform)
-    elif law.kind == "quantiles":
-        values = np.interp(uniform, params[0::2], params[1::2])
-    else:
-        ordered = np.sort(np.asarray(params))
-        values = ordered[np.minimum((uniform * len(ordered)).astype(int), len(ordered) - 1)]
-    return values + law.shift
-
-
-def draw_wait(probability: float, mean: float, uniform: Array) -> Array:
-    """An exponential wait of that mean that occurs with that probability, and 0 otherwise."""
-    if probability <= 0:
-        return np.zeros(len(uniform))
-    return -mean * np.log(np.clip((1 - uniform) / probability, 1e-300, 1.0))
-
-
-def _standard_normal(uniform: Array) -> Array:
-    """The normal quantile by table and interpolation: within 1e-4 between the 1e-6 and 1 - 1e-6 quantiles."""
-    from statistics import NormalDist
-
-    z = np.linspace(-4.8, 4.8, 1921)
-    cdf = np.array([NormalDist().cdf(float(v)) for v in z])
-    return np.interp(uniform, cdf, z)

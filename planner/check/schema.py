@@ -13,6 +13,7 @@ NUMBER: Schema = {"type": "number", "minimum": 0}
 NUMBER_OR_NULL: Schema = {"type": ["number", "null"], "minimum": 0}
 WHOLE: Schema = {"type": "integer", "minimum": 0}
 COUNT: Schema = {"type": "integer", "minimum": 1}
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 TEXT: Schema = {"type": "string", "minLength": 1}
 TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
 OBJECT: Schema = {"type": "object"}
@@ -62,10 +63,12 @@ COST = _record(
         "usd_per_1k_requests": NUMBER_OR_NULL,
         "usd_per_year": NUMBER_OR_NULL,
         "usd_per_million_output_tokens": NUMBER_OR_NULL,
-        "parts": _record({name: NUMBER for name in PART_NAMES}),
+        "parts": _record(dict.fromkeys(PART_NAMES, NUMBER)),
     }
 )
 LATENCY = _record({"ttft": _map_of(NUMBER), "tbt": _map_of(NUMBER), "first_output": SPREAD, "end_to_end": SPREAD})
+WAIT: Schema = {**_record({"probability": SHARE, "mean_s": NUMBER}), "type": ["object", "null"]}
+"""Share of visits that wait for a slot, and how long those wait on average [s]."""
 POOL = _record(
     {
         "id": TEXT,
@@ -77,7 +80,8 @@ POOL = _record(
         "max_batch": COUNT,
         "memory_bytes_per_device": NUMBER,
         "utilisation": {"type": ["number", "null"], "minimum": 0},
-    }
+    },
+    {"wait": WAIT},
 )
 PLACEMENT = _record(
     {
@@ -90,7 +94,6 @@ PLACEMENT = _record(
     }
 )
 TRANSFER = _record({"from": PIECE, "to": PIECE, "bytes": NUMBER, "latency_s": NUMBER})
-SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 PLAN = _record(
     {
         "format": {"const": 1},
@@ -109,7 +112,7 @@ PLAN = _record(
         "binding": TEXTS,
         "conflict": TEXTS,
         "warnings": TEXTS,
-        "quality": _record({mark: SHARE for mark in QUALITY_MARKS}),
+        "quality": _record(dict.fromkeys(QUALITY_MARKS, SHARE)),
         "solve": OBJECT,
     }
 )

@@ -1,47 +1,43 @@
-"""Times of one visit of one piece where the plan puts it, from the cost model, a profile or an API's figures."""
+"""Times and prices of visits where the plan puts them: from the cost model, a profile or an API's figures.
+
+One visit with prompt p, of which c tokens are cached, and o output tokens (the first of them from prefill):
+
+    prefill  T(p, c)      decode  (o - 1) g      TBT  g + transfer / (o - 1)
+    g = s(batch, p + o/2), and in one server with prefill g = s + (batch - 1) T / o:
+    each of the others in the batch prefills once meanwhile
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-
-import numpy as np
 
 from ...costmodel import serving
+from ...costmodel.cpu import NodeWork, node_work
 from ...costmodel.hardware import Device
 from ...costmodel.models import LLM
-from ...costmodel.networks import Network
 from ...ir.distribution import Distribution
-from .host import host_time
-from .sampling import Array, draw_from
 from .subject import Node, Pool, Subject
-from .transfer import kv_transfer
+from .transfer import kv_precision_of, kv_transfer, prompt_tokens
 
-GRID = np.array([0.0005, 0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.995, 0.9995])
-"""Quantiles of the prompt length at which prefill is costed; between them it is interpolated."""
+NO_TIME = Distribution.point(0.0)
 
 
 class NotDerivable(ValueError):
-    """The validator has no rule for this; the message says what."""
+    """The validator has no rule or no figures for this; the message says what."""
 
 
 @dataclass(frozen=True)
-class PieceTime:
-    """One visit of a piece, without waiting [s]: its mean, and its quantile function on uniform numbers."""
+class Served:
+    """One visit of one piece: its time without waiting, how long it holds a slot, and its price."""
 
-    mean_s: float
-    at: Callable[[Array], Array]
-
-
-@dataclass(frozen=True)
-class LLMVisit:
-    """One visit of a language model: its pieces' times, and the mean gap between tokens of the stream [s]."""
-
-    prefill: PieceTime
-    decode: PieceTime
-    gap_s: float
+    time: Distribution
+    """[s]"""
+    slot_s: float
+    """mean time in one slot of the pool: of a batch, or of a core"""
+    usd: float
+    gap_s: float = 0.0
+    """decode: between tokens, the KV transfer not counted"""
 
 
 @dataclass(frozen=True)
@@ -49,162 +45,112 @@ class Services:
     """Every time and price of a visit that the plan's placements imply."""
 
     subject: Subject
-    models: dict[str, LLM | Network]
-    _visits: dict[tuple[str, int], Any] = field(default_factory=dict, compare=False)
-
-    def llm(self, node: Node, nth: int) -> LLMVisit:
-        """Times of the `nth` visit of an llm node."""
-        if (node.name, nth) not in self._visits:
-            self._visits[node.name, nth] = self._llm(node, nth)
-        return self._visits[node.name, nth]
-
-    def run(self, node: Node) -> PieceTime:
-        """Time of one visit of a node that is no llm."""
-        pool = self.subject.pool_of[node.pieces[0]]
-        row = self._profile_row(node, pool, "run")
-        if row is not None:
-            return _fixed(row["latency_s"])
-        if node.kind == "model_call":
-            network = self.models.get(node.asks.get("model", ""))
-            if not isinstance(network, Network):
-                raise NotDerivable(f"the validator knows no rule for the model of `{node.name}`")
-            inputs, precision = dict(node.asks["inputs"]), node.asks.get("precision")
-            return _fixed(serving.network_s(network, self._device(pool), precision, inputs))
-        return _drawn(host_time(node, self._device(pool)))
-
-    def piece(self, node: Node, piece: str, nth: int) -> PieceTime:
-        """Time of the `nth` visit of `piece`."""
-        if node.kind != "llm_call":
-            return self.run(node)
-        visit = self.llm(node, nth)
-        return visit.prefill if piece == node.pieces[0] else visit.decode
-
-    def together(self, node: Node) -> bool:
-        """Whether prefill and decode run in one server."""
-        return len({self.subject.pool_of[piece].id for piece in node.pieces}) == 1
-
-    def _llm(self, node: Node, nth: int) -> LLMVisit:
-        before, after = (self.subject.pool_of[piece] for piece in node.pieces)
-        output: Distribution = node.asks["output_tokens"]
-        prefill = self._prefill(node, before, nth)
-        moved_s = 0.0 if self.together(node) else kv_transfer(self.subject, self.models, node, nth).latency_s
-        row = self._profile_row(node, after, "decode")
-        steps = max(output.mean - 1, 0.0)
-        if row is not None:
-            gap = row.get("tbt_s") or (row["latency_s"] / steps if steps else 0.0)
-            return LLMVisit(prefill, _fixed(row["latency_s"]), gap + (moved_s / steps if steps else 0.0))
-        step = self._decode_gap(node, after, nth, prefill.mean_s)
-        tokens = _drawn(output)
-        decode = PieceTime(step * steps, lambda u: step * np.maximum(tokens.at(u) - 1, 0.0))
-        return LLMVisit(prefill, decode, step + (moved_s / steps if steps else 0.0))
-
-    def _prefill(self, node: Node, pool: Pool, nth: int) -> PieceTime:
-        row, spec = self._profile_row(node, pool, "prefill"), self.subject.specs[pool.device]
-        if row is not None:
-            return _fixed(row["latency_s"])
-        if spec.kind == "api":
-            return _fixed(spec.ttft_s or 0.0)
-        llm, device, cut = self.llm_of(node), self._device(pool), serving.Parallel(pool.tp, pool.pp)
-        growth, precision = node.asks["prompt_growth"], node.asks.get("precision")
-        added = (nth - 1) * growth
-
-        def seconds(first_prompt: float) -> float:
-            cached = node.asks["cached_prefix_tokens"] if nth == 1 else first_prompt + added - growth
-            return serving.prefill_s(llm, device, cut, precision, first_prompt + added, cached)
-
-        prompt: Distribution = node.asks["prompt_tokens"]
-        if prompt.kind == "point":
-            return _fixed(seconds(prompt.mean))
-        curve = np.array([seconds(float(tokens)) for tokens in draw_from(prompt, GRID)])
-        return PieceTime(seconds(prompt.mean), lambda u: np.interp(u, GRID, curve))
-
-    def _decode_gap(self, node: Node, pool: Pool, nth: int, prefill_s: float) -> float:
-        spec = self.subject.specs[pool.device]
-        if spec.kind == "api":
-            return spec.tbt_s or 0.0
-        output = node.asks["output_tokens"].mean
-        context = mean_prompt_tokens(node, nth) + output / 2
-        step = serving.decode_step_s(
-            self.llm_of(node),
-            self._device(pool),
-            serving.Parallel(pool.tp, pool.pp),
-            node.asks.get("precision"),
-            kv_precision_of(node),
-            pool.max_batch,
-            context,
-        )
-        # The others in the batch each prefill once while one request writes its output.
-        stalls = (pool.max_batch - 1) * prefill_s / output if self.together(node) else 0.0
-        return step + stalls
-
-    def llm_of(self, node: Node) -> LLM:
-        """The language model of `node`; raises NotDerivable where it is not known."""
-        model = self.models.get(node.asks["model"])
-        if not isinstance(model, LLM):
-            raise NotDerivable(f"the validator does not know the model of `{node.name}`")
-        return model
-
-    def usd_per_request(self) -> dict[str, float]:
-        """Prices that scale with requests: `calls` and `transfer`, over all visits [USD]."""
-        subject, calls, moves = self.subject, 0.0, 0.0
-        for node in subject.nodes.values():
-            for nth, probability in enumerate(subject.reached[node.name], 1):
-                calls += probability * self._usd_of_visit(node, nth)
-                if node.kind == "llm_call" and not self.together(node):
-                    moves += probability * kv_transfer(subject, self.models, node, nth).usd
-        return {"calls": calls, "transfer": moves}
-
-    def _usd_of_visit(self, node: Node, nth: int) -> float:
-        usd = node.asks.get("usd_per_call", 0.0)
-        for piece in node.pieces:
-            pool = self.subject.pool_of[piece]
-            tokens, part = 0.0, piece.rpartition(".")[2]
-            price = self.subject.specs[pool.device].price
-            per_token = {"prefill": price.input_usd_per_token, "decode": price.output_usd_per_token}.get(part)
-            if part == "prefill":
-                tokens = mean_prompt_tokens(node, nth)
-            elif part == "decode":
-                tokens = node.asks["output_tokens"].mean
-            row = self._profile_row(node, pool, part)
-            if row is not None:
-                usd += row.get("usd_per_call", 0.0) + row.get("usd_per_token", 0.0) * tokens
-            elif per_token is not None:
-                usd += per_token * tokens
-        return usd
-
-    @staticmethod
-    def output_tokens_per_request(subject: Subject) -> float:
-        """Tokens that all llm nodes write in one request."""
-        llms = [node for node in subject.nodes.values() if node.kind == "llm_call"]
-        return sum(subject.visits[node.name] * node.asks["output_tokens"].mean for node in llms)
-
-    def _profile_row(self, node: Node, pool: Pool, part: str) -> dict[str, float] | None:
-        rows = self.subject.profile(node.name, pool.device)
-        return None if rows is None else rows.get(part)
-
-    def _device(self, pool: Pool) -> Device:
-        if pool.device not in self.subject.devices:
-            raise NotDerivable(f"the validator has no figures for the device `{pool.device}`")
-        return self.subject.devices[pool.device]
 
     @cached_property
-    def llms(self) -> list[Node]:
-        return [node for node in self.subject.nodes.values() if node.kind == "llm_call"]
+    def visits(self) -> dict[str, tuple[Served, ...]]:
+        """Piece -> its visits, the first, second, ...; raises NotDerivable."""
+        visits = {}
+        for node in self.subject.nodes.values():
+            count = len(self.subject.reached[node.name])
+            for piece in node.pieces:
+                visits[piece] = tuple(self._serve(node, piece, nth) for nth in range(1, count + 1))
+        return visits
 
+    def tbt_s(self, node: Node) -> float:
+        """Mean gap between tokens of the worst visit, the KV transfer spread over the gaps [s]."""
+        gaps = max(1.0, node.asks["output_tokens"].mean - 1)
+        return max(v.gap_s for v in self.visits[node.pieces[1]]) + kv_transfer(self.subject, node).latency_s / gaps
 
-def mean_prompt_tokens(node: Node, nth: int) -> float:
-    """Mean prompt of the `nth` visit [tokens]."""
-    return node.asks["prompt_tokens"].mean + (nth - 1) * node.asks["prompt_growth"]
+    def usd_per_request(self) -> dict[str, float]:
+        """`calls` (tokens, calls and profile prices) and `transfer` of one request on average [USD]."""
+        calls = moves = 0.0
+        for node in self.subject.nodes.values():
+            reached = self.subject.reached[node.name]
+            for piece in node.pieces:
+                calls += sum(p * served.usd for p, served in zip(reached, self.visits[piece], strict=True))
+            if node.is_llm:
+                moves += kv_transfer(self.subject, node).usd
+        return {"calls": calls, "transfer": moves}
 
+    def output_tokens_per_request(self) -> float:
+        """Tokens that all llm nodes write in one request."""
+        llms = (node for node in self.subject.nodes.values() if node.is_llm)
+        return sum(self.subject.visits[node.name] * node.asks["output_tokens"].mean for node in llms)
 
-def kv_precision_of(node: Node) -> str:
-    """16 bit unless said (the contract)."""
-    return node.asks.get("kv_precision") or "bf16"
+    def host_work(self, node: Node) -> NodeWork:
+        """What one visit of a node that is neither a language model nor a network takes of its host."""
+        return node_work(node.op, self.device(self.subject.pool_of[node.pieces[0]]))
 
+    def device(self, pool: Pool) -> Device:
+        """The figures of the pool's device."""
+        if pool.device not in self.subject.devices:
+            raise NotDerivable(f"there are no figures for the device `{pool.device}`")
+        return self.subject.devices[pool.device]
 
-def _fixed(seconds: float) -> PieceTime:
-    return PieceTime(seconds, lambda u: np.full(len(u), seconds))
+    def llm(self, node: Node) -> LLM:
+        """The figures of the node's model."""
+        if node.asks["model"] not in self.subject.llms:
+            raise NotDerivable(f"there are no figures for the model `{node.asks['model']}` of `{node.name}`")
+        return self.subject.llms[node.asks["model"]]
 
+    def _serve(self, node: Node, piece: str, nth: int) -> Served:
+        pool, row = self.subject.pool_of[piece], self.subject.row(piece)
+        if row is not None:
+            return self._measured(node, piece, nth)
+        if node.is_llm:
+            prefill_s = self._prefill_s(node, self.subject.pool_of[node.pieces[0]], nth)
+            return (
+                self._prefill(node, nth, prefill_s) if piece == node.pieces[0] else self._decode(node, nth, prefill_s)
+            )
+        if node.kind == "model_call":
+            if node.name not in self.subject.works:
+                raise NotDerivable(f"there are no figures for the network of `{node.name}`")
+            seconds = self.subject.works[node.name].seconds(self.device(pool))
+            return Served(Distribution.point(seconds), seconds, 0.0)
+        work = self.host_work(node)
+        return Served(work.latency, work.cpus * work.latency.mean, work.usd_per_call)
 
-def _drawn(law: Distribution) -> PieceTime:
-    return PieceTime(law.mean, lambda u: draw_from(law, u))
+    def _measured(self, node: Node, piece: str, nth: int) -> Served:
+        row = self.subject.row(piece)
+        if not row:
+            raise NotDerivable(f"the profile has no figures of `{piece}` on `{self.subject.pool_of[piece].device}`")
+        seconds, tokens, gap = row.get("latency_s", 0.0), 0.0, 0.0
+        if piece == f"{node.name}.prefill":
+            tokens = prompt_tokens(node, nth)
+        elif piece == f"{node.name}.decode":
+            tokens = node.asks["output_tokens"].mean
+            gap = row.get("tbt_s") or seconds / max(1.0, tokens - 1)
+        usd = row.get("usd_per_call", 0.0) + row.get("usd_per_token", 0.0) * tokens
+        return Served(Distribution.point(seconds), seconds, usd, gap)
+
+    def _prefill_s(self, node: Node, pool: Pool, nth: int) -> float:
+        if self.subject.is_api(pool):
+            return self.subject.specs[pool.device].ttft_s or 0.0
+        prompt = prompt_tokens(node, nth)
+        cached = node.asks["cached_prefix_tokens"] if nth == 1 else prompt_tokens(node, nth - 1)
+        cut, precision = serving.Parallel(pool.tp, pool.pp), node.asks.get("precision")
+        return serving.prefill_s(self.llm(node), self.device(pool), cut, precision, prompt, cached)
+
+    def _prefill(self, node: Node, nth: int, seconds: float) -> Served:
+        pool, law = self.subject.pool_of[node.pieces[0]], node.asks["prompt_tokens"]
+        if self.subject.is_api(pool):
+            price = self.subject.specs[pool.device].price.input_usd_per_token or 0.0
+            return Served(Distribution.point(seconds), 0.0, price * prompt_tokens(node, nth))
+        # A longer prompt takes longer in proportion.
+        return Served(law.scaled(seconds / law.mean), seconds, 0.0)
+
+    def _decode(self, node: Node, nth: int, prefill_s: float) -> Served:
+        pool, output = self.subject.pool_of[node.pieces[1]], node.asks["output_tokens"]
+        usd, spec = 0.0, self.subject.specs[pool.device]
+        if self.subject.is_api(pool):
+            gap = spec.tbt_s or 0.0
+            usd = (spec.price.output_usd_per_token or 0.0) * output.mean
+        else:
+            context = prompt_tokens(node, nth) + output.mean / 2
+            cut, precision = serving.Parallel(pool.tp, pool.pp), node.asks.get("precision")
+            kv, batch = kv_precision_of(node), pool.max_batch
+            gap = serving.decode_step_s(self.llm(node), self.device(pool), cut, precision, kv, batch, context)
+            if self.subject.together(node):
+                gap += (batch - 1) * prefill_s / output.mean
+        time = Distribution.point(max(0.0, output.mean - 1) * gap) if output.kind == "point" else output.scaled(gap)
+        return Served(time, 0.0 if self.subject.is_api(pool) else (output.mean - 1) * gap, usd, gap)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+from ...costmodel.serving import Parallel, fits_shape
 from ...ir.diagnostics import Diagnostics
 from .subject import Node, Pool, Subject
 
 
 def check_structure(subject: Subject, faults: Diagnostics) -> None:
-    """Report `check.placement`, `check.constraint` and `check.count` faults."""
+    """Report `check.placement`, `check.count` and `check.constraint` faults; the last only where all is placed."""
     _check_each_piece_once(subject, faults)
     _check_pool_parts(subject, faults)
+    if any(fault.id == "check.placement" for fault in faults.errors):
+        return
     _check_device_counts(subject, faults)
+    for pool in subject.pools.values():
+        _check_hosted(subject, pool, faults)
     for node in subject.nodes.values():
         _check_constraints(subject, node, faults)
 
@@ -63,6 +68,8 @@ def _check_pool_parts(subject: Subject, faults: Diagnostics) -> None:
             )
             faults.error("check.count", message)
         devices = 0 if spec.kind == "api" else pool.replicas * pool.devices_per_replica
+        if spec.kind != "api" and not pool.replicas:
+            faults.error("check.count", f"pool `{pool.id}` has no replica")
         if pool.devices != devices:
             message = f"pool `{pool.id}` has {pool.devices} devices, but its replicas take {devices}"
             faults.error("check.count", message)
@@ -77,12 +84,11 @@ def devices_taken(subject: Subject) -> dict[str, int]:
     for spec in subject.specs.values():
         if spec.kind == "api":
             continue
-        devices = max(in_pools[spec.name], spec.min_count)
-        if subject.rate is None:
-            devices = in_pools[spec.name]
-        if spec.sold_by_chassis:
-            chassis = subject.chassis(spec.name)
-            devices = math.ceil(devices / chassis) * chassis
+        devices = in_pools[spec.name]
+        # Without a rate nothing is bought.
+        if subject.rate is not None:
+            chassis = subject.chassis(spec.name) if spec.sold_by_chassis else 1
+            devices = math.ceil(max(devices, spec.min_count) / chassis) * chassis
         taken[spec.name] = devices
     return taken
 
@@ -102,8 +108,49 @@ def _check_device_counts(subject: Subject, faults: Diagnostics) -> None:
             faults.error("check.count", f"the plan takes {devices} devices of `{name}`, and the fleet has {most}")
 
 
+def _check_hosted(subject: Subject, pool: Pool, faults: Diagnostics) -> None:
+    """Report pieces that the pool's device cannot run, and pieces that cannot share a pool."""
+    spec, device = subject.specs[pool.device], subject.devices.get(pool.device)
+    kinds: set[str] = set()
+    for node, piece in subject.hosted[pool.id]:
+        row = subject.row(piece)
+        fault = None
+        if row is not None:
+            kinds.add("profile")
+            fault = None if row else f"the profile of `{piece}` does not speak of `{pool.device}`"
+        elif node.is_llm:
+            kinds.add(f"{node.asks['model']}.{node.asks.get('precision')}.{node.asks.get('kv_precision')}")
+            fault = _llm_fault(subject, node, pool)
+        else:
+            work = subject.works.get(node.name)
+            kinds.add("host" if node.kind != "model_call" else work.key if work else node.name)
+            if spec.kind == "api" or (node.kind != "model_call" and (device is None or device.kind != "cpu")):
+                fault = f"`{piece}` cannot run on `{pool.device}`"
+        if fault:
+            faults.error("check.placement", fault)
+    if len(kinds) > 1 and spec.kind != "api":
+        faults.error("check.placement", f"pool `{pool.id}` mixes {', '.join(sorted(kinds))}")
+
+
+def _llm_fault(subject: Subject, node: Node, pool: Pool) -> str | None:
+    """Why the pool cannot run a language model's pieces, or None."""
+    spec, device = subject.specs[pool.device], subject.devices.get(pool.device)
+    if spec.kind == "api":
+        if node.asks["model"] not in spec.api_models:
+            return f"`{pool.device}` does not serve the model of `{node.name}`"
+        return None if subject.together(node) else f"`{node.name}` cannot be split between `{pool.device}` and others"
+    if device is None or device.kind == "cpu":
+        return f"`{node.name}` cannot run on `{pool.device}`"
+    if pool.tp > device.chassis:
+        return f"pool `{pool.id}` has tp {pool.tp}, but a chassis of `{pool.device}` holds {device.chassis}"
+    llm = subject.llms.get(node.asks["model"])
+    if llm is not None and not fits_shape(llm, Parallel(pool.tp, pool.pp)):
+        return f"`{node.asks['model']}` cannot be cut into tp {pool.tp}, pp {pool.pp}"
+    return None
+
+
 def _check_constraints(subject: Subject, node: Node, faults: Diagnostics) -> None:
-    pools = [subject.pool_of[piece] for piece in node.pieces if piece in subject.pool_of]
+    pools = [subject.pool_of[piece] for piece in node.pieces]
     if node.on:
         for pool in pools:
             if pool.device not in node.on:
@@ -114,16 +161,14 @@ def _check_constraints(subject: Subject, node: Node, faults: Diagnostics) -> Non
             if wanted is not None and subject.specs[pool.device].kind != "api" and getattr(pool, degree) != wanted:
                 message = f"`{node.name}` asks for {degree} {wanted}, but pool `{pool.id}` has {getattr(pool, degree)}"
                 faults.error("check.constraint", message)
-    _check_neighbours(subject, node, pools, faults)
+    _check_neighbours(subject, node, faults)
 
 
-def _check_neighbours(subject: Subject, node: Node, pools: list[Pool], faults: Diagnostics) -> None:
-    mine = {pool.device for pool in pools}
+def _check_neighbours(subject: Subject, node: Node, faults: Diagnostics) -> None:
+    here = [subject.location(piece) for piece in node.pieces]
     for other in node.beside:
-        theirs = {p.device for piece in subject.nodes[other].pieces if (p := subject.pool_of.get(piece))}
-        if mine != theirs:
-            faults.error("check.constraint", f"`{node.name}` is to stand with `{other}`, but is on other devices")
+        if set(here) != {subject.location(subject.nodes[other].pieces[0])}:
+            faults.error("check.constraint", f"`{node.name}` is to stand with `{other}`, but does not")
     for other in node.apart:
-        theirs = {p.id for piece in subject.nodes[other].pieces if (p := subject.pool_of.get(piece))}
-        if {pool.id for pool in pools} & theirs:
-            faults.error("check.constraint", f"`{node.name}` is to stand apart from `{other}`, but shares its pool")
+        if set(here) & {subject.location(piece) for piece in subject.nodes[other].pieces}:
+            faults.error("check.constraint", f"`{node.name}` is to stand apart from `{other}`, but does not")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FlatSymbolRefAttr, FloatAttr, IntegerAttr, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatAttr, IntegerAttr, StringAttr, SymbolRefAttr
 from xdsl.ir import Attribute, Operation
 
 from ...costmodel.hardware import Device
+from ...costmodel.models import LLM
+from ...costmodel.work import Work
 from ...ir.agent import DistAttr, GraphOp, LLMCallOp, NodeOp
 from ...ir.fleet import DeviceSpec, FleetSpec
 from .ways import Hop, Way, visit_probabilities, visits_per_request, ways_through
@@ -41,11 +43,16 @@ class Node:
     name: str
     kind: str
     asks: Figures
+    op: Operation = field(compare=False, repr=False)
+
+    @property
+    def is_llm(self) -> bool:
+        return self.kind == "llm_call"
 
     @property
     def pieces(self) -> tuple[str, ...]:
         """Ids of its pieces in the order in which they run."""
-        parts = ("prefill", "decode") if self.kind == "llm_call" else ("run",)
+        parts = ("prefill", "decode") if self.is_llm else ("run",)
         return tuple(f"{self.name}.{part}" for part in parts)
 
     @property
@@ -82,6 +89,10 @@ class Subject:
     fleet: FleetSpec
     devices: Mapping[str, Device]
     """Fleet name -> resolved figures; those that need none (profiles, hosted APIs) may be absent."""
+    llms: Mapping[str, LLM]
+    """By the name that nodes give; models that only profiles or APIs know are absent."""
+    works: Mapping[str, Work]
+    """Node -> one visit of its network; absent where only a profile knows it."""
 
     @cached_property
     def ways(self) -> list[Way]:
@@ -120,20 +131,49 @@ class Subject:
     def arrivals_cv(self) -> float:
         return self.graph["workload"].get("arrivals_cv", 1.0)
 
+    @cached_property
+    def hosted(self) -> Mapping[str, tuple[tuple[Node, str], ...]]:
+        """Pool -> the nodes in it with their pieces there, in the order of the graph."""
+        hosted: dict[str, list[tuple[Node, str]]] = {id: [] for id in self.pools}
+        for node in self.nodes.values():
+            for piece in node.pieces:
+                if piece in self.pool_of:
+                    hosted[self.pool_of[piece].id].append((node, piece))
+        return {id: tuple(pieces) for id, pieces in hosted.items()}
+
+    def together(self, node: Node) -> bool:
+        """Whether all pieces of `node` run in one pool."""
+        return len({self.pool_of[piece].id for piece in node.pieces}) == 1
+
+    def location(self, piece: str) -> str:
+        """Where transfers start and end: a device, or its part for one phase alone; within one nothing moves."""
+        pool = self.pool_of[piece]
+        node = self.nodes[piece.rpartition(".")[0]]
+        phase = piece.rpartition(".")[2]
+        apart = node.is_llm and not self.together(node) and self.row(piece) is None
+        return f"{pool.device}/{phase}" if apart else pool.device
+
+    def is_api(self, pool: Pool) -> bool:
+        """Whether `pool` is a hosted API, which has no devices."""
+        return self.specs[pool.device].kind == "api"
+
     def chassis(self, device: str) -> int:
         """Devices in one chassis of `device`."""
-        spec = self.specs[device]
-        return spec.chassis or (self.devices[device].chassis if device in self.devices else 1)
+        return self.devices[device].chassis if device in self.devices else self.specs[device].chassis or 1
 
-    def profile(self, node: str, device: str) -> Figures | None:
-        """Part -> measured figures of `node` on `device`; None where there is no profile."""
-        own = self.nodes[node].asks.get("profile") or {}
-        return own.get(device) or (self.graph.get("profile") or {}).get(device)
+    def rows(self, piece: str) -> Mapping[str, Figures] | None:
+        """Device -> measured figures of `piece`, the node's own before the graph's; None without a profile of it."""
+        name, _, part = piece.rpartition(".")
+        for profile in (self.nodes[name].asks.get("profile"), self.graph.get("profile")):
+            rows = {device: row[part] for device, row in (profile or {}).items() if part in row}
+            if rows:
+                return rows
+        return None
 
-    @property
-    def is_profiled(self) -> bool:
-        """Whether profiles give every figure, so that nothing is modelled."""
-        return bool(self.graph.get("profile")) or any(node.asks.get("profile") for node in self.nodes.values())
+    def row(self, piece: str) -> Figures | None:
+        """Measured figures of `piece` where the plan puts it; None where it is modelled."""
+        rows = self.rows(piece)
+        return None if rows is None else rows.get(self.pool_of[piece].device, {})
 
 
 def read_workflow(graph: GraphOp) -> tuple[Figures, dict[str, Node], tuple[Hop, ...]]:
@@ -158,7 +198,7 @@ def read_workflow(graph: GraphOp) -> tuple[Figures, dict[str, Node], tuple[Hop, 
 def _node(op: NodeOp) -> Node:
     kind = op.name.removeprefix("agent.")
     assert isinstance(op, LLMCallOp) == (kind == "llm_call")
-    return Node(op.sym_name.data, kind, _plain_attributes(op))
+    return Node(op.sym_name.data, kind, _plain_attributes(op), op)
 
 
 def _plain_attributes(op: Operation) -> dict[str, Any]:
@@ -170,8 +210,8 @@ def _plain(attribute: Attribute) -> Any:
         return attribute.data
     if isinstance(attribute, FloatAttr | IntegerAttr):
         return attribute.value.data
-    if isinstance(attribute, FlatSymbolRefAttr):
-        return attribute.root_reference.data
+    if isinstance(attribute, SymbolRefAttr):
+        return attribute.string_value()
     if isinstance(attribute, DistAttr):
         return attribute.value
     if isinstance(attribute, ArrayAttr):

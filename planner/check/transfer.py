@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...costmodel.models import LLM
-from ...costmodel.networks import Network
 from ...ir.diagnostics import Diagnostics
 from .close import far
 from .subject import Node, Subject
@@ -15,7 +13,7 @@ from .ways import Hop
 
 @dataclass(frozen=True)
 class Move:
-    """One transfer: its size, time and price; `allowed` is False where a profile forbids the pair."""
+    """One transfer: its size [bytes], time [s] and price [USD/request]; not `allowed` where a profile lists it not."""
 
     bytes: float
     latency_s: float
@@ -23,82 +21,103 @@ class Move:
     allowed: bool = True
 
 
-def kv_transfer(subject: Subject, models: Mapping[str, LLM | Network], node: Node, nth: int) -> Move:
-    """The KV cache of the `nth` visit's prompt, from the prefill pool to the decode pool."""
-    before, after = (subject.pool_of[piece].device for piece in node.pieces)
-    tokens = node.asks["prompt_tokens"].mean + (nth - 1) * node.asks["prompt_growth"]
-    model = models.get(node.asks["model"])
-    size = model.kv_bytes_per_token(node.asks.get("kv_precision") or "bf16") * tokens if isinstance(model, LLM) else 0.0
-    if subject.graph.get("profile") or node.asks.get("profile"):
-        return _profiled(subject, before, after, tokens, size)
-    bandwidth, latency = link(subject, before, after)
+STILL = Move(0.0, 0.0)
+
+
+def prompt_tokens(node: Node, nth: int) -> float:
+    """Mean prompt of the `nth` visit [tokens]."""
+    return node.asks["prompt_tokens"].mean + (nth - 1) * node.asks["prompt_growth"]
+
+
+def kv_transfer(subject: Subject, node: Node) -> Move:
+    """The KV cache of a visit, sized by the last and longest prompt; nothing moves inside one location."""
+    before, after = node.pieces
+    here, there = subject.location(before), subject.location(after)
+    if here == there:
+        return STILL
+    reached = subject.reached[node.name]
+    if subject.row(before) is not None:
+        tokens = sum(share * prompt_tokens(node, nth) for nth, share in enumerate(reached, 1))
+        pairs = [*(node.asks.get("kv_transfer") or ()), *(subject.graph.get("kv_transfer") or ())]
+        for pair in pairs:
+            if (pair["from"], pair["to"]) == (here, there):
+                return Move(0.0, pair["latency_s"], pair.get("usd_per_prompt_token", 0.0) * tokens)
+        return Move(0.0, 0.0, allowed=False)
+    model = subject.llms.get(node.asks["model"])
+    per_token = model.kv_bytes_per_token(kv_precision_of(node)) if model else 0.0
+    return _over_link(subject, before, after, per_token * prompt_tokens(node, len(reached)))
+
+
+def kv_precision_of(node: Node) -> str:
+    """16 bit unless said."""
+    return node.asks.get("kv_precision") or "bf16"
+
+
+def hop_move(subject: Subject, hop: Hop) -> Move:
+    """What moves along an edge, from the last piece of its source to the first of its target."""
+    before, after = _ends(subject, hop)
+    if subject.location(before) == subject.location(after):
+        return STILL
+    return _over_link(subject, before, after, hop.bytes)
+
+
+def _ends(subject: Subject, hop: Hop) -> tuple[str, str]:
+    return subject.nodes[hop.source].pieces[-1], subject.nodes[hop.target].pieces[0]
+
+
+def _over_link(subject: Subject, before: str, after: str, size: float) -> Move:
+    if not size:
+        return STILL
+    bandwidth, latency = link(subject, subject.pool_of[before].device, subject.pool_of[after].device)
     return Move(size, latency + size / bandwidth)
-
-
-def _profiled(subject: Subject, before: str, after: str, tokens: float, size: float) -> Move:
-    if before == after:
-        return Move(size, 0.0)
-    for pair in subject.graph.get("kv_transfer") or ():
-        if (pair["from"], pair["to"]) == (before, after):
-            return Move(size, pair["latency_s"], pair.get("usd_per_prompt_token", 0.0) * tokens)
-    return Move(size, 0.0, allowed=False)
 
 
 def link(subject: Subject, a: str, b: str) -> tuple[float, float]:
     """(bytes/s, s) of the link between two fleet devices; the site's network where none is listed."""
     site = subject.fleet.site
     for listed in subject.fleet.links:
-        if listed.between is not None and set(listed.between) == {a, b}:
+        if listed.between in ((a, b), (b, a)):
             bandwidth = listed.bandwidth_bytes_per_s or site.network_bandwidth_bytes_per_s
             latency = site.network_latency_s if listed.latency_s is None else listed.latency_s
             return bandwidth, latency
     return site.network_bandwidth_bytes_per_s, site.network_latency_s
 
 
-def hop_s(subject: Subject, hop: Hop) -> float:
-    """Time for what moves along an edge [s]; free inside one kind of device, and where nothing moves."""
-    a = subject.pool_of[subject.nodes[hop.source].pieces[-1]].device
-    b = subject.pool_of[subject.nodes[hop.target].pieces[0]].device
-    if a == b or not hop.bytes:
-        return 0.0
-    bandwidth, latency = link(subject, a, b)
-    return latency + hop.bytes / bandwidth
-
-
-def check_transfers(subject: Subject, models: Mapping[str, LLM | Network], faults: Diagnostics) -> None:
-    """Report `check.transfer` faults: a transfer left out, misstated or forbidden."""
-    stated = {(t["from"], t["to"]): t for t in subject.plan["transfers"]}
-    for node in subject.nodes.values():
-        if node.kind != "llm_call" or len({subject.pool_of[piece].id for piece in node.pieces}) == 1:
-            continue
-        before, after = node.pieces
-        moves = [kv_transfer(subject, models, node, nth + 1) for nth in range(len(subject.reached[node.name]))]
-        if not all(move.allowed for move in moves):
+def check_transfers(subject: Subject, faults: Diagnostics) -> None:
+    """Report `check.transfer` faults: a transfer left out, made up, misstated or forbidden."""
+    due = dict(_due(subject))
+    stated: dict[tuple[str, str], dict[str, float]] = {}
+    for entry in subject.plan["transfers"]:
+        pair = (entry["from"], entry["to"])
+        if pair in stated:
+            faults.error("check.transfer", f"the transfer {pair[0]} to {pair[1]} is listed twice")
+        stated[pair] = entry
+    for (before, after), move in due.items():
+        name = f"{before} to {after}"
+        if not move.allowed:
             pair = f"`{subject.pool_of[before].device}` to `{subject.pool_of[after].device}`"
             faults.error("check.transfer", f"the profile allows no transfer of the KV cache from {pair}")
-        elif (before, after) in stated:
-            _compare(stated[before, after], moves, f"{before} to {after}", faults)
-        elif any(move.latency_s > 0 for move in moves):
-            faults.error("check.transfer", f"the transfer of the KV cache from `{before}` to `{after}` is missing")
+        elif (before, after) not in stated:
+            faults.error("check.transfer", f"the transfer {name} is missing")
+        else:
+            _compare(stated[before, after], move, name, faults)
+    for pair in stated.keys() - due.keys():
+        faults.error("check.transfer", f"nothing moves from `{pair[0]}` to `{pair[1]}`, but the plan lists a transfer")
+
+
+def _due(subject: Subject) -> Iterator[tuple[tuple[str, str], Move]]:
+    """Every pair of pieces between which something moves, and what."""
+    for node in subject.nodes.values():
+        if node.is_llm and subject.location(node.pieces[0]) != subject.location(node.pieces[1]):
+            yield (node.pieces[0], node.pieces[1]), kv_transfer(subject, node)
     for hop in subject.hops:
-        _check_hop(subject, hop, stated, faults)
+        move = hop_move(subject, hop)
+        if move is not STILL:
+            yield _ends(subject, hop), move
 
 
-def _check_hop(subject: Subject, hop: Hop, stated: dict[tuple[str, str], dict], faults: Diagnostics) -> None:
-    seconds = hop_s(subject, hop)
-    before, after = subject.nodes[hop.source].pieces[-1], subject.nodes[hop.target].pieces[0]
-    if seconds <= 0:
-        return
-    if (before, after) not in stated:
-        faults.error("check.transfer", f"the transfer from `{before}` to `{after}` is missing")
-    else:
-        _compare(stated[before, after], [Move(hop.bytes, seconds)], f"{before} to {after}", faults)
-
-
-def _compare(stated: dict, moves: list[Move], name: str, faults: Diagnostics) -> None:
-    """The plan states one transfer for all visits: it must lie between the least and the largest of them."""
-    for field, values in (("bytes", [m.bytes for m in moves]), ("latency_s", [m.latency_s for m in moves])):
-        low, high, value = min(values), max(values), stated[field]
-        if (value < low and far(value, low)) or (value > high and far(value, high)):
-            message = f"the transfer {name} states {field} {value:.6g}; derived {low:.6g} to {high:.6g}"
+def _compare(stated: dict[str, float], move: Move, name: str, faults: Diagnostics) -> None:
+    for field, derived in (("bytes", move.bytes), ("latency_s", move.latency_s)):
+        if far(stated[field], derived):
+            message = f"the transfer {name} states {field} {stated[field]:.6g}; derived {derived:.6g}"
             faults.error("check.transfer", message)

@@ -131,7 +131,7 @@ def _choices(node: str, walk: _Walk, hops: Sequence[Hop]) -> list[tuple[float, t
     leaving = [hop for hop in hops if hop.source == node]
     usable = [h for h in leaving if h.max_visits is None or used.count(h.number) < h.max_visits]
     together = tuple(h for h in usable if h.probability is None)
-    choices = [(h.probability, (h,)) for h in usable if h.probability is not None]
+    choices: list[tuple[float, tuple[Hop, ...]]] = [(h.probability, (h,)) for h in usable if h.probability is not None]
     remainder = 1.0 - sum(h.probability for h in leaving if h.probability is not None)
     if together:
         choices.append((remainder, together))

@@ -1,0 +1,68 @@
+"""The validator of plans: from plan.json alone it derives cost, memory and latency anew, and compares.
+
+It shares no code with the planner. Ids of its faults: `check.shape`, `.hash`, `.inputs`, `.placement`, `.count`,
+`.constraint`, `.capacity`, `.utilisation`, `.wait`, `.memory`, `.transfer`, `.latency`, `.bound`, `.cost`, `.sum`,
+`.energy`, `.limit`, `.objective`, `.status`, `.quality`; `.underived`, a warning, says what could not be derived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...ir.diagnostics import Diagnostic, Diagnostics
+from .schema import plan_schema, shape_faults
+
+__all__ = ["check_plan", "plan_schema"]
+
+
+def check_plan(plan: Mapping[str, Any]) -> list[Diagnostic]:
+    """Every fault of a plan, as read from plan.json; empty where it holds."""
+    faults = Diagnostics()
+    for message in shape_faults(plan):
+        faults.error("check.shape", message)
+    if not faults.errors:
+        _check_content(plan, faults)
+    return faults.found
+
+
+def _check_content(plan: Mapping[str, Any], faults: Diagnostics) -> None:
+    from .goal import check_goal
+    from .reading import check_hashes, read_subject  # reads the dialects, slow to load, only for what has a shape
+    from .service import NotDerivable
+    from .structure import check_structure
+
+    check_hashes(plan, faults)
+    subject = read_subject(plan, faults)
+    if subject is None or plan["status"] in ("infeasible", "unknown"):
+        return
+    check_structure(subject, faults)
+    if any(fault.id == "check.placement" for fault in faults.errors):
+        return
+    check_goal(subject, faults)
+    shares = sum(plan["quality"].values())
+    if abs(shares - 1) > 1e-6:
+        faults.error("check.quality", f"the shares of quality sum to {shares:.6g}, and not 1")
+    try:
+        _check_figures(subject, faults)
+    except NotDerivable as reason:
+        faults.warning("check.underived", f"cost and latency were not checked: {reason}")
+
+
+def _check_figures(subject: Any, faults: Diagnostics) -> None:
+    from .cost import check_cost
+    from .latency import check_latency
+    from .load import check_loads, loads_of
+    from .memory import check_memory
+    from .service import Services
+    from .transfer import check_transfers
+
+    services = Services(subject)
+    loads = loads_of(subject, services)
+    check_loads(subject, loads, faults)
+    check_memory(subject, services, faults)
+    check_transfers(subject, faults)
+    check_cost(subject, services, loads, faults)
+    # Where a pool overflows or a transfer is forbidden no time is finite.
+    if not any(fault.id == "check.capacity" for fault in faults.errors):
+        check_latency(subject, services, loads, faults)

@@ -1,0 +1,168 @@
+"""Latencies of a plan: means and gaps worked out, percentiles simulated, and the graph's bounds held to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...ir.diagnostics import Diagnostics
+from .close import far
+from .load import Load, waits_for_slot
+from .sampling import Drawn, Simulated, Times, simulate
+from .service import Services
+from .subject import Node, Subject
+from .transfer import hop_move, kv_transfer
+
+SLACK = 0.03
+"""A stated percentile may be off by this share beyond the sampling error: the planner rounds upwards on a grid."""
+BOUND_SLACK = 1e-3
+PERCENTILES = (50, 95, 99)
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """What was derived; all in seconds."""
+
+    simulated: Simulated
+    ttft: Mapping[str, tuple[float, float]]
+    """Node -> between which values its time to first token lies, at the percentile of its bound, else on average."""
+    tbt: Mapping[str, float]
+
+
+def check_latency(subject: Subject, services: Services, loads: Mapping[str, Load], faults: Diagnostics) -> None:
+    """Report `check.latency` where a stated time is not the derived one, and `check.bound` where a bound is broken."""
+    _check_visits(subject, services, faults)
+    derived = derive(subject, services, loads)
+    stated = subject.plan["latency_s"]
+    for name, (low, high) in _spans(derived, stated, faults):
+        _compare(name, _figure(stated, name), low, high, faults)
+    _check_bounds(subject, derived, faults)
+
+
+def derive(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Latencies:
+    """All latencies of the plan."""
+
+    def draw(rng: np.random.Generator, name: str, nth: int, size: int) -> Drawn:
+        return _draw(subject, services, loads, subject.nodes[name], nth, rng, size)
+
+    simulated = simulate(subject.ways, draw, lambda hop: hop_move(subject, hop).latency_s)
+    llms = [node for node in subject.nodes.values() if node.is_llm]
+    ttft = {node.name: _ttft(subject, services, loads, node, simulated) for node in llms}
+    return Latencies(simulated, ttft, {node.name: services.tbt_s(node) for node in llms})
+
+
+def _draw(
+    subject: Subject,
+    services: Services,
+    loads: Mapping[str, Load],
+    node: Node,
+    nth: int,
+    rng: np.random.Generator,
+    size: int,
+) -> Drawn:
+    """Each piece waits, if it needs a slot of its own, and runs; the KV cache moves between the two."""
+    first, total = None, np.zeros(size)
+    for piece in node.pieces:
+        if first is not None:
+            total = total + kv_transfer(subject, node).latency_s
+        if waits_for_slot(subject, node, piece):
+            total = total + loads[subject.pool_of[piece].id].wait_law.sample(rng, size)
+        total = total + services.visits[piece][nth - 1].time.sample(rng, size)
+        first = total if first is None else first
+    assert first is not None
+    return Drawn(first, total)
+
+
+def _ttft(
+    subject: Subject, services: Services, loads: Mapping[str, Load], node: Node, simulated: Simulated
+) -> tuple[float, float]:
+    """The worst visit's wait and prefill: its mean, or the percentile that the node's bound names."""
+    _, percentile = bound_of(subject, node, "ttft")
+    prefill = node.pieces[0]
+    if percentile is None:
+        wait = loads[subject.pool_of[prefill].id].wait_law.mean if waits_for_slot(subject, node, prefill) else 0.0
+        mean = wait + max(served.time.mean for served in services.visits[prefill])
+        return mean, mean
+    visits = (times for (name, _), times in simulated.waited.items() if name == node.name)
+    spans = [times.quantile_interval(percentile) for times in visits]
+    return max(low for low, _ in spans), max(high for _, high in spans)
+
+
+def bound_of(subject: Subject, node: Node, kind: str) -> tuple[float | None, float | None]:
+    """(limit [s], percentile 0..1) of `ttft` or `tbt` of a node: its own, else the graph's.
+
+    No limit: (None, None). A limit without a percentile bounds the mean.
+    """
+    own, whole = node.asks.get("slo") or {}, subject.graph["slo"]
+    limit = own.get(f"{kind}_s") or whole.get(f"{kind}_s")
+    percentile = own.get("percentile") or whole.get("percentile")
+    return (limit, percentile / 100 if percentile else None) if limit else (None, None)
+
+
+def _check_visits(subject: Subject, services: Services, faults: Diagnostics) -> None:
+    for entry in subject.plan["placements"]:
+        piece, stated = entry["piece"], entry["latency_s"]
+        reached = subject.reached[piece.rpartition(".")[0]]
+        made = zip(reached, services.visits[piece], strict=True)
+        derived = sum(share * served.time.mean for share, served in made) / sum(reached)
+        if far(stated, derived):
+            faults.error("check.latency", f"`{piece}` states {stated:.6g} s a visit; derived {derived:.6g}")
+
+
+def _spans(
+    derived: Latencies, stated: Mapping[str, Any], faults: Diagnostics
+) -> Iterator[tuple[tuple[str, str], tuple[float, float]]]:
+    """(field, its name) and between which values it must lie."""
+    for field, found in (("ttft", derived.ttft), ("tbt", {name: (s, s) for name, s in derived.tbt.items()})):
+        for name in sorted(stated[field].keys() ^ found.keys()):
+            faults.error("check.latency", f"latency_s.{field} is to name each llm node and no other: `{name}`")
+        yield from (((field, name), span) for name, span in found.items() if name in stated[field])
+    simulated = derived.simulated
+    for field, times in (("first_output", simulated.first_output), ("end_to_end", simulated.end_to_end)):
+        yield (field, "mean"), times.mean_interval()
+        for percentile in PERCENTILES:
+            yield (field, f"p{percentile}"), times.quantile_interval(percentile / 100)
+
+
+def _figure(stated: Mapping[str, Mapping[str, float]], name: tuple[str, str]) -> float:
+    return stated[name[0]][name[1]]
+
+
+def _compare(name: tuple[str, str], stated: float, low: float, high: float, faults: Diagnostics) -> None:
+    """`low` = `high` is exact, so that the slack of the simulation has no place."""
+    slack = SLACK if low < high else None
+    inside = low * (1 - SLACK) <= stated <= high * (1 + SLACK) if slack else not far(stated, low)
+    if not inside:
+        between = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+        faults.error("check.latency", f"the plan states latency_s.{'.'.join(name)} {stated:.6g}; derived {between}")
+
+
+def _check_bounds(subject: Subject, derived: Latencies, faults: Diagnostics) -> None:
+    """Hold every bound against the least that the derived value can be, and against what the plan states."""
+    stated, whole = subject.plan["latency_s"], subject.graph["slo"]
+    for node in (node for node in subject.nodes.values() if node.is_llm):
+        for kind, least in (("ttft", derived.ttft[node.name][0]), ("tbt", derived.tbt[node.name])):
+            limit, _ = bound_of(subject, node, kind)
+            if limit is not None:
+                worst = max(least, stated[kind].get(node.name, 0.0))
+                _hold(f"slo.{kind}[{node.name}]", worst, limit, faults)
+    percentile = whole.get("percentile")
+    simulated = derived.simulated
+    for field, times in (("first_output", simulated.first_output), ("end_to_end", simulated.end_to_end)):
+        limit = whole.get(f"{field}_s")
+        if limit is not None:
+            name = "mean" if percentile is None else f"p{percentile:g}"
+            _hold(f"slo.{field}", max(_least(times, percentile), stated[field].get(name, 0.0)), limit, faults)
+
+
+def _least(times: Times, percentile: float | None) -> float:
+    """The least that the bounded value can be, but for the sampling error [s]."""
+    return times.mean_interval()[0] if percentile is None else times.quantile_interval(percentile / 100)[0]
+
+
+def _hold(name: str, seconds: float, limit: float, faults: Diagnostics) -> None:
+    if seconds > limit * (1 + BOUND_SLACK):
+        faults.error("check.bound", f"{name} is {limit:.6g} s, but the plan takes {seconds:.6g} s")

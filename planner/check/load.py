@@ -1,0 +1,98 @@
+"""How busy each pool is, and how long visits wait for a free slot in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...ir.diagnostics import Diagnostics
+from ...ir.distribution import Distribution
+from .close import far
+from .service import Services
+from .subject import Node, Pool, Subject
+from .waiting import Wait, wait_of
+
+
+@dataclass(frozen=True)
+class Load:
+    """The load of one pool."""
+
+    utilisation: float
+    """share of its slots that are busy; over 1 it overflows"""
+    wait: Wait
+
+    @property
+    def wait_law(self) -> Distribution:
+        """The wait as a distribution [s]; infinite waits have none."""
+        return Distribution.wait(self.wait.probability, self.wait.mean_s)
+
+
+IDLE = Load(0.0, Wait())
+
+
+def loads_of(subject: Subject, services: Services) -> dict[str, Load]:
+    """Pool -> its load; idle where the graph has no rate, and hosted APIs, which have no end."""
+    return {pool.id: _load(subject, services, pool) for pool in subject.pools.values()}
+
+
+def waits_for_slot(subject: Subject, node: Node, piece: str) -> bool:
+    """Whether `piece` waits by itself: decode keeps the slot that prefill took in the same server."""
+    pool = subject.pool_of[piece]
+    measured = subject.row(piece) is not None
+    return not subject.is_api(pool) and (measured or piece == node.pieces[0] or not subject.together(node))
+
+
+def slots_of(subject: Subject, pool: Pool) -> int:
+    """Visits that one replica serves at once: a batch where tokens are decoded, the cores of a host, else one."""
+    hosted = subject.hosted[pool.id]
+    if any(subject.row(piece) is not None or node.kind == "model_call" for node, piece in hosted):
+        return 1
+    if any(piece == f"{node.name}.decode" for node, piece in hosted):
+        return pool.max_batch
+    if any(node.is_llm for node, _ in hosted):
+        return 1
+    cores = subject.devices[pool.device].cores if pool.device in subject.devices else None
+    return cores or 1
+
+
+def _load(subject: Subject, services: Services, pool: Pool) -> Load:
+    if subject.rate is None or subject.is_api(pool):
+        return IDLE
+    hosted = subject.hosted[pool.id]
+    busy_s = 0.0
+    for node, piece in hosted:
+        visits = zip(subject.reached[node.name], services.visits[piece], strict=True)
+        busy_s += sum(share * served.slot_s for share, served in visits)
+    # A visit's pieces hold one slot, one after the other: they arrive once.
+    arrivals = sum(subject.visits[name] for name in {node.name for node, _ in hosted})
+    servers = pool.replicas * slots_of(subject, pool)
+    if not busy_s or not arrivals:
+        return IDLE
+    wait = wait_of(servers, arrivals * subject.rate, busy_s / arrivals, subject.arrivals_cv)
+    return Load(busy_s * subject.rate / servers if servers else float("inf"), wait)
+
+
+def check_loads(subject: Subject, loads: Mapping[str, Load], faults: Diagnostics) -> None:
+    """Report `check.capacity` where a pool overflows and `check.utilisation` where the plan misstates it."""
+    for entry in subject.plan["pools"]:
+        id, stated = entry["id"], entry["utilisation"]
+        if subject.rate is None or subject.is_api(subject.pools[id]):
+            if stated:
+                faults.error("check.utilisation", f"pool `{id}` is not sized, but its utilisation is {stated:g}")
+            continue
+        derived = loads[id].utilisation
+        if derived >= 1:
+            faults.error("check.capacity", f"pool `{id}` is asked for {derived:.4g} times what it can carry")
+        if stated is None or far(stated, derived):
+            faults.error("check.utilisation", f"pool `{id}` states utilisation {stated}; derived {derived:.6g}")
+        _check_wait(id, entry.get("wait"), loads[id].wait, faults)
+
+
+def _check_wait(id: str, stated: Mapping[str, float] | None, derived: Wait, faults: Diagnostics) -> None:
+    if stated is None or derived.mean_s == float("inf"):
+        return
+    if not derived.probability and not stated["probability"]:
+        return
+    for field, value in (("probability", derived.probability), ("mean_s", derived.mean_s)):
+        if far(stated[field], value):
+            faults.error("check.wait", f"pool `{id}` states wait.{field} {stated[field]:.6g}; derived {value:.6g}")

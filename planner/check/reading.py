@@ -1,0 +1,69 @@
+"""From plan.json to a `Subject`: the embedded inputs read again, the embedded catalogue in place of today's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...costmodel.embedded import Catalogue, read_catalogue
+from ...costmodel.hardware import Device, resolve
+from ...costmodel.models import LLM
+from ...costmodel.networks import Network
+from ...costmodel.work import Work, network_work
+from ...ir.agent import graph_of
+from ...ir.diagnostics import Diagnostics, DovetailError
+from ...ir.digest import digest
+from ...ir.fleet import FleetSpec
+from .subject import Node, Subject, read_workflow
+
+
+def check_hashes(plan: Mapping[str, Any], faults: Diagnostics) -> None:
+    """Report `check.hash` where an embedded document is not the one that its SHA-256 names."""
+    inputs = plan["inputs"]
+    for name, stated in inputs["sha256"].items():
+        if name not in inputs:
+            faults.error("check.hash", f"the plan gives a hash of `{name}`, which is not embedded")
+        elif digest(inputs[name]) != stated:
+            faults.error("check.hash", f"the embedded {name} is not the one that its hash names")
+
+
+def read_subject(plan: Mapping[str, Any], faults: Diagnostics) -> Subject | None:
+    """The plan with its inputs read anew; None, with `check.inputs` faults, where they cannot be read."""
+    from ...ir.read.fleet import parse_fleet
+    from ...ir.read.graph import parse_graph
+
+    inputs = plan["inputs"]
+    try:
+        module = parse_graph(inputs["graph"]).module
+        fleet = parse_fleet(inputs["fleet"]).spec
+        catalogue = read_catalogue(inputs["catalogue"])
+        graph, nodes, hops = read_workflow(graph_of(module))
+        works = _works(nodes, catalogue)
+    except DovetailError as error:
+        for fault in error.diagnostics:
+            faults.error("check.inputs", f"the embedded inputs are wrong: {fault.message}")
+        return None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        faults.error("check.inputs", f"the embedded inputs cannot be read: {error}")
+        return None
+    llms = {name: model for name, model in catalogue.models.items() if isinstance(model, LLM)}
+    return Subject(dict(plan), graph, nodes, hops, fleet, _devices(fleet, catalogue), llms, works)
+
+
+def _works(nodes: Mapping[str, Node], catalogue: Catalogue) -> dict[str, Work]:
+    """Node -> what one visit of its network takes."""
+    works = {}
+    for node in nodes.values():
+        model = catalogue.models.get(node.asks.get("model", ""))
+        if node.kind == "model_call" and isinstance(model, Network):
+            works[node.name] = network_work(model, node.asks.get("precision"), node.asks["inputs"])
+        elif node.kind == "model_call" and node.asks.get("graph") in catalogue.works:
+            works[node.name] = catalogue.works[node.asks["graph"]]
+    return works
+
+
+def _devices(fleet: FleetSpec, catalogue: Catalogue) -> dict[str, Device]:
+    """Fleet name -> figures; what has none (a device that only profiles know, a hosted API) is left out."""
+    owned = (spec for spec in fleet.devices if spec.kind != "api")
+    found = {spec.name: resolve(spec, fleet.links, catalogue.find_device) for spec in owned}
+    return {name: device for name, device in found.items() if isinstance(device, Device)}
