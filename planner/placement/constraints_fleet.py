@@ -1,28 +1,29 @@
-"""Equations (1) to (9) of `docs/math/placement.md`: where pieces run and what the fleet allows."""
+"""Equations (1) to (10) of `docs/math/placement.md`: where pieces run and what the fleet allows."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
+from itertools import pairwise
 
 import pulp
 
 from .problem import PlacementProblem
-from .variables import Expr, PlacementVars, transfer_group
+from .variables import LOAD_TOLERANCE, Expr, PlacementVars
 
 
 def constrain_each_piece_placed_once(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
     """(1) sum_g x[p,g] = 1 for every piece p."""
     for q in p.pieces:
         placed = Expr([(v.x[q.id, g], 1) for g in v.pools_of[q.id]])
-        v.require(m, placed == 1, v.name("placed", q.id), f"place[{q.node}]")
+        m.addConstraint(placed == 1, v.name("placed", q.id))
 
 
 def constrain_exclusions(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
     """(2) x[p,g] = 0 for every option that a constraint of the user's rules out."""
     for o in p.options:
         if o.excluded_by:
-            v.require(m, v.x[o.piece, o.pool] == 0, v.name("excluded", o.piece, o.pool), o.excluded_by)
+            m.addConstraint(v.x[o.piece, o.pool] == 0, v.name("excluded", o.piece, o.pool))
 
 
 def constrain_memory(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
@@ -49,7 +50,7 @@ def constrain_memory(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -
                 share = v.options[q, g.id].weight_bytes / g.memory_bytes
                 m.addConstraint(shared - share * v.x[q, g.id] >= 0, v.name("shared", g.id, q))
         if sum(need.values()) > 1 or by_key:
-            v.require(m, need <= 1 + 1e-9, v.name("memory", g.id), f"memory[{g.device}]")
+            m.addConstraint(need <= 1 + 1e-9, v.name("memory", g.id))
 
 
 def constrain_replicas(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
@@ -57,22 +58,25 @@ def constrain_replicas(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars)
     for g in p.pools:
         if not v.counted(g.id) or not v.pieces_of[g.id]:
             continue
-        some = Expr([(v.z[g.id, n], 1) for n in range(1, len(g.capacity) + 1)])
-        m.addConstraint(some <= 1, v.name("replicas", g.id))
+        some = Expr([(v.z[g.id, n], 1) for n in v.numbers[g.id]])
+        if len(v.numbers[g.id]) > 1:
+            m.addConstraint(some <= 1, v.name("replicas", g.id))
         for q in v.pieces_of[g.id]:
             m.addConstraint(v.x[q, g.id] - some <= 0, v.name("replicas", g.id, q))
 
 
 def constrain_capacity(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(5) rate sum_p load[p,g] x[p,g] <= sum_n a[g,n] z[g,n] for every counted pool g; in shares of a[g,1]."""
+    """(5) rate sum_p load[p,g] x[p,g] <= sum_n a[g,n] z[g,n] for every counted pool g; in shares of the load of all."""
     for g in p.pools:
         if not v.counted(g.id) or not v.pieces_of[g.id]:
             continue
         assert p.rate_per_s is not None
-        unit = max(g.capacity[0], 1e-12)
-        load = Expr([(v.x[q, g.id], p.rate_per_s * v.options[q, g.id].load / unit) for q in v.pieces_of[g.id]])
-        most = Expr([(v.z[g.id, n + 1], a / unit) for n, a in enumerate(g.capacity)])
-        v.require(m, load - most <= 0, v.name("capacity", g.id), "rate", f"count[{g.device}]")
+        loads = {q: p.rate_per_s * v.options[q, g.id].load for q in v.pieces_of[g.id]}
+        unit = sum(loads.values()) or 1.0
+        load = Expr([(v.x[q, g.id], one / unit) for q, one in loads.items()])
+        # Beyond the load of all pieces more capacity is of no use, and large coefficients are bad for the solver.
+        most = Expr([(v.z[g.id, n], min(1.0, g.capacity[n - 1] / unit)) for n in v.numbers[g.id]])
+        m.addConstraint(load - most <= LOAD_TOLERANCE, v.name("capacity", g.id))
 
 
 def constrain_device_count(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
@@ -80,14 +84,14 @@ def constrain_device_count(m: pulp.LpProblem, p: PlacementProblem, v: PlacementV
     for d in p.devices:
         if d.name not in v.taken:
             continue
-        taken, group = v.taken[d.name], f"count[{d.name}]"
+        taken = v.taken[d.name]
         used = Expr(
             [(z, n * v.pools[g].devices_per_replica) for (g, n), z in v.z.items() if v.pools[g].device == d.name]
         )
         if d.chassis > 1 or d.min_count > 0:
             m.addConstraint(used - taken <= 0, v.name("taken", d.name))
-            v.require(m, taken >= d.min_count, v.name("count_least", d.name), group)
-        v.require(m, taken <= d.max_count, v.name("count", d.name), group)
+            m.addConstraint(taken >= d.min_count, v.name("count_least", d.name))
+        m.addConstraint(taken <= d.max_count, v.name("count", d.name))
 
 
 def constrain_payment(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
@@ -106,13 +110,12 @@ def constrain_transfers(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars
         a, b = t.from_piece, t.to_piece
         if not v.delayed(a, b):
             continue
-        group = transfer_group(p, t)
         for here in v.locations(a):
             out = Expr([(v.y[a, b, here, there], 1) for there in v.locations(b) if (a, b, here, there) in v.y])
-            v.require(m, out - v.at(a, here) == 0, v.name("route_from", a, b, here), group)
+            m.addConstraint(out - v.at(a, here) == 0, v.name("route_from", a, b, here))
         for there in v.locations(b):
             into = Expr([(v.y[a, b, here, there], 1) for here in v.locations(a) if (a, b, here, there) in v.y])
-            v.require(m, into - v.at(b, there) == 0, v.name("route_to", a, b, there), group)
+            m.addConstraint(into - v.at(b, there) == 0, v.name("route_to", a, b, there))
 
 
 def constrain_company(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
@@ -120,9 +123,24 @@ def constrain_company(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) 
     for a, b in p.together:
         for here in dict.fromkeys([*v.locations(a), *v.locations(b)]):
             same = v.at(a, here) - v.at(b, here) == 0
-            v.require(m, same, v.name("together", a, b, here), f"place[{v.pieces[a].node}]")
+            m.addConstraint(same, v.name("together", a, b, here))
     for a, b in p.apart:
         for here in v.locations(a):
             if here in v.locations(b):
                 one = v.at(a, here) + v.at(b, here) <= 1
-                v.require(m, one, v.name("apart", a, b, here), f"place[{v.pieces[a].node}]")
+                m.addConstraint(one, v.name("apart", a, b, here))
+
+
+def constrain_whole_nodes(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(10) x[p,g] = x[q,g] for pieces p, q of one node and every pool g that takes nodes whole."""
+    for g in p.pools:
+        if not g.whole_nodes:
+            continue
+        by_node: dict[str, list[str]] = defaultdict(list)
+        for q in p.pieces:
+            by_node[q.node].append(q.id)
+        for pieces in by_node.values():
+            here = [v.x.get((q, g.id)) for q in pieces]
+            for x, after in pairwise(here):
+                if x is not None or after is not None:
+                    m.addConstraint(Expr(x or 0) - (after or 0) == 0, v.name("whole", g.id, pieces[0]))

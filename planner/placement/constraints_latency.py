@@ -1,4 +1,4 @@
-"""Equations (10) to (14) of `docs/math/placement.md`: latencies of a plan, from below where they are random."""
+"""Equations (11) to (15) of `docs/math/placement.md`: latencies of a plan, from below where they are random."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ class Level:
     """Which number stands for a random time: its mean, or its `rare`-quantile; waits then count as 0."""
 
     rare: float | None = None
+    at: float = 0.0
+    """With the probability 1 - at, all random times of a scenario are at least at this level."""
 
     def time(self, o: Option, visit: int, part: str) -> float:
         """Waiting plus `first` or `total` of one visit [s]."""
@@ -36,21 +38,19 @@ class Moments:
 
 
 def constrain_ttft(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(10) x[p,g] = 0 for first pieces p of a step where any visit's wait + first breaks the node's bound."""
+    """(11) x[p,g] = 0 for first pieces p of a step where any visit's wait + first breaks the node's bound."""
     first = {(step.pieces[0], step.visit) for s in p.scenarios for step in s.steps}
     for b in p.bounds:
         if b.kind != "ttft":
             continue
         for (q, g), o in v.options.items():
             visits = [k for k in range(1, len(o.visits) + 1) if (q, k) in first]
-            if v.pieces[q].node == b.node and any(
-                ttft(o, k, b.percentile) > b.limit_s * (1 + 1e-9) for k in visits
-            ):
-                v.require(m, v.x[q, g] == 0, v.name("ttft", q, g), b.name)
+            if v.pieces[q].node == b.node and any(ttft(o, k, b.percentile) > b.limit_s * (1 + 1e-9) for k in visits):
+                m.addConstraint(v.x[q, g] == 0, v.name("ttft", q, g))
 
 
 def constrain_tbt(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(11) sum_g tbt[p,g,k] x[p,g] + sum_l,l' latency[e,l,l'] / gaps[e] y[e,l,l'] <= B for each visit k of p."""
+    """(12) sum_g tbt[p,g,k] x[p,g] + sum_l,l' latency[e,l,l'] / gaps[e] y[e,l,l'] <= B for each visit k of p."""
     for b in p.bounds:
         if b.kind != "tbt":
             continue
@@ -61,7 +61,7 @@ def constrain_tbt(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> N
             moved = _gap_of_transfers(p, v, q.id, b.limit_s)
             for k in range(max(len(o.tbt_s) for o in rows)):
                 own = Expr([(v.x[q.id, o.pool], o.tbt_s[k] / b.limit_s) for o in rows if k < len(o.tbt_s)])
-                v.require(m, own + moved <= 1 + 1e-9, v.name("tbt", q.id, k + 1), b.name)
+                m.addConstraint(own + moved <= 1 + 1e-9, v.name("tbt", q.id, k + 1))
 
 
 def _gap_of_transfers(p: PlacementProblem, v: PlacementVars, piece: str, unit: float) -> Expr:
@@ -74,10 +74,8 @@ def _gap_of_transfers(p: PlacementProblem, v: PlacementVars, piece: str, unit: f
     return late
 
 
-def constrain_finish(
-    m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars, level: Level
-) -> list[Moments]:
-    """(12) start[k] >= end[i] + move[i,k] (streaming: out[i]);  end[k] >= end[i] where i streams into k;
+def constrain_finish(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars, level: Level) -> list[Moments]:
+    """(13) start[k] >= end[i] + move[i,k] (streaming: out[i]);  end[k] >= end[i] where i streams into k;
 
     out = start + time of the first piece's first output, end = start + times of all pieces and moves between,
     for every scenario; where one predecessor is all there is, the sum itself stands for the variable.
@@ -96,19 +94,17 @@ def _scenario_moments(
     for step in s.steps:
         keys[step.id] = key = (step.pieces, step.visit, tuple((keys[i], c) for i, c in step.after))
         if key not in known:
-            starts = [
-                _plus((out if c else end)[i], _move(v, last[i], step.pieces[0])) for i, c in step.after
-            ]
+            starts = [(out if c else end)[i] + _move(v, last[i], step.pieces[0]) for i, c in step.after]
             start = _latest(m, v, starts)
-            first = _plus(start, _time(v, step.pieces[0], step.visit, "first", level))
+            first = start + _time(v, step.pieces[0], step.visit, "first", level)
             done = start
             for j, q in enumerate(step.pieces):
-                done = _plus(done, _time(v, q, step.visit, "total", level))
+                done = done + _time(v, q, step.visit, "total", level)
                 if j + 1 < len(step.pieces):
-                    done = _plus(done, _move(v, q, step.pieces[j + 1]))
+                    done = done + _move(v, q, step.pieces[j + 1])
             known[key] = first, _latest(m, v, [done, *(end[i] for i, c in step.after if c)])
         out[step.id], end[step.id] = known[key]
-    return Moments(_earliest(m, v, [out[i] for i in s.sinks], v), _latest(m, v, [end[i] for i in s.sinks]))
+    return Moments(_earliest(m, v, [out[i] for i in s.sinks], level), _latest(m, v, [end[i] for i in s.sinks]))
 
 
 def _time(v: PlacementVars, piece: str, visit: int, part: str, level: Level) -> Expr:
@@ -123,10 +119,6 @@ def _move(v: PlacementVars, a: str, b: str) -> Expr:
     return Expr([(v.y[a, b, here, there], r.latency_s / v.time_scale) for (here, there), r in rows])
 
 
-def _plus(a: Expr, b: Expr) -> Expr:
-    return a + b
-
-
 def _latest(m: pulp.LpProblem, v: PlacementVars, moments: list[Expr]) -> Expr:
     if len(moments) <= 1:
         return moments[0] if moments else Expr()
@@ -136,7 +128,7 @@ def _latest(m: pulp.LpProblem, v: PlacementVars, moments: list[Expr]) -> Expr:
     return Expr(latest)
 
 
-def _earliest(m: pulp.LpProblem, v: PlacementVars, moments: list[Expr], _: object) -> Expr:
+def _earliest(m: pulp.LpProblem, v: PlacementVars, moments: list[Expr], level: Level) -> Expr:
     """At least the earliest of `moments`: one of them is picked."""
     if len(moments) == 1:
         return moments[0]
@@ -144,13 +136,13 @@ def _earliest(m: pulp.LpProblem, v: PlacementVars, moments: list[Expr], _: objec
     for moment in moments:
         pick = v.binary("earliest", v.count)
         picks.append(pick)
-        slack = largest(v, moment)
+        slack = largest(v, moment, level)
         m.addConstraint(earliest - moment - slack * pick >= -slack, v.name("finish", v.count))
     m.addConstraint(Expr([(pick, 1) for pick in picks]) == 1, v.name("finish_pick", v.count))
     return Expr(earliest)
 
 
-def largest(v: PlacementVars, moment: Expr) -> float:
+def largest(v: PlacementVars, moment: Expr, level: Level) -> float:
     """Big-M: no plan makes `moment` later than every step after the other, each at its slowest [time_scale]."""
     rows: dict[str, float] = {}
     for var, a in moment.items():
@@ -163,37 +155,30 @@ def largest(v: PlacementVars, moment: Expr) -> float:
         for (a, b, *_), var in v.y.items():
             worst[a, b] = max(worst.get((a, b), 0.0), rows.get(var.name, 0.0))
         return sum(worst.values())
-    return slowest_chain(v)
+    return slowest_chain(v, level)
 
 
-def slowest_chain(v: PlacementVars) -> float:
-    """All visits of all pieces in a row at their slowest mean or least time, with their moves [time_scale]."""
+def slowest_chain(v: PlacementVars, level: Level) -> float:
+    """All visits of all pieces in a row at their slowest, each with every move into it [time_scale]."""
     total = 0.0
     for q in v.pieces:
         rows = [v.options[q, g] for g in v.pools_of[q]]
-        for k in range(max((len(o.visits) for o in rows), default=0)):
-            times = [
-                max(mean(o.visits[k].wait) + mean(o.visits[k].total), quantile(o.visits[k].total, 0.999))
-                for o in rows
-                if k < len(o.visits)
-            ]
-            moves = [
-                max((r.latency_s for r in routes.values()), default=0.0)
-                for (_, b), routes in v.routes.items()
-                if b == q
-            ]
-            total += max(times) + sum(moves)
+        moves = [
+            max((r.latency_s for r in routes.values()), default=0.0) for e, routes in v.routes.items() if e[1] == q
+        ]
+        for k in range(1, max((len(o.visits) for o in rows), default=0) + 1):
+            total += max(level.time(o, k, "total") for o in rows if k <= len(o.visits)) + sum(moves)
     return total / v.time_scale
 
 
 def constrain_mean_latency(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(13) sum_s Pr[s] finish[s] <= B, with the mean of each time: a maximum's mean is at least that."""
+    """(14) sum_s Pr[s] finish[s] <= B, with the mean of each time: a maximum's mean is at least that."""
     bounds = [b for b in p.bounds if b.percentile is None and b.kind in ("end_to_end", "first_output")]
-    bounds = [b for b in bounds if b.name not in v.drop and not _several_sinks(p, b)]
+    bounds = [b for b in bounds if not _several_sinks(p, b)]
     moments = constrain_finish(m, p, v, Level()) if bounds or p.objective == "latency" else []
     for b in bounds:
         whole = _mixture(p, moments, b.kind)
-        v.require(m, whole <= b.limit_s / v.time_scale * (1 + 1e-9), v.name("mean", b.kind), b.name)
+        m.addConstraint(whole <= b.limit_s / v.time_scale * (1 + 1e-9), v.name("mean", b.kind))
     if p.objective == "latency":
         v.mean = v.real("mean")
         m.addConstraint(v.mean - _mixture(p, moments, "end_to_end") >= 0, v.name("mean_objective"))
@@ -212,30 +197,30 @@ def _mixture(p: PlacementProblem, moments: list[Moments], kind: str) -> Expr:
 
 
 def constrain_percentiles(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(14) finish[s] <= B + M[s] late[s];  sum_s Pr[s] late[s] <= (1 - q) / (1 - a), at each level a of the bound.
+    """(15) finish[s] <= B + M[s] late[s];  sum_s Pr[s] late[s] <= (1 - q) / (1 - a), at each level a of the bound.
 
     Times stand at a quantile so low that a scenario which is late even so keeps the bound with probability at
     most a. Scenarios that are surely in time drop out.
     """
     for b in p.bounds:
-        if b.percentile is None or b.kind not in ("end_to_end", "first_output") or b.name in v.drop:
+        if b.percentile is None or b.kind not in ("end_to_end", "first_output"):
             continue
         for a in levels(p, b.percentile):
-            level = Level(rare_quantile(p, a))
+            level = Level(rare_quantile(p, a), a)
             moments = constrain_finish(m, p, v, level)
-            _bound_late_scenarios(m, p, v, b, a, moments)
+            _bound_late_scenarios(m, p, v, b, level, moments)
 
 
 def _bound_late_scenarios(
-    m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars, b: Bound, a: float, moments: list[Moments]
+    m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars, b: Bound, level: Level, moments: list[Moments]
 ) -> None:
     assert b.percentile is not None
     limit = b.limit_s / v.time_scale * (1 + 1e-9)
-    allowed = (1 - b.percentile) / (1 - a) + 1e-9
+    allowed = (1 - b.percentile) / (1 - level.at) + 1e-9
     late = Expr()
     for i, (s, moment) in enumerate(zip(p.scenarios, moments, strict=True)):
         finish = getattr(moment, b.kind)
-        excess = largest(v, finish) - limit
+        excess = largest(v, finish, level) - limit
         if excess <= 0:
             continue
         if s.probability > allowed:
@@ -249,7 +234,7 @@ def _bound_late_scenarios(
 
 
 def levels(p: PlacementProblem, q: float) -> list[float]:
-    """Values of a for (14): q alone for one scenario; with several also 0, the least times."""
+    """Values of a for (15): q alone for one scenario; with several also 0, the least times."""
     random = any(not is_point(part) for o in p.options for t in o.visits for part in (t.first, t.total))
     if not random:
         return [0.0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from .laws import Grid, Law, constant, mean, quantile, quantile_of_mixture
+from .laws import Grid, Law, constant, is_point, mean, quantile, quantile_of_mixture
 from .network import SINK, SOURCE, Network, longest
 from .problem import Bound, Option, PlacementProblem, Scenario
 
@@ -158,53 +158,9 @@ def ttft(option: Option, visit: int, percentile: float | None) -> float:
         return mean(time.wait) + mean(time.first)
     low, high = quantile(time.wait, 0.0), quantile(time.first, 0.0)
     parts = [quantile(time.wait, percentile) - low, quantile(time.first, percentile) - high]
-    if min(parts) <= 0 and (_fixed(time.wait) or _fixed(time.first)):
+    if min(parts) <= 0 and (is_point(time.wait) or is_point(time.first)):
         return low + high + sum(parts)
     rare = (1 + percentile) / 2
     horizon = quantile(time.wait, rare) + quantile(time.first, rare)
     grid = Grid(horizon / 8192, 8300)
     return quantile_of_mixture([(1.0, grid.add(grid.law(time.wait), grid.law(time.first)))], percentile, grid)
-
-
-def _fixed(d: object) -> bool:
-    from .laws import is_point
-
-    return is_point(d)  # type: ignore[arg-type]
-
-
-def check_all(
-    p: PlacementProblem, placements: Mapping[str, str], sizes: tuple[int, ...] = (1024, 8192)
-) -> tuple[Bound, bool, Latencies] | None:
-    """The first end-to-end or first-output bound that a plan breaks, whether surely, and the grid that shows it.
-
-    A bound that the coarse grid leaves open is tried on the finer one; what is still open counts as broken.
-    """
-    for bound in p.bounds:
-        if bound.kind not in ("end_to_end", "first_output"):
-            continue
-        found = _broken(p, bound, placements, sizes)
-        if found is not None:
-            return bound, *found
-    return None
-
-
-def _broken(
-    p: PlacementProblem, bound: Bound, placements: Mapping[str, str], sizes: tuple[int, ...]
-) -> tuple[bool, Latencies] | None:
-    kept, surely, judge = False, False, None
-    for size in sizes:
-        judge = Latencies(p, Grid(bound.limit_s * 1.25 / size, size))
-        if bound.percentile is None:
-            value, error = judge.mean(bound.kind, *judge.of_plan(placements))
-            kept = value <= bound.limit_s * (1 + 1e-9)
-            surely = value - error > bound.limit_s * (1 + 1e-9)
-        else:
-            measure = judge.measure(bound, *judge.of_plan(placements))
-            kept = measure.reached >= bound.percentile - 1e-9
-            surely = measure.at_best < bound.percentile - 1e-9
-        if kept:
-            return None
-        if surely:
-            break
-    assert judge is not None
-    return surely, judge

@@ -1,4 +1,4 @@
-"""The placement model: min (16) subject to (1) to (15) of `docs/math/placement.md`."""
+"""The placement model: min (17) subject to (1) to (16) of `docs/math/placement.md`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .constraints_fleet import (
     constrain_payment,
     constrain_replicas,
     constrain_transfers,
+    constrain_whole_nodes,
 )
 from .constraints_latency import (
     constrain_mean_latency,
@@ -26,9 +27,9 @@ from .problem import PlacementProblem
 from .variables import PlacementVars, add_variables
 
 
-def build(p: PlacementProblem, drop: frozenset[str] = frozenset()) -> tuple[pulp.LpProblem, PlacementVars]:
-    """min (16) subject to (1)-(15), without the bounds and limits named in `drop`."""
-    m, v = add_variables(p, drop)
+def build(p: PlacementProblem) -> tuple[pulp.LpProblem, PlacementVars]:
+    """min (17) subject to (1)-(16)."""
+    m, v = add_variables(p)
     constrain_each_piece_placed_once(m, p, v)  # (1)
     constrain_exclusions(m, p, v)  # (2)
     constrain_memory(m, p, v)  # (3)
@@ -38,10 +39,11 @@ def build(p: PlacementProblem, drop: frozenset[str] = frozenset()) -> tuple[pulp
     constrain_payment(m, p, v)  # (7)
     constrain_transfers(m, p, v)  # (8)
     constrain_company(m, p, v)  # (9)
-    constrain_ttft(m, p, v)  # (10)
-    constrain_tbt(m, p, v)  # (11)
-    constrain_mean_latency(m, p, v)  # (12), (13)
-    constrain_percentiles(m, p, v)  # (12), (14)
-    constrain_limits(m, p, v)  # (15)
-    minimise(m, p, v)  # (16)
+    constrain_whole_nodes(m, p, v)  # (10)
+    constrain_ttft(m, p, v)  # (11)
+    constrain_tbt(m, p, v)  # (12)
+    constrain_mean_latency(m, p, v)  # (13), (14)
+    constrain_percentiles(m, p, v)  # (13), (15)
+    constrain_limits(m, p, v)  # (16)
+    minimise(m, p, v)  # (17)
     return m, v

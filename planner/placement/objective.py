@@ -1,4 +1,4 @@
-"""Equations (15) and (16) of `docs/math/placement.md`: money, power, and what is minimised."""
+"""Equations (16) and (17) of `docs/math/placement.md`: money, power, and what is minimised."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ SECONDS_PER_HOUR = 3600.0
 
 
 def constrain_limits(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(15) cost <= limit;  sum_d idle_w[d] D[d] + rate sum energy[p,g] x[p,g] <= limit; in shares of the limit."""
+    """(16) cost <= limit;  sum_d idle_w[d] D[d] + rate sum energy[p,g] x[p,g] <= limit; in shares of the limit."""
     if p.rate_per_s is None:
         return
     for name, limit in p.limits:
         whole = cost(p, v) if name == "usd_per_hour" else power(p, v)
         unit = max(limit, 1e-12)
-        v.require(m, whole * (1 / unit) <= limit / unit + 1e-9, v.name("limit", name), f"limits.{name}")
+        m.addConstraint(whole * (1 / unit) <= limit / unit + 1e-9, v.name("limit", name))
 
 
 def minimise(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(16) min cost, in units of `cost_unit`, or min mean end to end, in units of `time_scale`."""
-    m.setObjective(Expr(v.mean) if v.mean is not None else cost(p, v) * (1 / cost_unit(p)))
+    """(17) min cost, in units of `cost_unit`, or min mean end to end, in units of `time_scale`."""
+    m.setObjective(Expr(v.mean) if v.mean is not None else cost(p, v) * (1 / cost_unit(p, v)))
 
 
 def second_objective(p: PlacementProblem, v: PlacementVars) -> Expr:
     """Among plans of equal value: the cheapest (objective latency) or the one whose pieces' mean times add up
     to least (objective cost); then the one that comes first in the problem's order."""
     if v.mean is not None:
-        first = cost(p, v) * (1 / cost_unit(p))
+        first = cost(p, v) * (1 / cost_unit(p, v))
     else:
         first = Expr([(v.x[key], sum(_mean(o)) / v.time_scale) for key, o in v.options.items()])
     count = len(v.x) or 1
@@ -46,7 +46,7 @@ def cost(p: PlacementProblem, v: PlacementVars) -> Expr:
 
     sum_d (price[d] P[d] + idle[d] D[d]) + 3600 rate (sum usd[p,g] x[p,g] + sum usd[e,l,l'] y[e,l,l'])
     """
-    per_request = Expr([(v.x[key], usd_per_request(p, v.devices, o)) for key, o in v.options.items()])
+    per_request = Expr([(v.x[key], usd_per_request(p, v, o)) for key, o in v.options.items()])
     for (a, b, here, there), y in v.y.items():
         route = v.routes[a, b].get((here, there))
         if here != there and route is not None and route.usd_per_request:
@@ -66,18 +66,14 @@ def price(d: DeviceType) -> float:
     return sum(usd for _, usd in d.usd_per_hour)
 
 
-def usd_per_request(p: PlacementProblem, devices: dict[str, DeviceType], o: Option) -> float:
+def usd_per_request(p: PlacementProblem, v: PlacementVars, o: Option) -> float:
     """What a request costs on one option beside devices taken by the hour [USD].
 
-    Without a rate a device is paid for the seconds that the request keeps it busy; owned ones only for energy.
+    Without a rate nothing is sized, and calls are all that is paid for.
     """
-    pool = next(g for g in p.pools if g.id == o.pool)
-    d = devices[pool.device]
-    usd = o.usd_per_request + o.energy_j_per_request * d.usd_per_joule
     if p.rate_per_s is None:
-        hourly = d.idle_usd_per_hour + (0.0 if d.owned >= pool.devices_per_replica else price(d))
-        usd += o.load * pool.devices_per_replica * hourly / SECONDS_PER_HOUR
-    return usd
+        return o.usd_per_request
+    return o.usd_per_request + o.energy_j_per_request * v.devices[v.pools[o.pool].device].usd_per_joule
 
 
 def power(p: PlacementProblem, v: PlacementVars) -> Expr:
@@ -89,11 +85,6 @@ def power(p: PlacementProblem, v: PlacementVars) -> Expr:
     return whole
 
 
-def cost_unit(p: PlacementProblem) -> float:
+def cost_unit(p: PlacementProblem, v: PlacementVars) -> float:
     """The largest coefficient of the cost: what the objective is divided by, to stay near 1."""
-    devices = {d.name: d for d in p.devices}
-    rate = 1.0 if p.rate_per_s is None else SECONDS_PER_HOUR * p.rate_per_s
-    each = [rate * usd_per_request(p, devices, o) for o in p.options]
-    hourly = [price(d) + d.idle_usd_per_hour for d in p.devices] if p.rate_per_s is not None else []
-    routes = [rate * r.usd_per_request for t in p.transfers for r in t.routes]
-    return max([*each, *hourly, *routes, 0.0]) or 1.0
+    return max((abs(a) for a in cost(p, v).values()), default=0.0) or 1.0

@@ -1,11 +1,203 @@
-"""Solve a placement problem: relax, solve, evaluate exactly, cut, repeat."""
+"""Solve a placement problem: solve a relaxation, evaluate its plan exactly, cut it off if a bound breaks, repeat."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
+import pulp
+
+from .conflict import binding_names, irreducible_conflict
+from .engine import Outcome, Plan, run
+from .evaluate import Books
+from .judge import SIZES, Judge
+from .latency import Latencies
+from .laws import Grid
+from .model import build
+from .objective import cost_unit, second_objective
 from .problem import PlacementProblem
-from .result import PlacementResult
+from .result import PlacementResult, SolveStats
+from .summary import horizon_s, summarise
+from .variables import Expr, PlacementVars
+
+OPTIMAL_GAP = 1e-6
+"""Relative gap up to which a plan is called optimal."""
+EQUAL = 1e-9
+"""Relative difference up to which two plans count as equally good."""
+PLANS_PER_ROUND = 4
+"""Plans of one run of the solver that are evaluated, and cut off if they break a bound."""
+BINDING_S = 0.3
+"""Time spent at most on finding out what binds [s]."""
+CONFLICT_S = 20.0
+"""Time spent at most on making a conflict irreducible, where no limit is set [s]."""
+
+
+class Clock:
+    """Time since the start, and what is left of the limit."""
+
+    def __init__(self, limit_s: float | None) -> None:
+        self.start = time.perf_counter()
+        self.limit_s = limit_s
+
+    @property
+    def spent(self) -> float:
+        return time.perf_counter() - self.start
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left, at least 0; None without a limit."""
+        return None if self.limit_s is None else max(0.0, self.limit_s - self.spent)
+
+    @property
+    def over(self) -> bool:
+        return self.left is not None and self.left <= 0
+
+    def at_most(self, seconds: float) -> Clock:
+        """A clock that stops after `seconds`, or with this one."""
+        return Clock(seconds if self.left is None else min(seconds, self.left))
+
+
+@dataclass
+class Search:
+    """The rounds of solving, evaluating and cutting on one model."""
+
+    p: PlacementProblem
+    solver: str
+    clock: Clock
+    on_progress: Callable[[float | None, float | None], None] | None = None
+    best: Plan | None = None
+    value: float = math.inf
+    """Objective of the best plan."""
+    bound: float = -math.inf
+    """No plan has a lower objective than this."""
+    infeasible: bool = False
+    interrupted: bool = False
+    cuts: int = 0
+    m: pulp.LpProblem = field(init=False)
+    v: PlacementVars = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.m, self.v = build(self.p)
+        self.judge = Judge(self.p)
+        self.books = Books(self.p)
+        self.unit = self.v.time_scale if self.v.mean is not None else cost_unit(self.p, self.v)
+        self._means: Latencies | None = None
+        self._seen: list[Plan] = []
+
+    @property
+    def gap(self) -> float:
+        """(objective - bound) / |objective|."""
+        difference = max(0.0, self.value - self.bound)
+        return difference / abs(self.value) if self.value else (0.0 if difference < 1e-12 else math.inf)
+
+    @property
+    def proved(self) -> bool:
+        return self.best is not None and self.gap <= OPTIMAL_GAP
+
+    def run(self) -> None:
+        """Rounds until the best plan is proved, no plan is left, or time is up."""
+        while not (self.clock.over or self.interrupted or self.infeasible or self.proved):
+            out = run(self.m, self.v, self.solver, self.clock.left, self._report)
+            self.interrupted = out.interrupted
+            if out.status == "infeasible":
+                self.infeasible = self.best is None
+                self.bound = self.value
+                return
+            if out.bound is not None:
+                self.bound = max(self.bound, out.bound * self.unit)
+            again = not out.plans or out.plans[0] in self._seen
+            self._take(out)
+            self._report(None, None)
+            if out.status == "stopped" or again:
+                return
+
+    def any_plan(self) -> bool | None:
+        """Whether a plan exists; None where time is up first."""
+        self.m.setObjective(Expr())
+        while not self.clock.over:
+            out = run(self.m, self.v, self.solver, self.clock.left)
+            if out.status == "infeasible":
+                return False
+            if out.interrupted:
+                raise KeyboardInterrupt
+            for plan in out.plans[:PLANS_PER_ROUND]:
+                if self._admit(plan):
+                    return True
+            if out.status == "stopped":
+                return None
+        return None
+
+    def require_better(self, value: float) -> None:
+        """Ask for plans with an objective below `value` by more than the gap that counts."""
+        assert self.m.objective is not None
+        self.m.addConstraint(self.m.objective <= (value - abs(value) * OPTIMAL_GAP) / self.unit, "better")
+
+    def break_ties(self) -> None:
+        """Among equally good plans take the best by the second objective, where time allows."""
+        if self.best is None:
+            return
+        assert self.m.objective is not None
+        slack = EQUAL * max(1.0, abs(self.value / self.unit))
+        self.m.addConstraint(self.m.objective <= self.value / self.unit + slack, "equally_good")
+        self.m.setObjective(second_objective(self.p, self.v))
+        while not self.clock.over and not self.interrupted:
+            out = run(self.m, self.v, self.solver, self.clock.left)
+            self.interrupted = out.interrupted
+            if out.status != "optimal" or not out.plans:
+                return
+            if self._admit(out.plans[0]):
+                value = self.objective(out.plans[0])
+                if value <= self.value + EQUAL * 10 * max(abs(self.value), self.unit):
+                    self.best, self.value = out.plans[0], value
+                return
+
+    def objective(self, plan: Plan) -> float:
+        """Exact objective of a plan, in its own unit."""
+        if self.v.mean is None:
+            return self.books.account(plan).total
+        if self._means is None:
+            self._means = Latencies(self.p, Grid(horizon_s(self.p, plan) / SIZES[1], SIZES[1]))
+        return self._means.mean("end_to_end", *self._means.of_plan(plan))[0]
+
+    def _take(self, out: Outcome) -> None:
+        for plan in out.plans[:PLANS_PER_ROUND]:
+            self._seen.append(plan)
+            if not self._admit(plan):
+                continue
+            value = self.objective(plan)
+            if self.v.mean is not None:
+                self._cut_objective(plan, value)
+            if value < self.value:
+                self.best, self.value = plan, value
+
+    def _admit(self, plan: Plan) -> bool:
+        """Whether the plan keeps all bounds; cuts it off where it does not."""
+        broken = self.judge.broken(plan)
+        if broken is None:
+            return True
+        self._add(self.judge.cut(self.v, plan, broken) >= 1)
+        return False
+
+    def _cut_objective(self, plan: Plan, value: float) -> None:
+        """(19) mean + T sum_{p, c in F_p} x[p,c] >= T, T a plan's exact mean: only a faster part beats it."""
+        assert self.v.mean is not None
+        assert self._means is not None
+        faster = self.judge.faster(self.v, plan, set(plan), self._means)
+        self._add(self.v.mean + faster * (value / self.unit) >= value / self.unit)
+
+    def _add(self, cut: pulp.LpConstraint) -> None:
+        self.cuts += 1
+        self.m.addConstraint(cut, f"cut_{self.cuts}")
+
+    def _report(self, value: float | None, bound: float | None) -> None:
+        if self.on_progress is not None:
+            values = [x for x in (self.value,) if x < math.inf]
+            bounds = [self.bound] if self.bound > -math.inf else []
+            if bound is not None and abs(bound) < 1e30:
+                bounds.append(bound * self.unit)
+            self.on_progress(min(values, default=None), max(bounds, default=None))
 
 
 def solve(
@@ -15,5 +207,81 @@ def solve(
     solver: str = "highs",
     on_progress: Callable[[float | None, float | None], None] | None = None,
 ) -> PlacementResult:
-    """The best placement, or the best found with its gap when time runs out."""
-    raise NotImplementedError
+    """The best placement, or the best found with its gap when time runs out or the user interrupts.
+
+    `solver` is `highs` or `cbc`; `on_progress(value, bound)` is called now and then with the best value known and
+    the bound proved, None where there is none yet. Ties go to the second objective (`objective.second_objective`).
+    ValueError for an unknown solver.
+    """
+    clock = Clock(time_limit_s)
+    search = Search(problem, solver, clock, on_progress)
+    binding: tuple[str, ...] = ()
+    try:
+        search.run()
+        if search.infeasible:
+            return _infeasible(problem, search)
+        if search.proved and not search.interrupted:
+            search.break_ties()
+            binding = _binding(search)
+    except KeyboardInterrupt:
+        search.interrupted = True
+    return _result(problem, search, binding)
+
+
+def _binding(search: Search) -> tuple[str, ...]:
+    """What binds, as far as a short time shows."""
+    clock = search.clock.at_most(BINDING_S)
+
+    def better(p: PlacementProblem) -> bool:
+        if clock.over:
+            return False
+        other = Search(p, search.solver, clock)
+        other.require_better(search.value)
+        return other.any_plan() is True
+
+    return binding_names(search.p, better)
+
+
+def _infeasible(p: PlacementProblem, search: Search) -> PlacementResult:
+    clock = search.clock.at_most(CONFLICT_S)
+
+    def feasible(other: PlacementProblem) -> bool | None:
+        return None if clock.over else Search(other, search.solver, clock).any_plan()
+
+    conflict = irreducible_conflict(p, feasible)
+    return PlacementResult("infeasible", unit=_unit(p), conflict=conflict, stats=_stats(search))
+
+
+def _result(p: PlacementProblem, search: Search, binding: tuple[str, ...]) -> PlacementResult:
+    bound = search.bound if search.bound > -math.inf else None
+    if search.best is None:
+        return PlacementResult("unknown", unit=_unit(p), bound=bound, stats=_stats(search))
+    plan = {q.id: search.best[q.id] for q in p.pieces}
+    account = search.books.account(plan)
+    return PlacementResult(
+        "optimal" if search.proved else "feasible",
+        objective=search.value,
+        unit=_unit(p),
+        bound=None if bound is None else min(bound, search.value),
+        gap=None if bound is None else search.gap,
+        placements=plan,
+        replicas=account.replicas,
+        devices=account.devices,
+        transfers=account.transfers,
+        cost=account.cost,
+        utilisation=account.utilisation,
+        latency=summarise(p, plan),
+        binding=binding,
+        stats=_stats(search),
+    )
+
+
+def _unit(p: PlacementProblem) -> str:
+    if p.objective == "latency":
+        return "s"
+    return "USD/request" if p.rate_per_s is None else "USD/h"
+
+
+def _stats(search: Search) -> SolveStats:
+    rows = len(search.m.constraints)
+    return SolveStats(search.clock.spent, search.v.count, rows, search.cuts, search.solver)

@@ -10,6 +10,10 @@ import pulp
 from .problem import DeviceType, Option, Piece, PlacementProblem, Pool, Route, Transfer
 
 Expr = pulp.LpAffineExpression
+MANY_PIECES = 8
+"""Pools that more pieces than this may choose get a variable for every number of replicas."""
+LOAD_TOLERANCE = 1e-9
+"""Relative rounding allowed when a load is held against a capacity."""
 
 
 @dataclass
@@ -17,8 +21,6 @@ class PlacementVars:
     """Variables, and the sets of `problem` by key. Times are in units of `time_scale` [s]."""
 
     p: PlacementProblem
-    drop: frozenset[str]
-    """Names of bounds and limits that are left out (to find conflicts and what binds)."""
     time_scale: float
     pieces: dict[str, Piece] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
@@ -33,6 +35,8 @@ class PlacementVars:
     """z[pool, n] = 1: the pool has n replicas."""
     y: dict[tuple[str, str, str, str], pulp.LpVariable] = field(default_factory=dict)
     """y[from, to, here, there] = 1: that transfer takes that route; continuous, integral by (8)."""
+    numbers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Numbers of replicas that have a z, by pool."""
     taken: dict[str, Expr] = field(default_factory=dict)
     """Devices taken."""
     paid: dict[str, Expr] = field(default_factory=dict)
@@ -76,11 +80,6 @@ class PlacementVars:
         """Where the piece may run."""
         return list(dict.fromkeys(self.pools[g].location for g in self.pools_of[piece]))
 
-    def require(self, m: pulp.LpProblem, constraint: pulp.LpConstraint, name: str, *groups: str) -> None:
-        """Add a constraint unless one of the bounds or limits that it stands for is dropped."""
-        if not self.drop.intersection(groups):
-            m.addConstraint(constraint, name)
-
     def delayed(self, a: str, b: str) -> bool:
         """Whether a transfer between the two pieces is modelled."""
         return (a, b) in self.routes
@@ -90,17 +89,10 @@ class PlacementVars:
         return self.p.rate_per_s is not None and bool(self.pools[pool].capacity)
 
 
-def transfer_group(p: PlacementProblem, t: Transfer) -> str:
-    """`kv_transfer` inside a node, `transfer[a->b]` between nodes."""
-    nodes = {q.id: q.node for q in p.pieces}
-    a, b = nodes[t.from_piece], nodes[t.to_piece]
-    return f"kv_transfer[{a}]" if a == b else f"transfer[{a}->{b}]"
-
-
-def add_variables(p: PlacementProblem, drop: frozenset[str]) -> tuple[pulp.LpProblem, PlacementVars]:
+def add_variables(p: PlacementProblem) -> tuple[pulp.LpProblem, PlacementVars]:
     """Empty model and variables; pairs without an option have none."""
     m = pulp.LpProblem("placement", pulp.LpMinimize)
-    v = PlacementVars(p, drop, time_scale=max((b.limit_s for b in p.bounds), default=1.0))
+    v = PlacementVars(p, time_scale=max((b.limit_s for b in p.bounds), default=1.0))
     v.pieces = {q.id: q for q in p.pieces}
     v.pools = {g.id: g for g in p.pools}
     v.devices = {d.name: d for d in p.devices}
@@ -111,15 +103,34 @@ def add_variables(p: PlacementProblem, drop: frozenset[str]) -> tuple[pulp.LpPro
         v.x[o.piece, o.pool] = v.binary("x", o.piece, o.pool)
     for g in p.pools:
         if v.counted(g.id) and v.pieces_of[g.id]:
-            for n in range(1, len(g.capacity) + 1):
+            for n in replica_numbers(p, g, [v.options[q, g.id].load for q in v.pieces_of[g.id]]):
+                v.numbers[g.id].append(n)
                 v.z[g.id, n] = v.binary("z", g.id, n)
     for t in p.transfers:
-        if transfer_group(p, t) not in drop:
-            _add_routes(v, t)
+        _add_routes(v, t)
     if p.rate_per_s is not None:
         for d in p.devices:
             _add_devices(v, d)
     return m, v
+
+
+def replica_numbers(p: PlacementProblem, g: Pool, loads: list[float]) -> list[int]:
+    """Numbers of replicas worth a variable: the fewest that carry some set of the pool's pieces.
+
+    More replicas than that cost more and let nothing else happen.
+    """
+    if len(loads) > MANY_PIECES:
+        return list(range(1, len(g.capacity) + 1))
+    sums = {0.0}
+    for load in loads:
+        sums |= {s + load for s in sums}
+    needed = (fewest_replicas(g, (p.rate_per_s or 0.0) * s) for s in sums)
+    return sorted({n for n in needed if n is not None})
+
+
+def fewest_replicas(g: Pool, load: float) -> int | None:
+    """Fewest replicas, at least one, that carry `load` [replica-seconds/s]; None where no number does."""
+    return next((n for n, most in enumerate(g.capacity, 1) if most >= load * (1 - LOAD_TOLERANCE)), None)
 
 
 def _add_routes(v: PlacementVars, t: Transfer) -> None:

@@ -1,0 +1,120 @@
+"""Which constraints exclude each other, and which cost money: problems without some of their constraints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from .problem import PlacementProblem, Pool, Transfer
+
+UNBOUNDED_COUNT = 10**6
+
+
+def constraint_names(p: PlacementProblem) -> list[str]:
+    """Names of all that can be left out of a problem, the first to be left out first."""
+    nodes = {q.id: q.node for q in p.pieces}
+    names = [f"place[{nodes[a]}]" for a, _ in (*p.together, *p.apart)]
+    names += [_transfer_name(p, t) for t in p.transfers]
+    names += [f"memory[{d.name}]" for d in p.devices]
+    names += [o.excluded_by for o in p.options if o.excluded_by]
+    if p.rate_per_s is not None:
+        names += [f"count[{d.name}]" for d in p.devices if d.max_count > 0 or d.min_count > 0]
+        names += [f"limits.{name}" for name, _ in p.limits]
+    names += [b.name for b in p.bounds]
+    names += ["rate"] if p.rate_per_s is not None else []
+    return list(dict.fromkeys(names))
+
+
+def without(p: PlacementProblem, names: Iterable[str]) -> PlacementProblem:
+    """The problem without the constraints of these names; without `rate` pools carry any load."""
+    gone = frozenset(names)
+    nodes = {q.id: q.node for q in p.pieces}
+    loads = _largest_loads(p)
+    return replace(
+        p,
+        pools=tuple(_pool_without(g, gone, loads.get(g.id, 0.0)) for g in p.pools),
+        options=tuple(replace(o, excluded_by="") if o.excluded_by in gone else o for o in p.options),
+        devices=tuple(
+            replace(d, min_count=0, max_count=UNBOUNDED_COUNT) if f"count[{d.name}]" in gone else d for d in p.devices
+        ),
+        transfers=tuple(t for t in p.transfers if _transfer_name(p, t) not in gone),
+        bounds=tuple(b for b in p.bounds if b.name not in gone),
+        together=tuple(pair for pair in p.together if f"place[{nodes[pair[0]]}]" not in gone),
+        apart=tuple(pair for pair in p.apart if f"place[{nodes[pair[0]]}]" not in gone),
+        limits=tuple(limit for limit in p.limits if f"limits.{limit[0]}" not in gone),
+    )
+
+
+def _pool_without(g: Pool, gone: frozenset[str], load: float) -> Pool:
+    if f"memory[{g.device}]" in gone:
+        g = replace(g, memory_bytes=math.inf)
+    if g.capacity and "rate" in gone:
+        return replace(g, capacity=(max(load, *g.capacity),))
+    if g.capacity and f"count[{g.device}]" in gone and 0 < g.capacity[-1] < load:
+        # A larger pool carries at least as much for each replica: pooling only shortens the wait.
+        each, n = g.capacity[-1] / len(g.capacity), len(g.capacity)
+        more = math.ceil(load / each) - n
+        return replace(g, capacity=(*g.capacity, *(each * (n + k) for k in range(1, more + 1))))
+    return g
+
+
+def _largest_loads(p: PlacementProblem) -> dict[str, float]:
+    """Load of each pool with all pieces that may choose it [replica-seconds/s]."""
+    loads: dict[str, float] = {}
+    for o in p.options:
+        loads[o.pool] = loads.get(o.pool, 0.0) + (p.rate_per_s or 0.0) * o.load
+    return loads
+
+
+def _transfer_name(p: PlacementProblem, t: Transfer) -> str:
+    """`kv_transfer` inside a node, `transfer[a->b]` between nodes."""
+    nodes = {q.id: q.node for q in p.pieces}
+    a, b = nodes[t.from_piece], nodes[t.to_piece]
+    return f"kv_transfer[{a}]" if a == b else f"transfer[{a}->{b}]"
+
+
+def pieces_without_options(p: PlacementProblem) -> list[str]:
+    """Nodes with a piece that may run nowhere."""
+    placed = {o.piece for o in p.options}
+    return list(dict.fromkeys(q.node for q in p.pieces if q.id not in placed))
+
+
+def irreducible_conflict(p: PlacementProblem, feasible: Callable[[PlacementProblem], bool | None]) -> tuple[str, ...]:
+    """Constraints that exclude each other, none of them to spare: deletes what the rest conflicts without.
+
+    `feasible` may answer None where time is short, which keeps the constraint. Halves go first, for speed.
+    """
+    if lost := pieces_without_options(p):
+        return tuple(f"place[{node}]" for node in lost)
+    kept = constraint_names(p)
+    gone: list[str] = []
+
+    def shrink(names: list[str]) -> None:
+        if not names:
+            return
+        if feasible(without(p, [*gone, *names])) is False:
+            gone.extend(names)
+        elif len(names) > 1:
+            half = len(names) // 2
+            shrink(names[:half])
+            shrink(names[half:])
+
+    shrink(kept)
+    return tuple(name for name in kept if name not in gone)
+
+
+def binding_names(p: PlacementProblem, better: Callable[[PlacementProblem], bool]) -> tuple[str, ...]:
+    """Bounds, counts and limits without any one of which a better plan exists."""
+    prefixes = ("slo.", "count[", "limits.")
+    names = [name for name in constraint_names(p) if name.startswith(prefixes)]
+
+    def find(names: list[str]) -> list[str]:
+        if not names or not better(without(p, names)):
+            return []
+        if len(names) == 1:
+            return names
+        half = len(names) // 2
+        return find(names[:half]) + find(names[half:])
+
+    return tuple(find(names))

@@ -1,0 +1,95 @@
+"""What a plan costs and how busy it is, computed from the problem alone: no model, no rounding of a solver's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .problem import DeviceType, Option, PlacementProblem, Pool, Route, Transfer
+from .result import COST_PARTS, UsedTransfer
+from .variables import fewest_replicas
+
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """Sizes and cost of one plan."""
+
+    replicas: dict[str, int]
+    devices: dict[str, int]
+    cost: dict[str, float]
+    """By `COST_PARTS` [USD/h, or USD/request without a rate]."""
+    transfers: tuple[UsedTransfer, ...]
+    utilisation: dict[str, float]
+
+    @property
+    def total(self) -> float:
+        """The whole cost [USD/h, or USD/request without a rate]."""
+        return sum(self.cost.values())
+
+
+class Books:
+    """The sets of a problem by key, to account for any number of its plans."""
+
+    def __init__(self, p: PlacementProblem) -> None:
+        self.p = p
+        self.options = {(o.piece, o.pool): o for o in p.options}
+        self.pools = {g.id: g for g in p.pools}
+
+    def account(self, placements: dict[str, str]) -> Account:
+        """Sizes and cost of a plan that keeps all constraints of the fleet."""
+        chosen = [self.options[q, g] for q, g in placements.items()]
+        transfers = tuple(self._used(t, placements) for t in self.p.transfers)
+        moved = tuple(t for t in transfers if t is not None)
+        replicas = self._replicas(chosen)
+        devices = self._devices(replicas)
+        cost: dict[str, float] = dict.fromkeys([*COST_PARTS], 0.0)
+        scale = 1.0 if self.p.rate_per_s is None else SECONDS_PER_HOUR * self.p.rate_per_s
+        cost["calls"] += scale * sum(o.usd_per_request for o in chosen)
+        cost["transfer"] += scale * sum(t.usd_per_request for t in moved)
+        if self.p.rate_per_s is not None:
+            cost["energy"] += scale * sum(o.energy_j_per_request * self._device(o).usd_per_joule for o in chosen)
+        for d in self.p.devices:
+            taken = devices.get(d.name, 0)
+            cost["energy"] += taken * d.idle_usd_per_hour
+            for part, usd in d.usd_per_hour:
+                cost[part] += max(0, taken - d.owned) * usd
+        return Account(replicas, devices, cost, moved, self._utilisation(chosen, replicas))
+
+    def route(self, t: Transfer, placements: dict[str, str]) -> Route | None:
+        """The route that a transfer takes; None within one location."""
+        here = self.pools[placements[t.from_piece]].location
+        there = self.pools[placements[t.to_piece]].location
+        if here == there:
+            return None
+        return next(r for r in t.routes if (r.from_location, r.to_location) == (here, there))
+
+    def _device(self, o: Option) -> DeviceType:
+        return next(d for d in self.p.devices if d.name == self.pools[o.pool].device)
+
+    def _used(self, t: Transfer, placements: dict[str, str]) -> UsedTransfer | None:
+        r = self.route(t, placements)
+        return None if r is None else UsedTransfer(t.from_piece, t.to_piece, t.bytes, r.latency_s, r.usd_per_request)
+
+    def _load(self, g: Pool, chosen: list[Option]) -> float:
+        return (self.p.rate_per_s or 0.0) * sum(o.load for o in chosen if o.pool == g.id)
+
+    def _counted(self, chosen: list[Option]) -> list[Pool]:
+        used = {o.pool for o in chosen}
+        return [g for g in self.p.pools if self.p.rate_per_s is not None and g.capacity and g.id in used]
+
+    def _replicas(self, chosen: list[Option]) -> dict[str, int]:
+        return {g.id: fewest_replicas(g, self._load(g, chosen)) or 0 for g in self._counted(chosen)}
+
+    def _devices(self, replicas: dict[str, int]) -> dict[str, int]:
+        taken: dict[str, int] = {}
+        for d in self.p.devices if self.p.rate_per_s is not None else ():
+            used = sum(
+                n * self.pools[g].devices_per_replica for g, n in replicas.items() if self.pools[g].device == d.name
+            )
+            if used or d.min_count:
+                taken[d.name] = -(-max(used, d.min_count) // d.chassis) * d.chassis
+        return taken
+
+    def _utilisation(self, chosen: list[Option], replicas: dict[str, int]) -> dict[str, float]:
+        return {g.id: self._load(g, chosen) / replicas[g.id] for g in self._counted(chosen)}

@@ -1,0 +1,93 @@
+"""The latencies of a plan, for reports: exact where times are constant or only add up, else never understated."""
+
+from __future__ import annotations
+
+from .judge import SIZES, SPAN, WHOLE
+from .latency import Latencies, ttft
+from .laws import Grid, quantile, quantile_of_mixture
+from .problem import Bound, Option, PlacementProblem, Step
+from .result import LatencySummary
+
+PERCENTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
+FAR = 0.9999
+"""Grids reach to where every time of a request in a row is at this quantile."""
+
+
+def horizon_s(p: PlacementProblem, plan: dict[str, str]) -> float:
+    """A time by which nearly all requests have ended: the longest scenario's steps in a row [s]."""
+    options = {(o.piece, o.pool): o for o in p.options}
+    moves = sum(r.latency_s for t in p.transfers for r in t.routes[:1])
+
+    def far(step: Step) -> float:
+        times = [options[q, plan[q]].visits[step.visit - 1] for q in step.pieces]
+        return sum(quantile(t.wait, FAR) + quantile(t.total, FAR) for t in times)
+
+    return (max(sum(far(step) for step in s.steps) for s in p.scenarios) + moves) * SPAN or 1.0
+
+
+def summarise(p: PlacementProblem, plan: dict[str, str]) -> LatencySummary:
+    """Latencies of a plan [s]."""
+    if not p.scenarios:
+        return LatencySummary()
+    grid = Latencies(p, Grid(horizon_s(p, plan) / SIZES[1], SIZES[1]))
+    wholes = {kind: _whole(grid, kind, plan) for kind in WHOLE}
+    chosen = {q: grid.options[q, g] for q, g in plan.items()}
+    llm = dict.fromkeys(q.node for q in p.pieces if chosen[q.id].tbt_s)
+    percentiles = {b.node: b.percentile for b in p.bounds if b.kind == "ttft"}
+    firsts = _first_pieces(p)
+    ttfts = {
+        n: max(ttft(chosen[q], k, percentiles.get(n)) for q, k in firsts[n])
+        for n in dict.fromkeys([*llm, *(b.node for b in p.bounds if b.kind == "ttft" and b.node)])
+        if n in firsts
+    }
+    tbts = {n: _tbt(p, grid, chosen, n) for n in llm}
+    bounds = {b.name: _value(b, wholes, ttfts, tbts, grid, plan) for b in p.bounds}
+    error = max((law.error_s for k in WHOLE for _, law in grid.laws(k, *grid.of_plan(plan))), default=0.0)
+    return LatencySummary(bounds, wholes["end_to_end"], wholes["first_output"], ttfts, tbts, error)
+
+
+def _whole(grid: Latencies, kind: str, plan: dict[str, str]) -> dict[str, float]:
+    laws = grid.laws(kind, *grid.of_plan(plan))
+    found = {"mean": grid.mean(kind, *grid.of_plan(plan))[0]}
+    return found | {name: quantile_of_mixture(laws, q, grid.grid) for name, q in PERCENTILES}
+
+
+def _first_pieces(p: PlacementProblem) -> dict[str, set[tuple[str, int]]]:
+    """First piece and number of each visit, by node."""
+    nodes = {q.id: q.node for q in p.pieces}
+    found: dict[str, set[tuple[str, int]]] = {}
+    for s in p.scenarios:
+        for step in s.steps:
+            found.setdefault(nodes[step.pieces[0]], set()).add((step.pieces[0], step.visit))
+    return found
+
+
+def _tbt(p: PlacementProblem, grid: Latencies, chosen: dict[str, Option], node: str) -> float:
+    """The worst visit's mean gap between tokens, slowed by the transfers into the decoding piece [s]."""
+    worst = 0.0
+    for q in p.pieces:
+        o = chosen[q.id]
+        if q.node == node and o.tbt_s:
+            late = (
+                grid.delay(t.from_piece, q.id, chosen[t.from_piece].pool, o.pool) / t.token_gaps
+                for t in p.transfers
+                if t.to_piece == q.id
+            )
+            worst = max(worst, max(o.tbt_s) + sum(late))
+    return worst
+
+
+def _value(
+    b: Bound,
+    wholes: dict[str, dict[str, float]],
+    ttfts: dict[str, float],
+    tbts: dict[str, float],
+    grid: Latencies,
+    plan: dict[str, str],
+) -> float:
+    """What the bound limits [s]; not above the limit, which the judge has held it against on a finer grid."""
+    if b.kind in ("ttft", "tbt"):
+        return (ttfts if b.kind == "ttft" else tbts).get(b.node or "", 0.0)
+    if b.percentile is None:
+        return min(b.limit_s, wholes[b.kind]["mean"])
+    return min(b.limit_s, quantile_of_mixture(grid.laws(b.kind, *grid.of_plan(plan)), b.percentile, grid.grid))
