@@ -201,3 +201,7 @@ def _coloured(text: str) -> str:
     if "NO_COLOR" in os.environ or not sys.stderr.isatty():
         return text
     return text.replace("error[", "\033[1;31merror\033[0m[").replace("warning[", "\033[1;33mwarning\033[0m[")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from ..costmodel.embedded import embed
 from ..ir.agent import graph_of
-from ..ir.context import make_context
 from ..ir.diagnostics import Diagnostic, InputError, Label
 from ..ir.read.fleet import FleetFile
 from ..ir.read.graph import GraphFile
-from ..passes import PIPELINE, available_passes
+from ..passes import run_pipeline
 from .candidates.setting import Setting
 from .placement.problem import PlacementProblem
 from .placement.result import PlacementResult
@@ -49,10 +48,7 @@ def pose(graph: GraphFile, fleet: FleetFile, base_dir: Path, objective: str | No
     through them.
     """
     resolved = resolve_files(graph, fleet, base_dir)
-    context = make_context()
-    passes = available_passes()
-    for name, _ in PIPELINE:
-        passes[name]()().apply(context, graph.module)
+    run_pipeline(graph.module)
     lowered = graph_of(graph.module)
     setting = Setting(lowered, fleet.spec, resolved.devices, resolved.llms)
     try:

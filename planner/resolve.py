@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import DictionaryAttr, FloatAttr
 from ..costmodel.hardware import Device, Unresolved, find_device, resolve
 from ..costmodel.models import LLM, find_model, load_models, read_hf_config
 from ..costmodel.networks import Network
+from ..costmodel.tco import money
 from ..costmodel.work import Work, network_work
 from ..ir.agent import GraphOp, LLMCallOp, ModelCallOp, NodeOp
 from ..ir.diagnostics import Diagnostics, InputError, did_you_mean
@@ -49,6 +50,11 @@ class Asked:
     base_dir: Path
     """folder that paths in the graph are relative to"""
 
+    @property
+    def is_sized(self) -> bool:
+        """Whether there is a rate, so that devices are counted and paid for."""
+        return "rate" in self.graph.workload.data
+
     def profiled(self, op: NodeOp) -> frozenset[str]:
         """Devices that the node's own profile or the graph's speaks of."""
         profiles = [owner.attributes.get("profile") for owner in (op, self.graph)]
@@ -82,10 +88,14 @@ def _devices(asked: Asked, nodes: list[NodeOp], faults: Diagnostics) -> Iterator
         if spec.kind == "api" or (spec.name in profiled and _is_bare(spec)):
             continue
         found = resolve(spec, asked.fleet.links, find_device)
-        if isinstance(found, Device):
-            yield spec.name, found
-        else:
+        if isinstance(found, Unresolved):
             _report(found, asked.fleet_places, faults)
+            continue
+        if asked.is_sized and spec.max_count != spec.owned and money(spec.price, found) is None:
+            message = f"`{spec.name}` has no price, and the catalogue knows none for it"
+            help = "give one: `price: {rent: 1.50 USD/h}` or `price: {capex: 9000 USD}`"
+            faults.error("price", message, asked.fleet_places.key(("devices", spec.name)), help=help)
+        yield spec.name, found
 
 
 def _is_bare(spec: DeviceSpec) -> bool:
