@@ -1,0 +1,184 @@
+"""
+Networks that run here: the emitted JAX source, executed as it stands, as one callable.
+
+    program = build_program(read_onnx("densenet.onnx"), "densenet")
+    (scores,) = program(image)             # or program(**{"data_0": image})
+    program.save(Path("out"))              # out/jax/densenet/densenet.py, run.py, densenet.npz
+    program = load_program(Path("out/jax/densenet"))
+"""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ...ir import nn
+from ...ir.diagnostics import Diagnostic, InputError, did_you_mean
+from ..writer import MARKER
+from .emit import JaxSource, emit_jax
+
+FOLDER = "jax"
+"""Where networks stand in an output folder: `jax/<network>/`."""
+
+
+@dataclass(frozen=True)
+class JaxProgram:
+    """One network, ready to run on the device that JAX prefers on this machine."""
+
+    source: JaxSource
+    inputs: Mapping[str, tuple[tuple[int, ...], str]]
+    """shape and dtype by the graph's name, in graph order"""
+    outputs: tuple[str, ...]
+    """the graph's names, in graph order"""
+    _call: Callable[..., Any]
+    _variables: tuple[str, ...]
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """The emitted text by file name."""
+        return self.source.sources
+
+    @property
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """The weights under the keys that the source uses."""
+        return self.source.weights
+
+    @property
+    def trace(self) -> list[tuple[str, str]]:
+        """(piece, what executes it here): `("densenet.run", "jax on cpu")`."""
+        import jax
+
+        return [(f"{self.source.name}.run", f"jax on {jax.default_backend()}")]
+
+    def __call__(self, *args: Any, **named: Any) -> tuple[np.ndarray, ...]:
+        """
+        The outputs in graph order for inputs in graph order, by the graph's names or by those of the source.
+
+        Raises `InputError` for inputs that are missing, unknown, given twice, or of another shape or kind.
+        """
+        given = self._bind(args, named)
+        values = [_as_declared(given[name], name, *self.inputs[name]) for name in self.inputs]
+        try:
+            result = self._call(*values)
+        except (TypeError, ValueError, KeyError) as error:  # a loaded source that was edited, or lost weights
+            raise _broken(f"`{self.source.name}` fails: {error}") from error
+        return tuple(np.asarray(value) for value in (result if isinstance(result, tuple) else (result,)))
+
+    def _bind(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
+        names = list(self.inputs)
+        if len(args) > len(names):
+            raise _wrong(f"`{self.source.name}` takes {len(names)} inputs, not {len(args)}")
+        given = dict(zip(names, args, strict=False))
+        aliases = dict(zip(self._variables, names, strict=True))
+        for key, value in named.items():
+            name = key if key in self.inputs else aliases.get(key)
+            if name is None:
+                raise _wrong(f"`{self.source.name}` has no input `{key}`", did_you_mean(key, names))
+            if name in given:
+                raise _wrong(f"input `{name}` is given twice")
+            given[name] = value
+        missing = [f"`{name}`" for name in names if name not in given]
+        if missing:
+            raise _wrong(f"`{self.source.name}` needs its input {', '.join(missing)}")
+        return given
+
+    def save(self, folder: Path | str) -> Path:
+        """
+        Add `jax/<name>/` with sources and weights to `folder`, and return that place.
+
+        `folder` is made if need be. Raises `InputError` for one that holds files and was not written by us.
+        """
+        folder = Path(folder)
+        marker = folder / MARKER
+        if folder.exists() and not marker.is_file() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(
+                [Diagnostic("output", f"`{folder}` was not written by Dovetail", help="name a new folder")]
+            )
+        place = folder / FOLDER / self.source.name
+        place.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+        for name, content in self.source.contents().items():
+            (place / name).write_bytes(content)
+        return place
+
+
+def build_program(network: nn.NnModule, name: str = "network") -> JaxProgram:
+    """The program for `network`; raises `InputError` where JAX code cannot be emitted for it."""
+    source = emit_jax(network, name)
+    return _program(source, f"<emitted {source.name}.py>")
+
+
+def load_program(folder: Path | str) -> JaxProgram:
+    """
+    The program that `save` wrote to `folder`, which holds one `<name>.py` beside `<name>.npz`.
+
+    The file is executed: load only what you trust. Raises `InputError` where there is no such pair, or where one of
+    the two cannot be read, is a link out of the folder, or fails.
+    """
+    folder = Path(folder).resolve()
+    found = [path for path in sorted(folder.glob("*.npz")) if path.with_suffix(".py").is_file()]
+    if len(found) != 1:
+        raise _broken(f"`{folder}` holds {len(found)} networks, not one `NAME.py` beside `NAME.npz`")
+    code = found[0].with_suffix(".py")
+    if any(path.resolve().parent != folder for path in (code, found[0])):
+        raise _broken(f"`{code}` or its weights are links out of their folder")
+    try:
+        with np.load(found[0], allow_pickle=False) as file:
+            weights = {name: file[name] for name in file.files}
+        sources = {path.name: path.read_text(encoding="utf-8") for path in (code, folder / "run.py") if path.is_file()}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise _broken(f"`{code}` and its weights cannot be read: {error}") from None
+    return _program(JaxSource(code.stem, sources, weights), str(code))
+
+
+def _program(source: JaxSource, filename: str) -> JaxProgram:
+    import jax
+    import jax.numpy as jnp
+
+    module = _execute(source.sources[f"{source.name}.py"], source.name, filename)
+    try:
+        network, inputs, outputs = getattr(module, source.name), module.INPUTS, module.OUTPUTS
+    except AttributeError as error:
+        raise _broken(f"`{filename}` is no emitted network: {error}") from None
+    weights = {key: jnp.asarray(value) for key, value in source.weights.items()}
+    jitted = jax.jit(network)
+    variables = tuple(inspect.signature(network).parameters)[1:]
+    return JaxProgram(source, inputs, outputs, lambda *values: jitted(weights, *values), variables)
+
+
+def _execute(text: str, name: str, filename: str) -> Any:
+    """The module that `text` defines; nothing is left in `sys.modules`, and no bytecode beside the file."""
+    module = ModuleType(name)
+    module.__file__ = filename
+    # Lets errors inside the network quote their line, also where there is no file.
+    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+    try:
+        exec(compile(text, filename, "exec"), module.__dict__)
+    except Exception as error:
+        raise _broken(f"`{filename}` does not run: {error}") from error
+    return module
+
+
+def _as_declared(value: Any, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    array = np.asarray(value)
+    if array.shape != shape:
+        raise _wrong(f"input `{name}` has the shape {array.shape}, the network takes {shape}")
+    if not np.can_cast(array.dtype, dtype, casting="same_kind"):
+        raise _wrong(f"input `{name}` holds {array.dtype}, the network takes {dtype}")
+    return array.astype(dtype, copy=False)
+
+
+def _wrong(message: str, help: str | None = None) -> InputError:
+    return InputError([Diagnostic("program-input", message, help=help)])
+
+
+def _broken(message: str) -> InputError:
+    return InputError([Diagnostic("program", message)])

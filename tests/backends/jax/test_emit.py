@@ -1,0 +1,78 @@
+"""The text of emitted JAX source: readable, formatted, and safe whatever the graph's names are."""
+
+from __future__ import annotations
+
+import ast
+import io
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dovetail.backends.jax.emit import emit_jax
+from dovetail.ir import nn
+from dovetail.ir.diagnostics import InputError
+from dovetail.ir.read.onnx import read_onnx
+from xdsl.dialects.builtin import TensorType, f64
+
+
+def test_source_of_a_small_network(small_onnx, golden):
+    source = emit_jax(read_onnx(small_onnx), "small")
+    golden("jax/small.py", source.sources["small.py"])
+    golden("jax/run.py", source.sources["run.py"])
+
+
+def test_source_is_formatted(small_onnx, tmp_path):
+    for name, text in emit_jax(read_onnx(small_onnx), "small").sources.items():
+        (tmp_path / name).write_text(text)
+    ruff = [str(Path(sys.executable).parent / "ruff"), "format", "--isolated", "--diff", str(tmp_path)]
+    if not Path(ruff[0]).exists():
+        pytest.skip("ruff is not installed")
+    done = subprocess.run(ruff, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_weights_need_no_pickle_and_equal_networks_give_equal_bytes(small_onnx):
+    first, second = (emit_jax(read_onnx(small_onnx), "small").contents()["small.npz"] for _ in range(2))
+    assert first == second
+    with np.load(io.BytesIO(first), allow_pickle=False) as file:
+        assert set(file.files) == {"conv/w", "conv/b", "bn", "fc/w"}
+        assert file["bn"].shape == (4, 8)  # scale, bias, mean, variance
+
+
+@pytest.mark.parametrize("name", ["run", "jax", "numpy", "json", "conv2d", "load_weights", "w", "class", "3d net", ""])
+def test_no_network_name_hides_a_module_or_a_layer(small_onnx, name):
+    source = emit_jax(read_onnx(small_onnx), name)
+    assert source.name.isidentifier()
+    assert source.name != name
+    assert set(source.sources) == {f"{source.name}.py", "run.py"}
+
+
+def test_hostile_names_stay_inside_their_strings(make_network):
+    network = make_network(lambda add, x: add(nn.ReluOp, x), [(2,)])
+    bad = 'a"\n];import os;\\'
+    source = emit_jax(replace(network, input_names=(bad,), output_names=(bad,)), 'n"\nimport os')
+    tree = ast.parse(source.sources[f"{source.name}.py"])
+    tables = {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)}
+    assert list(tables["INPUTS"]) == [bad]
+    assert tables["OUTPUTS"] == (bad,)
+    imported = [a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names]
+    assert "os" not in imported
+
+
+def test_element_types_without_code_are_refused(make_network):
+    def build(add, x):
+        return add(nn.FillOp, type=TensorType(f64, [2]), value=1.0)
+
+    with pytest.raises(InputError, match="f64"):
+        emit_jax(make_network(build, [(2,)]), "wide")
+
+
+def test_a_weight_without_values_is_named(make_network):
+    def build(add, x):
+        return add(nn.AddOp, x, add(nn.WeightOp, type=nn.tensor_type(x), weight="lost"))
+
+    with pytest.raises(InputError, match="weight `lost` has no values"):
+        emit_jax(make_network(build, [(2,)]), "net")

@@ -1,0 +1,54 @@
+"""Run the network and print what comes out: python run.py [--requests N] [--inputs X.npz]"""
+
+import argparse
+import time
+
+import jax
+import numpy as np
+from small import INPUTS, OUTPUTS, load_weights, small
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=1, help="how often to run it")
+    parser.add_argument("--inputs", help="an .npz with the inputs; random if not given")
+    parser.add_argument("--outputs", help="an .npz to write the outputs to")
+    arguments = parser.parse_args()
+
+    inputs = read_inputs(arguments.inputs) if arguments.inputs else random_inputs()
+    weights, function = load_weights(), jax.jit(small)
+    began = time.perf_counter()
+    outputs = jax.block_until_ready(function(weights, *inputs.values()))
+    print(f"first request (compiles): {time.perf_counter() - began:.3f} s")
+
+    began = time.perf_counter()
+    for _ in range(arguments.requests):
+        outputs = jax.block_until_ready(function(weights, *inputs.values()))
+    seconds = (time.perf_counter() - began) / arguments.requests
+    print(f"each of {arguments.requests} more: {seconds:.6f} s")
+
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    named = {
+        name: np.asarray(value) for name, value in zip(OUTPUTS, outputs, strict=True)
+    }
+    for name, value in named.items():
+        print(f"{name}: {value.shape} {value.dtype}")
+    if arguments.outputs:
+        np.savez(arguments.outputs, **named)
+
+
+def read_inputs(path: str) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in INPUTS}
+
+
+def random_inputs() -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(0)
+    return {
+        name: generator.standard_normal(shape).astype(dtype)
+        for name, (shape, dtype) in INPUTS.items()
+    }
+
+
+if __name__ == "__main__":
+    main()
