@@ -169,10 +169,11 @@ def _without_end(names: list[str], edges: list[FlowEdge]) -> Iterator[FlowFault]
     for edge in edges:
         backwards.setdefault(edge.target, []).append(edge.source)
     ending = _closure([name for name in names if name not in leaving], backwards)
-    for name in names:
-        if name not in ending:
-            message = f"a request that reaches the node `{name}` never ends: no path leads to a node without out-edges"
-            yield FlowFault("C5", message, node=name, help="add an edge that leaves the cycle")
+    endless = [name for name in names if name not in ending]
+    if endless:
+        which = ", ".join(f"`{name}`" for name in endless[:4]) + (" and more" if len(endless) > 4 else "")
+        message = f"a request never ends: no path leads from {which} to a node without out-edges"
+        yield FlowFault("C5", message, node=endless[0], help="add an edge that leaves the cycle")
 
 
 def _by_source(edges: Iterable[FlowEdge]) -> dict[str, list[FlowEdge]]:

@@ -35,9 +35,9 @@ class Reading:
         span = self.sources.key(path) if key else self.sources.value(path)
         self.faults.error(id, message, span, label, help)
 
-    def later(self, path: DocumentPath, what: str, help: str | None = None) -> None:
+    def later(self, path: DocumentPath, what: str, help: str | None = None, *, key: bool = False) -> None:
         """Note that `what`, written at `path`, is known but not planned for yet."""
-        self.fault(path, "unsupported", f"{what} is not supported yet", help, key=path in self.sources.keys)
+        self.fault(path, "unsupported", f"{what} is not supported yet", help, key=key)
 
 
 def name_of(path: DocumentPath) -> str:
@@ -288,16 +288,18 @@ class Record:
             to.fault(path, "type", f"{name_of(path)} must be a mapping (with {known}), not {shown(value)}")
             return None
         result: dict[str, Any] = {}
+        suggested = ""
         for key, item in value.items():
             rule, here = self.keys.get(key), (*path, key)
             if rule is None:
                 near = did_you_mean(key, self.keys)
+                suggested += near or ""
                 help = near or f"known keys are {', '.join(self.keys)}"
                 to.fault(here, "unknown-key", f"{name_of(path)} has no key {shown(key)}", help, key=True)
             elif (right := rule.type.read(item, here, to)) is not None:
                 result[key] = right
         for key, rule in self.keys.items():
-            if rule.required and key not in value:
+            if rule.required and key not in value and f"`{key}`" not in suggested:
                 to.fault(path, "missing-key", f"{name_of(path)} needs `{key}`: {rule.doc}", key=True)
         return result
 
@@ -336,7 +338,7 @@ class Later:
     help: str | None = None
 
     def read(self, value: Any, path: DocumentPath, to: Reading) -> None:
-        to.later(path, f"{name_of(path)} ({self.what})", self.help)
+        to.later(path, f"{name_of(path)} ({self.what})", self.help, key=True)
 
     def schema(self) -> dict[str, Any]:
         return {"description": "not supported yet"}

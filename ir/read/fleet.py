@@ -166,7 +166,9 @@ def _check_links(written: Any, plain: Mapping[str, Any], to: Reading) -> None:
                 help = did_you_mean(end, plain["devices"]) or f"the devices are {', '.join(plain['devices'])}"
                 to.fault((*path, *at), "unknown-device", f"`links[{number}]` names `{end}`, which is no device", help)
         names = [end for _, end in ends]
-        if "between" in link and len(names) == 2 and len(set(names)) == 1:
+        if "between" in link and len(names) != 2:
+            continue
+        if "between" in link and names[0] == names[1]:
             message = f"`links[{number}]` joins `{names[0]}` with itself"
             to.fault((*path, "between"), "link", message, f"write `within: {names[0]}` for the link inside a chassis")
         elif names and frozenset(names) in seen:

@@ -76,7 +76,10 @@ def parse_graph(document: Mapping[str, Any], name: str = "<graph>", base: Path |
 
 def path_of_graph(path: Path) -> Path:
     """The file that `path` means: a folder stands for the graph.yaml in it."""
-    return path / FILE_NAME if path.is_dir() else path
+    try:
+        return path / FILE_NAME if path.is_dir() else path
+    except OSError:  # no file can have that name: reading it says so
+        return path
 
 
 def graph_document(path: Path) -> Document:

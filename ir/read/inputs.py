@@ -8,10 +8,11 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, InputError
 from ..source import Path as DocumentPath
+from ..units import shorten
 from .fields import name_of
 from .fleet import FleetDraft, FleetFile, draft_fleet
 from .graph import GraphDraft, GraphFile, draft_graph, graph_document, path_of_graph
-from .rules import known
+from .rules import RELATIVE, is_there, known
 from .yaml import read_yaml
 
 
@@ -22,15 +23,22 @@ def read_inputs(graph: Path, fleet: Path | None = None) -> tuple[GraphFile, Flee
     """
     faults: list[Diagnostic] = []
     graph_draft = _draft_graph(graph, faults)
+    if graph_draft and fleet:
+        graph_draft.fleet = fleet
     fleet_draft = _draft_fleet(graph_draft, fleet, faults)
     if graph_draft and fleet_draft and fleet_draft.devices:
         _check_devices(graph_draft, fleet_draft)
     for draft in (graph_draft, fleet_draft):
         if draft:
-            faults.extend(draft.to.faults.errors)
+            faults.extend(sorted(draft.to.faults.errors, key=_place))
     if faults or graph_draft is None or fleet_draft is None:
         raise InputError(faults)
     return graph_draft.finish(), fleet_draft.finish()
+
+
+def _place(fault: Diagnostic) -> tuple[int, int]:
+    """Line and column, so that faults come in the order of the file."""
+    return min(((label.span.line, label.span.col) for label in fault.labels), default=(0, 0))
 
 
 def _draft_graph(path: Path, faults: list[Diagnostic]) -> GraphDraft | None:
@@ -55,9 +63,8 @@ def _draft_fleet(graph: GraphDraft | None, path: Path | None, faults: list[Diagn
                 help = "name one with `--fleet fleet.yaml`, or write `fleet: fleet.yaml` in the graph"
                 faults.append(Diagnostic("no-fleet", message, (), help))
             return None
-        if not path.exists():
-            message = f"there is no file `{path}`"
-            graph.to.fault(("fleet",), "no-file", message, "a path is relative to the file that names it")
+        if not is_there(path):
+            graph.to.fault(("fleet",), "no-file", f"there is no file `{shorten(str(path), 200)}`", RELATIVE)
             return None
     try:
         return draft_fleet(read_yaml(path))

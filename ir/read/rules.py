@@ -10,9 +10,11 @@ from ..diagnostics import did_you_mean
 from ..distribution import Distribution
 from ..flow import FlowEdge, check_flow
 from ..source import Path as DocumentPath
-from .fields import Reading, shown
+from ..units import shorten
+from .fields import Reading, name_of, shown
 
 VERSION = 1
+RELATIVE = "a path is relative to the file that names it"
 _FLOW_IDS = {"C1": "edge", "C2": "probability", "C3": "cycle", "C4": "unreachable", "C5": "no-end"}
 _LLM_PARTS, _OTHER_PARTS = ("prefill", "decode"), ("run",)
 
@@ -107,13 +109,17 @@ def _file(path: DocumentPath, name: str, to: Reading) -> str:
     if to.base is None:
         return name
     file = to.base / name
+    if not is_there(file):
+        to.fault(path, "no-file", f"there is no file `{shorten(str(file), 200)}`", RELATIVE)
+    return str(file)
+
+
+def is_there(file: Path) -> bool:
+    """Whether `file` is one; no where nothing can have that name."""
     try:
-        is_there = file.is_file()
+        return file.is_file()
     except (OSError, ValueError):
-        is_there = False
-    if not is_there:
-        to.fault(path, "no-file", f"there is no file `{file}`", "a path is relative to the file that names it")
-    return str(Path(file))
+        return False
 
 
 def _check_place(name: str, place: Mapping[str, Any], nodes: Mapping[str, Any], to: Reading) -> None:
@@ -123,9 +129,9 @@ def _check_place(name: str, place: Mapping[str, Any], nodes: Mapping[str, Any], 
         if other is None:
             continue
         if other == name:
-            to.fault((*path, relation), "place", f"`{name}` is placed `{relation}` itself")
+            to.fault((*path, relation), "place", f"{name_of((*path, relation))} names the node itself")
         elif other not in nodes:
-            message = f"`{name}` is placed `{relation}` `{other}`, which is no node"
+            message = f"{name_of((*path, relation))} names `{other}`, which is no node"
             to.fault((*path, relation), "unknown-node", message, known(other, "nodes", nodes))
     if "with" in place and place["with"] == place.get("apart"):
         message = f"`{name}` is placed both with and apart from `{place['with']}`"

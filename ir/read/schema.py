@@ -353,7 +353,7 @@ FLEET = Record(
 )
 GRAPH = Record(
     {
-        "version": Key(Number(integer=True), "version of this format: 1", required=True),
+        "version": Key(Number(integer=True), "the version of this format, which is 1", required=True),
         "name": Key(_NODE, "name of the workflow"),
         "nodes": Key(MapOf(_NODES, NODE_NAME, NODE_NAME_FORM), "the steps of the workflow", required=True),
         "edges": Key(ListOf(Edge(_EDGE)), "what follows what"),

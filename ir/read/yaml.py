@@ -218,11 +218,15 @@ def _record(node: _Node, path: DocumentPath, sources: SourceMap) -> Any:
 
 
 def _syntax_error(fault: yaml.MarkedYAMLError, source: SourceFile) -> InputError:
-    mark = fault.problem_mark or fault.context_mark
+    mark, start = fault.problem_mark or fault.context_mark, fault.context_mark
     span = Span(source, mark.line + 1, mark.column + 1) if mark else _start(source)
-    message = f"this is not YAML: {fault.problem or fault.context}"
-    help = "indent with spaces" if "\\t" in message or "\t" in source.line(span.line) else None
-    return _error("syntax", message, span, help)
+    if source.line(span.line)[span.col - 1 : span.col] == "\t":
+        return _error("syntax", "this is not YAML: a tab stands where spaces must be", span, "indent with spaces")
+    labels = [Label(span)]
+    if start and fault.context and "flow" in fault.context:
+        opened = Span(source, start.line + 1, start.column + 1)
+        labels.append(Label(opened, "opened here", primary=False))
+    return InputError([Diagnostic("syntax", f"this is not YAML: {fault.problem or fault.context}", tuple(labels))])
 
 
 def _start(source: SourceFile) -> Span:
