@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from dovetail.costmodel.cost import Cost
 from dovetail.costmodel.hardware import find_device
 from dovetail.costmodel.roofline import compute_dtype, efficiency, time_s
+from hypothesis import given
+from hypothesis import strategies as st
 
 H100, A100 = find_device("h100"), find_device("a100-sxm")
 assert H100 is not None
