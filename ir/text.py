@@ -54,8 +54,14 @@ def parse_module(text: str, name: str, allow_unregistered: bool = False) -> Modu
     except ParseError as error:
         line, col = parser.place(error.span.start)
         span = Span(source, line, col, max(1, error.span.end - error.span.start))
-        message = error.msg.strip().splitlines()[0] if error.msg.strip() else "the text does not parse"
-        raise InputError([Diagnostic("parse", message, (Label(span),))]) from error
+        raise InputError([Diagnostic("parse", _message(error), (Label(span),))]) from error
+
+
+def _message(error: ParseError) -> str:
+    message = error.msg.strip().partition("\n")[0]
+    if message.startswith("Could not parse entire input"):
+        return "an op is expected here"
+    return message or "the text does not parse"
 
 
 def print_module(module: ModuleOp, generic: bool = False, locations: bool = False) -> str:

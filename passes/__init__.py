@@ -87,9 +87,10 @@ def run_passes(module: ModuleOp, passes: Sequence[ModulePass]) -> None:
     from ..ir.context import make_context
     from ..ir.verify import last_line, verify_module
 
+    context = make_context()
     for each in passes:
         try:
-            each.apply(make_context(), module)
+            each.apply(context, module)
         except (DiagnosticException, VerifyException) as error:
             raise InputError([Diagnostic("pass", f"`{each.name}`: {last_line(error)}")]) from error
         verify_module(module, f"the module after `{each.name}`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -42,7 +43,8 @@ class ApplyPlanPass(ModulePass):
 def apply_plan(module: ModuleOp, plan: Mapping[str, Any]) -> None:
     """Add `pools`, `placements` and `transfers` of `plan`, in the form of plan.json, to the module's `plan.plan`.
 
-    InputError where the module has no pieces yet or the plan lacks a field.
+    InputError where the module has no pieces yet, or where the plan lacks a field, has one of the wrong kind or
+    places nothing.
     """
     target = plan_of(module)
     if target is None:
@@ -51,8 +53,12 @@ def apply_plan(module: ModuleOp, plan: Mapping[str, Any]) -> None:
         ops: list[Operation] = [_pool(pool) for pool in plan["pools"]]
         ops += [_place(place) for place in plan["placements"]]
         ops += [_transfer(transfer) for transfer in plan["transfers"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise InputError([Diagnostic("plan", f"the plan lacks the field {error}")]) from error
+    except (TypeError, ValueError) as error:
         raise InputError([Diagnostic("plan", f"the plan is not of the form of plan.json: {error}")]) from error
+    if not plan["placements"]:
+        raise InputError([Diagnostic("plan", f"the plan places nothing; its status is `{plan.get('status')}`")])
     for op in ops:
         op.location = target.location
     target.body.block.add_ops(ops)
@@ -60,41 +66,55 @@ def apply_plan(module: ModuleOp, plan: Mapping[str, Any]) -> None:
 
 def _pool(pool: Mapping[str, Any]) -> PoolOp:
     attributes: dict[str, Attribute] = {
-        "sym_name": StringAttr(pool["id"]),
-        "device": StringAttr(pool["device"]),
-        "replicas": _integer(pool["replicas"]),
+        "sym_name": StringAttr(_text(pool, "id")),
+        "device": StringAttr(_text(pool, "device")),
+        "replicas": _integer(pool, "replicas"),
     }
-    attributes |= {key: _integer(pool["parallel"][key]) for key in DEGREES if key in pool.get("parallel", {})}
-    if pool.get("max_batch"):
-        attributes["max_batch"] = _integer(pool["max_batch"])
+    attributes |= {degree: _integer(pool["parallel"], degree) for degree in DEGREES}
+    attributes["max_batch"] = _integer(pool, "max_batch")
     return PoolOp(attributes=attributes)
 
 
 def _place(place: Mapping[str, Any]) -> PlaceOp:
-    attributes: dict[str, Attribute] = {
-        "piece": SymbolRefAttr(place["piece"]),
-        "pool": SymbolRefAttr(place["pool"]),
-        "share": _float(place["share"]),
-    }
-    if place.get("latency_s") is not None:
-        attributes["latency_s"] = _float(place["latency_s"])
-    return PlaceOp(attributes=attributes)
+    if place["when"] is not None:
+        raise ValueError(f"a placement that depends on `when` ({place['when']}) is not supported yet")
+    return PlaceOp(
+        attributes={
+            "piece": SymbolRefAttr(_text(place, "piece")),
+            "pool": SymbolRefAttr(_text(place, "pool")),
+            "share": _float(place, "share"),
+            "latency_s": _float(place, "latency_s"),
+        }
+    )
 
 
 def _transfer(transfer: Mapping[str, Any]) -> TransferOp:
     return TransferOp(
         attributes={
-            "from": SymbolRefAttr(transfer["from"]),
-            "to": SymbolRefAttr(transfer["to"]),
-            "bytes": _float(transfer["bytes"]),
-            "latency_s": _float(transfer["latency_s"]),
+            "from": SymbolRefAttr(_text(transfer, "from")),
+            "to": SymbolRefAttr(_text(transfer, "to")),
+            "bytes": _float(transfer, "bytes"),
+            "latency_s": _float(transfer, "latency_s"),
         }
     )
 
 
-def _integer(value: int) -> IntegerAttr:
-    return IntegerAttr(int(value), i64)
+def _text(fields: Mapping[str, Any], key: str) -> str:
+    value = fields[key]
+    if not isinstance(value, str):
+        raise TypeError(f"`{key}` is {value!r}, not a name")
+    return value
 
 
-def _float(value: float) -> FloatAttr:
+def _integer(fields: Mapping[str, Any], key: str) -> IntegerAttr:
+    value = fields[key]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"`{key}` is {value!r}, not a whole number")
+    return IntegerAttr(value, i64)
+
+
+def _float(fields: Mapping[str, Any], key: str) -> FloatAttr:
+    value = fields[key]
+    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
+        raise TypeError(f"`{key}` is {value!r}, not a number")
     return FloatAttr(float(value), f64)

@@ -64,7 +64,7 @@ class LowerLLMCall(RewritePattern):
             each.location = op.location
         for edge in graph.edges:
             _retarget(edge, name)
-        rewriter.replace_matched_op(new, [])
+        rewriter.replace(op, new, [])
 
 
 @dataclass(frozen=True)
