@@ -1,20 +1,24 @@
 # Two commands matter: `make demo` and `make test`. Each sets up what is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.installed
-export DOVETAIL_DATA ?= $(wildcard $(abspath ../shared/data))
-export DOVETAIL_SCHEMAS ?= $(wildcard $(abspath ../shared/schemas))
+# The demo needs the package alone; the tests need the extras and the tools of development too.
+PLAIN := .venv/.installed
+STAMP := .venv/.installed-dev
+INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .PHONY: demo test test-slow test-gpu check bench clean
 .DEFAULT_GOAL := demo
 
-$(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+$(PLAIN): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(INSTALL) .
 	touch $@
 
-demo: $(STAMP)
+$(STAMP): $(PLAIN)
+	$(INSTALL) '.[dev]'
+	touch $@
+
+demo: $(PLAIN)
 	$(BIN)/plan examples/voice_agent
 
 test: $(STAMP)
