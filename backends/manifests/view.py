@@ -88,7 +88,8 @@ def read_plan(plan: Json) -> PlanView:
     if missing:
         raise InputError([Diagnostic("plan", f"the plan places node `{missing[0]}`, which its graph does not have")])
     used = {p["pool"] for p in placements}
-    pools = (_pool(p, inputs.get("fleet") or {}, catalogue, placements) for p in plan["pools"] if p["id"] in used)
+    sized = (plan.get("cost") or {}).get("usd_per_hour") is not None
+    pools = (_pool(p, sized, inputs, placements) for p in plan["pools"] if p["id"] in used)
     return PlanView(
         app=dns_name(str(graph.get("name") or "workflow")),
         graph=graph,
@@ -110,10 +111,10 @@ def _nodes(nodes: Json, prefix: str = "") -> list[tuple[str, Json]]:
     return found
 
 
-def _pool(pool: Json, fleet: Json, catalogue: Json, placements: tuple[Json, ...]) -> PoolView:
+def _pool(pool: Json, sized: bool, inputs: Json, placements: tuple[Json, ...]) -> PoolView:
     name = pool["device"]
-    written: Json = (fleet.get("devices") or {}).get(name) or {}
-    known = _known(str(written.get("model") or name), catalogue.get("devices") or {})
+    written: Json = ((inputs.get("fleet") or {}).get("devices") or {}).get(name) or {}
+    known = _known(str(written.get("model") or name), (inputs.get("catalogue") or {}).get("devices") or {})
     kind = str(written.get("kind") or (known.kind if known else "device"))
     vendor = known.vendor if known else ""
     model = known.id if known else str(written.get("model") or name)
@@ -126,7 +127,7 @@ def _pool(pool: Json, fleet: Json, catalogue: Json, placements: tuple[Json, ...]
         chassis=int(written.get("chassis") or (known.chassis if known else 1)),
         offer=offer_of(kind, vendor, model, dns_name(name)),
         replicas=int(pool.get("replicas") or 1),
-        sized=bool(pool.get("replicas")),
+        sized=sized,
         devices_per_replica=int(pool.get("devices_per_replica") or 1),
         parallel=pool.get("parallel") or {},
         max_batch=int(pool.get("max_batch") or 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -76,7 +77,7 @@ def make_plan(pools: list[Json], placements: list[Json], graph: Json = GRAPH) ->
     return {
         "format": 1, "dovetail": "0.1.0", "status": "optimal",
         "inputs": {
-            "graph": graph, "fleet": FLEET, "catalogue": CATALOGUE,
+            "graph": deepcopy(graph), "fleet": FLEET, "catalogue": CATALOGUE,
             "sha256": {"graph": "a" * 64, "fleet": "b" * 64, "catalogue": "c" * 64},
         },
         "objective": {"name": "cost", "value": 12.3, "unit": "USD/h", "bound": 12.3, "gap": 0.0},
@@ -88,7 +89,7 @@ def make_plan(pools: list[Json], placements: list[Json], graph: Json = GRAPH) ->
         },
         "energy_j_per_request": 812.0, "gco2_per_request": 0.09, "pools": pools, "placements": placements,
         "transfers": [{"from": "think.prefill", "to": "think.decode", "bytes": 327680000, "latency_s": 0.011}],
-        "fleet": {"h100": {"devices": 4, "usd_per_year": 0.0}},
+        "fleet": {p["device"]: {"devices": p["devices"], "usd_per_year": 9000.0 * p["devices"]} for p in pools},
         "binding": ["slo.tbt[think]", "count[h100]"], "conflict": [], "warnings": ["links that are not listed"],
         "quality": {"measured": 0.1, "fitted": 0.6, "data_sheet": 0.3, "guess": 0.0},
         "solve": {"seconds": 0.21, "pieces": 6, "variables": 220, "solver": "highs"},

@@ -166,7 +166,8 @@ def test_tools_ask_for_mean_use_and_are_limited_at_the_peak(split_plan: Json) ->
 
 def test_plan_without_a_rate_says_that_replicas_are_not_planned(split_plan: Json) -> None:
     for pool in split_plan["pools"]:
-        pool["replicas"] = pool["devices"] = 0
+        pool |= {"replicas": 1, "devices": pool["devices_per_replica"], "utilisation": None}
+    split_plan["cost"] |= {"usd_per_hour": None, "usd_per_year": None}
     deployment = objects(split_plan, "Deployment")["voice-agent-p2"]
     assert deployment["spec"]["replicas"] == 1
     assert "no rate" in deployment["metadata"]["annotations"]["dovetail.dev/replicas"]

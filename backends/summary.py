@@ -1,0 +1,233 @@
+"""What a plan says, as sentences and rows of words: the terminal's text and the report lay out the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..ir.units import parse
+from .wording import COST_PARTS, LATENCY_KINDS, QUALITIES, constraint, data, dollars, number, share, time
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of words under a title; columns named in `numeric` are set to the right."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[str] = frozenset()
+
+
+def is_solved(plan: Json) -> bool:
+    """Whether `plan` places anything; otherwise it only says what was asked and what stands against it."""
+    return plan["status"] in ("optimal", "feasible")
+
+
+def title(plan: Json) -> str:
+    """The workflow's name."""
+    return str(plan["inputs"]["graph"].get("name") or "workflow")
+
+
+def headline(plan: Json) -> str:
+    """One sentence: what the plan costs (or how fast it is), and how far that is proved."""
+    if plan["status"] == "infeasible":
+        return f"{title(plan)}: no plan can meet what is asked"
+    if not is_solved(plan):
+        return f"{title(plan)}: no plan was found in the time given, and none is ruled out"
+    cost, objective = plan["cost"], plan["objective"]
+    price = f"{dollars(cost['usd_per_request'])} USD a request"
+    if cost["usd_per_hour"] is not None:
+        price = f"{dollars(cost['usd_per_hour'])} USD/h ({dollars(cost['usd_per_year'])} USD a year)"
+    if objective["name"] == "latency":
+        price = f"{time(objective['value'])} end to end on average, for {price}"
+    return f"{title(plan)}: {price}, {proof(plan)}"
+
+
+def proof(plan: Json) -> str:
+    """How far the plan is proved to be the best."""
+    objective = plan["objective"]
+    if plan["status"] == "optimal":
+        return "proved optimal"
+    if objective.get("gap") is None or objective.get("bound") is None:
+        return "not proved optimal: time ran out before any bound was found"
+    bound = objective["bound"]
+    least = time(bound) if objective["unit"] == "s" else f"{dollars(bound)} {objective['unit']}"
+    return f"not proved optimal: at most {share(objective['gap'])} better is possible (nothing under {least})"
+
+
+def key_figures(plan: Json) -> list[str]:
+    """The other figures that a reader looks for first, one phrase each."""
+    cost = plan["cost"]
+    found = [f"{dollars(cost['usd_per_1k_requests'])} USD per 1,000 requests"]
+    if cost.get("usd_per_million_output_tokens") is not None:
+        found.append(f"{dollars(cost['usd_per_million_output_tokens'])} USD per million output tokens")
+    if plan.get("energy_j_per_request") is not None:
+        found.append(f"{number(plan['energy_j_per_request'])} J a request")
+    if plan.get("gco2_per_request") is not None:
+        found.append(f"{number(plan['gco2_per_request'])} g CO2 a request")
+    return found
+
+
+def is_sized(plan: Json) -> bool:
+    """Whether the graph gives a rate, so that devices are counted."""
+    return plan["cost"]["usd_per_hour"] is not None
+
+
+def load(plan: Json) -> str:
+    """The load that the plan is made for."""
+    if not is_sized(plan):
+        return "The graph gives no rate of requests, so devices are chosen but not counted."
+    rate = (plan["inputs"]["graph"].get("workload") or {}).get("rate")
+    return f"Made for {rate}." if rate is not None else ""
+
+
+def placements(plan: Json) -> Table:
+    """Where each piece runs."""
+    pools = {pool["id"]: pool for pool in plan["pools"]}
+    apis = {name for name, device in _fleet(plan).items() if device.get("kind") == "api"}
+    rows = []
+    for placement in sorted(plan["placements"], key=lambda placement: _place_in_graph(placement["piece"], plan)):
+        pool = pools[placement["pool"]]
+        hosted = pool["device"] in apis
+        part = placement.get("share", 1.0)
+        piece = placement["piece"] + (f", {share(part)}" if part < 1 else "")
+        piece += f", when {placement['when']}" if placement.get("when") else ""
+        figures = ("", "") if hosted else (str(pool["max_batch"]), _busy(pool))
+        rows.append((piece, _on(pool, hosted, is_sized(plan)), pool["id"], *figures, time(placement["latency_s"])))
+    columns = ("piece", "runs on", "pool", "batch", "busy", "a visit takes")
+    return _without_empty_columns(Table("Where each piece runs", columns, tuple(rows), frozenset(columns[3:])))
+
+
+def _without_empty_columns(table: Table) -> Table:
+    kept = [index for index in range(len(table.columns)) if any(row[index] for row in table.rows)]
+    columns = tuple(table.columns[index] for index in kept)
+    return Table(table.title, columns, tuple(tuple(row[index] for index in kept) for row in table.rows), table.numeric)
+
+
+def _place_in_graph(piece: str, plan: Json) -> tuple[int, bool, str]:
+    """Orders pieces as the graph lists their nodes, and prefill before decode."""
+    node, _, part = piece.rpartition(".")
+    nodes = list(plan["inputs"]["graph"].get("nodes") or {})
+    return (nodes.index(node) if node in nodes else len(nodes)), part == "decode", piece
+
+
+def _fleet(plan: Json) -> Json:
+    return plan["inputs"]["fleet"].get("devices") or {}
+
+
+def _busy(pool: Json) -> str:
+    return "" if pool.get("utilisation") is None else share(pool["utilisation"])
+
+
+def _on(pool: Json, hosted: bool, sized: bool) -> str:
+    """`4 x h100, 2 replicas of 2 (tp 2)`."""
+    if hosted:
+        return f"{pool['device']}, a hosted API"
+    each = pool["devices_per_replica"]
+    degrees = ", ".join(f"{key} {n}" for key, n in pool["parallel"].items() if n > 1)
+    split = f" ({degrees})" if degrees else ""
+    if not sized:
+        return f"{each} x {pool['device']} a replica{split}" if each > 1 else pool["device"]
+    whole = f"{pool['devices']} x {pool['device']}"
+    return f"{whole}, {pool['replicas']} replicas of {each}{split}" if each > 1 else whole
+
+
+def devices(plan: Json) -> Table:
+    """What is taken of the fleet, and what that costs."""
+    rows = []
+    for name, entry in plan["fleet"].items():
+        yearly = entry.get("usd_per_year")
+        rows.append((name, str(entry["devices"]), "" if yearly is None else dollars(yearly)))
+    rows = rows if is_sized(plan) else []
+    return Table("Devices taken", ("device", "count", "USD a year"), tuple(rows), frozenset(("count", "USD a year")))
+
+
+def latencies(plan: Json) -> Table:
+    """Every latency of the plan, beside its bound where there is one."""
+    found, slo = plan["latency_s"], plan["inputs"]["graph"].get("slo") or {}
+    rows = []
+    for kind in ("end_to_end", "first_output"):
+        spread, bounded = found.get(kind) or {}, _statistic(slo)
+        limit = slo.get(kind)
+        if limit is not None and bounded not in spread:
+            rows.append((f"{LATENCY_KINDS[kind]}, {bounded}", "", time(_seconds(limit)), "kept"))
+        for statistic, value_s in spread.items():
+            name = f"{LATENCY_KINDS[kind]}, {statistic}"
+            rows.append(_against(name, value_s, limit if statistic == bounded else None))
+    nodes = plan["inputs"]["graph"].get("nodes") or {}
+    for kind in ("ttft", "tbt"):
+        for node, value_s in (found.get(kind) or {}).items():
+            own = (nodes.get(node) or {}).get("slo") or {}
+            limit = own.get(kind, slo.get(kind))
+            rows.append(_against(f"{LATENCY_KINDS[kind]}, {node}", value_s, limit))
+    columns = ("measure", "plan", "bound", "to spare")
+    return Table("Latency", columns, tuple(rows), frozenset(columns[1:]))
+
+
+def _statistic(slo: Json) -> str:
+    """What a bound on requests holds for: `p95`, or `mean` where no percentile is given."""
+    return "mean" if slo.get("percentile") is None else f"p{slo['percentile']:g}"
+
+
+def _against(name: str, value_s: float, limit: object) -> tuple[str, str, str, str]:
+    if limit is None:
+        return name, time(value_s), "", ""
+    limit_s = _seconds(limit)
+    spare = share(max(0.0, 1 - value_s / limit_s)) if value_s <= limit_s * (1 + 1e-6) else "missed"
+    return name, time(value_s), time(limit_s), spare
+
+
+def _seconds(written: object) -> float:
+    return parse(written, "time")
+
+
+def transfers(plan: Json) -> Table:
+    """What moves between pools."""
+    rows = [(t["from"], t["to"], data(t["bytes"]), time(t["latency_s"])) for t in plan["transfers"]]
+    columns = ("from", "to", "data", "each takes")
+    return Table("Data moved between pools", columns, tuple(rows), frozenset(columns[2:]))
+
+
+def cost_parts(plan: Json) -> list[tuple[str, float, float]]:
+    """(part in words, USD an hour or a request, share of the whole) of every part that is not 0, as plan.json lists."""
+    parts = {name: usd for name, usd in plan["cost"]["parts"].items() if usd}
+    total = sum(parts.values())
+    return [(COST_PARTS[name], usd, usd / total) for name, usd in parts.items()]
+
+
+def cost_unit(plan: Json) -> str:
+    """What the parts of the cost are in."""
+    return "USD/h" if is_sized(plan) else "USD a request"
+
+
+def costs(plan: Json) -> Table:
+    """The parts of the cost."""
+    unit = cost_unit(plan)
+    rows = tuple((name, dollars(usd), share(part)) for name, usd, part in cost_parts(plan))
+    return Table("Cost", ("part", unit, "share"), rows, frozenset((unit, "share")))
+
+
+def binding(plan: Json) -> list[str]:
+    """What keeps a better plan from being possible, one phrase each."""
+    return [constraint(name) for name in plan.get("binding") or ()]
+
+
+def conflict(plan: Json) -> list[str]:
+    """What cannot hold together, one phrase each."""
+    return [constraint(name) for name in plan.get("conflict") or ()]
+
+
+def quality(plan: Json) -> str:
+    """How well the numbers behind the cost are known."""
+    shares = plan.get("quality") or {}
+    known = [f"{share(shares[mark])} {words}" for mark, words in QUALITIES.items() if shares.get(mark)]
+    return f"How well the numbers are known, by share of the cost: {_listed(known)}." if known else ""
+
+
+def _listed(phrases: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join([", ".join(phrases[:-1]), phrases[-1]] if len(phrases) > 1 else phrases)

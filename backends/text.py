@@ -1,0 +1,80 @@
+"""The plan in plain words, for the terminal."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable
+
+from . import summary
+from .summary import Json, Table
+
+WIDTH = 100
+"""Lines of prose are no longer than this; tables are as wide as what they hold."""
+_BAR_CHARACTERS = 30
+
+
+def plan_text(plan: Json) -> str:
+    """
+    `plan`, the document of plan.json, in words: its cost, where each piece runs, latency, what binds, warnings.
+
+    The first line alone says what the plan costs and how far that is proved. Ends with a newline.
+    """
+    if not summary.is_solved(plan):
+        return _unsolved(plan)
+    parts = [
+        summary.headline(plan) + "\n" + _wrapped(", ".join(summary.key_figures(plan))) + _wrapped(summary.load(plan)),
+        _table(summary.placements(plan)),
+        _table(summary.devices(plan)),
+        _table(summary.latencies(plan)),
+        _table(summary.transfers(plan)),
+        _table(_with_bars(summary.costs(plan), plan)),
+        _bullets("What keeps it from being better", summary.binding(plan)),
+        _bullets("Warnings", plan.get("warnings") or ()),
+        _wrapped(summary.quality(plan)),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _unsolved(plan: Json) -> str:
+    parts = [summary.headline(plan) + "\n", _bullets("These cannot all hold", summary.conflict(plan))]
+    return "\n".join(part for part in parts if part)
+
+
+def _wrapped(text: str) -> str:
+    return _filled(text) + "\n" if text else ""
+
+
+def _filled(text: str, first: str = "", others: str = "") -> str:
+    """`text` in lines that start with `first` and `others`; a number stays on the line of its unit."""
+    joined = re.sub(r"(?<=\d) (?=\S)", "\N{NO-BREAK SPACE}", text)
+    filled = textwrap.fill(
+        joined, WIDTH, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
+    return filled.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _bullets(title: str, lines: Iterable[str]) -> str:
+    filled = [_filled(line, "  - ", "    ") for line in lines]
+    return "\n".join([title, *filled]) + "\n" if filled else ""
+
+
+def _with_bars(table: Table, plan: Json) -> Table:
+    """`table` of the cost's parts, with a bar as long as each part's share."""
+    bars = ["#" * max(1, round(_BAR_CHARACTERS * part)) for _, _, part in summary.cost_parts(plan)]
+    rows = tuple((*row, bar) for row, bar in zip(table.rows, bars, strict=True))
+    return Table(table.title, (*table.columns, ""), rows, table.numeric)
+
+
+def _table(table: Table) -> str:
+    """`table` in columns as wide as their longest cell, under its title; empty without rows."""
+    if not table.rows:
+        return ""
+    lines = [table.columns, *table.rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(table.columns))]
+    right = [name in table.numeric for name in table.columns]
+    text = [
+        "  ".join(cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(line, widths, right, strict=True))
+        for line in lines
+    ]
+    return "\n".join([table.title, *(f"  {line}".rstrip() for line in text)]) + "\n"

@@ -1,0 +1,109 @@
+"""Figures of a plan, and the names of its constraints, as people read them."""
+
+from __future__ import annotations
+
+import math
+import re
+
+
+def dollars(usd: float) -> str:
+    """`usd` to the cent, large sums without cents and small ones to four digits: 107,748; 12.30; 0.00171."""
+    if usd == 0:
+        return "0"
+    if abs(usd) >= 1000:
+        return f"{usd:,.0f}"
+    if abs(usd) >= 1:
+        return f"{usd:.2f}"
+    text = _plain(usd, 4)
+    return text + "0" * (2 - len(text.partition(".")[2]))
+
+
+def number(value: float) -> str:
+    """`value` to three digits, never with an exponent: 812; 0.09; 1,230."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else _plain(value, 3)
+
+
+def time(seconds: float) -> str:
+    """A time in the unit that suits it: 18 ms; 1.5 s; 12 min."""
+    for unit_s, unit, below_s in ((1e-6, "us", 1e-3), (1e-3, "ms", 1.0), (1.0, "s", 300.0), (60.0, "min", 7200.0)):
+        if abs(seconds) < below_s * 0.9995:
+            return f"{number(seconds / unit_s)} {unit}"
+    return f"{number(seconds / 3600)} h"
+
+
+def data(size_bytes: float) -> str:
+    """An amount of data: 328 MB."""
+    for unit, above in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= above:
+            return f"{number(size_bytes / above)} {unit}"
+    return f"{number(size_bytes)} B"
+
+
+def share(fraction: float) -> str:
+    """A fraction in per cent: 92 %; 0.3 %; `>99 %` for what is nearly all."""
+    percent = 100 * fraction
+    if percent >= 99.5 and fraction < 1:
+        return ">99 %"
+    return f"{percent:.0f} %" if percent >= 1 or percent == 0 else f"{_plain(percent, 1)} %"
+
+
+def _plain(value: float, digits: int) -> str:
+    """`value` to that many significant digits, without exponent and without zeros at the end."""
+    if value == 0:
+        return "0"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+LATENCY_KINDS = {
+    "ttft": "time to first token",
+    "tbt": "time between tokens",
+    "first_output": "first output",
+    "end_to_end": "end to end",
+}
+"""What each bound of `slo` measures."""
+
+COST_PARTS = {
+    "capex": "paying off devices",
+    "interest": "interest on devices",
+    "rent": "rent of devices",
+    "energy": "energy",
+    "calls": "calls and tokens",
+    "transfer": "moving data",
+}
+"""The parts of a cost, in the order of plan.json."""
+
+QUALITIES = {
+    "measured": "from measurements",
+    "fitted": "from a model fitted to measurements",
+    "data_sheet": "from data sheets",
+    "guess": "from guesses",
+}
+"""How well the numbers behind a cost are known, best first."""
+
+_CONSTRAINT = re.compile(r"(?P<kind>[a-z_.]+)(\[(?P<of>[^\]]*)\])?")
+
+
+def constraint(name: str) -> str:
+    """The constraint `name` of `binding` or `conflict` in words, its name behind: `... (slo.tbt[think])`."""
+    found = _CONSTRAINT.fullmatch(name)
+    words = _constraint_words(found["kind"], found["of"]) if found else None
+    return f"{words} ({name})" if words else name
+
+
+def _constraint_words(kind: str, of: str | None) -> str | None:
+    group, _, key = kind.rpartition(".")
+    if group == "slo" and key in LATENCY_KINDS:
+        return f"the bound on {LATENCY_KINDS[key]}" + (f" of {of}" if of else "")
+    known = {
+        "count": f"how many {of} there are",
+        "place": f"where {of} may run",
+        "memory": f"the memory of {of}",
+        "rate": "the rate of requests",
+        "kv_transfer": f"where the KV cache of {of} may move",
+        "transfer": f"where the data of {of} may move",
+        "usd_per_hour": "the limit on USD per hour",
+        "power_w": "the limit on power",
+    }
+    return known.get(key)

@@ -1,0 +1,52 @@
+"""Figures and constraint names in words."""
+
+from __future__ import annotations
+
+import pytest
+from dovetail.backends import wording
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [(0, "0"), (107748.4, "107,748"), (12.3, "12.30"), (0.8, "0.80"), (0.00171, "0.00171"), (0.0575, "0.0575")],
+)
+def test_dollars(usd: float, text: str) -> None:
+    assert wording.dollars(usd) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 us"), (2.5e-5, "25 us"), (0.018, "18 ms"), (0.99999, "1 s"), (1.5, "1.5 s"), (119, "119 s"),
+        (600, "10 min"), (86400, "24 h"),
+    ],
+)  # fmt: skip
+def test_time(seconds: float, text: str) -> None:
+    assert wording.time(seconds) == text
+
+
+@pytest.mark.parametrize(("size", "text"), [(327680000, "328 MB"), (12, "12 B"), (2e9, "2 GB"), (5e12, "5,000 GB")])
+def test_data(size: float, text: str) -> None:
+    assert wording.data(size) == text
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"), [(0, "0 %"), (1, "100 %"), (0.9999, ">99 %"), (0.003, "0.3 %"), (0.42, "42 %")]
+)
+def test_share(fraction: float, text: str) -> None:
+    assert wording.share(fraction) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("slo.tbt[think]", "the bound on time between tokens of think (slo.tbt[think])"),
+        ("slo.end_to_end", "the bound on end to end (slo.end_to_end)"),
+        ("count[h100]", "how many h100 there are (count[h100])"),
+        ("limits.usd_per_hour", "the limit on USD per hour (limits.usd_per_hour)"),
+        ("of another kind", "of another kind"),
+        ("other[x]", "other[x]"),
+    ],
+)
+def test_constraints(name: str, text: str) -> None:
+    assert wording.constraint(name) == text
