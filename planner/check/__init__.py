@@ -2,7 +2,7 @@
 
 It shares no code with the planner. Ids of its faults: `check.shape`, `.hash`, `.inputs`, `.placement`, `.count`,
 `.constraint`, `.capacity`, `.utilisation`, `.wait`, `.memory`, `.transfer`, `.latency`, `.bound`, `.cost`, `.sum`,
-`.energy`, `.limit`, `.objective`, `.status`, `.quality`; `.underived`, a warning, says what could not be derived.
+`.energy`, `.limit`, `.objective`, `.status`, `.quality`; `.underived` where there is no rule to derive a figure by.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _check_content(plan: Mapping[str, Any], faults: Diagnostics) -> None:
     try:
         _check_figures(subject, faults)
     except NotDerivable as reason:
-        faults.warning("check.underived", f"cost and latency were not checked: {reason}")
+        faults.error("check.underived", f"cost and latency cannot be derived: {reason}")
 
 
 def _check_figures(subject: Any, faults: Diagnostics) -> None:
@@ -63,6 +63,6 @@ def _check_figures(subject: Any, faults: Diagnostics) -> None:
     check_memory(subject, services, faults)
     check_transfers(subject, faults)
     check_cost(subject, services, loads, faults)
-    # Where a pool overflows or a transfer is forbidden no time is finite.
+    # Where a pool overflows no time is finite.
     if not any(fault.id == "check.capacity" for fault in faults.errors):
         check_latency(subject, services, loads, faults)

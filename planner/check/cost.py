@@ -165,19 +165,14 @@ def _check_by_device(subject: Subject, found: Bill, faults: Diagnostics) -> None
 
 
 def _check_energy(subject: Subject, found: Bill, faults: Diagnostics) -> None:
-    if subject.rate is None:
-        return
-    joules = found.power_w / subject.rate
-    stated = subject.plan["energy_j_per_request"]
-    if stated is None or far(stated, joules):
-        faults.error("check.energy", f"the plan states {stated} J per request; derived {joules:.6g}")
-    carbon, stated = subject.fleet.site.carbon_g_per_kwh, subject.plan["gco2_per_request"]
-    if carbon is not None:
-        grams = joules / JOULES_PER_KWH * carbon
-        if stated is None or far(stated, grams):
-            faults.error("check.energy", f"the plan states {stated} gCO2 per request; derived {grams:.6g}")
-    elif stated:
-        faults.error("check.energy", f"the plan states {stated:.6g} gCO2 per request, but the site gives no carbon")
+    """Null without a rate; no carbon where the site does not say what its electricity emits."""
+    joules = None if subject.rate is None else found.power_w / subject.rate
+    per_kwh = subject.fleet.site.carbon_g_per_kwh
+    grams = None if joules is None or per_kwh is None else joules / JOULES_PER_KWH * per_kwh
+    for name, derived in (("energy_j_per_request", joules), ("gco2_per_request", grams)):
+        stated = subject.plan[name]
+        if (stated is None) != (derived is None) or (derived is not None and far(stated, derived)):
+            faults.error("check.energy", f"the plan states {name} {stated}; derived {derived}")
 
 
 def _check_limits(subject: Subject, found: Bill, faults: Diagnostics) -> None:
