@@ -302,3 +302,9 @@ def broadcast(shapes: Sequence[Shape]) -> Shape:
             require(size == result[axis] or 1 in (size, result[axis]), f"(C2) shapes {shapes} do not broadcast")
             result[axis] = max(size, result[axis]) if 0 not in (size, result[axis]) else 0
     return tuple(result)
+
+
+def broadcasts_to(shape: Shape, target: Shape) -> bool:
+    """Whether a tensor of `shape` repeats to one of `target`."""
+    tail = target[len(target) - len(shape) :]
+    return len(shape) <= len(target) and all(size in (1, whole) for size, whole in zip(shape, tail, strict=True))

@@ -20,7 +20,7 @@ from .base import (
     shape_of,
     with_shape,
 )
-from .elementwise import broadcast
+from .elementwise import broadcast, broadcasts_to
 
 REDUCTIONS = ("sum", "mean", "max")
 
@@ -193,8 +193,8 @@ class GemmOp(TensorOp):
         require(a[1] == b[0], f"(C2) inner sizes {a[1]} and {b[0]} differ")
         shape = (a[0], b[1])
         if self.bias is not None:
-            both = broadcast([shape, shape_of(self.bias)])
-            require(both == shape, f"(C3) a bias {shape_of(self.bias)} does not broadcast to {shape}")
+            bias = shape_of(self.bias)
+            require(broadcasts_to(bias, shape), f"(C3) a bias {bias} does not broadcast to {shape}")
         return with_shape(self.a, shape)
 
 

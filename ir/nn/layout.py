@@ -8,7 +8,7 @@ from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, String
 from xdsl.irdl import attr_def, irdl_op_definition, operand_def, result_def, var_operand_def
 
 from .base import Tensor, TensorOp, integer, ints, require, same_element_type, shape_of, with_shape
-from .elementwise import broadcast
+from .elementwise import broadcasts_to
 
 
 @irdl_op_definition
@@ -83,7 +83,7 @@ class BroadcastOp(TensorOp):
 
     def infer(self) -> Tensor:
         old, new = shape_of(self.x), tuple(self.type.get_shape())
-        require(broadcast([old, new]) == new, f"(C1) {old} does not broadcast to {new}")
+        require(broadcasts_to(old, new), f"(C1) {old} does not broadcast to {new}")
         require(with_shape(self.x, new) == self.type, "(C1) a broadcast keeps the element type")
         return self.type
 

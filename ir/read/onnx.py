@@ -125,8 +125,13 @@ class _Reader:
             self._read_node(index, proto)
             self.faults.raise_if_errors()  # what follows a fault cannot be read without its result
         outputs = tuple(o.name for o in self.graph.output)
-        module = nn.build_main(self.block, [self.value(name) for name in outputs])
-        return nn.NnModule(module, self.weights, names, outputs)
+        try:
+            results = [self.value(name) for name in outputs]
+        except Unreadable as error:
+            self.error(f"an output is no tensor that can be read: {error}")
+            self.faults.raise_if_errors()
+            raise
+        return nn.NnModule(nn.build_main(self.block, results), self.weights, names, outputs)
 
     def error(self, message: str, help: str | None = None) -> None:
         self.faults.error("onnx", message, Span(self.source, 1, 1), help=help)
@@ -139,12 +144,14 @@ class _Reader:
             if given.name in self.constants:
                 continue
             tensor = given.type.tensor_type
-            unknown = [d.dim_param or "?" for d in tensor.shape.dim if not d.HasField("dim_value")]
-            unknown = [name for name in unknown if name not in self.sizes]
-            if unknown:
+            if not given.type.HasField("tensor_type"):
+                self.error(f"input `{given.name}` is no tensor")
+                continue
+            shape = [d.dim_value or self.sizes.get(d.dim_param, 0) for d in tensor.shape.dim]
+            if any(size < 1 for size in shape):
+                unknown = [d.dim_param or "?" for d, size in zip(tensor.shape.dim, shape, strict=True) if size < 1]
                 self.error(f"input `{given.name}` has sizes that are not known: {', '.join(unknown)}")
                 continue
-            shape = [d.dim_value if d.HasField("dim_value") else self.sizes[d.dim_param] for d in tensor.shape.dim]
             element = ELEMENT_TYPES.get(str(helper.tensor_dtype_to_np_dtype(tensor.elem_type)))
             if element is None:
                 self.error(f"input `{given.name}` has an element type that is not supported")
