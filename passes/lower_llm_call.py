@@ -26,7 +26,9 @@ def catalogue_kv_bytes(model: str, kv_precision: str | None) -> float:
 
     0 for a model that is neither; InputError for a precision that is none, or a config that is not covered.
     """
-    from ..costmodel.models import LLM, find_model, read_hf_config  # reads the catalogue, which few commands need
+    # imported here: they read the catalogue, which few commands need
+    from ..costmodel.hf_config import read_hf_config
+    from ..costmodel.models import LLM, find_model
 
     try:
         path = Path(model)
