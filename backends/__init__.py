@@ -12,6 +12,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..ir.diagnostics import Diagnostic, InputError
+
 ENTRY_POINT_GROUP = "dovetail.backends"
 
 
@@ -63,11 +65,16 @@ _BUILT_IN: Mapping[str, Callable[[], Backend]] = {"manifests": _manifests, "repo
 def backends() -> dict[str, Backend]:
     """All backends by name: the built-in ones, then registered ones in order of name.
 
-    A registered backend under a built-in name replaces it, so that a site may bring its own manifests.
+    A registered backend under a built-in name replaces it, so that a site may bring its own manifests. Raises
+    `InputError` for one that does not load.
     """
     found = {name: load() for name, load in _BUILT_IN.items()}
     for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name):
-        found[point.name] = point.load()()
+        try:
+            found[point.name] = point.load()()
+        except Exception as error:  # whatever the other package's code may raise
+            message = f"the registered backend `{point.name}` ({point.value}) does not load: {error}"
+            raise InputError([Diagnostic("backend", message)]) from error
     return found
 
 

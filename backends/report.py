@@ -21,8 +21,11 @@ table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 code { overflow-wrap: anywhere; } svg { max-width: 100%; height: auto; }
-.c0 { fill: #4477aa; } .c1 { fill: #ee6677; } .c2 { fill: #228833; }
-.c3 { fill: #ccbb44; } .c4 { fill: #66ccee; } .c5 { fill: #aa3377; }
+.c0 { --c: #4477aa; } .c1 { --c: #ee6677; } .c2 { --c: #228833; }
+.c3 { --c: #ccbb44; } .c4 { --c: #66ccee; } .c5 { --c: #aa3377; }
+rect { fill: var(--c); } .key { margin-right: 1.2rem; white-space: nowrap; }
+.key::before { content: ""; display: inline-block; width: .8em; height: .8em; margin-right: .4em; }
+.key::before { background: var(--c); }
 """
 """Colours: the bright qualitative scheme of Paul Tol, told apart by colour-blind readers too."""
 
@@ -54,6 +57,7 @@ def _solved(plan: Json) -> list[str]:
         *_paragraph(summary.load(plan)),
         *_list("Warnings", plan.get("warnings") or ()),
         *_table(summary.placements(plan)),
+        *_table(summary.pools(plan)),
         *_table(summary.devices(plan)),
         *_table(summary.latencies(plan)),
         *_table(summary.costs(plan)),
@@ -117,16 +121,13 @@ def _bar(plan: Json) -> list[str]:
     parts = summary.cost_parts(plan)
     if not parts:
         return []
-    lines, start = [], 0.0
+    bars, keys, start = [], [], 0.0
     for index, (name, _, share) in enumerate(parts):
         width = share * _BAR_WIDTH
         place = f'x="{start:.1f}" y="0" width="{width:.1f}" height="{_BAR_HEIGHT}"'
-        lines.append(f'<rect class="c{index}" {place}>{_element("title", name)}</rect>')
-        key = index * _BAR_WIDTH // len(parts)
-        lines.append(f'<rect class="c{index}" x="{key}" y="{_BAR_HEIGHT + 10}" width="10" height="10"></rect>')
-        text = f'x="{key + 15}" y="{_BAR_HEIGHT + 19}" font-size="12" fill="currentColor"'
-        lines.append(f"<text {text}>{escape(name)}</text>")
+        bars.append(f'<rect class="c{index}" {place}>{_element("title", name)}</rect>')
+        keys.append(f'<span class="key c{index}">{escape(name)}</span>')
         start += width
     label = f"Parts of the cost in {summary.cost_unit(plan)}"
-    box = f'role="img" aria-label="{escape(label)}" viewBox="0 0 {_BAR_WIDTH} {_BAR_HEIGHT + 24}" width="{_BAR_WIDTH}"'
-    return [f"<svg {box}>", *lines, "</svg>"]
+    box = f'role="img" aria-label="{escape(label)}" viewBox="0 0 {_BAR_WIDTH} {_BAR_HEIGHT}" width="{_BAR_WIDTH}"'
+    return [f"<svg {box}>", *bars, "</svg>", "<p>", *keys, "</p>"]

@@ -88,11 +88,10 @@ def load(plan: Json) -> str:
 def placements(plan: Json) -> Table:
     """Where each piece runs."""
     pools = {pool["id"]: pool for pool in plan["pools"]}
-    apis = {name for name, device in _fleet(plan).items() if device.get("kind") == "api"}
     rows = []
     for placement in sorted(plan["placements"], key=lambda placement: _place_in_graph(placement["piece"], plan)):
         pool = pools[placement["pool"]]
-        hosted = pool["device"] in apis
+        hosted = _is_hosted(pool, plan)
         part = placement.get("share", 1.0)
         piece = placement["piece"] + (f", {share(part)}" if part < 1 else "")
         piece += f", when {placement['when']}" if placement.get("when") else ""
@@ -115,8 +114,30 @@ def _place_in_graph(piece: str, plan: Json) -> tuple[int, bool, str]:
     return (nodes.index(node) if node in nodes else len(nodes)), part == "decode", piece
 
 
-def _fleet(plan: Json) -> Json:
-    return plan["inputs"]["fleet"].get("devices") or {}
+def pools(plan: Json) -> Table:
+    """How each pool of devices of one's own is set up."""
+    own = [pool for pool in plan["pools"] if not _is_hosted(pool, plan)]
+    rows = [
+        (
+            pool["id"],
+            pool["device"],
+            str(pool["replicas"]) if is_sized(plan) else "",
+            str(pool["devices_per_replica"]),
+            *(str(degree) if degree > 1 else "" for degree in pool["parallel"].values()),
+            str(pool["max_batch"]),
+            data(pool["memory_bytes_per_device"]),
+            _busy(pool),
+        )
+        for pool in own
+    ]
+    degrees = tuple(own[0]["parallel"]) if own else ()
+    numeric = ("replicas", "devices each", *degrees, "batch", "memory of a device", "busy")
+    return _without_empty_columns(Table("Pools", ("pool", "device", *numeric), tuple(rows), frozenset(numeric)))
+
+
+def _is_hosted(pool: Json, plan: Json) -> bool:
+    device = (plan["inputs"]["fleet"].get("devices") or {}).get(pool["device"]) or {}
+    return device.get("kind") == "api"
 
 
 def _busy(pool: Json) -> str:

@@ -65,7 +65,7 @@ def test_page_is_well_formed_and_needs_nothing_else(any_plan: Json) -> None:
 def test_page_says_what_the_plan_says(mixed_plan: Json) -> None:
     page = well_formed(report_html(mixed_plan))
     assert page.words("h1") == ["voice-agent: 12.30 USD/h (107,748 USD a year), proved optimal"]
-    assert {"think.decode", "3 x mi300x", "250 ms", "328 MB", "11.30", "92 %"} <= set(page.words("td"))
+    assert {"think.decode", "3 x mi300x", "71 GB", "250 ms", "328 MB", "11.30", "92 %"} <= set(page.words("td"))
     assert "the bound on time between tokens of think (slo.tbt[think])" in page.words("li")
     assert "links that are not listed" in page.words("li")
     assert page.words("code") == ["c" * 64, "b" * 64, "a" * 64]

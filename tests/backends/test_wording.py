@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from dovetail.backends import wording
+from dovetail.costmodel.figures import QUALITIES
+from dovetail.planner.placement.result import COST_PARTS
 
 
 @pytest.mark.parametrize(
@@ -50,3 +52,8 @@ def test_share(fraction: float, text: str) -> None:
 )
 def test_constraints(name: str, text: str) -> None:
     assert wording.constraint(name) == text
+
+
+def test_every_part_and_quality_of_a_plan_has_words() -> None:
+    assert tuple(wording.COST_PARTS) == tuple(COST_PARTS)
+    assert set(wording.QUALITIES) == set(QUALITIES)
