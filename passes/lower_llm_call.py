@@ -27,8 +27,7 @@ def catalogue_kv_bytes(model: str, kv_precision: str | None) -> float:
     0 for a model that is neither; InputError for a precision that is none, or a config that is not covered.
     """
     # imported here: they read the catalogue, which few commands need
-    from ..costmodel.hf_config import read_hf_config
-    from ..costmodel.models import LLM, find_model
+    from ..costmodel.models import LLM, find_model, read_hf_config
 
     try:
         path = Path(model)

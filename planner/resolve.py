@@ -9,8 +9,7 @@ from pathlib import Path
 from xdsl.dialects.builtin import DictionaryAttr, FloatAttr
 
 from ..costmodel.hardware import Device, Unresolved, find_device, resolve
-from ..costmodel.hf_config import read_hf_config
-from ..costmodel.models import LLM, find_model, load_models
+from ..costmodel.models import LLM, find_model, load_models, read_hf_config
 from ..costmodel.networks import Network
 from ..costmodel.tco import money
 from ..costmodel.work import Work, network_work
