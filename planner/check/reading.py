@@ -38,7 +38,10 @@ def read_subject(plan: Mapping[str, Any], faults: Diagnostics) -> Subject | None
         fleet = parse_fleet(inputs["fleet"]).spec
         catalogue = read_catalogue(inputs["catalogue"])
         graph, nodes, hops = read_workflow(graph_of(module))
+        llms = {name: model for name, model in catalogue.models.items() if isinstance(model, LLM)}
         works = _works(nodes, catalogue)
+        subject = Subject(dict(plan), graph, nodes, hops, fleet, _devices(fleet, catalogue), llms, works)
+        len(subject.ways)  # TooManyWays is a fault of the graph
     except DovetailError as error:
         for fault in error.diagnostics:
             faults.error("check.inputs", f"the embedded inputs are wrong: {fault.message}")
@@ -46,8 +49,7 @@ def read_subject(plan: Mapping[str, Any], faults: Diagnostics) -> Subject | None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         faults.error("check.inputs", f"the embedded inputs cannot be read: {error}")
         return None
-    llms = {name: model for name, model in catalogue.models.items() if isinstance(model, LLM)}
-    return Subject(dict(plan), graph, nodes, hops, fleet, _devices(fleet, catalogue), llms, works)
+    return subject
 
 
 def _works(nodes: Mapping[str, Node], catalogue: Catalogue) -> dict[str, Work]:

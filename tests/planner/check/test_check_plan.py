@@ -217,7 +217,7 @@ def test_what_is_no_plan_is_rejected(table3: Json, spoil: Callable[[Json], Any])
 
 def test_every_value_replaced_by_nonsense_is_rejected_without_a_traceback(table3: Json) -> None:
     required = set(plan_schema()["else"]["required"])
-    for name in required - {"solve", "binding", "warnings"}:
+    for name in required - {"dovetail", "solve", "binding", "warnings"}:
         for nonsense in (None, [], {}, 7, "x"):
             if nonsense != table3[name]:
                 assert ids(changed(table3, name, to=nonsense)), f"{name} = {nonsense!r} passed"
