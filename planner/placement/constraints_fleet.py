@@ -140,7 +140,7 @@ def constrain_whole_nodes(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVa
         for q in p.pieces:
             by_node[q.node].append(q.id)
         for pieces in by_node.values():
-            here = [v.x.get((q, g.id)) for q in pieces]
-            for x, after in pairwise(here):
-                if x is not None or after is not None:
-                    m.addConstraint(Expr(x or 0) - (after or 0) == 0, v.name("whole", g.id, pieces[0]))
+            here = [Expr([(v.x[q, g.id], 1)] if (q, g.id) in v.x else []) for q in pieces]
+            for one, other in pairwise(here):
+                if one or other:
+                    m.addConstraint(one - other == 0, v.name("whole", g.id, pieces[0]))

@@ -127,28 +127,28 @@ def _condition(network: Network, event: str, factors: int) -> Law:
     ((before, law),) = network.pred[event].items()
     assert law.mass is not None
     grid = network.grid
-    steps = _cells(law.mass)
-    total, weights, error = [], [], 0.0
-    low = 0
-    for high in steps:
-        weight = float(np.sum(law.mass[low : high + 1]))
-        if weight > 0:
-            branch = network.copy()
-            fixed = constant(law.offset + high * grid.step)
-            branch.succ[before][event] = branch.pred[event][before] = fixed
-            part = longest(branch, factors - 1)
-            error = max(error, law.error_s + (high - low) * grid.step + part.error_s)
-            total.append(part)
-            weights.append(weight)
-        low = high + 1
-    return _mix(total, weights, grid, error)
+    laws, weights, error = [], [], 0.0
+    for low, high in _cells(law.mass):
+        branch = network.copy()
+        fixed = constant(law.offset + high * grid.step)
+        branch.succ[before][event] = branch.pred[event][before] = fixed
+        part = longest(branch, factors - 1)
+        error = max(error, law.error_s + (high - low) * grid.step + part.error_s)
+        laws.append(part)
+        weights.append(float(np.sum(law.mass[low : high + 1])))
+    return _mix(laws, weights, grid, error)
 
 
-def _cells(mass: np.ndarray) -> list[int]:
-    """Right ends of about CELLS runs of equal probability."""
-    at = np.cumsum(mass)
+def _cells(mass: np.ndarray) -> list[tuple[int, int]]:
+    """First and last value of about CELLS runs of equal probability; each value by itself where they are few."""
+    values = np.flatnonzero(mass > 0)
+    if len(values) <= CELLS:
+        return [(int(i), int(i)) for i in values]
+    at = np.cumsum(mass[values])
     marks = np.searchsorted(at, at[-1] * np.arange(1, CELLS + 1) / CELLS * (1 - 1e-12))
-    return sorted({int(min(m, len(mass) - 1)) for m in marks})
+    ends = sorted({int(min(m, len(values) - 1)) for m in marks})
+    starts = [0, *(end + 1 for end in ends[:-1])]
+    return [(int(values[a]), int(values[b])) for a, b in zip(starts, ends, strict=True)]
 
 
 def _mix(laws: list[Law], weights: list[float], grid: Grid, error: float) -> Law:

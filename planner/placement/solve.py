@@ -283,5 +283,4 @@ def _unit(p: PlacementProblem) -> str:
 
 
 def _stats(search: Search) -> SolveStats:
-    rows = len(search.m.constraints)
-    return SolveStats(search.clock.spent, search.v.count, rows, search.cuts, search.solver)
+    return SolveStats(search.clock.spent, search.v.count, search.m.numConstraints(), search.cuts, search.solver)

@@ -21,6 +21,7 @@ class PlacementVars:
     """Variables, and the sets of `problem` by key. Times are in units of `time_scale` [s]."""
 
     p: PlacementProblem
+    m: pulp.LpProblem
     time_scale: float
     pieces: dict[str, Piece] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
@@ -60,17 +61,17 @@ class PlacementVars:
     def binary(self, prefix: str, *parts: object) -> pulp.LpVariable:
         """A new 0-1 variable."""
         self.count += 1
-        return pulp.LpVariable(self.name(prefix, *parts), cat="Binary")
+        return self.m.add_variable(self.name(prefix, *parts), cat="Binary")
 
     def real(self, prefix: str, *parts: object) -> pulp.LpVariable:
         """A new variable of at least 0."""
         self.count += 1
-        return pulp.LpVariable(self.name(prefix, *parts), lowBound=0)
+        return self.m.add_variable(self.name(prefix, *parts), lowBound=0)
 
     def integer(self, high: int, prefix: str, *parts: object) -> pulp.LpVariable:
         """A new integer variable from 0 to `high`."""
         self.count += 1
-        return pulp.LpVariable(self.name(prefix, *parts), lowBound=0, upBound=high, cat="Integer")
+        return self.m.add_variable(self.name(prefix, *parts), lowBound=0, upBound=high, cat="Integer")
 
     def at(self, piece: str, location: str) -> Expr:
         """1 where the piece runs at the location."""
@@ -92,7 +93,7 @@ class PlacementVars:
 def add_variables(p: PlacementProblem) -> tuple[pulp.LpProblem, PlacementVars]:
     """Empty model and variables; pairs without an option have none."""
     m = pulp.LpProblem("placement", pulp.LpMinimize)
-    v = PlacementVars(p, time_scale=max((b.limit_s for b in p.bounds), default=1.0))
+    v = PlacementVars(p, m, time_scale=max((b.limit_s for b in p.bounds), default=1.0))
     v.pieces = {q.id: q for q in p.pieces}
     v.pools = {g.id: g for g in p.pools}
     v.devices = {d.name: d for d in p.devices}

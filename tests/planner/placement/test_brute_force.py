@@ -1,0 +1,209 @@
+"""The planner against all plans, one by one: same feasibility, same optimum."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from dovetail.ir.distribution import Distribution
+from dovetail.planner.placement.problem import Bound, Option, PlacementProblem, Scenario
+from dovetail.planner.placement.solve import solve
+
+Plan = dict[str, Option]
+BATCHES = 12
+PROBLEMS_PER_BATCH = 30
+
+
+def values(d: Distribution) -> tuple[np.ndarray, np.ndarray]:
+    """Values and probabilities of a constant or of samples."""
+    at = np.array(d.params) + d.shift
+    return at, np.full(len(at), 1 / len(at))
+
+
+class Times:
+    """All joint outcomes of one scenario under one plan, as arrays."""
+
+    def __init__(self, s: Scenario, plan: Plan) -> None:
+        keys = [(step.id, q, part) for step in s.steps for q in step.pieces for part in ("wait", "first", "total")]
+        visits = {step.id: step.visit for step in s.steps}
+        laws = [values(getattr(plan[q].visits[visits[step] - 1], part)) for step, q, part in keys]
+        grids = np.meshgrid(*(np.arange(len(at)) for at, _ in laws), indexing="ij")
+        self.of = {key: at[grid.ravel()] for key, (at, _), grid in zip(keys, laws, grids, strict=True)}
+        self.weight = np.prod([p[grid.ravel()] for (_, p), grid in zip(laws, grids, strict=True)], axis=0)
+
+
+def moments(p: PlacementProblem, s: Scenario, plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """End, first output and probability of each joint outcome."""
+    times, out, end = Times(s, plan), {}, {}
+    last = {step.id: step.pieces[-1] for step in s.steps}
+    for step in s.steps:
+        start = np.zeros_like(times.weight)
+        for before, streams in step.after:
+            ready = out[before] if streams else end[before]
+            start = np.maximum(start, ready + move(p, last[before], step.pieces[0], plan))
+        now = start
+        for i, q in enumerate(step.pieces):
+            now = now + times.of[step.id, q, "wait"]
+            if i == 0:
+                out[step.id] = now + times.of[step.id, q, "first"]
+            now = now + times.of[step.id, q, "total"]
+            if i + 1 < len(step.pieces):
+                now = now + move(p, q, step.pieces[i + 1], plan)
+        for before, streams in step.after:
+            if streams:
+                now = np.maximum(now, end[before])
+        end[step.id] = now
+    ends = np.max([end[i] for i in s.sinks], axis=0)
+    return ends, np.min([out[i] for i in s.sinks], axis=0), times.weight
+
+
+def location(p: PlacementProblem, o: Option) -> str:
+    return next(g.location for g in p.pools if g.id == o.pool)
+
+
+def move(p: PlacementProblem, a: str, b: str, plan: Plan) -> float:
+    """Latency of the transfer from piece a to piece b; infinite where it is forbidden."""
+    here, there = location(p, plan[a]), location(p, plan[b])
+    for t in p.transfers:
+        if (t.from_piece, t.to_piece) == (a, b) and here != there:
+            found = [r.latency_s for r in t.routes if (r.from_location, r.to_location) == (here, there)]
+            return found[0] if found else math.inf
+    return 0.0
+
+
+def keeps(p: PlacementProblem, b: Bound, plan: Plan) -> bool:
+    """Whether a plan keeps a latency bound."""
+    if b.kind == "tbt":
+        return all(
+            gap + sum(move(p, t.from_piece, o.piece, plan) / t.token_gaps for t in p.transfers if t.to_piece == o.piece)
+            <= b.limit_s
+            for o in plan.values()
+            for gap in o.tbt_s
+            if o.piece.startswith(f"{b.node}.")
+        )
+    if b.kind == "ttft":
+        visited = {(s.pieces[0], s.visit) for way in p.scenarios for s in way.steps}
+        return all(first_in_time(plan[q], k, b) for q, k in visited if q.startswith(f"{b.node}."))
+    which = 0 if b.kind == "end_to_end" else 1
+    kept = average = 0.0
+    for s in p.scenarios:
+        found = moments(p, s, plan)
+        kept += s.probability * float(np.sum(found[2][found[which] <= b.limit_s]))
+        average += s.probability * float(np.sum(found[2] * found[which]))
+    return average <= b.limit_s if b.percentile is None else kept >= b.percentile - 1e-9
+
+
+def first_in_time(o: Option, visit: int, b: Bound) -> bool:
+    (wait, p), (first, q) = values(o.visits[visit - 1].wait), values(o.visits[visit - 1].first)
+    both, weight = np.add.outer(wait, first), np.multiply.outer(p, q)
+    if b.percentile is None:
+        return float(np.sum(both * weight)) <= b.limit_s
+    return float(np.sum(weight[both <= b.limit_s])) >= b.percentile - 1e-9
+
+
+def placeable(p: PlacementProblem, plan: Plan) -> bool:
+    """Whether a plan keeps what has nothing to do with numbers of replicas or with bounds."""
+    at = {q: location(p, o) for q, o in plan.items()}
+    if any(o.excluded_by for o in plan.values()):
+        return False
+    if any(at[a] != at[b] for a, b in p.together) or any(at[a] == at[b] for a, b in p.apart):
+        return False
+    if any(math.isinf(move(p, t.from_piece, t.to_piece, plan)) for t in p.transfers):
+        return False
+    for g in p.pools:
+        here = [q for q in p.pieces if plan[q.id].pool == g.id]
+        if g.whole_nodes and any(q not in here for q in p.pieces if q.node in {h.node for h in here}):
+            return False
+        shared: dict[str, float] = {}
+        for q in here:
+            key = q.memory_key or q.id
+            shared[key] = max(shared.get(key, 0.0), plan[q.id].weight_bytes)
+        if sum(shared.values()) + sum(plan[q.id].state_bytes for q in here) > g.memory_bytes:
+            return False
+    return True
+
+
+def calls(p: PlacementProblem, plan: Plan) -> float:
+    """Calls and transfers of one request [USD]."""
+    usd = sum(o.usd_per_request for o in plan.values())
+    for t in p.transfers:
+        ends = location(p, plan[t.from_piece]), location(p, plan[t.to_piece])
+        usd += sum(r.usd_per_request for r in t.routes if (r.from_location, r.to_location) == ends)
+    return usd
+
+
+def costs(p: PlacementProblem, plan: Plan) -> Iterator[float]:
+    """Cost of the plan with every number of replicas that carries the load and keeps the limits."""
+    if p.rate_per_s is None:
+        yield calls(p, plan)
+        return
+    counted = [g for g in p.pools if g.capacity and any(o.pool == g.id for o in plan.values())]
+    for numbers in itertools.product(*(range(1, len(g.capacity) + 1) for g in counted)):
+        carried = all(
+            p.rate_per_s * sum(o.load for o in plan.values() if o.pool == g.id) <= g.capacity[n - 1]
+            for g, n in zip(counted, numbers, strict=True)
+        )
+        if not carried:
+            continue
+        usd, watts, fits = 3600 * p.rate_per_s * calls(p, plan), 0.0, True
+        for o in plan.values():
+            device = next(g.device for g in p.pools if g.id == o.pool)
+            per_joule = next(d.usd_per_joule for d in p.devices if d.name == device)
+            usd += 3600 * p.rate_per_s * o.energy_j_per_request * per_joule
+            watts += p.rate_per_s * o.energy_j_per_request
+        for d in p.devices:
+            used = sum(n * g.devices_per_replica for g, n in zip(counted, numbers, strict=True) if g.device == d.name)
+            taken = math.ceil(max(used, d.min_count) / d.chassis) * d.chassis
+            fits = fits and taken <= d.max_count
+            usd += max(0, taken - d.owned) * sum(x for _, x in d.usd_per_hour) + taken * d.idle_usd_per_hour
+            watts += taken * d.idle_w
+        limits = dict(p.limits)
+        if fits and usd <= limits.get("usd_per_hour", math.inf) and watts <= limits.get("power_w", math.inf):
+            yield usd
+
+
+def best(p: PlacementProblem) -> float | None:
+    """The optimum over all plans; None where there is none."""
+    rows = [[o for o in p.options if o.piece == q.id] for q in p.pieces]
+    found = []
+    for choice in itertools.product(*rows):
+        plan = {o.piece: o for o in choice}
+        if placeable(p, plan):
+            usd = min(costs(p, plan), default=None)
+            if usd is not None and all(keeps(p, b, plan) for b in p.bounds):
+                late = (s.probability * float(np.sum(np.multiply(*moments(p, s, plan)[::2]))) for s in p.scenarios)
+                found.append(usd if p.objective == "cost" else sum(late))
+    return min(found, default=None)
+
+
+def agrees(p: PlacementProblem, solver: str) -> bool:
+    """Whether planner and brute force agree; True in the result where there is a plan."""
+    expected, result = best(p), solve(p, solver=solver)
+    if expected is None:
+        assert result.status == "infeasible"
+        return False
+    assert result.status == "optimal", result.conflict
+    assert result.objective == pytest.approx(expected, rel=1e-6, abs=1e-12)
+    assert result.bound == pytest.approx(expected, rel=2e-6, abs=1e-12)
+    return True
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_highs_finds_what_trying_everything_finds(
+    batch: int, random_problem: Callable[[int], PlacementProblem]
+) -> None:
+    seeds = range(batch * PROBLEMS_PER_BATCH, (batch + 1) * PROBLEMS_PER_BATCH)
+    feasible = []
+    for seed in seeds:
+        try:
+            feasible.append(agrees(random_problem(seed), "highs"))
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
+    assert 0 < sum(feasible) < len(feasible)
+
+
+def test_cbc_finds_what_trying_everything_finds(random_problem: Callable[[int], PlacementProblem]) -> None:
+    assert sum(agrees(random_problem(seed), "cbc") for seed in range(30)) > 0
