@@ -5,6 +5,7 @@ Equations are numbered as in `docs/math/serving.md`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from .collectives import all_reduce_s, point_to_point_s
@@ -50,9 +51,9 @@ class Parallel:
 def fits_shape(llm: LLM, parallel: Parallel) -> bool:
     """Whether the model can be cut so: heads, feed-forward width and layers divide evenly.
 
-    KV heads may be fewer than `tp` if they divide it; each is then held by several devices.
+    KV heads may be fewer than `tp` if they divide it; each is then held by several devices, as latent vectors are.
     """
-    tp, kv = parallel.tp, llm.kv_heads
+    tp, kv = parallel.tp, llm.kv_parts
     whole = llm.heads % tp == 0 and llm.ffn % tp == 0 and llm.layers % parallel.pp == 0
     return whole and (kv % tp == 0 or tp % kv == 0)
 
@@ -62,9 +63,16 @@ def weight_bytes_per_device(llm: LLM, parallel: Parallel, precision: str | None 
     return llm.weight_bytes(precision) / parallel.devices
 
 
-def kv_bytes_per_device(llm: LLM, parallel: Parallel, tokens: float, kv_precision: str = "bf16") -> float:
-    """[bytes] of KV cache for `tokens` of context in all sequences, on each device of a replica. Equation (2)."""
-    return tokens * llm.kv_bytes_per_token(kv_precision) / (min(parallel.tp, llm.kv_heads) * parallel.pp)
+def kv_bytes_per_device(
+    llm: LLM, parallel: Parallel, tokens: float, kv_precision: str = "bf16", sequences: float | None = None
+) -> float:
+    """[bytes] of KV cache for `tokens` of context in all sequences, on each device of a replica. Equation (2).
+
+    Where `sequences` says that they are so many of even length, layers with a window keep no more than that of each.
+    """
+    held = sequences * llm.kv_bytes(tokens / sequences, kv_precision) if sequences else None
+    whole = tokens * llm.kv_bytes_per_token(kv_precision) if held is None else held
+    return whole / (min(parallel.tp, llm.kv_parts) * parallel.pp)
 
 
 def activation_bytes_per_device(
@@ -75,7 +83,8 @@ def activation_bytes_per_device(
     Residual stream in and out, the two halves of the gated network, and the logits in fp32.
     """
     tokens = max(float(batch), min(prompt_tokens, PREFILL_CHUNK_TOKENS))
-    width = 2 * llm.hidden + (2 * llm.ffn * max(1, llm.experts_per_token)) / parallel.tp
+    networks = max(1, llm.experts_per_token) + llm.shared_experts
+    width = 2 * llm.hidden + 2 * max(networks * llm.ffn, llm.dense_ffn) / parallel.tp
     logits = 4.0 * batch * llm.vocab / parallel.tp
     return tokens * width * ACTIVATION_BYTES_PER_ELEMENT + logits + RUNTIME_BYTES_PER_DEVICE
 
@@ -94,8 +103,10 @@ def prefill_s(
     Equation (4): the work of the new tokens through all stages, with what they attend to.
     """
     new = max(1.0, prompt_tokens - cached_tokens)
-    pairs = new * (new + 1) / 2 + new * min(cached_tokens, prompt_tokens)
-    work = step_work(llm, parallel, precision, batch * new, batch * pairs, batch * prompt_tokens, batch)
+    seen = max(0.0, prompt_tokens - new)
+    pairs = llm.mean_over_layers(_pairs(new, seen), _pairs(new, seen, llm.window_tokens))
+    read = llm.mean_over_layers(prompt_tokens, min(prompt_tokens, new + llm.window_tokens))
+    work = step_work(llm, parallel, precision, batch * new, batch * pairs, batch * read, batch)
     return _step_s(work, llm, device, parallel, precision, batch * new)
 
 
@@ -109,7 +120,7 @@ def decode_step_s(
     context_tokens: float = 1,
 ) -> float:
     """[s] of one decode step of `batch` sequences, each with `context_tokens` behind it. Equation (5)."""
-    context = batch * context_tokens
+    context = batch * llm.mean_over_layers(context_tokens, min(context_tokens, llm.window_tokens))
     work = step_work(llm, parallel, precision, batch, context, context, batch, kv_precision)
     return _step_s(work, llm, device, parallel, precision, batch) + efficiency(device).sequence_s * batch
 
@@ -136,6 +147,12 @@ def tbt_s(
     return step + max(0.0, batch - 1) / max(1.0, output_tokens) * stall
 
 
+def _pairs(new: float, seen: float, window: float = math.inf) -> float:
+    """(query, key) pairs of `new` tokens after `seen` others, each with at most the last `window` tokens."""
+    free = min(new, max(0.0, window - seen))
+    return free * seen + free * (free + 1) / 2 + (new - free) * min(window, seen + new)
+
+
 def step_work(
     llm: LLM,
     parallel: Parallel,
@@ -153,18 +170,16 @@ def step_work(
     """
     size, tp = bytes_per_element(precision or llm.precision), parallel.tp
     networks = llm.experts_per_token or 1
-    router = llm.hidden * llm.experts
-    active = llm.attention_parameters + router + networks * llm.expert_parameters
-    flops = 2 * tokens * llm.layers * active + 2 * sequences * llm.embedding_parameters
-    touched = router + llm.distinct_experts(tokens) * llm.expert_parameters
-    attention_size = 2.0 if size < 1 else size
-    weights = llm.layers * (llm.attention_parameters * attention_size + touched * size)
+    active = llm.layers * llm.attention_parameters + llm.network_parameters(networks)
+    flops = 2 * tokens * active + 2 * sequences * llm.embedding_parameters
+    weights = llm.layers * llm.attention_parameters * (2.0 if size < 1 else size)
+    weights += llm.network_parameters(llm.distinct_experts(tokens)) * size
     weights += llm.embedding_parameters * max(size, 2.0)
-    width = 4 * llm.hidden + (2 * llm.heads * llm.head_dim + 3 * networks * llm.ffn) / tp
+    width = 4 * llm.hidden + (2 * llm.heads * llm.head_dim + 3 * (networks + llm.shared_experts) * llm.ffn) / tp
     moved = tokens * llm.layers * width * ACTIVATION_BYTES_PER_ELEMENT
     products = Cost(flops / tp, weights / tp + moved / 2, moved / 2, llm.layers * KERNELS_PER_LAYER)
-    kv_bytes = llm.kv_bytes_per_token(kv_precision) / min(tp, llm.kv_heads)
-    pair_flops = 4 * pairs * llm.layers * llm.heads * llm.head_dim / tp
+    kv_bytes = llm.kv_bytes_per_token(kv_precision) / min(tp, llm.kv_parts)
+    pair_flops = pairs * llm.layers * llm.flops_per_pair(decoding=tokens <= sequences) / tp
     return products, Cost(pair_flops, context * kv_bytes, tokens * kv_bytes, llm.layers)
 
 

@@ -1,0 +1,190 @@
+"""Language models: published parameter counts, KV caches by hand, config.json files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dovetail.costmodel.models import LLM, find_model, read_hf_config
+
+# Billions of parameters that the publishers state, and how many digits they state.
+PUBLISHED = [
+    ("llama-3.1-8b", 8.03, 0.01),
+    ("llama-3.1-70b", 70.6, 0.1),
+    ("llama-3.1-405b", 406, 1),
+    ("llama-2-70b", 69.0, 0.1),
+    ("qwen3-0.6b", 0.6, 0.05),
+    ("qwen3-1.7b", 1.7, 0.05),
+    ("qwen3-8b", 8.2, 0.05),
+    ("qwen3-32b", 32.8, 0.05),
+    ("qwen3-30b-a3b", 30.5, 0.05),
+    ("qwen3-235b-a22b", 235, 0.5),
+    ("mixtral-8x7b", 46.7, 0.05),
+    ("mixtral-8x22b", 141, 0.5),
+    ("mistral-7b-v0.1", 7.24, 0.01),
+    ("deepseek-v3", 671, 0.5),
+    ("kimi-k2", 1026, 1),
+]
+LLAMA_8B = {
+    "architectures": ["LlamaForCausalLM"],
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "max_position_embeddings": 131072,
+    "num_attention_heads": 32,
+    "num_hidden_layers": 32,
+    "num_key_value_heads": 8,
+    "tie_word_embeddings": False,
+    "torch_dtype": "bfloat16",
+    "vocab_size": 128256,
+}
+
+
+def llm(name: str) -> LLM:
+    found = find_model(name)
+    assert isinstance(found, LLM)
+    return found
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Where `read` writes a config.json."""
+    return tmp_path / "config.json"
+
+
+def read(path: Path, **changes: Any) -> LLM:
+    """The model of the 8B's config.json with some keys changed."""
+    path.write_text(json.dumps({**LLAMA_8B, **changes}))
+    return read_hf_config(path, "llama-3.1-8b")
+
+
+@pytest.mark.parametrize(("name", "billions", "digit"), PUBLISHED)
+def test_parameters_are_those_published(name: str, billions: float, digit: float) -> None:
+    assert llm(name).parameters / 1e9 == pytest.approx(billions, abs=digit)
+
+
+def test_active_parameters_of_mixtures_are_those_published() -> None:
+    def active(model: LLM) -> float:
+        attention = model.layers * model.attention_parameters
+        return attention + model.network_parameters(model.experts_per_token) + 2 * model.embedding_parameters
+
+    assert active(llm("deepseek-v3")) / 1e9 == pytest.approx(37.5, abs=0.6)
+    assert active(llm("qwen3-30b-a3b")) / 1e9 == pytest.approx(3.3, abs=0.1)
+    assert active(llm("mixtral-8x7b")) / 1e9 == pytest.approx(12.9, abs=0.1)
+
+
+def test_70b_weighs_141_gb_in_bf16_and_half_in_fp8() -> None:
+    model = llm("llama-3.1-70b")
+    assert model.weight_bytes() == pytest.approx(141.1e9, rel=1e-3)
+    tables = 2 * 128256 * 8192
+    assert model.weight_bytes("fp8") == model.parameters + tables
+
+
+def test_four_bits_keep_attention_in_sixteen() -> None:
+    model = llm("llama-3.1-8b")
+    kept = 2 * model.embedding_parameters + 32 * model.attention_parameters
+    assert model.weight_bytes("int4") == pytest.approx(0.5 * (model.parameters - kept) + 2 * kept)
+
+
+def test_kv_of_70b_at_32k_tokens_is_10_7_gb() -> None:
+    model = llm("llama-3.1-70b")
+    assert model.kv_bytes_per_token("fp16") == 2 * 80 * 8 * 128 * 2
+    assert model.kv_bytes(32768, "fp16") == pytest.approx(10.74e9, rel=1e-3)
+    assert model.kv_bytes(32768, "fp8") == model.kv_bytes(32768, "fp16") / 2
+
+
+def test_latent_attention_keeps_one_vector_for_all_heads() -> None:
+    # layers x (kv_lora_rank + rope_dim) x tokens x bytes, and no factor 2
+    assert llm("deepseek-v3").kv_bytes(1000) == 61 * (512 + 64) * 1000 * 2
+    assert llm("deepseek-v3").kv_parts == 1
+
+
+def test_a_sliding_window_keeps_no_more_than_its_tokens() -> None:
+    model = llm("mistral-7b-v0.1")
+    per_token = 2 * 32 * 8 * 128 * 2
+    assert model.kv_bytes(1000) == per_token * 1000
+    assert model.kv_bytes(4096) == model.kv_bytes(100_000) == per_token * 4096
+
+
+def test_a_window_in_half_of_the_layers() -> None:
+    model = LLM("half", 4, 64, 4, 4, 16, 128, 100, window_tokens=10, window_layers=2)
+    assert model.kv_bytes(30) == pytest.approx(model.kv_bytes_per_token() * (30 + 10) / 2)
+
+
+def test_distinct_experts_by_hand() -> None:
+    # two of eight: one token touches 2, two tokens 8 (1 - (3/4)^2) = 3.5
+    model = llm("mixtral-8x7b")
+    assert [model.distinct_experts(t) for t in (0, 1, 2)] == pytest.approx([0, 2, 3.5])
+    assert model.distinct_experts(1000) == pytest.approx(8)
+    assert llm("llama-3.1-8b").distinct_experts(1000) == 1
+
+
+def test_a_config_gives_the_catalogues_model(config: Path) -> None:
+    assert read(config).parameters == llm("llama-3.1-8b").parameters
+    assert read(config).kv_bytes_per_token() == llm("llama-3.1-8b").kv_bytes_per_token()
+
+
+def test_a_config_with_latent_attention(config: Path) -> None:
+    found = read(
+        config,
+        architectures=["DeepseekV3ForCausalLM"],
+        hidden_size=7168,
+        intermediate_size=18432,
+        num_attention_heads=128,
+        num_hidden_layers=61,
+        vocab_size=129280,
+        moe_intermediate_size=2048,
+        n_routed_experts=256,
+        n_shared_experts=1,
+        num_experts_per_tok=8,
+        first_k_dense_replace=3,
+        q_lora_rank=1536,
+        kv_lora_rank=512,
+        qk_nope_head_dim=128,
+        qk_rope_head_dim=64,
+        v_head_dim=128,
+        quantization_config={"quant_method": "fp8"},
+    )
+    assert found.parameters == llm("deepseek-v3").parameters
+    assert found.precision == "fp8"
+
+
+@pytest.mark.parametrize(
+    ("changes", "precision"),
+    [
+        ({"torch_dtype": "float16"}, "fp16"),
+        ({"quantization_config": {"quant_method": "fp8"}}, "fp8"),
+        ({"quantization_config": {"quant_method": "awq", "bits": 4}}, "int4"),
+    ],
+)
+def test_the_precision_is_the_checkpoints(config: Path, changes: dict[str, Any], precision: str) -> None:
+    assert read(config, **changes).precision == precision
+
+
+def test_a_window_in_a_config(config: Path) -> None:
+    mistral = read(config, architectures=["MistralForCausalLM"], sliding_window=4096)
+    assert (mistral.window_tokens, mistral.window_layers) == (4096, 32)
+    qwen = read(config, architectures=["Qwen2ForCausalLM"], sliding_window=4096, use_sliding_window=False)
+    assert qwen.window_layers == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"architectures": ["MambaForCausalLM"]}, "the architecture `MambaForCausalLM` is not covered"),
+        ({"mlp_bias": True}, "biases in the network are not covered"),
+        ({"architectures": ["Qwen2ForCausalLM"], "sliding_window": 9, "use_sliding_window": True}, "sliding windows"),
+        ({"quantization_config": {"quant_method": "eetq"}}, "quantised by `eetq` are not covered"),
+        ({"architectures": ["DeepseekV3ForCausalLM"]}, "the key 'qk_nope_head_dim' is missing"),
+    ],
+)
+def test_what_is_not_covered_is_an_error(config: Path, changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        read(config, **changes)
+
+
+def test_a_config_that_is_no_mapping(config: Path) -> None:
+    config.write_text("[1]")
+    with pytest.raises(ValueError, match=r"a config\.json is a mapping"):
+        read_hf_config(config)
