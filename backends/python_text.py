@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 WIDTH = 88
@@ -82,3 +82,36 @@ def _with_comma(item: Expression) -> Expression:
     if isinstance(item, str):
         return item + ","
     return Brackets(item.opening, item.items, item.closing + ",")
+
+
+ATOM, UNARY, PRODUCT, SUM = 4, 3, 2, 1
+"""How tightly an operator binds."""
+
+_INFIX = {"add": ("+", SUM), "sub": ("-", SUM), "mul": ("*", PRODUCT), "div": ("/", PRODUCT)}
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """Text and how tightly its outermost operator binds."""
+
+    text: str
+    binds: int = ATOM
+
+    def inside(self, binds: int) -> str:
+        """The text as an operand of an operator that binds so tightly."""
+        return self.text if self.binds >= binds else f"({self.text})"
+
+
+def arithmetic(kind: str, arguments: Sequence[Scalar], functions: Mapping[str, str]) -> Scalar:
+    """
+    The scalar function `kind` of `arguments`, by an operator where Python has one, else by its name in `functions`.
+
+    Floating-point order is kept, so `a + (b + c)` keeps its brackets.
+    """
+    if kind in _INFIX:
+        sign, binds = _INFIX[kind]
+        left, right = arguments
+        return Scalar(f"{left.inside(binds)} {sign} {right.inside(binds + 1)}", binds)
+    if kind == "neg":
+        return Scalar(f"-{arguments[0].inside(UNARY)}", UNARY)
+    return Scalar(f"{functions[kind]}({', '.join(a.text for a in arguments)})")

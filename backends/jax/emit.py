@@ -11,8 +11,8 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from ...ir import nn
+from ..dtypes import dtype_of
 from . import layers
-from .dtypes import dtype_of
 from .frame import Input, program_text
 from .names import Names
 from .run_template import RUN

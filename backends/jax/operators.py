@@ -8,8 +8,8 @@ from typing import Any
 from xdsl.ir import Operation
 
 from ...ir import nn
+from ..dtypes import dtype_of
 from ..python_text import Expression, call, sequence
-from .dtypes import dtype_of
 from .scalars import literal
 
 LAYERS = {

@@ -1,20 +1,17 @@
-"""Scalar functions as JAX expressions, with brackets only where precedence asks for them."""
+"""Scalar functions as JAX expressions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from ...ir.nn import Tensor
-from .dtypes import dtype_of
+from ..dtypes import dtype_of
+from ..python_text import ATOM, UNARY, Scalar, arithmetic
 
-ATOM, UNARY, PRODUCT, SUM = 4, 3, 2, 1
-
-_INFIX = {"add": ("+", SUM), "sub": ("-", SUM), "mul": ("*", PRODUCT), "div": ("/", PRODUCT)}
-_CALLS = {
+FUNCTIONS = {
     "relu": "jax.nn.relu",
     "exp": "jnp.exp",
     "log": "jnp.log",
@@ -26,29 +23,12 @@ _CALLS = {
     "max": "jnp.maximum",
     "min": "jnp.minimum",
 }
-
-
-@dataclass(frozen=True)
-class Scalar:
-    """Text and how tightly its outermost operator binds."""
-
-    text: str
-    binds: int = ATOM
-
-    def inside(self, binds: int) -> str:
-        """The text as an operand of an operator that binds so tightly."""
-        return self.text if self.binds >= binds else f"({self.text})"
+"""Scalar function -> what computes it in emitted code."""
 
 
 def apply(kind: str, arguments: Sequence[Scalar]) -> Scalar:
-    """`kind` of `arguments`; floating-point order is kept, so `a + (b + c)` keeps its brackets."""
-    if kind in _INFIX:
-        sign, binds = _INFIX[kind]
-        left, right = arguments
-        return Scalar(f"{left.inside(binds)} {sign} {right.inside(binds + 1)}", binds)
-    if kind == "neg":
-        return Scalar(f"-{arguments[0].inside(UNARY)}", UNARY)
-    return Scalar(f"{_CALLS[kind]}({', '.join(a.text for a in arguments)})")
+    """`kind` of `arguments`."""
+    return arithmetic(kind, arguments, FUNCTIONS)
 
 
 def literal(value: float, type: Tensor) -> Scalar:

@@ -9,10 +9,10 @@ from xdsl.ir import Operation, SSAValue
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
-from ..python_text import Expression, fits, lay_out, prefixed
+from ..python_text import Expression, Scalar, fits, lay_out, prefixed
 from .names import Names
 from .operators import EXPRESSIONS, LAYERS
-from .scalars import Scalar, apply, literal
+from .scalars import apply, literal
 from .weights import UsedWeights
 
 SHORT = 20

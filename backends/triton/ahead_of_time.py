@@ -36,9 +36,10 @@ class KernelResources:
 
 @dataclass(frozen=True)
 class CompiledKernel:
-    """PTX and resources of one kernel for one compute capability."""
+    """What one kernel became for one compute capability."""
 
     ptx: str
+    cubin: bytes
     resources: KernelResources
 
 
@@ -68,7 +69,7 @@ def compile_for_cuda(
         compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
     threads = 32 * compiled.metadata.num_warps
     usage = _read_resources(compiled.asm["cubin"], compiled.metadata.shared, threads)
-    return CompiledKernel(compiled.asm["ptx"], usage)
+    return CompiledKernel(compiled.asm["ptx"], compiled.asm["cubin"], usage)
 
 
 def _argument_paths(names: list[str], types: Mapping[str, Types]) -> list[tuple[int, ...]]:

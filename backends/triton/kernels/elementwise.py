@@ -1,20 +1,55 @@
 """Triton frame for chains of elementwise operators: every operand is read once, the result written once."""
 
+# Triton's own types of static_range and constexpr promise less than jitted functions may do with them:
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
+
 import triton
 import triton.language as tl
 
 
 @triton.jit
-def broadcast_offset(at, VIEW: tl.constexpr):
+def relu(x):
+    """max(x, 0); not-a-number stays so."""
+    return tl.maximum(x, 0.0, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def maximum(x, y):
+    """The larger of x and y; not-a-number wins."""
+    return tl.maximum(x, y, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def minimum(x, y):
+    """The smaller of x and y; not-a-number wins."""
+    return tl.minimum(x, y, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def tanh(x):
+    """The hyperbolic tangent: near 0 its series, since 1 - exp(-2 |x|) loses digits there."""
+    square = x * x
+    series = x * (1.0 - square * (1.0 / 3.0 - square * (2.0 / 15.0)))
+    small = tl.exp(-2.0 * tl.abs(x))
+    far = (1.0 - small) / (1.0 + small)
+    return tl.where(square < 0.01, series, tl.where(x < 0.0, -far, far))
+
+
+@triton.jit
+def broadcast_offset(at, SIZE: tl.constexpr, VIEW: tl.constexpr):
     """
-    Where an operand keeps the value that element `at` of the result needs.
+    Where an operand keeps the value that element `at` of the SIZE elements of the result needs.
 
     VIEW is a tuple of terms (inner, count, stride), one for each run of dimensions that the operand varies along:
     offset = sum(at // inner % count * stride). A scalar has no term.
     """
     offset = at * 0
     for term in tl.static_range(len(VIEW)):
-        offset += at // VIEW[term][0] % VIEW[term][1] * VIEW[term][2]
+        index = at // VIEW[term][0]
+        # The outermost run ends with the result: without the remainder whole vectors are loaded.
+        if VIEW[term][0] * VIEW[term][1] < SIZE:
+            index = index % VIEW[term][1]
+        offset += index * VIEW[term][2]
     return offset
 
 
@@ -24,12 +59,12 @@ def elementwise(operands, out, SIZE: tl.constexpr, CHAIN: tl.constexpr, VIEWS: t
     out[i] = CHAIN(operands[0][view 0 of i], operands[1][view 1 of i], ...) for i < SIZE.
 
     One program computes BLOCK consecutive elements. Arithmetic is in float32, whatever the tensors hold; all
-    tensors are contiguous. SIZE stays below 2**31, since offsets are 32-bit.
+    tensors are contiguous. SIZE + BLOCK stays below 2**31, since offsets are 32-bit.
     """
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < SIZE
     values = ()
     for k in tl.static_range(len(operands)):
-        value = tl.load(operands[k] + broadcast_offset(at, VIEWS[k]), mask=inside)
-        values = values + (value.to(tl.float32),)
+        value = tl.load(operands[k] + broadcast_offset(at, SIZE, VIEWS[k]), mask=inside)
+        values = values + (value.to(tl.float32),)  # noqa: RUF005  Triton cannot unpack inside a tuple
     tl.store(out + at, CHAIN(*values), mask=inside)
