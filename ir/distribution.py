@@ -235,8 +235,8 @@ class Distribution:
                 return mean, math.fsum((x - mean) ** 2 for x in self.params) / len(self.params)
         stretches = [(q - p, a, b) for (p, a), (q, b) in pairwise(self._knots)]
         mean = math.fsum(w * (a + b) / 2 for w, a, b in stretches)
-        square = math.fsum(w * (a * a + a * b + b * b) / 3 for w, a, b in stretches)
-        return mean, max(0.0, square - mean * mean)
+        around = [(w, a - mean, b - mean) for w, a, b in stretches]
+        return mean, math.fsum(w * (a * a + a * b + b * b) / 3 for w, a, b in around)
 
 
 def _piecewise_cdf(knots: tuple[tuple[float, float], ...], x: float) -> float:

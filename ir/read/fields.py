@@ -327,7 +327,12 @@ class Tagged:
         return None if kind is None else self.records[kind].read(value, path, to)
 
     def schema(self) -> dict[str, Any]:
-        return {"anyOf": [record.schema() for record in self.records.values()]}
+        return {"anyOf": [self._one(tag, record.schema()) for tag, record in self.records.items()]}
+
+    def _one(self, tag: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """The schema of the record that goes with `tag`."""
+        known = schema["properties"][self.tag] | {"const": tag}
+        return schema | {"properties": schema["properties"] | {self.tag: known}}
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def _text_of(raw: bytes, name: str) -> str:
     if b"\0" in raw:
         raise _error("not-text", f"`{name}` is a binary file, not YAML", None)
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as fault:
         line = raw[: fault.start].count(b"\n") + 1
         message = f"`{name}` is not UTF-8: line {line} holds the byte 0x{raw[fault.start]:02x}"
