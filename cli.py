@@ -84,7 +84,7 @@ def _do_plan(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps(error.document, indent=2, ensure_ascii=False))
         raise
-    for warning in result.diagnostics:
+    for warning in result.diagnostics if arguments.json else ():  # the text has them itself
         print(_coloured(warning.render()) + "\n", file=sys.stderr)
     print(result.to_json() if arguments.json else result.to_text(), end="")
     if arguments.output:

@@ -8,6 +8,10 @@ from .candidates.transfers import link_between
 from .plan import Solved
 
 
+PRICES = ("list_price", "rent")
+"""Figures of the catalogue that `_prices` speaks of where they are used."""
+
+
 def cautions(solved: Solved) -> list[str]:
     """One sentence each, in a fixed order."""
     return [*_unlisted_links(solved), *_prices(solved), *_guesses(solved)]
@@ -49,6 +53,6 @@ def _guesses(solved: Solved) -> Iterator[str]:
         device = solved.devices.get(spec.name)
         if device is None or spec.name not in {pool.device for pool in solved.pools.values()}:
             continue
-        guessed = sorted(name for name, mark in device.quality.items() if mark == "guess")
+        guessed = sorted(name for name, mark in device.quality.items() if mark == "guess" and name not in PRICES)
         if guessed:
             yield f"of `{spec.name}`, {', '.join(f'`{name}`' for name in guessed)} is a guess"
