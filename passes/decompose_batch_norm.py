@@ -41,7 +41,7 @@ class DecomposeBatchNorm(RewritePattern):
             gain, shift = emit(nn.ReshapeOp, gain, type=column), emit(nn.ReshapeOp, shift, type=column)
         gain.name_hint, shift.name_hint = "gain", "shift"
         emit(nn.AddOp, emit(nn.MulOp, op.x, gain), shift)
-        rewriter.replace_matched_op(new)
+        rewriter.replace(op, new)
 
 
 @dataclass(frozen=True)

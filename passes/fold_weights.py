@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import numpy as np
 from xdsl.dialects.builtin import AnyFloat, ModuleOp, NameLoc
@@ -40,7 +40,7 @@ def fold_weights(network: nn.NnModule) -> nn.NnModule:
     return nn.NnModule(module, weights, network.input_names, network.output_names)
 
 
-def can_fold(op: Operation, known: Mapping[SSAValue, np.ndarray]) -> bool:
+def can_fold(op: Operation, known: Container[SSAValue]) -> bool:
     """
     Whether the result of `op` is known before the run.
 

@@ -43,8 +43,8 @@ class FuseElementwise(RewritePattern):
             if not (isinstance(producer, Operation) and _fusible(producer) and _fusible(op)):
                 continue
             if can_fuse(producer, op) and should_fuse(producer, op):
-                rewriter.replace_matched_op(fuse(producer, op))
-                rewriter.erase_op(producer)
+                rewriter.replace(op, fuse(producer, op))
+                rewriter.erase(producer)
                 return
 
 
