@@ -106,14 +106,8 @@ def _table(table: Table) -> list[str]:
         "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)) + "</tr>"
         for row in table.rows
     ]
-    return [
-        _element("h2", table.title),
-        "<table>",
-        f"<thead><tr>{head}</tr></thead>",
-        "<tbody>",
-        *rows,
-        "</tbody></table>",
-    ]
+    body = ["<table>", f"<thead><tr>{head}</tr></thead>", "<tbody>", *rows, "</tbody></table>"]
+    return [_element("h2", table.title), *body, *_paragraph(table.note)]
 
 
 def _bar(plan: Json) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..ir.units import parse
-from .wording import COST_PARTS, LATENCY_KINDS, QUALITIES, constraint, data, dollars, number, share, time
+from .wording import COST_PARTS, LATENCY_KINDS, QUALITIES, constraint, data, dollar_column, dollars, number, share, time
 
 Json = Mapping[str, Any]
 
@@ -20,6 +20,8 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: frozenset[str] = frozenset()
+    note: str = ""
+    """what the columns mean, where their names do not say it"""
 
 
 def is_solved(plan: Json) -> bool:
@@ -65,9 +67,9 @@ def key_figures(plan: Json) -> list[str]:
     found = [f"{dollars(cost['usd_per_1k_requests'])} USD per 1,000 requests"]
     if cost.get("usd_per_million_output_tokens") is not None:
         found.append(f"{dollars(cost['usd_per_million_output_tokens'])} USD per million output tokens")
-    if plan.get("energy_j_per_request") is not None:
+    if plan.get("energy_j_per_request"):
         found.append(f"{number(plan['energy_j_per_request'])} J a request")
-    if plan.get("gco2_per_request") is not None:
+    if plan.get("gco2_per_request"):
         found.append(f"{number(plan['gco2_per_request'])} g CO2 a request")
     return found
 
@@ -98,13 +100,17 @@ def placements(plan: Json) -> Table:
         figures = ("", "") if hosted else (str(pool["max_batch"]), _busy(pool))
         rows.append((piece, _on(pool, hosted, is_sized(plan)), pool["id"], *figures, time(placement["latency_s"])))
     columns = ("piece", "runs on", "pool", "batch", "busy", "a visit takes")
-    return _without_empty_columns(Table("Where each piece runs", columns, tuple(rows), frozenset(columns[3:])))
+    meanings = ["batch: visits that one replica serves at once", "busy: share of its capacity in use"]
+    known = [meaning for column, meaning in enumerate(meanings, 3) if any(row[column] for row in rows)]
+    note = "; ".join([*known, "a visit takes: mean time, waiting apart"])
+    return _without_empty_columns(Table("Where each piece runs", columns, tuple(rows), frozenset(columns[3:]), note))
 
 
 def _without_empty_columns(table: Table) -> Table:
     kept = [index for index in range(len(table.columns)) if any(row[index] for row in table.rows)]
     columns = tuple(table.columns[index] for index in kept)
-    return Table(table.title, columns, tuple(tuple(row[index] for index in kept) for row in table.rows), table.numeric)
+    rows = tuple(tuple(row[index] for index in kept) for row in table.rows)
+    return replace(table, columns=columns, rows=rows)
 
 
 def _place_in_graph(piece: str, plan: Json) -> tuple[int, bool, str]:
@@ -154,7 +160,11 @@ def _on(pool: Json, hosted: bool, sized: bool) -> str:
     if not sized:
         return f"{each} x {pool['device']} a replica{split}" if each > 1 else pool["device"]
     whole = f"{pool['devices']} x {pool['device']}"
-    return f"{whole}, {pool['replicas']} replicas of {each}{split}" if each > 1 else whole
+    return (
+        f"{whole}, {pool['replicas']} replica{'s' if pool['replicas'] > 1 else ''} of {each}{split}"
+        if each > 1
+        else whole
+    )
 
 
 def devices(plan: Json) -> Table:
@@ -169,24 +179,38 @@ def devices(plan: Json) -> Table:
 
 def latencies(plan: Json) -> Table:
     """Every latency of the plan, beside its bound where there is one."""
-    found, slo = plan["latency_s"], plan["inputs"]["graph"].get("slo") or {}
-    rows = []
+    rows = (*_over_requests(plan), *_of_nodes(plan))
+    columns = ("measure", "plan", "bound", "to spare")
+    has_nodes = bool(plan["latency_s"].get("ttft"))
+    note = "first output and end to end: over requests; of a node: its slowest visit" if has_nodes else ""
+    return Table("Latency", columns, rows, frozenset(columns[1:]), note)
+
+
+def _over_requests(plan: Json) -> Iterator[tuple[str, ...]]:
+    slo = _slo(plan)
+    bounded = _statistic(slo)
     for kind in ("end_to_end", "first_output"):
-        spread, bounded = found.get(kind) or {}, _statistic(slo)
-        limit = slo.get(kind)
+        spread, limit = plan["latency_s"].get(kind) or {}, slo.get(kind)
         if limit is not None and bounded not in spread:
-            rows.append((f"{LATENCY_KINDS[kind]}, {bounded}", "", time(_seconds(limit)), "kept"))
+            yield f"{LATENCY_KINDS[kind]}, {bounded}", "", time(_seconds(limit)), "kept"
         for statistic, value_s in spread.items():
-            name = f"{LATENCY_KINDS[kind]}, {statistic}"
-            rows.append(_against(name, value_s, limit if statistic == bounded else None))
+            yield _against(f"{LATENCY_KINDS[kind]}, {statistic}", value_s, limit if statistic == bounded else None)
+
+
+def _of_nodes(plan: Json) -> Iterator[tuple[str, ...]]:
     nodes = plan["inputs"]["graph"].get("nodes") or {}
     for kind in ("ttft", "tbt"):
-        for node, value_s in (found.get(kind) or {}).items():
-            own = (nodes.get(node) or {}).get("slo") or {}
-            limit = own.get(kind, slo.get(kind))
-            rows.append(_against(f"{LATENCY_KINDS[kind]}, {node}", value_s, limit))
-    columns = ("measure", "plan", "bound", "to spare")
-    return Table("Latency", columns, tuple(rows), frozenset(columns[1:]))
+        for node, value_s in (plan["latency_s"].get(kind) or {}).items():
+            slo = {**_slo(plan), **((nodes.get(node) or {}).get("slo") or {})}
+            limit, name = slo.get(kind), f"{LATENCY_KINDS[kind]}, {node}"
+            # A percentile is of the time to first token alone: the time between tokens is a mean over one visit.
+            if kind == "ttft" and limit is not None and slo.get("percentile") is not None:
+                name += f", {_statistic(slo)}"
+            yield _against(name, value_s, limit)
+
+
+def _slo(plan: Json) -> Json:
+    return plan["inputs"]["graph"].get("slo") or {}
 
 
 def _statistic(slo: Json) -> str:
@@ -208,9 +232,11 @@ def _seconds(written: object) -> float:
 
 def transfers(plan: Json) -> Table:
     """What moves between pools."""
-    rows = [(t["from"], t["to"], data(t["bytes"]), time(t["latency_s"])) for t in plan["transfers"]]
+    rows = [
+        (t["from"], t["to"], data(t["bytes"]) if t["bytes"] else "", time(t["latency_s"])) for t in plan["transfers"]
+    ]
     columns = ("from", "to", "data", "each takes")
-    return Table("Data moved between pools", columns, tuple(rows), frozenset(columns[2:]))
+    return _without_empty_columns(Table("Moved between pools", columns, tuple(rows), frozenset(columns[2:])))
 
 
 def cost_parts(plan: Json) -> list[tuple[str, float, float]]:
@@ -227,14 +253,16 @@ def cost_unit(plan: Json) -> str:
 
 def costs(plan: Json) -> Table:
     """The parts of the cost."""
-    unit = cost_unit(plan)
-    rows = tuple((name, dollars(usd), share(part)) for name, usd, part in cost_parts(plan))
+    unit, parts = cost_unit(plan), cost_parts(plan)
+    sums = dollar_column([usd for _, usd, _ in parts])
+    rows = tuple((name, usd, share(part)) for (name, _, part), usd in zip(parts, sums, strict=True))
     return Table("Cost", ("part", unit, "share"), rows, frozenset((unit, "share")))
 
 
 def binding(plan: Json) -> list[str]:
     """What keeps a better plan from being possible, one phrase each."""
-    return [constraint(name) for name in plan.get("binding") or ()]
+    found = [constraint(name) for name in plan.get("binding") or ()]
+    return found or (["no bound and no limit"] if plan["status"] == "optimal" else [])
 
 
 def conflict(plan: Json) -> list[str]:

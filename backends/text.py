@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable
+from dataclasses import replace
 
 from . import summary
 from .summary import Json, Table
@@ -63,7 +64,7 @@ def _with_bars(table: Table, plan: Json) -> Table:
     """`table` of the cost's parts, with a bar as long as each part's share."""
     bars = ["#" * max(1, round(_BAR_CHARACTERS * part)) for _, _, part in summary.cost_parts(plan)]
     rows = tuple((*row, bar) for row, bar in zip(table.rows, bars, strict=True))
-    return Table(table.title, (*table.columns, ""), rows, table.numeric)
+    return replace(table, columns=(*table.columns, ""), rows=rows)
 
 
 def _table(table: Table) -> str:
@@ -77,4 +78,5 @@ def _table(table: Table) -> str:
         "  ".join(cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(line, widths, right, strict=True))
         for line in lines
     ]
-    return "\n".join([table.title, *(f"  {line}".rstrip() for line in text)]) + "\n"
+    note = _filled(f"({table.note})", "  ", "   ") + "\n" if table.note else ""
+    return "\n".join([table.title, *(f"  {line}".rstrip() for line in text)]) + "\n" + note

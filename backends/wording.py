@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 
 def dollars(usd: float) -> str:
@@ -16,6 +17,14 @@ def dollars(usd: float) -> str:
         return f"{usd:.2f}"
     text = _plain(usd, 4)
     return text + "0" * (2 - len(text.partition(".")[2]))
+
+
+def dollar_column(sums_usd: Sequence[float]) -> list[str]:
+    """Sums that stand under each other, all with as many decimals as their total needs."""
+    total = sum(sums_usd)
+    decimals = 2 if total >= 1 or total == 0 else 3 - math.floor(math.log10(total))
+    least = 10.0**-decimals
+    return [f"<{least:.{decimals}f}" if 0 < usd < least / 2 else f"{usd:,.{decimals}f}" for usd in sums_usd]
 
 
 def number(value: float) -> str:
@@ -44,6 +53,8 @@ def share(fraction: float) -> str:
     percent = 100 * fraction
     if percent >= 99.5 and fraction < 1:
         return ">99 %"
+    if 0 < percent < 0.1:
+        return "<0.1 %"
     return f"{percent:.0f} %" if percent >= 1 or percent == 0 else f"{_plain(percent, 1)} %"
 
 

@@ -105,7 +105,7 @@ def test_bound_on_a_percentile_that_the_plan_does_not_give(mixed_plan: Json) -> 
 
 def test_bound_of_a_node_takes_the_place_of_the_graphs(mixed_plan: Json) -> None:
     mixed_plan["inputs"]["graph"]["nodes"]["think"]["slo"] = {"ttft": "420 ms"}
-    assert row(plan_text(mixed_plan), "time to first token, think")[-6:] == ["210", "ms", "420", "ms", "50", "%"]
+    assert row(plan_text(mixed_plan), "time to first token, think, p95")[-6:] == ["210", "ms", "420", "ms", "50", "%"]
 
 
 def test_missed_bound_is_not_hidden(mixed_plan: Json) -> None:
@@ -116,6 +116,18 @@ def test_missed_bound_is_not_hidden(mixed_plan: Json) -> None:
 def test_hosted_api_has_no_devices(api_plan: Json) -> None:
     words = ["think.decode", "api,", "a", "hosted", "API", "p1", "100", "ms"]
     assert row(plan_text(api_plan), "think.decode") == words
+
+
+def test_one_replica_is_no_plural(split_plan: Json) -> None:
+    assert "4 x h100, 1 replica of 4 (tp 4)" in plan_text(split_plan)
+    assert "4 x h100, 2 replicas of 2 (tp 2)" in plan_text(split_plan)
+
+
+def test_plan_that_nothing_binds_says_so(mixed_plan: Json) -> None:
+    mixed_plan["binding"] = []
+    assert "What keeps it from being better\n  - no bound and no limit\n" in plan_text(mixed_plan)
+    mixed_plan["status"] = "feasible"
+    assert "What keeps it from being better" not in plan_text(mixed_plan)
 
 
 def test_numbers_stay_with_their_units(mixed_plan: Json) -> None:

@@ -17,6 +17,20 @@ def test_dollars(usd: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sums", "texts"),
+    [
+        ([11.3, 0.8, 0.2], ["11.30", "0.80", "0.20"]),
+        ([1234.5, 0.001], ["1,234.50", "<0.01"]),
+        ([0.0575, 0.005], ["0.05750", "0.00500"]),
+        ([0.0], ["0.00"]),
+        ([], []),
+    ],
+)
+def test_sums_under_each_other_have_the_same_decimals(sums: list[float], texts: list[str]) -> None:
+    assert wording.dollar_column(sums) == texts
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (0, "0 us"), (2.5e-5, "25 us"), (0.018, "18 ms"), (0.99999, "1 s"), (1.5, "1.5 s"), (119, "119 s"),
@@ -33,7 +47,8 @@ def test_data(size: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fraction", "text"), [(0, "0 %"), (1, "100 %"), (0.9999, ">99 %"), (0.003, "0.3 %"), (0.42, "42 %")]
+    ("fraction", "text"),
+    [(0, "0 %"), (1, "100 %"), (0.9999, ">99 %"), (0.003, "0.3 %"), (0.00003, "<0.1 %"), (0.42, "42 %")],
 )
 def test_share(fraction: float, text: str) -> None:
     assert wording.share(fraction) == text
