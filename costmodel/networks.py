@@ -71,7 +71,7 @@ class Network:
         return self.parameters * bytes_per_element(precision or self.precision)
 
     def phases(self, precision: str, inputs: Mapping[str, float]) -> tuple[tuple[Cost, float], ...]:
-        """The work of one visit as (work, how many times), one after the other. Equations (7) to (9).
+        """The work of one visit as (work, how many times), one after the other. Equation (9).
 
         `inputs` holds the network's unit and may hold `batch`; ValueError where the unit is missing.
         """
@@ -96,7 +96,7 @@ class Network:
         return passes, max(1.0, units / passes * self.positions_per_unit)
 
     def _encode(self, batch: float, positions: float, size: float) -> Cost:
-        """(7) one pass of the encoder: 2 weights n + 4 layers hidden n^2 flops, the weights and activations moved."""
+        """One pass of the encoder: 2 weights n + 4 layers hidden n^2 flops, weights, activations. Equation (7)."""
         e = self.encoder
         flops = 2 * e.matmul_parameters * positions + 4 * e.layers * e.hidden * positions**2
         flops += 2 * e.hidden * e.vocab * positions
@@ -104,7 +104,7 @@ class Network:
         return Cost(batch * flops, e.parameters * size + moved, moved, e.layers * KERNELS_PER_LAYER)
 
     def _decode_step(self, d: Stack, batch: float, positions: float, steps: float, size: float) -> Cost:
-        """(8) one step of the decoder, at the mean length of what it has written.
+        """One step of the decoder, at the mean length of what it has written. Equation (8).
 
         Weights with cross attention (2 hidden^2 more a layer: keys and values of the encoder are kept), the head,
         and attention over `positions + steps / 2`.

@@ -82,8 +82,9 @@ def capacity(
 
 
 def variability_factor(arrival_cv: float, service_cv: float) -> float:
-    """What the mean wait of M/M/n is multiplied with for other arrivals and services: (Ca^2 + Cs^2) / 2.
+    """What the mean wait of M/M/n is multiplied with for other arrivals and services. Equation (5).
 
-    Allen and Cunneen's approximation; exact for one server with Poisson arrivals (Pollaczek-Khinchine).
+    (Ca^2 + Cs^2) / 2 is Allen and Cunneen's approximation; exact for one server with Poisson arrivals
+    (Pollaczek-Khinchine).
     """
     return (arrival_cv**2 + service_cv**2) / 2

@@ -1,6 +1,6 @@
 """How long work takes on a device: the roofline (Williams et al. 2009), with launches as a term of their own.
 
-time = max(flops / (peak x efficiency), bytes / (bandwidth x efficiency)) + launches x overhead
+Equations are numbered as in `docs/math/roofline.md`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ def compute_dtype(device: Device, precision: str) -> str:
 
 
 def time_s(cost: Cost, device: Device, precision: str) -> float:
-    """[s] that the work takes on `device` with operands in `precision`."""
+    """[s] that the work takes on `device` with operands in `precision`. Equation (1).
+
+    max(flops / (peak x efficiency), bytes / (bandwidth x efficiency)) + launches x overhead
+    """
     reached = efficiency(device)
     peak = device.flops_per_s[compute_dtype(device, precision)]
     compute_s = cost.flops / (peak * reached.compute)
