@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> str:
     if options.verify_in_mlir:
         from .ir.mlir import verify_in_mlir
 
-        verify_in_mlir(print_module(module, generic=True))
+        verify_in_mlir(print_module(module, generic=True, locations=True))
     return print_module(module, generic=options.generic, locations=options.locations)
 
 

@@ -1,8 +1,9 @@
 """Our dialects as IRDL text, so that MLIR itself can verify the modules that we print.
 
 IRDL says: which attributes an op must have and of which kind, how many operands, results and regions, and their types.
-It cannot say: optional attributes (any may be present beside those named), the length of an array, verifier
-code, traits. Those stay with xDSL's verifier; `no_terminator_ops` lists the one trait that MLIR must be told of.
+It cannot say: optional attributes (any may be present beside those named), the length of an array, variadic operands of
+different types (MLIR holds them all to the type of the first), verifier code, traits. Those stay with xDSL's verifier;
+`variadic_ops` lists the ops that are left out, `no_terminator_ops` the one trait that MLIR must be told of.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from xdsl.dialects.builtin import DenseArrayBase
 from xdsl.ir import Attribute, Dialect, Operation, TypeAttribute
 from xdsl.irdl import (
     AllOf,
+    AnyAttr,
     AnyOf,
     AttrConstraint,
     BaseAttr,
@@ -37,6 +39,8 @@ from xdsl.irdl import (
     VariadicDef,
 )
 from xdsl.traits import NoTerminator
+
+from .nn.base import TensorOp
 
 BUILTIN_NAMES = {
     "array": "array",
@@ -66,6 +70,8 @@ BUILTIN_NAMES = {
 class _Body:
     """The lines of one `irdl.operation` or `irdl.attribute`, with a counter for its SSA names."""
 
+    otherwise: str = "irdl.any"
+    """what operands and results are that the definition does not constrain: every value of `nn` is a tensor"""
     lines: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
 
@@ -125,7 +131,7 @@ class _Body:
 
 
 def export_irdl(dialects: Iterable[Dialect]) -> str:
-    """A module that defines `dialects`; a dialect must come after those whose attributes it uses.
+    """A module that defines `dialects`, but for their `variadic_ops`.
 
     ValueError for what MLIR could not read back: properties, successors, a variadic region.
     """
@@ -137,6 +143,18 @@ def no_terminator_ops(dialects: Iterable[Dialect]) -> list[str]:
     return [op.name for dialect in dialects for op in dialect.operations if op.has_trait(NoTerminator)]
 
 
+def variadic_ops(dialects: Iterable[Dialect]) -> list[str]:
+    """Names of the ops that take any number of operands or give any number of results, whose types may differ."""
+    return [op.name for dialect in dialects for op in dialect.operations if _is_variadic(op)]
+
+
+def _is_variadic(op: type[Operation]) -> bool:
+    assert issubclass(op, IRDLOperation)
+    definition = op.get_irdl_definition()
+    values = [each for _, each in (*definition.operands, *definition.results)]
+    return any(isinstance(each, VariadicDef) and not isinstance(each, OptionalDef) for each in values)
+
+
 def _dialect(dialect: Dialect) -> str:
     parts = [f"irdl.dialect @{dialect.name} {{"]
     for attribute in dialect.attributes:
@@ -144,7 +162,8 @@ def _dialect(dialect: Dialect) -> str:
             kind = "type" if issubclass(attribute, TypeAttribute) else "attribute"
             parts += _block(kind, _local(attribute.name), _parameters(attribute.get_irdl_definition()))
     for op in dialect.operations:
-        parts += _block("operation", _local(op.name), _operation(op))
+        if not _is_variadic(op):
+            parts += _block("operation", _local(op.name), _operation(op))
     return "\n".join([*parts, "}", ""])
 
 
@@ -160,12 +179,13 @@ def _parameters(definition: ParamAttrDef) -> _Body:
 
 def _operation(op: type[Operation]) -> _Body:
     assert issubclass(op, IRDLOperation)
-    definition, body = op.get_irdl_definition(), _Body()
+    definition = op.get_irdl_definition()
+    body = _Body(otherwise='irdl.base "!builtin.tensor"' if issubclass(op, TensorOp) else "irdl.any")
     if definition.properties or definition.successors:
         raise ValueError(f"`{op.name}` has properties or successors, which IRDL dialects in MLIR have not")
     _attributes(definition, body)
     for keyword, fields in (("operands", definition.operands), ("results", definition.results)):
-        values = [(name, _variadicity(each) + _range(body, each.constr)) for name, each in fields]
+        values = [(name, _variadicity(each) + _value(body, each.constr)) for name, each in fields]
         body.list_of(values, keyword)
     body.list_of([(name, _region(op, body, region)) for name, region in definition.regions], "regions")
     return body
@@ -179,18 +199,19 @@ def _attributes(definition: OpDef, body: _Body) -> None:
 
 
 def _variadicity(field: object) -> str:
-    if isinstance(field, OptionalDef):
-        return "optional "
-    return "variadic " if isinstance(field, VariadicDef) else ""
+    return "optional " if isinstance(field, OptionalDef) else ""
 
 
-def _range(body: _Body, constraint: RangeConstraint) -> str:
+def _value(body: _Body, constraint: RangeConstraint) -> str:
+    """The constraint on an operand or a result, or on each of a variadic one."""
     match constraint:
+        case RangeOf(constr=AnyAttr()) | SingleOf(constr=AnyAttr()):
+            return body.add(body.otherwise)
         case RangeOf() | SingleOf():
             return body.constraint(constraint.constr)
         case RangeVarConstraint() | RangeLengthConstraint():
-            return _range(body, constraint.constraint)
-    return body.constraint(None)
+            return _value(body, constraint.constraint)
+    return body.add(body.otherwise)
 
 
 def _region(op: type[Operation], body: _Body, region: RegionDef) -> str:

@@ -93,7 +93,11 @@ def place_of(op: Operation, source: SourceFile | None = None) -> Span | None:
     location = op.location
     if not isinstance(location, FileLineColLoc):
         return None
-    name, line, col = location.filename.data, location.line.data, location.column.data
+    return span_at(location.filename.data, location.line.data, location.column.data, source)
+
+
+def span_at(name: str, line: int, col: int, source: SourceFile | None = None) -> Span:
+    """The word at a place of the file `name`, which is read unless it is `source`."""
     if source is None or source.name != name:
         path = Path(name)
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

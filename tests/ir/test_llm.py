@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from dovetail.ir.agent import NodeOp, graph_of
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.llm import DecodeOp, Llm, PrefillOp, node_and_part
@@ -91,5 +90,5 @@ def test_node_and_part_are_the_halves_of_a_piece_id(lowered: str) -> None:
 
 def test_an_edge_is_no_node(lowered: str) -> None:
     edge = next(graph_of(parse_module(lowered, "graph.mlir")).edges)
-    with pytest.raises(TypeError, match="`agent.edge` is no node"):
+    with pytest.raises(TypeError, match=r"`agent\.edge` is no node"):
         node_and_part(edge)

@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-
 from dovetail.ir.diagnostics import InputError
-from dovetail.ir.plan import PieceOp, Plan, PlaceOp, PoolOp, TransferOp, plan_of
+from dovetail.ir.plan import PieceOp, PlaceOp, Plan, PoolOp, TransferOp, plan_of
 from dovetail.ir.text import parse_module
 from dovetail.ir.verify import verify_module
 
@@ -30,7 +29,7 @@ BROKEN = [
         "plan.place C1 pool",
         "piece = @say.run, pool = @p2",
         "piece = @say.run, pool = @p3",
-        "no `plan.pool` called `p3`",
+        "`plan.pool` called `p3`",
     ),
     ("plan.place C2", SAY, SAY.replace("1.000000e+00", "0.0"), "the share of `say.run` must be over 0"),
     ("plan.transfer C1", "from = @search.run", "from = @p1", "no `plan.piece` called `p1`"),

@@ -1,0 +1,116 @@
+"""The IRDL that is exported says what the definitions say; what MLIR could not read back is refused."""
+
+from collections.abc import Callable
+
+import pytest
+from dovetail.ir.agent import Agent
+from dovetail.ir.irdl import export_irdl, no_terminator_ops, variadic_ops
+from dovetail.ir.mlir import our_dialects
+from dovetail.ir.nn import Nn
+from xdsl.dialects.builtin import IntegerAttr, StringAttr
+from xdsl.ir import Dialect
+from xdsl.irdl import (
+    IRDLOperation,
+    attr_def,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    prop_def,
+    region_def,
+    result_def,
+    successor_def,
+    var_operand_def,
+    var_region_def,
+    var_result_def,
+)
+
+
+def test_the_agent_dialect(golden: Callable[[str, str], None]) -> None:
+    golden("irdl/agent.mlir", export_irdl([Agent]))
+
+
+@irdl_op_definition
+class PropertyOp(IRDLOperation):
+    name = "test.property"
+    kind = prop_def(StringAttr)
+
+
+@irdl_op_definition
+class SuccessorOp(IRDLOperation):
+    name = "test.successor"
+    next = successor_def()
+
+
+@irdl_op_definition
+class RegionsOp(IRDLOperation):
+    name = "test.regions"
+    bodies = var_region_def()
+
+
+@pytest.mark.parametrize(
+    ("op", "message"),
+    [
+        (PropertyOp, "`test.property` has properties or successors"),
+        (SuccessorOp, "`test.successor` has properties or successors"),
+        (RegionsOp, "`test.regions` has a variadic region"),
+    ],
+)
+def test_what_irdl_has_not_is_refused(op: type[IRDLOperation], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        export_irdl([Dialect("test", [op], [])])
+
+
+@irdl_op_definition
+class ValuesOp(IRDLOperation):
+    name = "test.values"
+    count = attr_def(IntegerAttr)
+    x = operand_def()
+    bias = opt_operand_def()
+    y = result_def()
+    body = region_def("single_block")
+
+
+def test_operands_results_attributes_and_regions() -> None:
+    assert export_irdl([Dialect("test", [ValuesOp], [])]) == (
+        "irdl.dialect @test {\n"
+        "  irdl.operation @values {\n"
+        '    %0 = irdl.base "#builtin.integer"\n'
+        '    irdl.attributes {"count" = %0}\n'
+        "    %1 = irdl.any\n"
+        "    %2 = irdl.any\n"
+        "    irdl.operands(x: %1, bias: optional %2)\n"
+        "    %3 = irdl.any\n"
+        "    irdl.results(y: %3)\n"
+        "    %4 = irdl.region with size 1\n"
+        "    irdl.regions(body: %4)\n"
+        "  }\n"
+        "}\n"
+    )
+
+
+@irdl_op_definition
+class ManyOp(IRDLOperation):
+    name = "test.many"
+    xs = var_operand_def()
+
+
+@irdl_op_definition
+class SplitOp(IRDLOperation):
+    name = "test.split"
+    ys = var_result_def()
+
+
+def test_variadic_ops_are_named_and_left_out() -> None:
+    dialect = Dialect("test", [ValuesOp, ManyOp, SplitOp], [])
+    assert variadic_ops([dialect]) == ["test.many", "test.split"]
+    assert export_irdl([dialect]).count("irdl.operation") == 1
+    assert variadic_ops([Nn]) == ["nn.fused_elementwise", "nn.concat"]
+
+
+def test_values_of_the_nn_dialect_are_tensors() -> None:
+    add = export_irdl([Nn]).partition("irdl.operation @add {")[2].partition("}")[0]
+    assert add.count('irdl.base "!builtin.tensor"') == 3
+
+
+def test_ops_whose_blocks_need_no_terminator() -> None:
+    assert no_terminator_ops(our_dialects()) == ["agent.graph", "plan.plan"]
