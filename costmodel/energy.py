@@ -17,9 +17,7 @@ def usd_per_joule(electricity_usd_per_kwh: float, pue: float = 1.0) -> float:
     return electricity_usd_per_kwh * pue / JOULES_PER_KWH
 
 
-def energy_usd_per_hour(
-    device: Device, utilisation: float, electricity_usd_per_kwh: float, pue: float = 1.0
-) -> float:
+def energy_usd_per_hour(device: Device, utilisation: float, electricity_usd_per_kwh: float, pue: float = 1.0) -> float:
     """[USD/h] of electricity for one device. Equation (3)."""
     return power_w(device, utilisation) * 3600 * usd_per_joule(electricity_usd_per_kwh, pue)
 
