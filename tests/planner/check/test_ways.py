@@ -13,7 +13,7 @@ from dovetail.planner.check.ways import (
 
 
 def hops(*edges: tuple[str, str] | tuple[str, str, float] | tuple[str, str, float | None, int]) -> list[Hop]:
-    """Edges as (source, target, probability, max_visits), the last two optional."""
+    """Edges as (source, target, probability, max_visits), the last two optional; each has its own number."""
     found = []
     for number, edge in enumerate(edges):
         source, target, probability, most = (*edge, None, None)[:4]
@@ -31,8 +31,8 @@ def test_loop_with_three_visits_at_most() -> None:
 
 
 def test_mass_of_a_used_up_edge_goes_to_the_others_in_proportion() -> None:
-    edges = hops(("a", "b", 0.5, 1), ("a", "c", 0.2), ("a", "d", 0.3), ("b", "a"))
-    ways = ways_through(["s", "a", "b", "c", "d"], [*edges, *hops(("s", "a"))])
+    edges = hops(("s", "a"), ("a", "b", 0.5, 1), ("a", "c", 0.2), ("a", "d", 0.3), ("b", "a"))
+    ways = ways_through(["s", "a", "b", "c", "d"], edges)
     assert visits_per_request(ways) == pytest.approx({"s": 1, "a": 1.5, "b": 0.5, "c": 0.4, "d": 0.6})
 
 
