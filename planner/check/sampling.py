@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,10 +55,15 @@ class Times:
 
     def quantile(self, p: float) -> float:
         """The smallest value that a share `p` (0..1) of the requests does not exceed."""
-        order = np.argsort(self.values)
-        reached = np.cumsum(self.weights[order])
+        values, reached = self._ordered
         index = int(np.searchsorted(reached, min(max(p, 0.0), 1.0) * reached[-1] * (1 - 1e-12)))
-        return float(self.values[order][min(index, len(order) - 1)])
+        return float(values[min(index, len(values) - 1)])
+
+    @cached_property
+    def _ordered(self) -> tuple[Array, Array]:
+        """The values in order, and the weight up to and with each."""
+        order = np.argsort(self.values)
+        return self.values[order], np.cumsum(self.weights[order])
 
 
 @dataclass(frozen=True)
