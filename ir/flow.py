@@ -154,7 +154,7 @@ def _unreached(names: list[str], edges: list[FlowEdge]) -> Iterator[FlowFault]:
         help = f"add a node `start: {{kind: router}}` and an edge `start -> {names[0]}`"
         yield FlowFault("C4", message, node=names[0], help=help)
         return
-    reached = _closure(starts, {n: [e.target for e in es] for n, es in _by_source(edges).items()})
+    reached = closure(starts, {n: [e.target for e in es] for n, es in _by_source(edges).items()})
     for name in names:
         if name not in reached:
             yield FlowFault("C4", f"no request reaches the node `{name}`", node=name, help="add an edge to it")
@@ -168,7 +168,7 @@ def _without_end(names: list[str], edges: list[FlowEdge]) -> Iterator[FlowFault]
     backwards: dict[str, list[str]] = {}
     for edge in edges:
         backwards.setdefault(edge.target, []).append(edge.source)
-    ending = _closure([name for name in names if name not in leaving], backwards)
+    ending = closure([name for name in names if name not in leaving], backwards)
     endless = [name for name in names if name not in ending]
     if endless:
         which = ", ".join(f"`{name}`" for name in endless[:4]) + (" and more" if len(endless) > 4 else "")
@@ -183,7 +183,7 @@ def _by_source(edges: Iterable[FlowEdge]) -> dict[str, list[FlowEdge]]:
     return leaving
 
 
-def _closure(starts: Iterable[str], after: Mapping[str, Iterable[str]]) -> set[str]:
+def closure(starts: Iterable[str], after: Mapping[str, Iterable[str]]) -> set[str]:
     """All that `starts` lead to, themselves included."""
     reached = set(starts)
     frontier = list(reached)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from ...ir.flow import closure
 from .problem import Scenario, Step
 
 MAX_SCENARIOS = 4096
@@ -42,12 +43,10 @@ class Flow:
     """Node -> the nodes it leads to."""
 
     def __post_init__(self) -> None:
-        import networkx as nx
-
-        graph = nx.DiGraph()
-        graph.add_nodes_from(self.pieces)
-        graph.add_edges_from((e.source, e.target) for e in self.edges)
-        object.__setattr__(self, "reach", {n: frozenset(nx.descendants(graph, n)) for n in graph})
+        after: dict[str, list[str]] = {}
+        for edge in self.edges:
+            after.setdefault(edge.source, []).append(edge.target)
+        object.__setattr__(self, "reach", {n: frozenset(closure([n], after) - {n}) for n in self.pieces})
 
     def out_edges(self, node: str) -> tuple[Edge, ...]:
         return tuple(e for e in self.edges if e.source == node)
