@@ -171,7 +171,7 @@ class ModelCallOp(NodeOp):
     name = "agent.model_call"
     model = opt_attr_def(StringAttr)
     graph = opt_attr_def(StringAttr)
-    """path of an .onnx file, relative to the folder that the command runs in"""
+    """path of an .onnx file as it is written: relative to the folder of the graph"""
     precision = opt_attr_def(StringAttr)
     inputs = attr_def(DictionaryAttr)
     """sizes of one visit: `audio_s` [s], `characters`, `tokens`, `batch`; f64 each"""

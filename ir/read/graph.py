@@ -69,7 +69,8 @@ def read_graph(path: Path) -> GraphFile:
 def parse_graph(document: Mapping[str, Any], name: str = "<graph>", base: Path | None = None) -> GraphFile:
     """The graph that `document` says, such as one embedded in a plan; `name` stands for the file in messages.
 
-    Paths in it are relative to the folder `base`; without one they stay as they are written and need not exist.
+    Files that it names are looked for in the folder `base`; without one they need not exist. The module has their
+    names as they are written, so that it is the same wherever it is read.
     """
     return draft_graph(plain_document(document, name), base).finish()
 

@@ -19,11 +19,8 @@ _FLOW_IDS = {"C1": "edge", "C2": "probability", "C3": "cycle", "C4": "unreachabl
 _LLM_PARTS, _OTHER_PARTS = ("prefill", "decode"), ("run",)
 
 
-def check_graph(written: Mapping[str, Any], plain: dict[str, Any], to: Reading) -> None:
-    """Note what breaks a rule; `written` is the document, `plain` what is right in it.
-
-    Paths in `plain` become relative to the folder that the command runs in.
-    """
+def check_graph(written: Mapping[str, Any], plain: Mapping[str, Any], to: Reading) -> None:
+    """Note what breaks a rule; `written` is the document, `plain` what is right in it."""
     if plain.get("version", VERSION) != VERSION:
         message = f"this is version {plain['version']} of the format; only version {VERSION} is known"
         to.fault(("version",), "version", message, f"write `version: {VERSION}`")
@@ -39,7 +36,7 @@ def check_graph(written: Mapping[str, Any], plain: dict[str, Any], to: Reading) 
     _check_flow(written, plain, to)
 
 
-def _check_node(name: str, node: dict[str, Any], plain: Mapping[str, Any], to: Reading) -> None:
+def _check_node(name: str, node: Mapping[str, Any], plain: Mapping[str, Any], to: Reading) -> None:
     path = ("nodes", name)
     parts = _LLM_PARTS if node.get("kind") == "llm" else _OTHER_PARTS
     for device, rows in node.get("profile", {}).items():
@@ -66,7 +63,7 @@ def _profiles(node: Mapping[str, Any], plain: Mapping[str, Any]) -> Iterable[Any
     return [*node.get("profile", {}).values(), *(plain.get("profile") or {}).values()]
 
 
-def _check_llm(name: str, node: dict[str, Any], priced: bool, to: Reading) -> None:
+def _check_llm(name: str, node: Mapping[str, Any], priced: bool, to: Reading) -> None:
     path = ("nodes", name)
     for key in ("prompt_tokens", "output_tokens"):
         tokens = node.get(key)
@@ -78,20 +75,20 @@ def _check_llm(name: str, node: dict[str, Any], priced: bool, to: Reading) -> No
         to.fault((*path, "cached_prefix_tokens"), "range", message, "the cached prefix is a part of the prompt")
     if "model" in node:
         if node["model"].endswith(".json"):
-            node["model"] = _file((*path, "model"), node["model"], to)
+            _check_file((*path, "model"), node["model"], to)
     elif not priced and not _is_written(path, "model", to):
         message = f"the node `{name}` needs `model`: a catalogue id or a path to a config.json"
         to.fault(path, "missing-key", message, "`dovetail models` lists the catalogue", key=True)
 
 
-def _check_model(name: str, node: dict[str, Any], priced: bool, to: Reading) -> None:
+def _check_model(name: str, node: Mapping[str, Any], priced: bool, to: Reading) -> None:
     path = ("nodes", name)
     if "model" in node and "graph" in node:
         message = f"the node `{name}` names both a `model` and a `graph`"
         to.fault((*path, "graph"), "conflict", message, "remove one of them", key=True)
     elif "graph" in node:
         if node["graph"].endswith(".onnx"):
-            node["graph"] = _file((*path, "graph"), node["graph"], to)
+            _check_file((*path, "graph"), node["graph"], to)
         else:
             to.later((*path, "graph"), f"{shown(node['graph'])} as a graph", "name an .onnx file")
     elif "model" not in node and not priced and not any(_is_written(path, key, to) for key in ("model", "graph")):
@@ -104,14 +101,10 @@ def _is_written(path: DocumentPath, key: str, to: Reading) -> bool:
     return (*path, key) in to.sources.keys
 
 
-def _file(path: DocumentPath, name: str, to: Reading) -> str:
-    """The path of the file `name`, which must be there; as written where the document is in no folder."""
-    if to.base is None:
-        return name
-    file = to.base / name
-    if not is_there(file):
-        to.fault(path, "no-file", f"there is no file `{shorten(str(file), 200)}`", RELATIVE)
-    return str(file)
+def _check_file(path: DocumentPath, name: str, to: Reading) -> None:
+    """The file `name` is there; not asked where the document is in no folder."""
+    if to.base is not None and not is_there(to.base / name):
+        to.fault(path, "no-file", f"there is no file `{shorten(str(to.base / name), 200)}`", RELATIVE)
 
 
 def is_there(file: Path) -> bool:
