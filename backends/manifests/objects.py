@@ -18,6 +18,8 @@ _MODEL_START_S = 1800.0
 """Patience for loading weights where the fleet gives no cold start."""
 _TOOL_START_S = 300.0
 _CLAIM = "devices"
+_WHOLE_HOST = "dovetail.dev/whole-host"
+"""Label of pods that the plan gives a host of their own."""
 
 
 def deployment(app: str, pool: PoolView, servers: Sequence[Server]) -> Object:
@@ -25,7 +27,7 @@ def deployment(app: str, pool: PoolView, servers: Sequence[Server]) -> Object:
     component = dns_name(pool.id)
     annotations = _annotations(pool, servers)
     template = {
-        "metadata": {"labels": labels(app, component), "annotations": annotations},
+        "metadata": {"labels": labels(app, component) | _host_label(pool), "annotations": annotations},
         "spec": _pod(app, pool, servers),
     }
     return {
@@ -70,7 +72,7 @@ def _pod(app: str, pool: PoolView, servers: Sequence[Server]) -> Object:
         taint = {"key": pool.offer.resource, "operator": "Exists", "effect": "NoSchedule"}
         pod["tolerations"] = [taint]
     else:
-        pod["affinity"] = _one_on_each_host(app, dns_name(pool.id))
+        pod["affinity"] = _one_on_each_host(app)
     if shared:
         claim = {"name": _CLAIM, "resourceClaimTemplateName": dns_name(app, dns_name(pool.id))}
         pod["resourceClaims"] = [claim]
@@ -80,10 +82,14 @@ def _pod(app: str, pool: PoolView, servers: Sequence[Server]) -> Object:
     return pod
 
 
-def _one_on_each_host(app: str, component: str) -> Object:
-    """The plan counts whole hosts, so no two replicas of a host pool share one."""
+def _host_label(pool: PoolView) -> dict[str, str]:
+    return {} if pool.offer.resource else {_WHOLE_HOST: "true"}
+
+
+def _one_on_each_host(app: str) -> Object:
+    """The plan counts whole hosts, so no two replicas share one, be they of one pool or of two."""
     term = {
-        "labelSelector": {"matchLabels": selector(app, component)},
+        "labelSelector": {"matchLabels": {"app.kubernetes.io/name": app, _WHOLE_HOST: "true"}},
         "topologyKey": "kubernetes.io/hostname",
     }
     return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}

@@ -54,20 +54,23 @@ def servers_of(pool: PoolView, view: PlanView) -> tuple[Server, ...]:
     """The containers of one pod of `pool`, in order of their pieces; no two have the same name."""
     groups: dict[tuple[Any, ...], list[str]] = {}
     for piece in pool.pieces:
-        node = view.node(piece)
-        is_llm = node.get("kind") == "llm"
-        key = (node.get("model"), node.get("precision"), node.get("kv_precision")) if is_llm else (node_of(piece),)
-        groups.setdefault((is_llm, *key), []).append(piece)
-    accelerators = bool(pool.offer.resource)
-    made = []
-    for index, ((is_llm, *_), pieces) in enumerate(groups.items()):
-        if is_llm:
-            made.append(_llm_server(index, tuple(pieces), pool, view, len(groups)))
-        else:
-            made.append((_model_server if accelerators else _tool_server)(index, pieces[0], pool, view))
+        groups.setdefault(_group_of(piece, view), []).append(piece)
+    made: list[Server] = []
+    for index, ((kind, *_), pieces) in enumerate(groups.items()):
+        make = {"llm": _llm_server, "model": _model_server}.get(kind, _tool_server)
+        made.append(make(index, tuple(pieces), pool, view, len(groups)))
     names = [server.name for server in made]
     # A node called `think-decode` beside the decode part of `think`: the slash makes a hash of the place its mark.
     return tuple(s if names.count(s.name) == 1 else replace(s, name=dns_name(f"{s.name}/{s.index}")) for s in made)
+
+
+def _group_of(piece: str, view: PlanView) -> tuple[Any, ...]:
+    """Pieces of one group are served by one container: those of one model, or of one node that is no model."""
+    node = view.node(piece)
+    kind, model = node.get("kind"), node.get("model") or str(node.get("graph"))
+    if kind == "llm":
+        return kind, model, node.get("precision"), node.get("kv_precision")
+    return (kind, model, node.get("precision")) if kind == "model" else (kind, node_of(piece))
 
 
 def disaggregated(view: PlanView) -> tuple[str, ...]:
@@ -145,30 +148,30 @@ def _devices(pool: PoolView) -> dict[str, str]:
     return {pool.offer.resource: str(pool.devices_per_replica)} if pool.offer.resource else {}
 
 
-def _model_server(index: int, piece: str, pool: PoolView, view: PlanView) -> Server:
-    node, name = view.node(piece), node_of(piece)
-    alone = len({(node_of(p)) for p in pool.pieces}) == 1
-    devices = _devices(pool) if alone else {}
-    source = node.get("model") or node.get("graph")
-    environment = [*_own_environment(name, index), {"name": "MODEL", "value": str(source)}]
+def _model_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanView, servers: int) -> Server:
+    """One container for all nodes that run the same model; the user's image knows how."""
+    nodes, node = sorted({node_of(piece) for piece in pieces}), view.node(pieces[0])
+    devices = _devices(pool) if servers == 1 else {}
+    name, source = dns_name("-".join(nodes)), str(node.get("model") or node.get("graph"))
+    environment = [*_own_environment(",".join(nodes), index), {"name": "MODEL", "value": source}]
     return Server(
-        name=dns_name(name), pieces=(piece,), index=index, port=TOOL_PORT + index,
-        image=f"{IMAGE_NEEDED}/{dns_name(name)}", environment=tuple(environment), requests=devices, limits=devices,
+        name=name, pieces=pieces, index=index, port=TOOL_PORT + index, image=f"{IMAGE_NEEDED}/{name}",
+        environment=tuple(environment), requests=devices, limits=devices,
     )  # fmt: skip
 
 
-def _own_environment(name: str, index: int) -> list[Json]:
-    return [{"name": "DOVETAIL_NODE", "value": name}, {"name": "PORT", "value": str(TOOL_PORT + index)}]
+def _own_environment(nodes: str, index: int) -> list[Json]:
+    return [{"name": "DOVETAIL_NODES", "value": nodes}, {"name": "PORT", "value": str(TOOL_PORT + index)}]
 
 
-def _tool_server(index: int, piece: str, pool: PoolView, view: PlanView) -> Server:
-    node, name = view.node(piece), node_of(piece)
+def _tool_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanView, _: int) -> Server:
+    node, name = view.node(pieces[0]), node_of(pieces[0])
     environment = _own_environment(name, index)
     if node.get("mcp"):
         environment.append({"name": "MCP_SERVER", "value": str(node["mcp"])})
     requests, limits = _host_resources(node, pool)
     return Server(
-        name=dns_name(name), pieces=(piece,), index=index, port=TOOL_PORT + index,
+        name=dns_name(name), pieces=pieces, index=index, port=TOOL_PORT + index,
         image=f"{IMAGE_NEEDED}/{dns_name(name)}", environment=tuple(environment), requests=requests, limits=limits,
     )  # fmt: skip
 

@@ -162,7 +162,33 @@ def test_tools_ask_for_mean_use_and_are_limited_at_the_peak(split_plan: Json) ->
     resources = containers(deployment)["search"]["resources"]
     assert resources["requests"] == {"cpu": "2500m", "memory": "1000Mi"}
     assert resources["limits"] == {"cpu": "5000m", "memory": "10240Mi"}
-    assert "podAntiAffinity" in deployment["spec"]["template"]["spec"]["affinity"]
+
+
+def test_hosts_are_whole_across_pools(split_plan: Json) -> None:
+    """Two pools of hosts: no pod of one may stand on the host of the other."""
+    for pool in split_plan["pools"]:
+        if pool["id"] == "p1":
+            pool["device"] = "host"
+    deployments = objects(split_plan, "Deployment")
+    for name in ("voice-agent-p1", "voice-agent-p4"):
+        template = deployments[name]["spec"]["template"]
+        rule = template["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
+        for other in ("voice-agent-p1", "voice-agent-p4"):
+            labels = deployments[other]["spec"]["template"]["metadata"]["labels"]
+            assert rule["labelSelector"]["matchLabels"].items() <= labels.items()
+        assert rule["topologyKey"] == "kubernetes.io/hostname"
+
+
+def test_nodes_of_the_same_model_share_a_server(split_plan: Json) -> None:
+    split_plan["inputs"]["graph"]["nodes"]["say"] = {"kind": "model", "model": "whisper-large-v3"}
+    split_plan["placements"][-1] |= {"pool": "p1", "device": "a100"}
+    server = containers(objects(split_plan, "Deployment")["voice-agent-p1"])["hear-say"]
+    assert server["resources"]["limits"] == {"nvidia.com/gpu": "1"}
+    environment = {variable["name"]: variable["value"] for variable in server["env"]}
+    assert environment == {"DOVETAIL_NODES": "hear,say", "MODEL": "whisper-large-v3", "PORT": "8080"}
+    graph = objects(split_plan, "ConfigMap")["voice-agent-graph"]["data"]
+    endpoints = yaml.safe_load(graph["endpoints.yaml"])["nodes"]
+    assert endpoints["hear"] == endpoints["say"] == {"run": ["http://voice-agent-hear-say:8080"]}
 
 
 def test_plan_without_a_rate_says_that_replicas_are_not_planned(split_plan: Json) -> None:
@@ -236,7 +262,8 @@ def test_odd_node_names_stay_valid_and_apart(mixed_plan: Json, names: list[str],
     made = documents(emit_manifests(plan))
     assert check_manifests(plan, made) == []
     pods = [doc["spec"]["template"]["spec"]["containers"] for doc in made if doc["kind"] == "Deployment"]
-    asked = {e["value"] for c in itertools.chain(*pods) for e in c.get("env", ()) if e["name"] == "DOVETAIL_NODE"}
+    variables = [e for c in itertools.chain(*pods) for e in c.get("env", ())]
+    asked = {name for e in variables if e["name"] == "DOVETAIL_NODES" for name in e["value"].split(",")}
     assert asked == set(names) - {names[1]}
 
 
