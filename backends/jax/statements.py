@@ -111,10 +111,17 @@ class Body:
         del values[first:]
         for step, (kind, args) in enumerate(chain):
             last = step == len(chain) - 1
-            variable = name if last else self._names.number(kind)
+            later = [a for _, arguments in chain[step + 1 :] for a in arguments]
+            flows = not last and self._may_flow(first + step, chain[step + 1][1], later, values)
+            variable = name if last else self._flow if flows else self._names.number(kind)
             self._write_step(variable, kind, [values[a] for a in args], op)
             values.append(Scalar(variable))
         return None
+
+    def _may_flow(self, value: int, next_arguments: nn.Shape, later: list[int], values: Sequence[Scalar]) -> bool:
+        """Whether the next step alone uses `value`, and no later one what the flowing variable holds before it."""
+        alone = later.count(value) == next_arguments.count(value) > 0
+        return alone and not any(a < len(values) and values[a].text == self._flow for a in later)
 
     def _write_step(self, name: str, kind: str, values: Sequence[Scalar], op: Operation) -> None:
         text = apply(kind, values).text
@@ -152,8 +159,8 @@ def _takes_literal(op: Operation) -> bool:
 
 
 def _kind(op: Operation) -> str:
-    kind = op.name.removeprefix("nn.")
-    return "fused" if isinstance(op, nn.FusedElementwiseOp) else kind
+    """What a variable for the result is named after; a chain goes by its last step."""
+    return op.chain[-1][0] if isinstance(op, nn.FusedElementwiseOp) else op.name.removeprefix("nn.")
 
 
 def _shape(op: Operation) -> str:

@@ -15,6 +15,7 @@ from dovetail.backends.jax.emit import emit_jax
 from dovetail.ir import nn
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.read.onnx import read_onnx
+from dovetail.passes.target import lower_for_target
 from xdsl.dialects.builtin import TensorType, f64
 
 
@@ -24,8 +25,15 @@ def test_source_of_a_small_network(small_onnx, golden):
     golden("jax/run.py", source.sources["run.py"])
 
 
-def test_source_is_formatted(small_onnx, tmp_path):
-    for name, text in emit_jax(read_onnx(small_onnx), "small").sources.items():
+def test_source_of_fused_chains(small_onnx, golden):
+    network = lower_for_target(read_onnx(small_onnx), "gpu")
+    golden("jax/small_fused.py", emit_jax(network, "small").sources["small.py"])
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_source_is_formatted(kind, small_onnx, tmp_path):
+    network = lower_for_target(read_onnx(small_onnx), kind)
+    for name, text in emit_jax(network, "small").sources.items():
         (tmp_path / name).write_text(text)
     ruff = [str(Path(sys.executable).parent / "ruff"), "format", "--isolated", "--diff", str(tmp_path)]
     if not Path(ruff[0]).exists():

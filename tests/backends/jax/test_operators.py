@@ -24,6 +24,14 @@ def _shared_step(add, x, y):
     return add(nn.FusedElementwiseOp, x, y, steps=_chain(("sub", (0, 1)), ("exp", (2,)), ("div", (2, 3))))
 
 
+def _long_chain(add, x):
+    """Too long for a line; the flowing input is used again after the first step."""
+    y = add(nn.ExpOp, x)
+    steps = [("mul", (0, 0)), ("tanh", (1,)), ("sigmoid", (2,)), ("exp", (3,)), ("add", (4, 0)), ("tanh", (5,))]
+    steps += [("sigmoid", (6,)), ("mul", (7, 7)), ("sub", (8, 7))]
+    return add(nn.FusedElementwiseOp, y, steps=_chain(*steps))
+
+
 def _scalars(add, x):
     two = add(nn.FillOp, type=TensorType(f32, []), value=-2.5)
     return add(nn.SubOp, add(nn.MulOp, x, two), add(nn.SubOp, two, x))
@@ -61,6 +69,7 @@ CASES = {
     "fill": (lambda add, x: add(nn.AddOp, x, add(nn.FillOp, type=TensorType(f32, [4]), value=0.1)), [(3, 4)]),
     "gelu": (_gelu, [(3, 40)]),
     "shared_step": (_shared_step, [(3, 4), (4,)]),
+    "long_chain": (_long_chain, [(3, 4)]),
     "scalars": (_scalars, [(3, 4)]),
 }
 POSITIVE = ("log", "sqrt", "rsqrt", "div")

@@ -12,6 +12,7 @@ from dovetail.backends.jax.program import JaxProgram, build_program, load_progra
 from dovetail.backends.run import run_folder
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.read.onnx import read_onnx
+from dovetail.passes.target import lower_for_target
 
 
 @pytest.fixture
@@ -19,9 +20,11 @@ def program(small_onnx) -> JaxProgram:
     return build_program(read_onnx(small_onnx), "small")
 
 
-def test_small_network_gives_what_onnxruntime_gives(program, small_onnx, small_inputs):
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_small_network_gives_what_onnxruntime_gives(kind, small_onnx, small_inputs):
     onnxruntime = pytest.importorskip("onnxruntime")
     expected = onnxruntime.InferenceSession(small_onnx).run(None, small_inputs)
+    program = build_program(lower_for_target(read_onnx(small_onnx), kind), "small")
     found = program(*small_inputs.values())
     assert program.outputs == ("scores", "features")
     for got, want in zip(found, expected, strict=True):
