@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dovetail.driver import plan
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.read.inputs import read_inputs
 
@@ -17,7 +18,7 @@ Golden = Callable[[str, str], None]
 def rendered(graph: Path, fleet: Path | None = None) -> str:
     """What a user sees of the faults of `graph`."""
     with pytest.raises(InputError) as caught:
-        read_inputs(graph, fleet)
+        plan(graph, fleet=fleet)
     return f"{caught.value}\n"
 
 
