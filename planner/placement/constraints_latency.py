@@ -39,14 +39,27 @@ class Moments:
 
 def constrain_ttft(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
     """(11) x[p,g] = 0 for first pieces p of a step where any visit's wait + first breaks the node's bound."""
-    first = {(step.pieces[0], step.visit) for s in p.scenarios for step in s.steps}
+    starts = visits_at_start(p)
     for b in p.bounds:
         if b.kind != "ttft":
             continue
         for (q, g), o in v.options.items():
-            visits = [k for k in range(1, len(o.visits) + 1) if (q, k) in first]
-            if v.pieces[q].node == b.node and any(ttft(o, k, b.percentile) > b.limit_s * (1 + 1e-9) for k in visits):
+            if v.pieces[q].node == b.node and breaks_ttft(o, starts.get(q, set()), b):
                 m.addConstraint(v.x[q, g] == 0, v.name("ttft", q, g))
+
+
+def visits_at_start(p: PlacementProblem) -> dict[str, set[int]]:
+    """Numbers of the visits in which a piece is the first of its step, by piece."""
+    found: dict[str, set[int]] = {}
+    for s in p.scenarios:
+        for step in s.steps:
+            found.setdefault(step.pieces[0], set()).add(step.visit)
+    return found
+
+
+def breaks_ttft(o: Option, visits: set[int], b: Bound) -> bool:
+    """Whether the wait and first output of one of these visits break the bound."""
+    return any(ttft(o, k, b.percentile) > b.limit_s * (1 + 1e-9) for k in visits if k <= len(o.visits))
 
 
 def constrain_tbt(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:

@@ -11,100 +11,79 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist
 
 import numpy as np
 
 from ...ir.distribution import Distribution
 
 Array = np.ndarray
-_NORMAL = NormalDist()
 _erf = np.vectorize(math.erf, otypes=[float])
 
 
 @lru_cache(maxsize=65536)
 def mean(d: Distribution) -> float:
     """Mean of a distribution, in its own unit."""
-    if d.kind == "point":
-        value = d.params[0]
-    elif d.kind == "lognormal":
-        value = math.exp(d.params[0] + d.params[1] ** 2 / 2)
-    elif d.kind == "exponential":
-        value = d.params[0]
-    elif d.kind == "wait":
-        value = d.params[0] * d.params[1]
-    elif d.kind == "samples":
-        value = sum(d.params) / len(d.params)
-    else:
-        ps, vs = _knots(d)
-        value = float(np.sum((vs[1:] + vs[:-1]) / 2 * np.diff(ps)))
-    return d.shift + value
+    return d.mean
 
 
 @lru_cache(maxsize=65536)
 def quantile(d: Distribution, q: float) -> float:
-    """Smallest t with P(X <= t) >= q, for 0 <= q < 1; at q = 0 the least value that X can take."""
-    if d.kind == "point":
-        value = d.params[0]
-    elif d.kind == "lognormal":
-        mu, sigma = d.params
-        value = 0.0 if q <= 0 and sigma > 0 else math.exp(mu + sigma * _NORMAL.inv_cdf(max(q, 1e-300)))
-    elif d.kind == "exponential":
-        value = -d.params[0] * math.log1p(-q)
-    elif d.kind == "wait":
-        p, m = d.params
-        value = m * math.log(p / (1 - q)) if 1 - q < p else 0.0
-    elif d.kind == "samples":
-        ordered = sorted(d.params)
-        value = ordered[max(0, math.ceil(q * len(ordered) - 1e-9) - 1)]
-    else:
-        ps, vs = _knots(d)
-        value = float(np.interp(q, ps, vs))
-    return d.shift + value
+    """Smallest t with P(X <= t) >= q, for 0 <= q <= 1; at q = 0 the least value that X can take."""
+    return d.minimum if q <= 0 else d.quantile(q)
 
 
 def cdf(d: Distribution, t: Array) -> Array:
     """P(X <= t) at each t."""
-    t = np.asarray(t, dtype=float) - d.shift
+    x = np.asarray(t, dtype=float) - d.shift
     if d.kind == "point":
-        return (t >= d.params[0] - 1e-15).astype(float)
-    if d.kind == "lognormal":
+        return (x >= d.params[0] - 1e-15).astype(float)
+    if d.kind == "lognormal" and d.params[1] > 0:
         mu, sigma = d.params
-        if sigma <= 0:
-            return (t >= math.exp(mu)).astype(float)
-        z = (np.log(np.maximum(t, 1e-300)) - mu) / (sigma * math.sqrt(2))
-        return np.where(t > 0, 0.5 * (1 + _erf(z)), 0.0)
-    if d.kind == "exponential":
-        return np.where(t >= 0, -np.expm1(-np.maximum(t, 0) / max(d.params[0], 1e-300)), 0.0)
-    if d.kind == "wait":
-        p, m = d.params
-        return np.where(t >= 0, 1 - p * np.exp(-np.maximum(t, 0) / max(m, 1e-300)), 0.0)
+        z = (np.log(np.maximum(x, 1e-300)) - mu) / (sigma * math.sqrt(2))
+        return np.where(x > 0, 0.5 * (1 + _erf(z)), 0.0)
+    if d.kind in ("exponential", "wait"):
+        p, m = (1.0, d.params[0]) if d.kind == "exponential" else d.params
+        tail = p * np.exp(-np.maximum(x, 0) / m) if m > 0 else np.zeros_like(x)
+        return np.where(x >= 0, 1 - tail, 0.0)
     if d.kind == "samples":
-        return np.searchsorted(np.sort(d.params), t, side="right") / len(d.params)
-    ps, vs = _knots(d)
-    rising = np.maximum.accumulate(vs + np.arange(len(vs)) * 1e-15)
-    return np.where(t < vs[0], 0.0, np.interp(t, rising, ps))
+        return np.searchsorted(np.sort(d.params), x + 1e-15, side="right") / len(d.params)
+    return np.array([d.cdf(value) for value in np.asarray(t, dtype=float)])
 
 
 def is_point(d: Distribution) -> bool:
-    """Whether X is a constant."""
-    return (
-        d.kind == "point"
-        or (d.kind == "lognormal" and d.params[1] <= 0)
-        or (d.kind == "exponential" and d.params[0] <= 0)
-        or (d.kind == "wait" and d.params[0] * d.params[1] <= 0)
-        or (d.kind in ("samples", "quantiles") and len(set(_values(d))) == 1)
-    )
+    """Whether a distribution is a constant, whatever its kind."""
+    return d.kind == "point" or quantile(d, 1.0) == quantile(d, 0.0)
 
 
-def _values(d: Distribution) -> tuple[float, ...]:
-    return d.params if d.kind == "samples" else d.params[1::2]
+@lru_cache(maxsize=262144)
+def never_longer(a: Distribution, b: Distribution) -> bool:
+    """Whether a is stochastically at most b, as far as a comparison of parameters proves it.
+
+    True means P(A > t) <= P(B > t) for every t; False may only mean that it is not proved.
+    """
+    if a == b or quantile(a, 1.0) <= quantile(b, 0.0):
+        return True
+    if a.shift > b.shift:
+        return False
+    if {a.kind, b.kind} <= {"exponential", "wait", "point"}:
+        (p, m), (r, n) = _as_wait(a), _as_wait(b)
+        return p <= r and m <= n
+    if a.kind != b.kind or len(a.params) != len(b.params):
+        return False
+    if a.kind == "lognormal":
+        return a.params[1] == b.params[1] and a.params[0] <= b.params[0]
+    if a.kind == "samples":
+        return all(x <= y for x, y in zip(sorted(a.params), sorted(b.params), strict=True))
+    # Quantiles: piecewise linear between the same probabilities, but their ends are extrapolated.
+    same = a.params[0::2] == b.params[0::2] and a.params[0] == 0 and a.params[-2] == 1
+    return same and all(x <= y for x, y in zip(a.params[1::2], b.params[1::2], strict=True))
 
 
-def _knots(d: Distribution) -> tuple[Array, Array]:
-    """Probabilities from 0 to 1 and their values; the ends are held constant beyond the outer quantiles."""
-    ps, vs = np.array(d.params[0::2]), np.array(d.params[1::2])
-    return np.concatenate(([0.0], ps, [1.0])), np.concatenate((vs[:1], vs, vs[-1:]))
+def _as_wait(d: Distribution) -> tuple[float, float]:
+    """Probability and mean of an exponential that is 0 otherwise; a constant above 0 is none."""
+    if d.kind == "point":
+        return (0.0, 0.0) if d.params[0] == 0 else (math.inf, math.inf)
+    return (1.0, d.params[0]) if d.kind == "exponential" else (d.params[0], d.params[1])
 
 
 @dataclass(frozen=True, eq=False)

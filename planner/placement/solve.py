@@ -17,6 +17,7 @@ from .latency import Latencies
 from .laws import Grid
 from .model import build
 from .objective import cost_unit, second_objective
+from .presolve import presolve
 from .problem import PlacementProblem
 from .result import PlacementResult, SolveStats
 from .summary import horizon_s, summarise
@@ -28,8 +29,8 @@ EQUAL = 1e-9
 """Relative difference up to which two plans count as equally good."""
 PLANS_PER_ROUND = 4
 """Plans of one run of the solver that are evaluated, and cut off if they break a bound."""
-BINDING_S = 0.3
-"""Time spent at most on finding out what binds [s]."""
+BINDING_TRIALS = 12
+"""Problems tried at most to find out what binds: a number and not a time, so that equal runs give equal answers."""
 CONFLICT_S = 20.0
 """Time spent at most on making a conflict irreducible, where no limit is set [s]."""
 
@@ -79,6 +80,7 @@ class Search:
     v: PlacementVars = field(init=False)
 
     def __post_init__(self) -> None:
+        self.p = presolve(self.p)
         self.m, self.v = build(self.p)
         self.judge = Judge(self.p)
         self.books = Books(self.p)
@@ -222,24 +224,26 @@ def solve(
             return _infeasible(problem, search)
         if search.proved and not search.interrupted:
             search.break_ties()
-            binding = _binding(search)
+            binding = _binding(search, problem)
     except KeyboardInterrupt:
         search.interrupted = True
     return _result(problem, search, binding)
 
 
-def _binding(search: Search) -> tuple[str, ...]:
-    """What binds, as far as a short time shows."""
-    clock = search.clock.at_most(BINDING_S)
+def _binding(search: Search, p: PlacementProblem) -> tuple[str, ...]:
+    """What binds, as far as a few trials show."""
+    trials = 0
 
-    def better(p: PlacementProblem) -> bool:
-        if clock.over:
+    def better(other: PlacementProblem) -> bool:
+        nonlocal trials
+        trials += 1
+        if trials > BINDING_TRIALS or search.clock.over:
             return False
-        other = Search(p, search.solver, clock)
-        other.require_better(search.value)
-        return other.any_plan() is True
+        trial = Search(other, search.solver, search.clock)
+        trial.require_better(search.value)
+        return trial.any_plan() is True
 
-    return binding_names(search.p, better)
+    return binding_names(p, better)
 
 
 def _infeasible(p: PlacementProblem, search: Search) -> PlacementResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -50,7 +51,7 @@ class PlacementVars:
     def name(self, prefix: str, *parts: object) -> str:
         """A solver name, unique even where sanitising makes two names equal."""
         raw = f"{prefix}[{','.join(str(q) for q in parts)}]" if parts else prefix
-        safe = "".join(c if c.isalnum() or c == "." else "_" for c in raw)
+        safe = re.sub(r"[^0-9A-Za-z.]", "_", raw)
         unique, k = safe, 1
         while unique in self.names:
             k += 1

@@ -1,0 +1,176 @@
+"""Leaves out of a problem what no best plan needs; proofs are in `docs/math/placement.md`, "Before solving"."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+
+from .constraints_latency import breaks_ttft, visits_at_start
+from .laws import mean, never_longer
+from .problem import Option, PlacementProblem, Pool
+from .variables import LOAD_TOLERANCE, fewest_replicas
+
+Key = tuple[str, str]
+MANY_PIECES = 4
+"""Pools that more pieces than this may choose are not compared: the number of ways to share them grows too fast."""
+
+
+def presolve(p: PlacementProblem) -> PlacementProblem:
+    """The problem without options that no plan can take and pools that another pool makes needless.
+
+    It has a plan if and only if `p` has one, and the same optimum.
+    """
+    hopeful = _without_hopeless(p)
+    return _with_options(hopeful, _not_dominated(hopeful))
+
+
+def _with_options(p: PlacementProblem, options: list[Option]) -> PlacementProblem:
+    used = {o.pool for o in options}
+    return replace(p, options=tuple(options), pools=tuple(g for g in p.pools if g.id in used))
+
+
+def _without_hopeless(p: PlacementProblem) -> PlacementProblem:
+    """Without options that are ruled out, break a bound, or fit their pool not even alone (their node alone)."""
+    starts = visits_at_start(p)
+    possible = [o for o in p.options if not o.excluded_by and not _breaks_bound(p, o, starts)]
+    pools = {g.id: g for g in p.pools}
+    node = {q.id: q.node for q in p.pieces}
+    pieces_of_node: dict[str, set[str]] = defaultdict(set)
+    for q in p.pieces:
+        pieces_of_node[q.node].add(q.id)
+    groups: dict[tuple[str, str], list[Option]] = defaultdict(list)
+    for o in possible:
+        whole = pools[o.pool].whole_nodes
+        groups[o.pool, f"node {node[o.piece]}" if whole else o.piece].append(o)
+    counts = {d.name: d.max_count for d in p.devices}
+    kept: set[Key] = set()
+    for (pool, _), rows in groups.items():
+        g = pools[pool]
+        complete = not g.whole_nodes or len(rows) == len(pieces_of_node[node[rows[0].piece]])
+        if complete and _memory(p, rows) <= g.memory_bytes * (1 + LOAD_TOLERANCE):
+            devices = _devices(p, g, rows)
+            if devices is not None and devices <= counts[g.device]:
+                kept |= {(o.piece, o.pool) for o in rows}
+    return _with_options(p, [o for o in possible if (o.piece, o.pool) in kept])
+
+
+def _breaks_bound(p: PlacementProblem, o: Option, starts: dict[str, set[int]]) -> bool:
+    """Whether one piece alone breaks a bound on its node's first output or gap between tokens."""
+    node = next(q.node for q in p.pieces if q.id == o.piece)
+    for b in p.bounds:
+        if b.node == node and b.kind == "tbt" and max(o.tbt_s, default=0.0) > b.limit_s * (1 + LOAD_TOLERANCE):
+            return True
+        if b.node == node and b.kind == "ttft" and breaks_ttft(o, starts.get(o.piece, set()), b):
+            return True
+    return False
+
+
+def _memory(p: PlacementProblem, rows: list[Option]) -> float:
+    """Memory of one device for all these options of one pool [bytes]."""
+    keys = {q.id: q.memory_key or f"piece {q.id}" for q in p.pieces}
+    shared: dict[str, float] = {}
+    for o in rows:
+        shared[keys[o.piece]] = max(shared.get(keys[o.piece], 0.0), o.weight_bytes)
+    return sum(shared.values()) + sum(o.state_bytes for o in rows)
+
+
+def _devices(p: PlacementProblem, g: Pool, rows: list[Option]) -> int | None:
+    """Devices that a pool needs for these options; None where no number of replicas carries them."""
+    if p.rate_per_s is None or not g.capacity or not rows:
+        return 0
+    n = fewest_replicas(g, p.rate_per_s * sum(o.load for o in rows))
+    return None if n is None else n * g.devices_per_replica
+
+
+def _not_dominated(p: PlacementProblem) -> list[Option]:
+    """Options of the pools that stay when each pool that another one makes needless goes, one after the other."""
+    rows: dict[str, dict[str, Option]] = defaultdict(dict)
+    for o in p.options:
+        rows[o.pool][o.piece] = o
+    alike: dict[tuple[str, str, bool, bool, tuple[str, ...]], list[Pool]] = defaultdict(list)
+    for g in p.pools:
+        tenants = tuple(rows[g.id])
+        alike[g.device, g.location, g.whole_nodes, bool(g.capacity), tenants].append(g)
+    kept: set[str] = set()
+    for (*_, tenants), pools in alike.items():
+        if len(tenants) > MANY_PIECES:
+            kept |= {g.id for g in pools}
+        else:
+            kept |= _best_of(p, pools, rows)
+    return [o for o in p.options if o.pool in kept]
+
+
+def _best_of(p: PlacementProblem, pools: list[Pool], rows: dict[str, dict[str, Option]]) -> set[str]:
+    """Pools of one device, place and set of pieces that no other of them makes needless."""
+    needs = {g.id: _needs(p, g, rows[g.id]) for g in pools}
+    rough = np.array([_rough(rows[g.id], needs[g.id]) for g in pools])
+    kept: list[int] = []
+    for i in sorted(range(len(pools)), key=lambda i: (tuple(rough[i]), i)):
+        maybe = [j for j in kept if np.all(rough[j] <= rough[i])]
+        if not any(_replaces(p, pools[j], pools[i], rows, needs) for j in maybe):
+            kept.append(i)
+    return {pools[i].id for i in kept}
+
+
+def _needs(p: PlacementProblem, g: Pool, rows: dict[str, Option]) -> dict[frozenset[str], float]:
+    """Devices that a pool needs for each set of pieces that may be in it; infinite where it cannot carry them."""
+    node = {q.id: q.node for q in p.pieces}
+    units: dict[str, list[str]] = defaultdict(list)
+    for q in rows:
+        units[node[q] if g.whole_nodes else q].append(q)
+    found: dict[frozenset[str], float] = {}
+    for chosen in itertools.product((False, True), repeat=len(units)):
+        pieces = [q for take, unit in zip(chosen, units.values(), strict=True) if take for q in unit]
+        devices = _devices(p, g, [rows[q] for q in pieces])
+        found[frozenset(pieces)] = math.inf if devices is None else float(devices)
+    return found
+
+
+def _rough(rows: dict[str, Option], needs: dict[frozenset[str], float]) -> list[float]:
+    """Numbers none of which may be larger in a pool that replaces this one."""
+    key: list[float] = [needs[max(needs, key=len)]]
+    for o in rows.values():
+        means = [mean(part) for t in o.visits for part in (t.wait, t.first, t.total)]
+        key += [o.usd_per_request, o.energy_j_per_request, *o.tbt_s, *means]
+    return key
+
+
+def _replaces(
+    p: PlacementProblem,
+    g: Pool,
+    h: Pool,
+    rows: dict[str, dict[str, Option]],
+    needs: dict[str, dict[frozenset[str], float]],
+) -> bool:
+    """(20) Whether what is in h may as well be in g, whatever else is in g already.
+
+    Every piece is as cheap and never longer there; g has memory for all pieces; and for all sets S of pieces in h
+    and R in g, devices[g](S + R) <= devices[h](S) + devices[g](R).
+    """
+    if _memory(p, list(rows[g.id].values())) > g.memory_bytes * (1 + LOAD_TOLERANCE):
+        return False
+    if not all(_no_worse(rows[g.id][q], rows[h.id][q]) for q in rows[h.id]):
+        return False
+    mine, theirs = needs[g.id], needs[h.id]
+    return all(
+        mine[moved | there] <= devices + mine[there]
+        for moved, devices in theirs.items()
+        for there in mine
+        if not moved & there
+    )
+
+
+def _no_worse(a: Option, b: Option) -> bool:
+    """Whether a costs no more than b and no time of a is longer."""
+    if a.usd_per_request > b.usd_per_request or a.energy_j_per_request > b.energy_j_per_request:
+        return False
+    if len(a.tbt_s) != len(b.tbt_s) or any(x > y for x, y in zip(a.tbt_s, b.tbt_s, strict=True)):
+        return False
+    return all(
+        never_longer(s.wait, t.wait) and never_longer(s.first, t.first) and never_longer(s.total, t.total)
+        for s, t in zip(a.visits, b.visits, strict=True)
+    )
