@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from dovetail.ir.weights import onnx_with_weights, reseed_constant_weights
 from onnx import TensorProto, helper, numpy_helper
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
+CLASSIFIER = Path(__file__).parents[3] / "examples/classifier"
 
 
 @pytest.mark.parametrize(
@@ -87,3 +89,24 @@ def test_weights_that_vary_are_kept(tmp_path):
     assert read.input_names == ("x",)
     again = reseed_constant_weights(read, seed=2)
     assert all(np.array_equal(again.weights[name], network.weights[name]) for name in network.weights)
+
+
+def test_the_classifier_of_the_examples_is_what_its_script_makes():
+    spec = importlib.util.spec_from_file_location("make_model", CLASSIFIER / "make_model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    stored = onnx.load(CLASSIFIER / "classifier.onnx")
+    assert stored == script.make_model()
+
+
+def test_the_classifier_means_what_onnxruntime_says():
+    path = CLASSIFIER / "classifier.onnx"
+    network, session = read_onnx(path), onnxruntime.InferenceSession(path)
+    images = np.random.default_rng(0).normal(size=(2, 1, 3, 32, 32)).astype(np.float32)
+    images[1] *= 0.3  # less contrast
+    expected = [np.asarray(session.run(None, {"image": x})[0]) for x in images]
+    got = [interpret(network.module, [x], network.weights)[0] for x in images]
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-7)
+    assert np.abs(got[0] - got[1]).max() > 0.01
