@@ -40,7 +40,9 @@ def _arguments() -> argparse.ArgumentParser:
         epilog=USAGE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("input", nargs="?", default="-", help="a file, or - for MLIR text on stdin")
+    parser.add_argument(
+        "input", nargs="?", default="-", help="a file, a folder that holds a graph.yaml, or - for MLIR text on stdin"
+    )
     parser.add_argument("-p", "--passes", default="", help="passes in order, as in xdsl-opt: `a,b{option=1}`")
     parser.add_argument("--pipeline", action="store_true", help="first run what `plan` runs before planning")
     parser.add_argument("-o", "--output", default="-", help="a file, or - for stdout")
@@ -85,11 +87,11 @@ def _write(path: str, text: str) -> None:
 def read_module(path: str, allow_unregistered: bool = False) -> ModuleOp:
     """The module in `path`, verified; read by its extension: .yaml, .yml, .onnx, else MLIR text; `-` is stdin.
 
-    InputError where the file cannot be read, parsed or verified.
+    A folder stands for the graph.yaml in it. InputError where it cannot be read, parsed or verified.
     """
     from .ir.verify import verify_module
 
-    suffix = Path(path).suffix
+    suffix = ".yaml" if Path(path).is_dir() else Path(path).suffix
     if suffix in (".yaml", ".yml", ".onnx"):
         module, source = _read_other(path, suffix), None
     else:

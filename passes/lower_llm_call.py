@@ -14,27 +14,38 @@ from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, PatternRewriteWalker, RewritePattern, op_type_rewrite_pattern
 
 from ..ir.agent import EdgeOp, GraphOp, LLMCallOp
-from ..ir.diagnostics import Diagnostic, InputError
+from ..ir.diagnostics import Diagnostic, InputError, Label
 from ..ir.llm import DecodeOp, KVTransferOp, PrefillOp
+from ..ir.verify import place_of
 
-KVBytes = Callable[[str, str | None], float]
-"""(model, kv_precision) -> bytes of keys and values of one prompt token over all layers; 0 if not known."""
+KVBytes = Callable[[LLMCallOp], float]
+"""Bytes of keys and values of one prompt token of a call over all layers; 0 if not known."""
 
 
-def catalogue_kv_bytes(model: str, kv_precision: str | None) -> float:
-    """KV cache of one prompt token [bytes/token] of a catalogue model, or of the config.json that `model` names.
+def catalogue_kv_bytes(call: LLMCallOp) -> float:
+    """KV cache of one prompt token [bytes/token], of the catalogue's model or of the config.json that `call` names.
 
-    0 for a model that is neither; InputError for a precision that is none, or a config that is not covered.
+    The file is looked for beside the one that the call was read from. 0 for a model that is no language model of
+    the catalogue; InputError for a file that cannot be used and for a precision that is none.
     """
-    # imported here: they read the catalogue, which few commands need
-    from ..costmodel.models import LLM, find_model, read_hf_config
+    from ..costmodel.models import LLM, find_model, read_hf_config  # reads the catalogue, which few commands need
 
+    name, precision = call.model.data, call.kv_precision.data if call.kv_precision else "bf16"
     try:
-        path = Path(model)
-        known = read_hf_config(path) if path.suffix == ".json" and path.is_file() else find_model(model)
-        return known.kv_bytes_per_token(kv_precision or "bf16") if isinstance(known, LLM) else 0.0
-    except ValueError as error:
-        raise InputError([Diagnostic("model", f"`{model}`: {error}")]) from error
+        known = read_hf_config(_folder(call) / name) if name.endswith(".json") else find_model(name)
+        return known.kv_bytes_per_token(precision) if isinstance(known, LLM) else 0.0
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+        span = place_of(call)
+        labels = (Label(span),) if span else ()
+        message = f"the KV cache of `{name}` is not known: {reason}"
+        raise InputError([Diagnostic("model", message, labels)]) from error
+
+
+def _folder(call: LLMCallOp) -> Path:
+    """The folder of the file that `call` was read from; the working directory where it is from none."""
+    span = place_of(call)
+    return Path(span.source.name).parent if span else Path()
 
 
 @dataclass
@@ -58,7 +69,7 @@ class LowerLLMCall(RewritePattern):
         decode = DecodeOp(attributes=phase_attributes(op, "decode", drop="cached_prefix_tokens"))
         ends = {"from": _ref(f"{name}.prefill"), "to": _ref(f"{name}.decode")}
         order = EdgeOp(attributes={**ends, "bytes": FloatAttr(0.0, f64)})
-        per_token = 0.0 if _has_profile(op, graph) else self.kv_bytes(op.model.data, _precision(op))
+        per_token = 0.0 if _has_profile(op, graph) else self.kv_bytes(op)
         transfer = KVTransferOp(attributes={**ends, "bytes_per_prompt_token": FloatAttr(per_token, f64)})
         new: list[Operation] = [prefill, decode, order, transfer]
         for each in new:
@@ -105,10 +116,6 @@ def _retarget(edge: EdgeOp, name: str) -> None:
 def _has_profile(call: LLMCallOp, graph: GraphOp) -> bool:
     """Whether measured figures replace the cost model: then the transfer is theirs too."""
     return call.profile is not None or graph.profile is not None
-
-
-def _precision(call: LLMCallOp) -> str | None:
-    return call.kv_precision.data if call.kv_precision else None
 
 
 def _ref(name: str) -> FlatSymbolRefAttr:

@@ -75,26 +75,47 @@ def test_the_precision_of_the_weights_does_not_change_the_transfer() -> None:
     assert kv_bytes(VOICE.replace('precision = "fp8", ', "")) == kv_bytes(VOICE) == 2 * 32 * 8 * 128 * 2
 
 
-def test_a_config_of_hugging_face_is_read(tmp_path: Path) -> None:
-    config = {
-        "architectures": ["LlamaForCausalLM"],
-        "num_hidden_layers": 2,
-        "hidden_size": 64,
-        "num_attention_heads": 8,
-        "num_key_value_heads": 4,
-        "intermediate_size": 128,
-        "vocab_size": 1000,
-    }
-    file = tmp_path / "config.json"
-    file.write_text(json.dumps(config))
-    assert kv_bytes(VOICE.replace("llama-3.1-8b", str(file))) == 2 * 2 * 4 * (64 // 8) * 2
+CONFIG = {
+    "architectures": ["LlamaForCausalLM"],
+    "num_hidden_layers": 2,
+    "hidden_size": 64,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "intermediate_size": 128,
+    "vocab_size": 1000,
+}
 
 
-def test_a_config_that_is_not_covered_is_refused(tmp_path: Path) -> None:
+def test_a_config_of_hugging_face_is_read_beside_the_file_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    module = parse_module(VOICE.replace("llama-3.1-8b", "config.json"), str(tmp_path / "graph.mlir"))
+    lower_llm_calls(module)
+    transfer = one(module, KVTransferOp)
+    assert isinstance(transfer, KVTransferOp)
+    assert transfer.bytes_per_prompt_token.value.data == 2 * 2 * 4 * (64 // 8) * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "No such file"),
+        ({**CONFIG, "architectures": ["MambaForCausalLM"]}, "the architecture `MambaForCausalLM` is not covered"),
+        ({k: v for k, v in CONFIG.items() if k != "vocab_size"}, "vocab_size"),
+        ([], "mapping"),
+    ],
+    ids=["absent", "not covered", "incomplete", "no config"],
+)
+def test_a_config_that_cannot_be_used_is_refused_and_never_counts_nothing(
+    tmp_path: Path, content: object, says: str
+) -> None:
     file = tmp_path / "config.json"
-    file.write_text('{"architectures": ["MambaForCausalLM"]}')
-    with pytest.raises(InputError, match="the architecture `MambaForCausalLM` is not covered"):
+    if content is not None:
+        file.write_text(json.dumps(content))
+    with pytest.raises(InputError) as caught:
         lowered(VOICE.replace("llama-3.1-8b", str(file)))
+    (diagnostic,) = caught.value.diagnostics
+    assert says in diagnostic.message
+    assert str(diagnostic.labels[0].span) == "graph.mlir:3:3"
 
 
 @pytest.mark.parametrize("old", ['precision = "fp8"', 'objective = "cost"'], ids=["node", "graph"])
