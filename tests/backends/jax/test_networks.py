@@ -34,7 +34,7 @@ def _with_more_outputs(onnx, content: bytes) -> bytes:
     return model.SerializeToString()
 
 
-@pytest.mark.parametrize("model", ["shufflenet", "densenet121"])
+@pytest.mark.parametrize("model", ["shufflenet", pytest.param("densenet121", marks=pytest.mark.slow)])
 def test_network_gives_what_onnxruntime_gives(model, tmp_path):
     onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
     light = Path(onnx.__file__).parent / f"backend/test/data/light/light_{model}.onnx"
