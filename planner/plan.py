@@ -9,6 +9,7 @@ from typing import Any
 
 from ..costmodel.figures import QUALITIES
 from ..costmodel.hardware import Device
+from ..costmodel.quality import quality_of
 from ..ir.digest import digest
 from ..ir.distribution import Distribution
 from ..ir.fleet import FleetSpec
@@ -259,28 +260,34 @@ def _device_usd_per_hour(solved: Solved, name: str, count: int) -> float:
 
 
 def _quality(solved: Solved) -> Json:
-    """Shares of the cost by how well its numbers are known: the weight of a pool is what its devices cost.
+    """Shares of the cost by how well its numbers are known; where nothing costs anything, pieces weigh alike.
 
-    Within a pool pieces weigh by their load; calls weigh by their price. Where nothing costs anything, pieces
-    weigh alike.
+    What a pool's devices cost goes by the marks of the device's figures, prices of calls by those of the option.
     """
-    rate = solved.problem.rate_per_s
     shares: dict[str, float] = dict.fromkeys(QUALITIES, 0.0)
-    weights: dict[str, float] = {}
-    costs = {d.name: d for d in solved.problem.devices}
+    rate, calls_per_s = solved.problem.rate_per_s, solved.problem.rate_per_s or 1 / 3600
     for pool in solved.pools.values():
-        inside, device = solved.inside(pool), costs[pool.device]
+        device = next(d for d in solved.problem.devices if d.name == pool.device)
         held = solved.replicas(pool) * pool.devices_per_replica * sum(usd for _, usd in device.usd_per_hour)
-        load = sum(option.load for option in inside)
-        for option in inside:
-            held_part = held * (option.load / load if load else 1 / len(inside)) if rate is not None else 0.0
-            weights[option.piece] = held_part + option.usd_per_request * (3600 * rate if rate is not None else 1)
-    total = sum(weights.values())
-    for piece, option in solved.chosen.items():
-        weight = weights[piece] / total if total else 1 / len(weights)
+        for mark, share in _device_quality(solved, pool.device) if rate is not None else ():
+            shares[mark] += held * share
+        for option in solved.inside(pool):
+            for mark, share in option.quality:
+                shares[mark] += option.usd_per_request * 3600 * calls_per_s * share
+    total = sum(shares.values())
+    if total:
+        return {mark: share / total for mark, share in shares.items()}
+    for option in solved.chosen.values():
         for mark, share in option.quality:
-            shares[mark] += weight * share
+            shares[mark] += share / len(solved.chosen)
     return shares
+
+
+def _device_quality(solved: Solved, name: str) -> tuple[tuple[str, float], ...]:
+    """Marks of a device's time and price; of one that only profiles speak of, measured."""
+    device = solved.devices.get(name)
+    spec = next(spec for spec in solved.fleet.devices if spec.name == name)
+    return quality_of(device, spec.price) if device else (("measured", 1.0),)
 
 
 def _rounded(value: Any) -> Any:
