@@ -17,8 +17,12 @@ def device(name: str) -> Device:
     return found
 
 
-def test_a_listed_price_and_a_data_sheet_leave_the_efficiency_a_guess() -> None:
-    assert quality_of(device("h100")) == (("data_sheet", pytest.approx(2 / 3)), ("guess", pytest.approx(1 / 3)))
+def test_a_listed_price_a_data_sheet_and_a_fit_have_a_third_each() -> None:
+    assert quality_of(device("h100")) == (("fitted", pytest.approx(1 / 3)), ("data_sheet", pytest.approx(2 / 3)))
+
+
+def test_a_device_without_measurements_has_a_guess_for_its_efficiency() -> None:
+    assert quality_of(device("a100-sxm")) == (("data_sheet", pytest.approx(2 / 3)), ("guess", pytest.approx(1 / 3)))
 
 
 def test_no_price_is_a_guess_and_the_fleets_is_not() -> None:

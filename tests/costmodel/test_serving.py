@@ -74,7 +74,7 @@ def test_shapes_must_divide() -> None:
 
 
 def test_a_decode_step_by_hand() -> None:
-    # One sequence on one H100: every weight is read once, the context's KV too; bandwidth is at 80 % of 3350 GB/s.
+    # One sequence on one H100: every weight is read once, the context's KV too.
     reached, context = efficiency(H100), 1000
     layer = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336
     weights = 2 * (32 * layer + 128256 * 4096)
