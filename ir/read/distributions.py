@@ -40,8 +40,8 @@ class Dist:
             return self._quantiles(value["quantiles"], (*path, "quantiles"), to)
         if "samples" in keys and keys <= {"samples", "unit"}:
             return self._samples(value, path, to)
-        given = ", ".join(sorted(keys)) or "no key"
-        to.fault(path, "distribution", f"{name_of(path)}: {given} give no distribution", f"write {FORMS}")
+        given = f"`{{{', '.join(sorted(keys))}}}`"
+        to.fault(path, "distribution", f"{name_of(path)}: {given} is no distribution", f"write {FORMS}")
         return None
 
     def schema(self) -> dict[str, Any]:
