@@ -13,7 +13,7 @@ from typing import Any
 from .figures import read_entries
 from .hardware import canonical
 from .networks import Network, read_network
-from .precision import bytes_per_element
+from .precision import bytes_per_element, bytes_per_weight
 
 FOLDER = Path(__file__).parent / "catalogue" / "models"
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -120,7 +120,7 @@ class LLM:
 
         Quantised checkpoints keep the vocabulary tables in 16 bits, and those of 4 bits the attention too.
         """
-        size = bytes_per_element(precision or self.precision)
+        size = bytes_per_weight(precision or self.precision)
         kept = self.embedding_parameters * (1 if self.tied_embeddings else 2)
         if size < 1:
             kept += self.layers * self.attention_parameters

@@ -13,7 +13,7 @@ from .cost import Cost
 from .hardware import Device
 from .models import LLM
 from .networks import Network
-from .precision import bytes_per_element
+from .precision import bytes_per_weight
 from .roofline import efficiency, time_s
 
 ACTIVATION_BYTES_PER_ELEMENT = 2.0
@@ -168,7 +168,7 @@ def step_work(
     `tokens` are new in this step, `pairs` how many (query, key) pairs they make, `context` how many tokens of KV
     cache are read, `sequences` how many rows the head has.
     """
-    size, tp = bytes_per_element(precision or llm.precision), parallel.tp
+    size, tp = bytes_per_weight(precision or llm.precision), parallel.tp
     networks = llm.experts_per_token or 1
     active = llm.layers * llm.attention_parameters + llm.network_parameters(networks)
     flops = 2 * tokens * active + 2 * sequences * llm.embedding_parameters

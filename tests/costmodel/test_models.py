@@ -24,6 +24,8 @@ PUBLISHED = [
     ("mixtral-8x7b", 46.7, 0.05),
     ("mixtral-8x22b", 141, 0.5),
     ("mistral-7b-v0.1", 7.24, 0.01),
+    ("gpt-oss-120b", 116.8, 0.1),
+    ("gpt-oss-20b", 20.9, 0.1),
     ("deepseek-v3", 671, 0.5),
     ("kimi-k2", 1026, 1),
 ]
@@ -84,7 +86,13 @@ def test_70b_weighs_141_gb_in_bf16_and_half_in_fp8() -> None:
 def test_four_bits_keep_attention_in_sixteen() -> None:
     model = llm("llama-3.1-8b")
     kept = 2 * model.embedding_parameters + 32 * model.attention_parameters
-    assert model.weight_bytes("int4") == pytest.approx(0.5 * (model.parameters - kept) + 2 * kept)
+    assert model.weight_bytes("int4") == pytest.approx((0.5 + 1 / 32) * (model.parameters - kept) + 2 * kept)
+
+
+def test_a_checkpoint_of_four_bits_weighs_what_is_published() -> None:
+    # openai/gpt-oss-120b: 60.8 GiB, gpt-oss-20b: 12.8 GiB (arXiv 2508.10925, table 1)
+    assert llm("gpt-oss-120b").weight_bytes() / 2**30 == pytest.approx(60.8, rel=0.01)
+    assert llm("gpt-oss-20b").weight_bytes() / 2**30 == pytest.approx(12.8, rel=0.01)
 
 
 def test_kv_of_70b_at_32k_tokens_is_10_7_gb() -> None:
