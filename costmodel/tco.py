@@ -60,17 +60,25 @@ class Money:
         return (("capex", self.capex), ("interest", self.interest), ("rent", self.rent))
 
 
+def is_rented(price: PriceSpec, device: Device | None = None) -> bool:
+    """Whether a rent is what the device costs: the fleet's, or the catalogue's where the fleet has no price."""
+    if price.rent_usd_per_hour is not None or price.capex_usd is not None:
+        return price.rent_usd_per_hour is not None
+    return device is not None and device.rent_usd_per_hour is not None
+
+
 def money(price: PriceSpec, device: Device | None = None) -> Money | None:
     """What one device costs per hour by the fleet's price, or by the catalogue's where the fleet has none.
 
     A rent goes before a purchase price, the fleet's before the catalogue's. None where neither has a price.
     """
-    if price.rent_usd_per_hour is not None:
-        return Money(rent=price.rent_usd_per_hour)
+    if is_rented(price, device):
+        rent = price.rent_usd_per_hour
+        if rent is None and device is not None:
+            rent = device.rent_usd_per_hour
+        return Money(rent=rent or 0.0)
     capex_usd = price.capex_usd
     if capex_usd is None and device is not None:
-        if device.rent_usd_per_hour is not None:
-            return Money(rent=device.rent_usd_per_hour)
         capex_usd = device.list_price_usd
     if capex_usd is None:
         return None

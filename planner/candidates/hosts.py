@@ -20,7 +20,7 @@ def host_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]
     """One pool for each CPU device type, with every node that is neither a language model nor a network."""
     ops = {node: op for node, op in setting.nodes.items() if not isinstance(op, (PrefillOp, DecodeOp, ModelCallOp))}
     for name, device in setting.devices.items():
-        if device.kind == "cpu" and device.cores:
+        if device.kind == "cpu" and device.cores and setting.most_replicas(name) != 0:
             hosted = {
                 node: node_work(op, device)
                 for node, op in ops.items()
@@ -33,7 +33,6 @@ def host_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]
 def _pool(
     setting: Setting, name: str, device: Device, cores: int, hosted: dict[str, NodeWork]
 ) -> tuple[Pool, tuple[Option, ...]]:
-    spec = setting.spec(name)
     # A visit that takes c of n cores for t seconds takes c t / n seconds of the host.
     load = {n: w.cpus / cores * w.latency.mean * setting.visits_per_request[n] for n, w in hosted.items()}
     pool = Pool(
@@ -42,7 +41,7 @@ def _pool(
         location=name,
         max_batch=cores,
         memory_bytes=device.memory_bytes,
-        capacity=setting.capacities(HOST_WAIT, cores, load.values(), spec.max_count),
+        capacity=setting.capacities(HOST_WAIT, cores, load.values(), setting.most_replicas(name)),
     )
     law = setting.wait(HOST_WAIT, max(w.cpus * w.latency.mean for w in hosted.values()))
     options = tuple(

@@ -18,6 +18,7 @@ from ...costmodel.models import LLM
 from ...ir.distribution import Distribution
 from ...ir.llm import DecodeOp, PrefillOp
 from ..placement.problem import Option, Pool, VisitTime
+from .profiles import profile_of
 from .setting import Setting, WaitClass, allowed
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -110,7 +111,7 @@ def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
     """Every pool for every model that nodes of the graph call, with the nodes' pieces in it."""
     groups: dict[tuple[str, str, str], list[Call]] = {}
     for node, prefill, decode, _ in setting.llm_nodes:
-        if prefill.profile is not None or prefill.model.data not in setting.llms:
+        if profile_of(setting, prefill) is not None or prefill.model.data not in setting.llms:
             continue
         llm = setting.llms[prefill.model.data]
         precision = prefill.precision.data if prefill.precision else llm.precision
@@ -159,10 +160,12 @@ def _state(server: Server, call: Call, sequences: int) -> float:
 def _pools(setting: Setting, name: str, server: Server, calls: list[Call]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
     """The three roles of a server: both phases in it, prefill alone (no batch needed), decode alone."""
     calls = [call for call in calls if allowed(call.prefill, name)]
+    if not calls or setting.most_replicas(name, server.parallel.devices) == 0:
+        return
     roles = ("both", "decode", "prefill") if server.batch == 1 else ("both", "decode")
     for role in roles:
         timed = [(call, _times(server, call, role)) for call in calls]
-        for wait in setting.wait_classes if calls else ():
+        for wait in setting.wait_classes:
             yield _pool(setting, name, server, role, wait, timed)
 
 
@@ -202,8 +205,6 @@ def _pool(
     per_visit = {call.node: times.slot_s(call, role) for call, times in timed}
     longest = max(max(seconds) for seconds in per_visit.values())
     loads = [_per_request(call, per_visit[call.node]) / slots for call, _ in timed]
-    spec = setting.spec(name)
-    most = None if spec.max_count is None else max(spec.max_count, spec.owned) // degree
     location = name if role == "both" else f"{name}/{role}"
     model = f"{server.llm.id}.{server.precision}"
     pool = Pool(
@@ -216,7 +217,7 @@ def _pool(
         max_batch=slots,
         memory_bytes=server.device.memory_bytes,
         whole_nodes=role == "both",
-        capacity=setting.capacities(wait, slots, loads, most),
+        capacity=setting.capacities(wait, slots, loads, setting.most_replicas(name, degree)),
     )
     law = setting.wait(wait, longest)
     options = [option for call, times in timed for option in _options(server, role, pool, slots, call, times, law)]

@@ -20,7 +20,7 @@ def network_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[
         for name, device in setting.devices.items():
             hosted = {n: works[n].seconds(device) for n in sharing if allowed(setting.nodes[n], name)}
             needed = max((works[n].weight_bytes + works[n].activation_bytes for n in hosted), default=0.0)
-            if hosted and needed <= device.memory_bytes:
+            if hosted and needed <= device.memory_bytes and setting.most_replicas(name) != 0:
                 for wait in setting.wait_classes:
                     yield _pool(setting, key, name, device, wait, hosted, works)
 
@@ -34,14 +34,13 @@ def _pool(
     seconds: Mapping[str, float],
     works: Mapping[str, Work],
 ) -> tuple[Pool, tuple[Option, ...]]:
-    spec = setting.spec(name)
     load = {node: s * setting.visits_per_request[node] for node, s in seconds.items()}
     pool = Pool(
         id=f"{name}/{key}/{wait.name}",
         device=name,
         location=name,
         memory_bytes=device.memory_bytes,
-        capacity=setting.capacities(wait, 1, load.values(), spec.max_count),
+        capacity=setting.capacities(wait, 1, load.values(), setting.most_replicas(name)),
     )
     law = setting.wait(wait, max(seconds.values()))
     options = tuple(

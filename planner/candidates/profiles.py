@@ -38,14 +38,15 @@ def profile_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, .
             if allowed(op, device) and isinstance(row, DictionaryAttr):
                 rows.setdefault(device, []).append((op, row))
     for device, pieces in rows.items():
-        spec = setting.spec(device)
+        if setting.most_replicas(device) == 0:
+            continue
         loads = [_latency_s(row) * setting.visits_per_request[node_and_part(op)[0]] for op, row in pieces]
         for wait in setting.wait_classes:
             pool = Pool(
                 id=f"{device}/profile/{wait.name}",
                 device=device,
                 location=device,
-                capacity=setting.capacities(wait, 1, loads, spec.max_count),
+                capacity=setting.capacities(wait, 1, loads, setting.most_replicas(device)),
             )
             law = setting.wait(wait, max(_latency_s(row) for _, row in pieces))
             yield pool, tuple(_option(setting, pool, op, row, law) for op, row in pieces)
@@ -57,12 +58,14 @@ def _option(setting: Setting, pool: Pool, op: Operation, row: DictionaryAttr, la
     gap = number(row, "tbt_s") or latency / max(1.0, tokens_of(op) - 1)
     total = Distribution.point(latency)
     first = Distribution.point(min(gap, latency)) if isinstance(op, DecodeOp) else total
+    load, device = latency * setting.visits_per_request[node], setting.devices.get(pool.device)
     return Option(
         f"{node}.{part}",
         pool.id,
         (VisitTime(first, total, law),) * visits,
-        load=latency * setting.visits_per_request[node],
+        load=load,
         usd_per_request=_usd_per_request(setting, node, op, row),
+        energy_j_per_request=load * (device.tdp_w - device.idle_w) if device else 0.0,
         tbt_s=(gap,) * visits if isinstance(op, DecodeOp) else (),
         quality=(("measured", 1.0),),
     )

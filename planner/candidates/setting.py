@@ -99,6 +99,11 @@ class Setting:
     def spec(self, device: str) -> DeviceSpec:
         return next(d for d in self.fleet.devices if d.name == device)
 
+    def most_replicas(self, device: str, degree: int = 1) -> int | None:
+        """Replicas of `degree` devices that the fleet has of `device`; None: as many as wanted, 0: nothing fits."""
+        spec = self.spec(device)
+        return None if spec.max_count is None else max(spec.max_count, spec.owned) // degree
+
     @property
     def wait_classes(self) -> tuple[WaitClass, ...]:
         """Without a rate nobody waits, and one class is enough."""

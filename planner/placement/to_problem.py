@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from xdsl.dialects.builtin import DictionaryAttr, StringAttr
 
 from ...costmodel.energy import usd_per_joule
-from ...costmodel.tco import Money, money
+from ...costmodel.hardware import Device
+from ...costmodel.tco import Money, is_rented, money
 from ...costmodel.work import Work
 from ...ir.agent import GraphOp
 from ...ir.fleet import DeviceSpec
@@ -69,7 +70,7 @@ def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
     device, site = setting.devices.get(spec.name), setting.fleet.site
     price = money(spec.price, device) or Money()
     per_joule = idle_usd_per_hour = 0.0
-    if device and (not price.rent or spec.price.energy_extra):
+    if device and not _energy_in_rent(spec, device):
         if spec.price.accounting == "interest_only":
             # Table 5 of the paper takes the full power all the time, and no PUE: nothing is left to pay by load.
             idle_usd_per_hour = device.tdp_w * 3600 * usd_per_joule(site.electricity_usd_per_kwh)
@@ -79,7 +80,7 @@ def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
     return DeviceType(
         spec.name,
         spec.min_count,
-        UNLIMITED if spec.max_count is None else spec.max_count,
+        UNLIMITED if spec.max_count is None else max(spec.max_count, spec.owned),
         device.chassis if device and spec.sold_by_chassis else 1,
         spec.owned,
         price.parts,
@@ -87,6 +88,12 @@ def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
         per_joule,
         device.idle_w if device else 0.0,
     )
+
+
+def _energy_in_rent(spec: DeviceSpec, device: Device) -> bool:
+    """Whether the rent pays for energy; devices that are all owned have no rent to pay it with."""
+    all_owned = spec.max_count is not None and 0 < spec.max_count <= spec.owned
+    return is_rented(spec.price, device) and not spec.price.energy_extra and not all_owned
 
 
 UNLIMITED = 1_000_000

@@ -1,0 +1,97 @@
+"""Whole plans of small graphs: every one is checked by the validator before it is handed out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import dovetail
+
+LLM = {"kind": "llm", "model": "llama-3.1-8b", "prompt_tokens": 500, "output_tokens": 100}
+H100 = {"model": "h100-sxm", "count": 8, "price": {"rent": "2.50 USD/h"}}
+SITE = {"electricity": "0.40 USD/kWh", "pue": 1.2}
+PROFILE = {
+    "prefill": {"latency": "80 ms", "usd_per_token": 0.00001},
+    "decode": {"latency": "900 ms", "usd_per_token": 0.00002},
+}
+
+
+def planned(tmp_path: Path, devices: dict[str, Any], node: dict[str, Any] = LLM, **more: Any) -> dovetail.Plan:
+    graph = {"version": 1, "name": "small", "nodes": {"chat": node}, "workload": {"rate": "1 req/s"}, **more}
+    fleet = {"devices": devices, "site": SITE}
+    (tmp_path / "graph.yaml").write_text(yaml.safe_dump(graph))
+    (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(fleet))
+    return dovetail.plan(tmp_path, fleet=tmp_path / "fleet.yaml")
+
+
+def test_a_rent_includes_energy(tmp_path: Path) -> None:
+    plan = planned(tmp_path, {"h100": H100})
+    assert plan.cost["parts"]["rent"] == 2.5 * plan.document["fleet"]["h100"]["devices"]
+    assert plan.cost["parts"]["energy"] == 0
+
+
+def test_a_rent_of_nothing_includes_energy_too(tmp_path: Path) -> None:
+    plan = planned(tmp_path, {"h100": {**H100, "price": {"rent": "0 USD/h"}}})
+    assert plan.cost["usd_per_hour"] == 0
+
+
+def test_energy_may_be_extra(tmp_path: Path) -> None:
+    plan = planned(tmp_path, {"h100": {**H100, "price": {"rent": "2.50 USD/h", "energy": "extra"}}})
+    assert plan.cost["parts"]["energy"] > 0
+
+
+@pytest.mark.parametrize("price", [{}, {"price": {"rent": "2.50 USD/h"}}])
+def test_owned_devices_cost_their_energy_alone(tmp_path: Path, price: dict[str, Any]) -> None:
+    plan = planned(tmp_path, {"h100": {"model": "h100-sxm", "owned": 4, **price}})
+    parts = plan.cost["parts"]
+    assert parts["energy"] > 0
+    assert parts["energy"] == pytest.approx(plan.cost["usd_per_hour"])
+
+
+def test_only_interest_is_paid_with_full_power(tmp_path: Path) -> None:
+    """P ((1+i/12)^(12L) - 1) / (8760 L) + kW x price: 0.60 USD/h of an H100 for 30,000 USD."""
+    price = {"capex": "30000 USD", "accounting": "interest_only"}
+    plan = planned(tmp_path, {"h100": {**H100, "price": price}})
+    assert plan.cost["usd_per_hour"] / plan.document["fleet"]["h100"]["devices"] == pytest.approx(0.60, abs=0.01)
+
+
+def test_what_does_not_fit_the_count_is_no_candidate(tmp_path: Path) -> None:
+    plan = planned(tmp_path, {"h100": {**H100, "count": 1}})
+    assert plan.pools[0]["devices"] == 1
+
+
+def test_profiles_replace_the_model_also_where_the_device_is_known(tmp_path: Path) -> None:
+    plan = planned(tmp_path, {"h100": {**H100, "price": {"capex": "25000 USD"}}}, profile={"h100": PROFILE})
+    assert {p["piece"]: p["latency_s"] for p in plan.placements} == {"chat.prefill": 0.08, "chat.decode": 0.9}
+    assert plan.document["quality"]["measured"] > 0
+
+
+def test_a_whole_chassis_is_paid_for(tmp_path: Path) -> None:
+    plan = planned(tmp_path, {"h100": {**H100, "sold_by": "chassis", "chassis": 8}})
+    assert plan.document["fleet"]["h100"]["devices"] == 8
+    assert plan.cost["parts"]["rent"] == 20.0
+
+
+def test_objective_latency_is_no_slower_than_cost(tmp_path: Path) -> None:
+    cheap = planned(tmp_path, {"h100": H100})
+    fast = dovetail.plan(tmp_path, fleet=tmp_path / "fleet.yaml", objective="latency")
+    assert fast.latency["end_to_end"]["mean"] <= cheap.latency["end_to_end"]["mean"]
+    assert fast.cost["usd_per_hour"] >= cheap.cost["usd_per_hour"]
+
+
+def test_equal_inputs_give_equal_bytes_outside_solve(tmp_path: Path) -> None:
+    plans = [planned(tmp_path, {"h100": H100, "l40s": {"model": "l40s", "price": {"rent": "1 USD/h"}}}) for _ in "ab"]
+    for plan in plans:
+        plan.document.pop("solve")
+    assert plans[0].to_json() == plans[1].to_json()
+
+
+def test_an_infeasible_graph_names_its_conflict(tmp_path: Path) -> None:
+    with pytest.raises(dovetail.Infeasible) as caught:
+        planned(tmp_path, {"h100": {**H100, "count": 1}}, slo={"tbt": "1 ms"})
+    assert "slo.tbt[chat]" in caught.value.conflict
+    assert caught.value.document is not None
+    assert caught.value.document["status"] == "infeasible"
