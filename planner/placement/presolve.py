@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from .constraints_latency import breaks_ttft, visits_at_start
+from .cutoff import affordable
 from .laws import mean, never_longer
 from .problem import Option, PlacementProblem, Pool
 from .variables import LOAD_TOLERANCE, fewest_replicas
@@ -19,12 +20,14 @@ MANY_PIECES = 4
 """Pools that more pieces than this may choose are not compared: the number of ways to share them grows too fast."""
 
 
-def presolve(p: PlacementProblem) -> PlacementProblem:
+def presolve(p: PlacementProblem, below: float = math.inf) -> PlacementProblem:
     """The problem without options that no plan can take and pools that another pool makes needless.
 
-    It has a plan if and only if `p` has one, and the same optimum.
+    It has a plan of cost under `below` if and only if `p` has one, and then the same optimum.
     """
     hopeful = _without_hopeless(p)
+    if below < math.inf:
+        hopeful = _without_hopeless(_with_options(hopeful, affordable(hopeful, below)))
     return _with_options(hopeful, _not_dominated(hopeful))
 
 

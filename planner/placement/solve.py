@@ -68,6 +68,8 @@ class Search:
     solver: str
     clock: Clock
     on_progress: Callable[[float | None, float | None], None] | None = None
+    below: float = math.inf
+    """Only plans with an objective below this are of interest, by more than the gap that counts."""
     best: Plan | None = None
     value: float = math.inf
     """Objective of the best plan."""
@@ -80,11 +82,15 @@ class Search:
     v: PlacementVars = field(init=False)
 
     def __post_init__(self) -> None:
-        self.p = presolve(self.p)
+        self.p = presolve(self.p, self.below)
         self.m, self.v = build(self.p)
         self.judge = Judge(self.p)
         self.books = Books(self.p)
         self.unit = self.v.time_scale if self.v.mean is not None else cost_unit(self.p, self.v)
+        if self.below < math.inf:
+            assert self.m.objective is not None
+            better = self.below - abs(self.below) * OPTIMAL_GAP
+            self.m.addConstraint(self.m.objective <= better / self.unit, "better")
         self._means: Latencies | None = None
         self._seen: list[Plan] = []
 
@@ -130,11 +136,6 @@ class Search:
             if out.status == "stopped":
                 return None
         return None
-
-    def require_better(self, value: float) -> None:
-        """Ask for plans with an objective below `value` by more than the gap that counts."""
-        assert self.m.objective is not None
-        self.m.addConstraint(self.m.objective <= (value - abs(value) * OPTIMAL_GAP) / self.unit, "better")
 
     def break_ties(self) -> None:
         """Among equally good plans take the best by the second objective, where time allows."""
@@ -239,9 +240,7 @@ def _binding(search: Search, p: PlacementProblem) -> tuple[str, ...]:
         trials += 1
         if trials > BINDING_TRIALS or search.clock.over:
             return False
-        trial = Search(other, search.solver, search.clock)
-        trial.require_better(search.value)
-        return trial.any_plan() is True
+        return Search(other, search.solver, search.clock, below=search.value).any_plan() is True
 
     return binding_names(p, better)
 
