@@ -61,7 +61,7 @@ def _message(error: ParseError) -> str:
     message = error.msg.strip().partition("\n")[0]
     if message.startswith("Could not parse entire input"):
         return "an op is expected here"
-    return message or "the text does not parse"
+    return message.removesuffix(" after {first_char}") or "the text does not parse"  # xDSL never fills this in
 
 
 def print_module(module: ModuleOp, generic: bool = False, locations: bool = False) -> str:
