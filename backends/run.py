@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..ir.diagnostics import Diagnostic, InputError
+from .jax import FOLDER
 from .writer import MARKER
 
 if TYPE_CHECKING:
     from .jax.program import JaxProgram
-
-NETWORKS = "jax/*/*.npz"
-"""Where an output folder keeps its networks: weights, with the source of the same name beside them."""
 
 
 def run_folder(path: Path, requests: int = 1) -> int:
@@ -41,7 +39,7 @@ def _networks_in(path: Path) -> list[Path]:
         raise InputError([Diagnostic("run", f"there is no folder `{path}`")])
     if not (path / MARKER).is_file():
         raise InputError([Diagnostic("run", f"`{path}` was not written by Dovetail, so nothing in it is run")])
-    places = sorted({weights.parent for weights in path.glob(NETWORKS)})
+    places = sorted({weights.parent for weights in path.glob(f"{FOLDER}/*/*.npz")})
     if not places:
         help = "only networks given as ONNX files (`graph: model.onnx`) become code that runs here"
         raise InputError([Diagnostic("run", f"`{path}` holds nothing to run", help=help)])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import EmitContext, OutputFile
-from .emit import JaxSource, emit_jax
-from .program import FOLDER
-from .weights import npz_bytes
+from . import FOLDER
+
+if TYPE_CHECKING:
+    from .emit import JaxSource
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,17 @@ class JaxBackend:
 
     def weights(self, plan: Mapping[str, Any], context: EmitContext) -> dict[str, bytes]:
         """The content of `jax/<node>/<name>.npz` by path; raises as `emit` does."""
+        from .weights import npz_bytes
+
         return {f"{place}/{s.name}.npz": npz_bytes(s.weights) for place, s in _networks(plan, context)}
 
 
 def _networks(plan: Mapping[str, Any], context: EmitContext) -> Iterator[tuple[str, JaxSource]]:
-    """(folder, source) for each node whose `graph` is an ONNX file."""
+    """(folder, source) for each node whose `graph` is an ONNX file; none where the plan places nothing."""
+    if not plan.get("placements"):
+        return
     from ...ir.read.onnx import read_onnx
+    from .emit import emit_jax
 
     for name, node in sorted(plan["inputs"]["graph"]["nodes"].items()):
         graph = node.get("graph")

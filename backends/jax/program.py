@@ -23,10 +23,8 @@ import numpy as np
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError, did_you_mean
 from ..writer import MARKER
+from . import FOLDER
 from .emit import JaxSource, emit_jax
-
-FOLDER = "jax"
-"""Where networks stand in an output folder: `jax/<network>/`."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -126,10 +128,25 @@ def test_backend_emits_the_networks_of_a_plan(program, small_onnx):
         "hear": {"kind": "model", "model": "whisper-large-v3"},
         "think": {"kind": "llm", "model": "llama-3.1-70b"},
     }
+    placements = [{"piece": "say.run", "pool": "p1", "device": "cpu0"}]
     plan, context = {"inputs": {"graph": {"nodes": nodes}}}, EmitContext(base_dir=small_onnx.parent)
+    assert JaxBackend().emit(plan, context) == []
+    plan = {**plan, "placements": placements}
     files = JaxBackend().emit(plan, context)
     assert [file.path for file in files] == ["jax/say/say.py", "jax/say/run.py"]
     assert files[0].text == program.sources["small.py"].replace("network small", "network say").replace(
         "small.npz", "say.npz"
     ).replace("def small(", "def say(")
     assert list(JaxBackend().weights(plan, context)) == ["jax/say/say.npz"]
+
+
+def test_the_backend_is_found_without_importing_what_is_slow():
+    program = """
+import sys
+from dovetail.backends.jax.backend import JaxBackend
+import dovetail.backends.run
+assert JaxBackend().name == "jax"
+assert not {"jax", "xdsl", "onnx"} & sys.modules.keys()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
