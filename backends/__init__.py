@@ -19,11 +19,12 @@ ENTRY_POINT_GROUP = "dovetail.backends"
 
 @dataclass(frozen=True)
 class OutputFile:
-    """One text file of the output folder."""
+    """One file of the output folder."""
 
     path: str
     """relative to the output folder, with `/` between parts: `manifests/pool-p1.yaml`"""
-    text: str
+    content: str | bytes
+    """text is written as UTF-8"""
 
 
 @dataclass(frozen=True)

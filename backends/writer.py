@@ -39,15 +39,15 @@ def write_folder(files: Iterable[OutputFile], out_dir: str | Path, force: bool =
     return target
 
 
-def _checked(files: Iterable[OutputFile]) -> dict[PurePosixPath, str]:
-    contents: dict[PurePosixPath, str] = {}
+def _checked(files: Iterable[OutputFile]) -> dict[PurePosixPath, bytes]:
+    contents: dict[PurePosixPath, bytes] = {}
     for file in files:
         path = PurePosixPath(file.path)
         if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in file.path or "\0" in file.path:
             raise _refusal(f"output path `{file.path}` leaves the output folder")
         if path in contents or path == PurePosixPath(MARKER):
             raise _refusal(f"output path `{file.path}` is written twice")
-        contents[path] = file.text
+        contents[path] = file.content.encode() if isinstance(file.content, str) else file.content
     for path in contents:
         for parent in path.parents:
             if parent in contents or parent == PurePosixPath(MARKER):
@@ -81,14 +81,14 @@ def _folder_beside(target: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _fill(aside: Path, contents: dict[PurePosixPath, str]) -> None:
+def _fill(aside: Path, contents: dict[PurePosixPath, bytes]) -> None:
     new = aside / "new"
     new.mkdir()
     (new / MARKER).write_text(_MARKER_TEXT, encoding="utf-8")
-    for path, text in contents.items():
+    for path, content in contents.items():
         place = new.joinpath(*path.parts)
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8", newline="\n")
+        place.write_bytes(content)
 
 
 def _swap(aside: Path, target: Path) -> None:

@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 def documents(files: list[OutputFile]) -> list[Json]:
     """Every object, kustomization apart."""
-    found = [doc for file in files for doc in yaml.safe_load_all(file.text)]
+    found = [doc for file in files for doc in yaml.safe_load_all(file.content)]
     return [doc for doc in found if doc["kind"] != "Kustomization"]
 
 
@@ -66,7 +66,7 @@ def test_equal_plans_give_equal_bytes(any_plan: Json) -> None:
 
 
 def test_kustomization_lists_the_other_files_and_their_images(mixed_plan: Json) -> None:
-    files = {file.path.removeprefix("manifests/"): file.text for file in emit_manifests(mixed_plan)}
+    files = {file.path.removeprefix("manifests/"): file.content for file in emit_manifests(mixed_plan)}
     listed = yaml.safe_load(files.pop("kustomization.yaml"))
     assert listed["resources"] == sorted(files)
     images = {image["name"] for image in listed["images"]}

@@ -114,4 +114,4 @@ def test_bytes_do_not_depend_on_solve(any_plan: Json) -> None:
 
 def test_backend_writes_one_file(mixed_plan: Json) -> None:
     (file,) = ReportBackend().emit(mixed_plan, EmitContext())
-    assert (file.path, file.text) == ("report.html", report_html(mixed_plan))
+    assert (file.path, file.content) == ("report.html", report_html(mixed_plan))
