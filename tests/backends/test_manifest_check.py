@@ -17,7 +17,7 @@ Objects = dict[tuple[str, str], Json]
 
 def objects_of(plan: Json) -> Objects:
     """The plan's objects by kind and name."""
-    found = [doc for file in emit_manifests(plan) for doc in yaml.safe_load_all(file.text)]
+    found = [doc for file in emit_manifests(plan) for doc in yaml.safe_load_all(file.content)]
     return {(doc["kind"], doc["metadata"]["name"]): doc for doc in found if doc["kind"] != "Kustomization"}
 
 
