@@ -22,12 +22,13 @@ PIPELINE = (
 
 TARGET_PIPELINE: dict[str, tuple[tuple[str, str], ...]] = {
     "gpu": (
+        ("fuse-conv-batch-norm", "a convolution then writes its result once, and normalised"),
         ("decompose-batch-norm", "a scale and a shift can join the chain that follows them"),
         ("fuse-elementwise", "a chain between two layers reads and writes memory once"),
     ),
-    "tpu": (),
-    "npu": (),
-    "cpu": (),
+    "tpu": (("fuse-conv-batch-norm", "XLA cannot do it, since weights are inputs of its programs"),),
+    "npu": (("fuse-conv-batch-norm", "a convolution then writes its result once, and normalised"),),
+    "cpu": (("fuse-conv-batch-norm", "XLA cannot do it, since weights are inputs of its programs"),),
     "api": (),
 }
 """After planning, by the kind of device that a piece was placed on: (pass, why)."""
@@ -35,6 +36,7 @@ TARGET_PIPELINE: dict[str, tuple[tuple[str, str], ...]] = {
 BUILT_IN = {
     "apply-plan": (".apply_plan", "ApplyPlanPass"),
     "decompose-batch-norm": (".decompose_batch_norm", "DecomposeBatchNormPass"),
+    "fuse-conv-batch-norm": (".fuse_conv_batch_norm", "FuseConvBatchNormPass"),
     "fuse-elementwise": (".fuse_elementwise", "FuseElementwisePass"),
     "lower-llm-call": (".lower_llm_call", "LowerLLMCallPass"),
     "partition-pieces": (".partition", "PartitionPiecesPass"),

@@ -6,23 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeGuard
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import (
-    ArrayAttr,
-    BFloat16Type,
-    Float16Type,
-    Float32Type,
-    FusedLoc,
-    LocationAttr,
-    ModuleOp,
-    NoneAttr,
-    UnknownLoc,
-)
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.dialects.builtin import ArrayAttr, BFloat16Type, Float16Type, Float32Type, ModuleOp
+from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, PatternRewriteWalker, RewritePattern
 
 from ..costmodel.cost import cost_of
 from ..ir import nn
+from .locations import fused_location
 
 Fusible = nn.ElementwiseOp | nn.FusedElementwiseOp
 KERNEL_TYPES = (Float32Type, Float16Type, BFloat16Type)
@@ -53,8 +44,9 @@ class FuseElementwisePass(ModulePass):
     """
     Fuses elementwise ops and chains of them until no pair is left that may and should be fused.
 
-    Promise: `main` computes the same (each element by the same functions in the same order), reads and writes no
-    byte more and does no flop more than before; a fused op has the locations of all that went into it.
+    Promise: `main` computes the same (each element by the same functions in the same order, though kernels no longer
+    round in between), reads and writes no byte more and does no flop more than before; a fused op has the locations
+    of all that went into it.
     """
 
     name: ClassVar[str] = "fuse-elementwise"
@@ -103,18 +95,6 @@ def fuse(producer: Fusible, consumer: Fusible) -> nn.FusedElementwiseOp:
     fused = nn.FusedElementwiseOp.make(*inputs, steps=ArrayAttr(steps))
     fused.location = fused_location(producer.location, consumer.location)
     return fused
-
-
-def fused_location(*locations: LocationAttr) -> LocationAttr:
-    """All of `locations` that are known, each once: as it is if it is one, else as a fused location."""
-    parts: dict[LocationAttr, None] = {}
-    for location in locations:
-        inner = location.locations if isinstance(location, FusedLoc) else ArrayAttr([location])
-        assert isinstance(inner, ArrayAttr)
-        parts |= dict.fromkeys(each for each in inner if not isinstance(each, UnknownLoc))
-    if len(parts) <= 1:
-        return next(iter(parts), locations[0])
-    return FusedLoc(ArrayAttr[Attribute](list(parts)), NoneAttr())
 
 
 def _fusible(op: Operation) -> TypeGuard[Fusible]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, StringAttr
+from xdsl.ir import SSAValue
 from xdsl.irdl import attr_def, irdl_op_definition, operand_def, opt_operand_def, result_def
 
 from .base import (
@@ -91,6 +92,11 @@ class Conv2dOp(WindowOp):
         if self.bias is not None:
             require(shape_of(self.bias) == (filters,), f"(C5) the bias must have shape ({filters})")
         return with_shape(self.x, (batch, filters, *size))
+
+    def with_weights(self, w: SSAValue, bias: SSAValue | None) -> Conv2dOp:
+        """A new op: the same window over the same input, with other weights."""
+        window = {"strides": self.strides, "pads": self.pads, "dilations": self.dilations, "groups": self.groups}
+        return Conv2dOp.make(self.x, w, bias, at=self, **window)
 
 
 class PoolOp(WindowOp):

@@ -59,7 +59,7 @@ def test_the_pipeline_of_a_gpu_keeps_the_meaning():
 
 
 def test_a_device_without_passes_gets_the_network_as_it_is():
-    assert ops_of(lower_for_target(normalised(), "tpu")) == ops_of(normalised())
+    assert ops_of(lower_for_target(normalised(), "api")) == ops_of(normalised())
 
 
 def test_L1_what_depends_on_an_input_is_not_folded():

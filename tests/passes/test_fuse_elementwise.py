@@ -10,7 +10,8 @@ from dovetail.ir import nn
 from dovetail.ir.interpret import interpret
 from dovetail.opt import main
 from dovetail.passes import run_pipeline
-from dovetail.passes.fuse_elementwise import can_fuse, fuse, fused_location, should_fuse
+from dovetail.passes.fuse_elementwise import can_fuse, fuse, should_fuse
+from dovetail.passes.locations import fused_location
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import FusedLoc, ModuleOp, NameLoc, NoneAttr, StringAttr, TensorType, UnknownLoc, f32, f64

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import pytest
 from dovetail.backends.jax.emit import emit_jax
+from dovetail.backends.triton.emit import emit_triton
 from dovetail.costmodel.tensor_graph import total
 from dovetail.ir import nn
 from dovetail.ir.interpret import interpret
 from dovetail.ir.read.onnx import read_onnx
 from dovetail.passes.target import lower_for_target
+from xdsl.ir import Operation
 
 CLASSIFIER = Path(__file__).parents[2] / "examples/classifier/classifier.onnx"
 
@@ -36,6 +39,22 @@ def test_a_network_lowered_for_a_gpu_can_be_emitted_and_means_the_same(tmp_path)
     (expected,) = interpret(network.module, [x], network.weights)
     np.testing.assert_allclose(interpret(lowered.module, [x], lowered.weights)[0], expected, rtol=1e-5)
     np.testing.assert_allclose(run_emitted(lowered, tmp_path, x), expected, rtol=1e-4)
+
+
+def test_every_chain_of_a_lowered_network_has_a_triton_kernel():
+    chains = [op for op in nn.body_of(lower_for_target(read_onnx(CLASSIFIER), "gpu").module) if _is_chain(op)]
+    sources = [emit_triton(op, f"kernel_{i}") for i, op in enumerate(chains)]
+    assert len(sources) == 2  # the gate, the sum and the relu of each block
+
+
+def _is_chain(op: Operation) -> TypeGuard[nn.FusedElementwiseOp]:
+    return isinstance(op, nn.FusedElementwiseOp)
+
+
+@pytest.mark.parametrize("kind", ["gpu", "tpu", "npu", "cpu"])
+def test_no_batch_norm_behind_a_convolution_is_left(kind):
+    names = [op.name for op in nn.body_of(lower_for_target(read_onnx(CLASSIFIER), kind).module)]
+    assert "nn.batch_norm" not in names
 
 
 def test_lowering_for_a_gpu_moves_fewer_bytes_in_fewer_launches():
