@@ -14,9 +14,9 @@ Group = tuple[str, str]
 
 
 def affordable(p: PlacementProblem, below: float) -> list[Option]:
-    """Options that a plan which costs less than `below` [USD/h, or USD/request] may take.
+    """(21) least[p,g] + sum over the other pieces of their least cost <= below, for every option that stays.
 
-    (21) least[p,g] + sum over the other pieces of their least cost < below.
+    No plan that costs less than `below` [USD/h, or USD/request] takes any other.
     """
     if p.objective != "cost":
         return list(p.options)
