@@ -65,7 +65,7 @@ def never_longer(a: Distribution, b: Distribution) -> bool:
         return True
     if a.shift > b.shift:
         return False
-    if {a.kind, b.kind} <= {"exponential", "wait", "point"}:
+    if {a.kind, b.kind} <= {"exponential", "wait"}:
         (p, m), (r, n) = _as_wait(a), _as_wait(b)
         return p <= r and m <= n
     if a.kind != b.kind or len(a.params) != len(b.params):
@@ -80,9 +80,7 @@ def never_longer(a: Distribution, b: Distribution) -> bool:
 
 
 def _as_wait(d: Distribution) -> tuple[float, float]:
-    """Probability and mean of an exponential that is 0 otherwise; a constant above 0 is none."""
-    if d.kind == "point":
-        return (0.0, 0.0) if d.params[0] == 0 else (math.inf, math.inf)
+    """Probability and mean of an exponential that is 0 otherwise."""
     return (1.0, d.params[0]) if d.kind == "exponential" else (d.params[0], d.params[1])
 
 

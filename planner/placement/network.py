@@ -140,13 +140,16 @@ def _condition(network: Network, event: str, factors: int) -> Law:
 
 
 def _cells(mass: np.ndarray) -> list[tuple[int, int]]:
-    """First and last value of about CELLS runs of equal probability; each value by itself where they are few."""
+    """First and last value of about CELLS runs, half of them of equal probability and half of equal width."""
     values = np.flatnonzero(mass > 0)
     if len(values) <= CELLS:
         return [(int(i), int(i)) for i in values]
-    at = np.cumsum(mass[values])
-    marks = np.searchsorted(at, at[-1] * np.arange(1, CELLS + 1) / CELLS * (1 - 1e-12))
-    ends = sorted({int(min(m, len(values) - 1)) for m in marks})
+    at = np.cumsum(mass[values]) / np.sum(mass[values])
+    likely = np.searchsorted(at, np.arange(1, CELLS // 2 + 1) / (CELLS // 2) * (1 - 1e-12))
+    # Runs of equal probability alone would put all of the tail at its far end.
+    last = values[np.searchsorted(at, 1 - 1e-6)]
+    tail = np.searchsorted(values, np.linspace(values[0], last, CELLS // 2 + 1)[1:])
+    ends = sorted({int(min(m, len(values) - 1)) for m in (*likely, *tail, len(values) - 1)})
     starts = [0, *(end + 1 for end in ends[:-1])]
     return [(int(values[a]), int(values[b])) for a, b in zip(starts, ends, strict=True)]
 

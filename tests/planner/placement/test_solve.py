@@ -1,0 +1,181 @@
+"""Whole answers of the placement planner on problems written by hand."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from dovetail.ir.distribution import Distribution
+from dovetail.planner.placement.problem import (
+    Bound,
+    DeviceType,
+    Option,
+    Piece,
+    PlacementProblem,
+    Pool,
+    Route,
+    Scenario,
+    Step,
+    Transfer,
+    VisitTime,
+)
+from dovetail.planner.placement.solve import solve
+
+SOLVERS = ("highs", "cbc")
+
+
+def constant(total_s: float, first_s: float = 0.0) -> tuple[VisitTime, ...]:
+    return (VisitTime(Distribution.point(first_s), Distribution.point(total_s)),)
+
+
+def table3(limit_s: float = 0.120) -> PlacementProblem:
+    """Table 3 of arXiv 2507.19635: prefill and decode on a fast, dear device (HP) or a slow, cheap one (CO)."""
+    pieces = (Piece("llm.prefill", "llm", "prefill", 1.0), Piece("llm.decode", "llm", "decode", 1.0))
+    figures = {("llm.prefill", "HP"): (0.045, 0.05), ("llm.prefill", "CO"): (0.080, 0.025)}
+    figures |= {("llm.decode", "HP"): (0.060, 0.06), ("llm.decode", "CO"): (0.065, 0.04)}
+    return PlacementProblem(
+        pieces=pieces,
+        pools=(Pool("HP", "HP", "HP"), Pool("CO", "CO", "CO")),
+        options=tuple(Option(q, g, constant(s), 0.0, usd_per_request=usd) for (q, g), (s, usd) in figures.items()),
+        devices=(DeviceType("HP", 0, 8), DeviceType("CO", 0, 8)),
+        transfers=(Transfer("llm.prefill", "llm.decode", 1e6, (Route("HP", "CO", 0.010, 0.005),)),),
+        scenarios=(Scenario(1.0, (Step("llm@1", ("llm.prefill", "llm.decode"), 1, ()),), ("llm@1",)),),
+        bounds=(Bound("slo.end_to_end", "end_to_end", limit_s),),
+        rate_per_s=None,
+    )
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_table_3_of_the_paper(solver: str) -> None:
+    result = solve(table3(), solver=solver)
+    assert result.status == "optimal"
+    assert result.objective == pytest.approx(0.095)
+    assert result.placements == {"llm.prefill": "HP", "llm.decode": "CO"}
+    assert result.latency.end_to_end["mean"] == pytest.approx(0.120)
+    assert result.cost["calls"] == pytest.approx(0.090)
+    assert result.cost["transfer"] == pytest.approx(0.005)
+    assert result.binding == ("slo.end_to_end",)
+    assert result.unit == "USD/request"
+
+
+def test_the_fastest_plan_of_table_3() -> None:
+    result = solve(replace(table3(), objective="latency"))
+    assert result.objective == pytest.approx(0.105)
+    assert result.placements == {"llm.prefill": "HP", "llm.decode": "HP"}
+
+
+def test_a_bound_that_nothing_keeps_is_the_conflict() -> None:
+    result = solve(table3(0.100))
+    assert result.status == "infeasible"
+    assert result.conflict == ("slo.end_to_end",)
+    assert result.objective is None
+
+
+def test_an_unknown_solver_is_refused() -> None:
+    with pytest.raises(ValueError, match="none of highs, cbc"):
+        solve(table3(), solver="gurobi")
+
+
+def chain(count: int, options: int, seed: int, percentile: float | None) -> PlacementProblem:
+    """A chain of nodes whose options trade a random time against a price."""
+    r = random.Random(seed)
+    nodes = [f"n{i}" for i in range(count)]
+    made = []
+    for q in nodes:
+        for g in range(options):
+            mean = r.uniform(0.1, 1.0)
+            price = 1 / mean + r.uniform(0, 0.5)
+            law = Distribution.lognormal_mean_p95(mean, mean * r.uniform(1.2, 2.5))
+            made.append(Option(q, f"g{g}", (VisitTime(Distribution.point(0.0), law),), 0.0, usd_per_request=price))
+    steps = tuple(
+        Step(f"{q}@1", (q,), 1, ((f"{before}@1", False),) if before else ())
+        for q, before in zip(nodes, [None, *nodes], strict=False)
+    )
+    return PlacementProblem(
+        pieces=tuple(Piece(q, q, "run", 1.0) for q in nodes),
+        pools=tuple(Pool(f"g{g}", f"d{g}", f"l{g}") for g in range(options)),
+        options=tuple(made),
+        devices=tuple(DeviceType(f"d{g}", 0, 8) for g in range(options)),
+        transfers=(),
+        scenarios=(Scenario(1.0, steps, (f"{nodes[-1]}@1",)),),
+        bounds=(Bound("slo.end_to_end", "end_to_end", 0.5 * count, percentile),),
+        rate_per_s=None,
+    )
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_percentile_that_the_relaxation_misses_is_found_by_cuts(solver: str) -> None:
+    p = chain(3, 4, seed=1, percentile=0.95)
+    result = solve(p, solver=solver)
+    assert result.status == "optimal"
+    assert result.stats.cuts > 0
+    assert result.latency.bounds["slo.end_to_end"] <= 1.5
+    mean_only = solve(chain(3, 4, seed=1, percentile=None))
+    assert mean_only.objective is not None
+    assert result.objective is not None
+    assert mean_only.objective < result.objective
+
+
+def test_out_of_time_gives_the_best_known_plan_with_its_gap() -> None:
+    p = hard_packing()
+    result = solve(p, time_limit_s=2.0)
+    assert result.status == "feasible"
+    assert result.objective is not None
+    assert result.bound is not None
+    assert result.gap is not None
+    assert result.bound < result.objective
+    assert result.gap == pytest.approx((result.objective - result.bound) / result.objective)
+    assert len(result.placements) == len(p.pieces)
+
+
+def hard_packing(count: int = 40, pools: int = 20) -> PlacementProblem:
+    """Pieces of odd sizes that nearly fill pools which are bought whole: bin packing, hard to prove."""
+    r = random.Random(3)
+    sizes = [r.uniform(0.25, 0.45) for _ in range(count)]
+    return PlacementProblem(
+        pieces=tuple(Piece(f"p{i}", f"p{i}", "run", 1.0) for i in range(count)),
+        pools=tuple(Pool(f"g{g}", f"d{g}", "l", memory_bytes=1.0, capacity=(1e3,)) for g in range(pools)),
+        options=tuple(
+            Option(f"p{i}", f"g{g}", constant(0.1), 0.1, state_bytes=size, energy_j_per_request=r.uniform(0, 1))
+            for i, size in enumerate(sizes)
+            for g in range(pools)
+        ),
+        devices=tuple(
+            DeviceType(f"d{g}", 0, 8, usd_per_hour=(("rent", 1 + r.random()),), usd_per_joule=1e-4)
+            for g in range(pools)
+        ),
+        transfers=(),
+        scenarios=(Scenario(1.0, (Step("p0@1", ("p0",), 1, ()),), ("p0@1",)),),
+        bounds=(),
+        rate_per_s=1.0,
+    )
+
+
+def test_no_time_at_all_is_unknown() -> None:
+    result = solve(table3(), time_limit_s=0.0)
+    assert result.status == "unknown"
+    assert result.placements == {}
+
+
+def test_ctrl_c_gives_the_best_known_plan() -> None:
+    calls = 0
+
+    def stop_at_the_first_plan(value: float | None, bound: float | None) -> None:
+        nonlocal calls
+        calls += 1
+        if value is not None:
+            raise KeyboardInterrupt
+
+    result = solve(chain(3, 4, seed=1, percentile=0.95), on_progress=stop_at_the_first_plan)
+    assert calls > 0
+    assert result.status in ("optimal", "feasible")
+    assert result.objective is not None
+
+
+def test_ties_go_to_the_faster_plan_and_equal_inputs_give_equal_answers() -> None:
+    p = table3(1.0)
+    same = tuple(replace(o, usd_per_request=0.05) for o in p.options)
+    first, second = (solve(replace(p, options=same)) for _ in range(2))
+    assert first.placements == {"llm.prefill": "HP", "llm.decode": "HP"}
+    assert replace(first, stats=second.stats) == second
