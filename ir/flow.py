@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .agent import GraphOp
 
+MOST_CYCLES = 20
+"""Cycles without a bound that are reported at once."""
 TOLERANCE = 1e-9
 """Within this, probabilities count as summing to 1."""
 
@@ -103,14 +105,15 @@ def _unbounded_cycles(names: list[str], edges: list[FlowEdge]) -> Iterator[FlowF
     """(C3) Every cycle has `max_visits` on one of its edges."""
     free = [edge for edge in edges if edge.max_visits is None]
     index_of = {(edge.source, edge.target): edge.index for edge in edges}
-    cycle = _find_cycle(names, free)
-    while cycle:
+    for _ in range(MOST_CYCLES):
+        cycle = _find_cycle(names, free)
+        if not cycle:
+            return
         path = " -> ".join([*cycle, cycle[0]])
         message = f"the cycle `{path}` has no bound"
         last = index_of[(cycle[-1], cycle[0])]
         yield FlowFault("C3", message, edge=last, help="put `max_visits` on one of its edges")
         free = [edge for edge in free if edge.source not in cycle and edge.target not in cycle]
-        cycle = _find_cycle(names, free)
 
 
 def _find_cycle(names: list[str], edges: list[FlowEdge]) -> list[str]:

@@ -24,6 +24,7 @@ from ..units import shorten
 LARGEST_FILE_BYTES = 10_000_000
 DEEPEST_NESTING = 50
 MOST_ALIASED_NODES = 20_000
+MOST_VALUES = 200_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?[0-9]+")
@@ -110,6 +111,7 @@ class _Composer:
         self.events: Iterator[Any] = iter(yaml.parse(source.text, Loader=_LOADER))
         self.anchors: dict[str, _Node | None] = {}
         self.aliased = 0
+        self.values = 0
 
     def document(self) -> _Node | None:
         """The one document of the text, or None where it holds nothing."""
@@ -130,6 +132,9 @@ class _Composer:
             raise _error("syntax", f"the tag `{shorten(event.tag)}` is not supported", self.span(event))
         if depth > DEEPEST_NESTING:
             raise _error("syntax", f"values are nested more than {DEEPEST_NESTING} deep", self.span(event))
+        self.values += 1
+        if self.values > MOST_VALUES:
+            raise _error("too-large", f"`{self.source.name}` has more than {MOST_VALUES} values", None)
         if event.anchor:
             self.anchors[event.anchor] = None
         if isinstance(event, yaml.ScalarEvent):

@@ -40,6 +40,12 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: p
     assert rendered(Path("graph.yaml")) == "error[too-large]: `graph.yaml` has 50.0 MB; the limit is 10 MB\n"
 
 
+def test_a_file_of_countless_values_is_refused_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("graph.yaml").write_text("version: 1\nnodes: [" + "1,\n" * 1_000_000 + "]")
+    assert rendered(Path("graph.yaml")) == "error[too-large]: `graph.yaml` has more than 200000 values\n"
+
+
 def test_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert rendered(Path("graph.yaml")) == "error[no-file]: there is no file `graph.yaml`\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import networkx as nx
 import pytest
-from dovetail.ir.flow import FlowEdge, FlowFault, check_flow
+from dovetail.ir.flow import MOST_CYCLES, FlowEdge, FlowFault, check_flow
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,6 +69,12 @@ def test_c3_a_cycle_without_a_bound_is_named_from_its_first_node() -> None:
 def test_c3_each_disjoint_cycle_is_reported_once() -> None:
     edges = [("sa",), ("ab",), ("ba",), ("bc",), ("cd",), ("dc",), ("de",)]
     assert rules(faults("sabcde", *edges)) == ["C3", "C3"]
+
+
+def test_c3_a_large_graph_of_cycles_is_answered_with_the_first_of_them() -> None:
+    nodes = [f"n{i}" for i in range(2000)]
+    edges = [FlowEdge(nodes[i], nodes[i ^ 1], index=i) for i in range(2000)]
+    assert rules(list(check_flow(nodes, edges))).count("C3") == MOST_CYCLES
 
 
 def test_c3_a_bound_anywhere_on_the_cycle_is_enough() -> None:
