@@ -10,12 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .driver import Plan, Program, check, compile, plan
+    from .driver import Plan, check, plan
     from .ir.diagnostics import Infeasible, InputError
+    from .program import Program, compile
 
 __all__ = ["Infeasible", "InputError", "Plan", "Program", "check", "compile", "plan"]
 
-_HOME = {"InputError": "ir.diagnostics", "Infeasible": "ir.diagnostics"}
+_HOME = {
+    "InputError": "ir.diagnostics",
+    "Infeasible": "ir.diagnostics",
+    "Program": "program",
+    "compile": "program",
+}
 
 
 def __getattr__(name: str) -> object:

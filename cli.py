@@ -113,15 +113,16 @@ def _do_check(arguments: argparse.Namespace) -> int:
 
 def _compile_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="an .onnx file")
+    parser.add_argument("--fleet", metavar="FILE", help="fleet.yaml; this machine's CPU unless said")
     parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for sources and weights")
     parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by us")
     parser.set_defaults(do=_do_compile)
 
 
 def _do_compile(arguments: argparse.Namespace) -> int:
-    from . import driver
+    from .program import compile
 
-    driver.compile_to_folder(arguments.model, arguments.output, force=arguments.force)
+    compile(arguments.model, fleet=arguments.fleet).save(arguments.output, force=arguments.force)
     print(f"written to {arguments.output}", file=sys.stderr)
     return DONE
 

@@ -7,10 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .ir.diagnostics import Diagnostic, Infeasible, InputError
 from .version import VERSION
+
+if TYPE_CHECKING:
+    from .ir.read.fleet import FleetFile
+    from .ir.read.graph import GraphFile
+    from .planner.placement.problem import PlacementProblem
+    from .planner.placement.result import PlacementResult
+    from .planner.pose import Posed
 
 Json = dict[str, Any]
 Where = str | PathLike[str]
@@ -96,10 +103,23 @@ def plan(
     `graphs` is a graph.yaml, a folder that holds one, or an .onnx; `fleet` replaces the fleet that the graph names.
     InputError for what is wrong in them; Infeasible, with the conflict, where no plan exists.
     """
+    graph_file, fleet_file, base_dir = _read(graphs, fleet)
+    return plan_files(graph_file, fleet_file, base_dir, objective, time_limit_s, solver, on_progress)
+
+
+def plan_files(
+    graph_file: GraphFile,
+    fleet_file: FleetFile,
+    base_dir: Path,
+    objective: str | None = None,
+    time_limit_s: float | None = None,
+    solver: str = "highs",
+    on_progress: Progress | None = None,
+) -> Plan:
+    """As `plan`, of a graph and a fleet that were read; paths in the graph are relative to `base_dir`."""
     from .planner.infeasible import conflict_diagnostic
     from .planner.pose import pose
 
-    graph_file, fleet_file, base_dir = _read(graphs, fleet)
     posed = pose(graph_file, fleet_file, base_dir, objective)
     result = _solve(posed.problem, time_limit_s, solver, on_progress)
     if result.objective is None:
@@ -108,11 +128,10 @@ def plan(
         fault = conflict_diagnostic(result, graph_file.sources, fleet_file.sources)
         document = unsolved_document(result, posed.inputs, VERSION)
         raise Infeasible([fault], result.conflict, document)
-    document = _document(posed, result)
-    return Plan(document, base_dir)
+    return Plan(_document(posed, result), base_dir)
 
 
-def _read(graphs: tuple[Where, ...], fleet: Where | None) -> tuple[Any, Any, Path]:
+def _read(graphs: tuple[Where, ...], fleet: Where | None) -> tuple[GraphFile, FleetFile, Path]:
     from .ir.read.graph import path_of_graph
     from .ir.read.inputs import read_inputs
 
@@ -126,7 +145,7 @@ def _read(graphs: tuple[Where, ...], fleet: Where | None) -> tuple[Any, Any, Pat
     return graph_file, fleet_file, path_of_graph(path).parent
 
 
-def _read_onnx(path: Path, fleet: Where | None) -> tuple[Any, Any, Path]:
+def _read_onnx(path: Path, fleet: Where | None) -> tuple[GraphFile, FleetFile, Path]:
     """A graph of one node around a network in a file."""
     from .ir.read.fleet import read_fleet
     from .ir.read.graph import parse_graph
@@ -138,7 +157,9 @@ def _read_onnx(path: Path, fleet: Where | None) -> tuple[Any, Any, Path]:
     return parse_graph(document, path.name, path.parent), read_fleet(Path(fleet)), path.parent
 
 
-def _solve(problem: Any, time_limit_s: float | None, solver: str, on_progress: Progress | None) -> Any:
+def _solve(
+    problem: PlacementProblem, time_limit_s: float | None, solver: str, on_progress: Progress | None
+) -> PlacementResult:
     from .planner.placement.solve import solve
 
     def tell(best: float | None, bound: float | None) -> None:
@@ -149,7 +170,7 @@ def _solve(problem: Any, time_limit_s: float | None, solver: str, on_progress: P
     return solve(problem, time_limit_s=time_limit_s, solver=solver, on_progress=tell)
 
 
-def _document(posed: Any, result: Any) -> Json:
+def _document(posed: Posed, result: PlacementResult) -> Json:
     """plan.json of a solved problem, which the validator has accepted."""
     from .backends.manifests.kv_transfer import kv_transfer_warnings
     from .planner.cautions import cautions

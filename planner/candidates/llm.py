@@ -152,9 +152,8 @@ def _weights(server: Server) -> float:
 
 def _state(server: Server, call: Call, sequences: int) -> float:
     tokens = sequences * call.longest
-    return serving.kv_bytes_per_device(
-        server.llm, server.parallel, tokens, server.kv_precision
-    ) + serving.activation_bytes_per_device(server.llm, server.parallel, sequences, call.longest)
+    cache = serving.kv_bytes_per_device(server.llm, server.parallel, tokens, server.kv_precision, sequences)
+    return cache + serving.activation_bytes_per_device(server.llm, server.parallel, sequences, call.longest)
 
 
 def _pools(setting: Setting, name: str, server: Server, calls: list[Call]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:

@@ -1,0 +1,91 @@
+"""The compile driver: a network in a file becomes a plan, readable source, and something that runs here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .driver import Plan, Where, plan_files
+from .ir.diagnostics import Diagnostic, InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .backends.jax.program import JaxProgram
+
+HERE = "here"
+"""The fleet's name of this machine's CPU."""
+GFLOP_PER_S_PER_CORE = 50
+"""fp32 rate of one core that a fleet for this machine states: a guess, 16 FLOP a cycle at 3 GHz"""
+BANDWIDTH_GB_PER_S = 20
+"""memory bandwidth that a fleet for this machine states: a guess, two channels of DDR4"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled network: call it with its inputs, in graph order or by name."""
+
+    plan: Plan
+    """where it was placed"""
+    network: JaxProgram
+
+    def __call__(self, *inputs: Any, **named: Any) -> tuple[np.ndarray, ...]:
+        """The outputs in graph order; InputError for inputs of another number, name, shape or kind."""
+        return self.network(*inputs, **named)
+
+    @property
+    def trace(self) -> list[tuple[str, str]]:
+        """(piece, what executes it here)."""
+        return self.network.trace
+
+    def save(self, folder: Where, force: bool = False) -> Path:
+        """Write sources, weights, manifests and plan.json to `folder`, which appears whole or not at all.
+
+        InputError for a folder that is not ours, unless `force`.
+        """
+        return self.plan.write(folder, force)
+
+
+def compile(model: Where, fleet: Where | None = None, example_inputs: tuple[Any, ...] = ()) -> Program:
+    """The network in the .onnx file `model`, placed on `fleet` (or this machine's CPU) and made to run here.
+
+    `example_inputs` give the sizes that the file leaves open. InputError where the file cannot be read or code
+    cannot be emitted for it; Infeasible where the fleet cannot hold it.
+    """
+    from .backends.jax.program import build_program
+    from .ir.read.fleet import parse_fleet, read_fleet
+    from .ir.read.graph import parse_graph
+    from .ir.read.onnx import read_onnx
+
+    if not isinstance(model, str | os.PathLike) or Path(model).suffix != ".onnx":
+        message = f"`{model if isinstance(model, str | os.PathLike) else type(model).__name__}` is no .onnx file"
+        help = "JAX functions and IR modules cannot be compiled yet: export an .onnx file"
+        raise InputError([Diagnostic("unsupported", message, help=help)])
+    path = Path(model)
+    network = read_onnx(path)
+    program = build_program(network, path.stem)
+    for given, (name, (shape, _)) in zip(example_inputs, program.inputs.items(), strict=False):
+        if tuple(given.shape) != shape:
+            message = f"the example for input `{name}` has the shape {tuple(given.shape)}, the file says {shape}"
+            raise InputError([Diagnostic("program-input", message)])
+    name = program.source.name.replace("_", "-")
+    document = {"version": 1, "name": name, "nodes": {name: {"kind": "model", "graph": path.name}}}
+    fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
+    return Program(plan_files(parse_graph(document, path.name, path.parent), fleet_file, path.parent), program)
+
+
+def machine_fleet() -> dict[str, Any]:
+    """A fleet of this machine's CPU alone, as a document; rates are guesses, memory and cores are read."""
+    cores = os.cpu_count() or 1
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    device = {
+        "kind": "cpu",
+        "cores": cores,
+        "memory": f"{memory_bytes / 2**30:.6g} GiB",
+        "bandwidth": f"{BANDWIDTH_GB_PER_S} GB/s",
+        "flops": {"fp32": f"{cores * GFLOP_PER_S_PER_CORE} GFLOP/s"},
+        "price": {"rent": "0 USD/h"},
+    }
+    return {"devices": {HERE: device}}
