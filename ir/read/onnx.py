@@ -193,6 +193,8 @@ class _Reader:
     def value(self, name: str) -> SSAValue:
         """The SSA value of the ONNX tensor `name`; a constant becomes a weight at its first use."""
         if name not in self.values:
+            if name not in self.constants:
+                raise Unreadable(f"`{name}` is an output that is not read")
             array = self.constants[name]
             element = ELEMENT_TYPES.get(str(array.dtype))
             if element is None:

@@ -12,6 +12,9 @@ from xdsl.ir import SSAValue
 from .. import nn
 from .onnx import Node, Unreadable
 
+LARGEST_CONSTANT = 2**28
+"""elements of a constant that is made while reading"""
+
 Result = SSAValue | np.ndarray
 Handler = Callable[[Node], Result]
 
@@ -54,6 +57,13 @@ def _leaky_relu(node: Node) -> Result:
     return node.emit(nn.MaxOp, x, node.emit(nn.MulOp, x, _fill_like(node, x, slope)))
 
 
+def _axis(axis: int, rank: int) -> int:
+    """`axis` counted from the front; Unreadable where a tensor of `rank` has none such."""
+    if not -rank <= axis < rank:
+        raise Unreadable(f"axis {axis} is outside rank {rank}")
+    return axis % rank
+
+
 def _pads(node: Node, size: nn.Shape, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Any:
     """The four pads that `auto_pad` or `pads` ask for."""
     mode = node.attribute("auto_pad", b"NOTSET").decode()
@@ -61,6 +71,10 @@ def _pads(node: Node, size: nn.Shape, kernel: Sequence[int], strides: Sequence[i
         return tuple(node.attribute("pads", (0, 0, 0, 0)))
     if mode == "VALID":
         return (0, 0, 0, 0)
+    if mode not in ("SAME_UPPER", "SAME_LOWER"):
+        raise Unreadable(f"`auto_pad` {mode} is not known")
+    if not (len(size) == len(kernel) == len(strides) == len(dilations) and min(strides) >= 1):
+        raise Unreadable(f"a window {tuple(kernel)} with strides {tuple(strides)} does not slide over an image")
     before, after = [], []
     for n, k, s, d in zip(size, kernel, strides, dilations, strict=True):
         total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
@@ -138,7 +152,7 @@ def _softmax(node: Node) -> Result:
     """Before opset 13 the axes from `axis` on are one; from 13 on `axis` is the only one."""
     x = node.tensor(0)
     shape = nn.shape_of(x)
-    axis = node.attribute("axis", 1 if node.opset < 13 else -1) % len(shape)
+    axis = _axis(node.attribute("axis", 1 if node.opset < 13 else -1), len(shape))
     if node.opset >= 13 or axis == len(shape) - 1:
         return node.emit(nn.SoftmaxOp, x, axis=axis)
     flat = _reshape_to(node, x, (prod(shape[:axis]), prod(shape[axis:])))
@@ -163,7 +177,7 @@ def _reduce(kind: str) -> Handler:
 def _axes(node: Node, rank: int) -> nn.Shape:
     """The axes an operator names, as an attribute in old opsets and as an input in new ones."""
     given = node.constant(1).tolist() if node.has(1) else node.attribute("axes", ())
-    return tuple(sorted(int(a) % max(rank, 1) for a in given))
+    return tuple(sorted(_axis(int(a), rank) for a in given))
 
 
 def _reshape_to(node: Node, x: SSAValue, shape: Sequence[int]) -> SSAValue:
@@ -183,7 +197,7 @@ def _flatten(node: Node) -> Result:
     x = node.tensor(0)
     shape = nn.shape_of(x)
     axis = node.attribute("axis", 1)
-    axis = axis + len(shape) if axis < 0 else axis
+    axis = axis if axis == len(shape) else _axis(axis, len(shape))
     return _reshape_to(node, x, (prod(shape[:axis]), prod(shape[axis:])))
 
 
@@ -199,7 +213,7 @@ def _unsqueeze(node: Node) -> Result:
     given = node.constant(1).tolist() if node.has(1) else node.attribute("axes", ())
     shape = list(nn.shape_of(x))
     rank = len(shape) + len(given)
-    for axis in sorted(int(a) % rank for a in given):
+    for axis in sorted(_axis(int(a), rank) for a in given):
         shape.insert(axis, 1)
     return _reshape_to(node, x, shape)
 
@@ -211,7 +225,7 @@ def _transpose(node: Node) -> Result:
 
 def _concat(node: Node) -> Result:
     rank = len(nn.shape_of(node.tensor(0)))
-    return node.emit(nn.ConcatOp, *node.tensors(), axis=node.attribute("axis") % rank)
+    return node.emit(nn.ConcatOp, *node.tensors(), axis=_axis(node.attribute("axis"), rank))
 
 
 def _constant(node: Node) -> Result:
@@ -228,7 +242,10 @@ def _constant_of_shape(node: Node) -> Result:
 
     tensor = node.attribute("value")
     value = np.zeros(1, np.float32) if tensor is None else numpy_helper.to_array(tensor)
-    return np.full(tuple(node.constant(0)), value.ravel()[0], value.dtype)
+    shape = tuple(int(n) for n in node.constant(0))
+    if any(n < 0 for n in shape) or prod(shape) > LARGEST_CONSTANT:
+        raise Unreadable(f"a constant of shape {shape} cannot be made")
+    return np.full(shape, value.ravel()[0], value.dtype)
 
 
 OPERATORS: dict[str, Handler] = {

@@ -177,6 +177,16 @@ def node(operator: str, *inputs: str, outputs: Sequence[str] = ("y",), **attribu
         (node("Identity", "b"), "constant `b` has the element type bool, which is not supported"),
         (node("Conv", "c", "c"), "its input has rank 1, only images"),
         (node("MatMul", "x", "c"), r"\(C3\) .* is no matrix product"),
+        (node("Softmax", "x", axis=4), "axis 4 is outside rank 4"),
+        (node("ReduceMean", "x", axes=[-5]), "axis -5 is outside rank 4"),
+        (node("Flatten", "x", axis=5), "axis 5 is outside rank 4"),
+        (node("Unsqueeze", "x", "nine"), "axis 9 is outside rank 5"),
+        (node("Concat", "scalar", "scalar", axis=0), "axis 0 is outside rank 0"),
+        (node("Conv", "x", "k", auto_pad="SAME_UPPER", strides=[1]), r"strides \(1,\) does not slide over an image"),
+        (node("Conv", "x", "k", auto_pad="SAME_UPPER", strides=[0, 1]), r"strides \(0, 1\) does not slide"),
+        (node("Conv", "x", "k", auto_pad="SAME"), "`auto_pad` SAME is not known"),
+        (node("ConstantOfShape", "minus"), r"a constant of shape \(-1,\) cannot be made"),
+        (node("Dropout", "x", outputs=("x2", "y")), "an output .* `y` is an output that is not read"),
         (node("Constant", value_float=1.0), "only constants given as a tensor are supported"),
     ],
 )
@@ -184,7 +194,9 @@ def test_what_is_not_supported_is_named(made, message, tmp_path):
     inputs = {"x": helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 4, 4])}
     inputs["s"] = helper.make_tensor_value_info("s", TensorProto.INT64, [2])
     outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])]
-    constants = [numpy_helper.from_array(np.array([True]), "b"), numpy_helper.from_array(normal(3), "c")]
+    arrays = {"b": np.array([True]), "c": normal(3), "k": normal(2, 3, 3, 3), "nine": ints(9), "minus": ints(-1)}
+    arrays["scalar"] = floats(1.0)
+    constants = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
     graph = helper.make_graph([made], "test", list(inputs.values()), outputs, constants)
     wrapped = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     (tmp_path / "m.onnx").write_bytes(wrapped.SerializeToString())
