@@ -11,6 +11,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from ...ir import nn
+from .. import OutputFile
 from ..dtypes import dtype_of
 from . import layers
 from .frame import Input, program_text
@@ -36,10 +37,10 @@ class JaxSource:
     """`<name>.py` with the network as one function `<name>`, and `run.py` to try it from a shell"""
     weights: Mapping[str, np.ndarray]
 
-    def contents(self) -> dict[str, bytes]:
-        """All files by name: the sources, and `<name>.npz` with the weights."""
-        texts = {path: text.encode() for path, text in self.sources.items()}
-        return {**texts, f"{self.name}.npz": npz_bytes(self.weights)}
+    def files(self, folder: str) -> list[OutputFile]:
+        """The sources, and the weights as `<name>.npz`, in `folder` of the output folder."""
+        texts = [OutputFile(f"{folder}/{name}", text) for name, text in self.sources.items()]
+        return [*texts, OutputFile(f"{folder}/{self.name}.npz", npz_bytes(self.weights))]
 
 
 def emit_jax(network: nn.NnModule, name: str) -> JaxSource:

@@ -22,7 +22,8 @@ import numpy as np
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError, did_you_mean
-from ..writer import MARKER
+from .. import OutputFile
+from ..writer import write_folder
 from . import FOLDER
 from .emit import JaxSource, emit_jax
 
@@ -88,24 +89,13 @@ class JaxProgram:
             raise _wrong(f"`{self.source.name}` needs its input {', '.join(missing)}")
         return given
 
-    def save(self, folder: Path | str) -> Path:
-        """
-        Add `jax/<name>/` with sources and weights to `folder`, and return that place.
+    def files(self) -> list[OutputFile]:
+        """What `save` writes: `jax/<name>/` with `<name>.py`, `run.py` and `<name>.npz`."""
+        return self.source.files(f"{FOLDER}/{self.source.name}")
 
-        `folder` is made if need be. Raises `InputError` for one that holds files and was not written by us.
-        """
-        folder = Path(folder)
-        marker = folder / MARKER
-        if folder.exists() and not marker.is_file() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(
-                [Diagnostic("output", f"`{folder}` was not written by Dovetail", help="name a new folder")]
-            )
-        place = folder / FOLDER / self.source.name
-        place.mkdir(parents=True, exist_ok=True)
-        marker.touch()
-        for name, content in self.source.contents().items():
-            (place / name).write_bytes(content)
-        return place
+    def save(self, folder: Path | str, force: bool = False) -> Path:
+        """Write `files` as the whole content of `folder`, as `write_folder` does, and return its absolute path."""
+        return write_folder(self.files(), folder, force)
 
 
 def build_program(network: nn.NnModule, name: str = "network") -> JaxProgram:
@@ -116,7 +106,7 @@ def build_program(network: nn.NnModule, name: str = "network") -> JaxProgram:
 
 def load_program(folder: Path | str) -> JaxProgram:
     """
-    The program that `save` wrote to `folder`, which holds one `<name>.py` beside `<name>.npz`.
+    The program in `folder`, such as `jax/<name>` of a saved one: it holds one `<name>.py` beside `<name>.npz`.
 
     The file is executed: load only what you trust. Raises `InputError` where there is no such pair, or where one of
     the two cannot be read, is a link out of the folder, or fails.
