@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DovetailError as error:
         print(error, file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # The reader of our output went away (`dovetail-opt ... | head`): nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -77,6 +81,7 @@ def _run(options: argparse.Namespace) -> str:
 def _write(path: str, text: str) -> None:
     if path == "-":
         sys.stdout.write(text)
+        sys.stdout.flush()
         return
     try:
         Path(path).write_text(text, encoding="utf-8")

@@ -1,6 +1,7 @@
 """`dovetail-opt`: what it reads and prints, and that bad input ends in a message and exit code 1."""
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -191,3 +192,12 @@ def test_it_runs_as_a_command() -> None:
     assert done.stderr.startswith("error[parse]: ")
     assert "<stdin>:1:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "dovetail.opt", VOICE]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -6,9 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import dovetail
 import pytest
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.plan import PlaceOp, PlanOp, PoolOp, TransferOp, plan_of
+from dovetail.ir.read.graph import read_graph
 from dovetail.ir.text import parse_module
 from dovetail.ir.verify import verify_module
 from dovetail.passes import run_passes, run_pipeline
@@ -143,3 +145,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: str | None
         file.write_text(content)
     with pytest.raises(InputError, match=r"cannot read the plan `.*plan\.json`"):
         run_passes(partitioned(), [ApplyPlanPass(str(file))])
+
+
+def test_what_the_planner_answers_is_written_as_it_is() -> None:
+    example = CASES.parents[1] / "examples" / "table3"
+    plan = json.loads(dovetail.plan(example).to_json())
+    module = read_graph(example).module
+    run_pipeline(module)
+    apply_plan(module, plan)
+    verify_module(module, "the module")
+    found = plan_of(module)
+    assert found is not None
+    places = {place.piece.string_value(): place.pool.string_value() for place in found.of_type(PlaceOp)}
+    assert places == {place["piece"]: place["pool"] for place in plan["placements"]}
