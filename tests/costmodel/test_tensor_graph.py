@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import onnx
 import pytest
 from dovetail.costmodel.cost import Cost
 from dovetail.costmodel.tensor_graph import activation_bytes, total, weight_bytes
 from dovetail.ir import nn
+from dovetail.ir.read.onnx import read_onnx
 from xdsl.dialects.builtin import TensorType, f32
 from xdsl.ir import Block, SSAValue
 
@@ -74,3 +78,14 @@ def test_a_result_that_nobody_uses_lives_for_its_op_alone():
     for _ in range(3):
         build(nn.ReluOp, build.block.args[0])
     assert activation_bytes(build.network(build(nn.NegOp, build.block.args[0]))) == 800
+
+
+@pytest.mark.parametrize(
+    ("name", "multiply_adds", "parameters"), [("resnet50", 4.089e9, 25_557_032), ("densenet121", 2.834e9, 7_978_856)]
+)
+def test_published_networks_have_their_published_size(name, multiply_adds, parameters):
+    """The figures of torchvision's model pages; ours count elementwise ops and the statistics of batch norms too."""
+    light = Path(onnx.__file__).parent / "backend/test/data/light"
+    network = read_onnx(light / f"light_{name}.onnx")
+    assert 2 * multiply_adds < total(network).flops < 1.02 * 2 * multiply_adds
+    assert 4 * parameters < weight_bytes(network) < 1.03 * 4 * parameters
