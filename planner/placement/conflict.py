@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from .presolve import presolve
 from .problem import PlacementProblem, Pool, Transfer
 
 UNBOUNDED_COUNT = 10**6
@@ -74,10 +75,11 @@ def _transfer_name(p: PlacementProblem, t: Transfer) -> str:
     return f"kv_transfer[{a}]" if a == b else f"transfer[{a}->{b}]"
 
 
-def pieces_without_options(p: PlacementProblem) -> list[str]:
-    """Nodes with a piece that may run nowhere."""
-    placed = {o.piece for o in p.options}
-    return list(dict.fromkeys(q.node for q in p.pieces if q.id not in placed))
+def _nodes_that_run_nowhere(p: PlacementProblem) -> list[str]:
+    """Nodes with a piece that no pool takes, whatever is left out; all nodes where only their sum is too much."""
+    placed = {o.piece for o in presolve(p).options}
+    lost = [q.node for q in p.pieces if q.id not in placed] or [q.node for q in p.pieces]
+    return list(dict.fromkeys(lost))
 
 
 def irreducible_conflict(p: PlacementProblem, feasible: Callable[[PlacementProblem], bool | None]) -> tuple[str, ...]:
@@ -85,9 +87,9 @@ def irreducible_conflict(p: PlacementProblem, feasible: Callable[[PlacementProbl
 
     `feasible` may answer None where time is short, which keeps the constraint. Halves go first, for speed.
     """
-    if lost := pieces_without_options(p):
-        return tuple(f"place[{node}]" for node in lost)
     kept = constraint_names(p)
+    if feasible(without(p, kept)) is False:
+        return tuple(f"place[{node}]" for node in _nodes_that_run_nowhere(without(p, kept)))
     gone: list[str] = []
 
     def shrink(names: list[str]) -> None:

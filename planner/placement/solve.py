@@ -89,7 +89,7 @@ class Search:
         self.unit = self.v.time_scale if self.v.mean is not None else cost_unit(self.p, self.v)
         if self.below < math.inf:
             assert self.m.objective is not None
-            better = self.below - abs(self.below) * OPTIMAL_GAP
+            better = self.below - max(abs(self.below) * OPTIMAL_GAP, self.unit * 10 * EQUAL)
             self.m.addConstraint(self.m.objective <= better / self.unit, "better")
         self._means: Latencies | None = None
         self._seen: list[Plan] = []
