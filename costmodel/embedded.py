@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from .hardware import Device, canonical, device_entry, device_id, read_device
@@ -50,7 +50,7 @@ def _model_record(model: LLM | Network) -> dict[str, Any]:
     if entry is not None:
         return _plain(entry)
     assert isinstance(model, LLM)
-    return {key: value for key, value in asdict(model).items() if key not in ("id", "quality")}
+    return {f.name: getattr(model, f.name) for f in fields(model) if f.name not in ("id", "quality")}
 
 
 def _plain(value: Any) -> Any:

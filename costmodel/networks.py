@@ -76,7 +76,8 @@ class Network:
         `inputs` holds the network's unit and may hold `batch`; ValueError where the unit is missing.
         """
         if self.unit not in inputs:
-            raise ValueError(f"`{self.id}` is sized by `{self.unit}`, which is not given")
+            key = self.unit.removesuffix("_s")  # as users write it: `audio: 10 s`
+            raise ValueError(f"`{self.id}` is sized by `{key}`, which is not given")
         units, batch, size = inputs[self.unit], inputs.get("batch", 1.0), bytes_per_element(precision)
         passes, positions = self._positions(units)
         phases = [(self._encode(batch, positions, size), passes)]

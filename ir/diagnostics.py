@@ -42,15 +42,28 @@ class Diagnostic:
 
 def _render_label(label: Label, gutter: int) -> list[str]:
     span, blank = label.span, " " * gutter
-    text = span.source.line(span.line).expandtabs(1)
-    mark = ("^" if label.primary else "-") * max(1, min(span.length, max(1, len(text) - span.col + 1)))
-    underline = " " * (span.col - 1) + mark + (f" {label.text}" if label.text else "")
+    text, col = _window(span.source.line(span.line).expandtabs(1), span.col)
+    mark = ("^" if label.primary else "-") * max(1, min(span.length, max(1, len(text) - col + 1)))
+    underline = " " * (col - 1) + mark + (f" {label.text}" if label.text else "")
     lines = [f"{blank}--> {span}"]
     if text.strip():
         lines += [f"{blank} |", f"{span.line:>{gutter}} | {text}", f"{blank} | {underline}"]
     elif label.text:
         lines.append(f"{blank} | {label.text}")
     return lines
+
+
+WIDEST = 160
+"""Characters of a source line that are shown; of a longer one, the part about the fault."""
+
+
+def _window(text: str, col: int) -> tuple[str, int]:
+    """What is shown of a line, and the column of the fault in it."""
+    if len(text) <= WIDEST:
+        return text, col
+    start = max(0, min(col - WIDEST // 2, len(text) - WIDEST))
+    before, after = "..." if start else "", "..." if start + WIDEST < len(text) else ""
+    return before + text[start : start + WIDEST] + after, col - start + len(before)
 
 
 class DovetailError(Exception):

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from .candidates.transfers import link_between
 from .plan import Solved
 
-
 PRICES = ("list_price", "rent")
 """Figures of the catalogue that `_prices` speaks of where they are used."""
 

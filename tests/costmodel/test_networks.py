@@ -73,7 +73,7 @@ def test_the_decoder_takes_a_step_for_each_token() -> None:
 
 
 def test_the_input_that_sizes_it_must_be_given() -> None:
-    with pytest.raises(ValueError, match="`whisper-large-v3` is sized by `audio_s`, which is not given"):
+    with pytest.raises(ValueError, match="`whisper-large-v3` is sized by `audio`, which is not given"):
         network("whisper-large-v3").phases("fp16", {"tokens": 3.0})
 
 
