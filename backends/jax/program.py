@@ -57,7 +57,7 @@ class JaxProgram:
 
         return [(f"{self.source.name}.run", f"jax on {jax.default_backend()}")]
 
-    def __call__(self, *args: Any, **named: Any) -> tuple[np.ndarray, ...]:
+    def __call__(self, /, *args: Any, **named: Any) -> tuple[np.ndarray, ...]:
         """
         The outputs in graph order for inputs in graph order, by the graph's names or by those of the source.
 
