@@ -53,7 +53,7 @@ def _render_label(label: Label, gutter: int) -> list[str]:
     return lines
 
 
-WIDEST = 160
+WIDEST = 200
 """Characters of a source line that are shown; of a longer one, the part about the fault."""
 
 
