@@ -31,7 +31,6 @@ from xdsl.irdl import (
     RangeConstraint,
     RangeLengthConstraint,
     RangeOf,
-    RangeVarConstraint,
     RegionDef,
     SingleBlockRegionDef,
     SingleOf,
@@ -81,12 +80,13 @@ class _Body:
         self.lines.append(f"{name} = {text}")
         return name
 
-    def constraint(self, constraint: AttrConstraint | None) -> str:
+    def constraint(self, constraint: AttrConstraint) -> str:
         """Lines for `constraint`, or for `irdl.any` where IRDL cannot say it; the name of the value."""
-        text = self._text(constraint) if constraint is not None else None
-        if text is not None and text.startswith("%"):
-            return text
-        return self.add(text or "irdl.any")
+        return self._named(self._text(constraint) or "irdl.any")
+
+    def _named(self, text: str) -> str:
+        """The value that `text` defines, or is already."""
+        return text if text.startswith("%") else self.add(text)
 
     def _text(self, constraint: AttrConstraint) -> str | None:
         match constraint:
@@ -103,18 +103,16 @@ class _Body:
             case ParamAttrConstraint():
                 return self._parametric(constraint)
             case AnyOf():
-                return self._any_of(constraint)
+                texts = [self._text(each) for each in constraint.attr_constrs]
+                return None if None in texts else self._join("any_of", texts)
             case AllOf():
-                texts = [text for each in constraint.attr_constrs if (text := self._text(each))]
-                return texts[0] if texts else None
+                return self._join("all_of", [self._text(each) for each in constraint.attr_constrs])
         return None
 
-    def _any_of(self, constraint: AnyOf) -> str | None:
-        texts = [self._text(each) for each in constraint.attr_constrs]
-        if None in texts:
-            return None
-        values = [self.add(text) for text in dict.fromkeys(texts) if text]
-        return values[0] if len(values) == 1 else f"irdl.any_of({', '.join(values)})"
+    def _join(self, how: str, texts: Iterable[str | None]) -> str | None:
+        """`irdl.any_of` or `irdl.all_of` the constraints that IRDL can say; None where there is none."""
+        values = [self._named(text) for text in dict.fromkeys(texts) if text]
+        return f"irdl.{how}({', '.join(values)})" if len(values) > 1 else next(iter(values), None)
 
     def _parametric(self, constraint: ParamAttrConstraint) -> str | None:
         base = _base(constraint.base_attr)
@@ -203,15 +201,11 @@ def _variadicity(field: object) -> str:
 
 
 def _value(body: _Body, constraint: RangeConstraint) -> str:
-    """The constraint on an operand or a result, or on each of a variadic one."""
-    match constraint:
-        case RangeOf(constr=AnyAttr()) | SingleOf(constr=AnyAttr()):
-            return body.add(body.otherwise)
-        case RangeOf() | SingleOf():
-            return body.constraint(constraint.constr)
-        case RangeVarConstraint() | RangeLengthConstraint():
-            return _value(body, constraint.constraint)
-    return body.add(body.otherwise)
+    """The constraint on an operand or a result, or on an optional one."""
+    if isinstance(constraint, RangeLengthConstraint):  # of one value exactly: the count is said elsewhere
+        return _value(body, constraint.constraint)
+    each = constraint.constr if isinstance(constraint, RangeOf | SingleOf) else None
+    return body.add(body.otherwise) if each is None or isinstance(each, AnyAttr) else body.constraint(each)
 
 
 def _region(op: type[Operation], body: _Body, region: RegionDef) -> str:

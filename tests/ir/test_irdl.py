@@ -1,16 +1,25 @@
 """The IRDL that is exported says what the definitions say; what MLIR could not read back is refused."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
-from dovetail.ir.agent import Agent
+from dovetail.ir.agent import Agent, DistAttr
+from dovetail.ir.diagnostics import InputError
 from dovetail.ir.irdl import export_irdl, no_terminator_ops, variadic_ops
-from dovetail.ir.mlir import our_dialects
+from dovetail.ir.mlir import INSTALL, find_bindings, our_dialects, verify_in_mlir
 from dovetail.ir.nn import Nn
-from xdsl.dialects.builtin import IntegerAttr, StringAttr
+from xdsl.dialects.builtin import IntegerAttr, IntegerType, StringAttr, f32
 from xdsl.ir import Dialect
 from xdsl.irdl import (
+    AllOf,
+    AnyAttr,
+    AnyOf,
+    BaseAttr,
+    EqAttrConstraint,
     IRDLOperation,
+    ParamAttrConstraint,
+    VarConstraint,
     attr_def,
     irdl_op_definition,
     operand_def,
@@ -98,6 +107,53 @@ class ManyOp(IRDLOperation):
 class SplitOp(IRDLOperation):
     name = "test.split"
     ys = var_result_def()
+
+
+@irdl_op_definition
+class ConstrainedOp(IRDLOperation):
+    """Every form of constraint that IRDL has too."""
+
+    T: ClassVar = VarConstraint("T", AnyOf((BaseAttr(IntegerType), EqAttrConstraint(f32))))
+    name = "test.constrained"
+    unit = attr_def(AllOf((BaseAttr(StringAttr), EqAttrConstraint(StringAttr("s")))))
+    law = attr_def(ParamAttrConstraint(DistAttr, (EqAttrConstraint(StringAttr("point")), AnyAttr(), AnyAttr())))
+    x = operand_def(T)
+    y = result_def(T)
+
+
+def _constrained(unit: str = '"s"', kind: str = "point", operand: str = "i32", result: str = "i32") -> str:
+    return (
+        f'%x = "unchecked.value"() : () -> {operand}\n'
+        f'%y = "test.constrained"(%x) {{unit = {unit}, law = #agent.dist<"{kind}", [], 0.0>}} : '
+        f"({operand}) -> {result}\n"
+    )
+
+
+BINDINGS = find_bindings()
+
+
+@pytest.mark.skipif(BINDINGS is None or BINDINGS.irdl is None, reason=INSTALL)
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, None),
+        ({"operand": "f32", "result": "f32"}, None),
+        ({"unit": '"ms"'}, "expected '\"s\"' but got '\"ms\"'"),
+        ({"kind": "samples"}, "expected '\"point\"' but got '\"samples\"'"),
+        ({"operand": "f64", "result": "f64"}, "'f64' does not satisfy the constraint"),
+        ({"result": "f32"}, "expected 'i32' but got 'f32'"),
+    ],
+    ids=["integer", "f32", "equal attribute", "parameter", "any of", "one variable"],
+)
+def test_constraints_mean_in_mlir_what_they_mean_here(changes: dict[str, str], says: str | None) -> None:
+    dialects = [Agent, Dialect("test", [ConstrainedOp, ManyOp], [])]
+    text = _constrained(**changes) + '"test.many"() : () -> ()\n'
+    if says is None:
+        assert '"test.constrained"' in verify_in_mlir(text, dialects)
+        return
+    with pytest.raises(InputError) as caught:
+        verify_in_mlir(text, dialects)
+    assert says in caught.value.diagnostics[0].message
 
 
 def test_variadic_ops_are_named_and_left_out() -> None:
