@@ -12,8 +12,9 @@ from dovetail.backends.triton.emit import emit_triton
 from dovetail.costmodel.tensor_graph import total
 from dovetail.ir import nn
 from dovetail.ir.interpret import interpret
-from dovetail.ir.mlir import generic_text, verify_in_mlir
+from dovetail.ir.mlir import verify_in_mlir
 from dovetail.ir.read.onnx import read_onnx
+from dovetail.ir.text import print_module
 from dovetail.passes.target import lower_for_target
 from xdsl.ir import Operation
 
@@ -70,4 +71,4 @@ def test_a_kind_of_device_without_a_pipeline_is_an_error():
 def test_mlir_itself_verifies_a_lowered_network():
     pytest.importorskip("torch_mlir")
     lowered = lower_for_target(read_onnx(CLASSIFIER), "gpu")
-    assert "nn.fused_elementwise" in verify_in_mlir(generic_text(lowered.module))
+    assert "nn.fused_elementwise" in verify_in_mlir(print_module(lowered.module, generic=True))
