@@ -32,12 +32,24 @@ class Broken:
 
 
 class Judge:
-    """Holds plans against the bounds on whole requests; remembers laws between plans."""
+    """Holds plans against the bounds on whole requests; remembers laws between plans.
 
-    def __init__(self, p: PlacementProblem) -> None:
+    `options` are those that plans may still take; `laws` may be those of another judge, of a problem with the
+    same times, transfers and scenarios.
+    """
+
+    def __init__(
+        self,
+        p: PlacementProblem,
+        options: tuple[Option, ...],
+        laws: dict[tuple[float, int], Latencies] | None = None,
+    ) -> None:
         self.p = p
+        self.options: dict[str, list[Option]] = {q.id: [] for q in p.pieces}
+        for o in options:
+            self.options[o.piece].append(o)
         self.bounds = [b for b in p.bounds if b.kind in WHOLE]
-        self._grids: dict[tuple[str, int], Latencies] = {}
+        self.laws = {} if laws is None else laws
         self._least: dict[tuple[int, str, int, str], Law] = {}
         self._slower: dict[tuple[str, str, str, float], bool] = {}
 
@@ -58,10 +70,10 @@ class Judge:
 
     def grid(self, b: Bound, size: int) -> Latencies:
         """The laws of the problem on a grid made for the bound."""
-        key = (b.name, size)
-        if key not in self._grids:
-            self._grids[key] = Latencies(self.p, Grid(b.limit_s * SPAN / size, size))
-        return self._grids[key]
+        key = (b.limit_s, size)
+        if key not in self.laws:
+            self.laws[key] = Latencies(self.p, Grid(b.limit_s * SPAN / size, size))
+        return self.laws[key]
 
     def _verdict(self, b: Bound, grid: Latencies, arcs: ArcLaw, delay: Delay) -> tuple[bool, bool]:
         """Whether the bound is kept for sure, and whether it is broken for sure."""
@@ -101,7 +113,7 @@ class Judge:
     def _to_blame(self, plan: Mapping[str, str], broken: Broken) -> set[str]:
         """Pieces whose choices break the bound whatever the others choose: none of them can be spared."""
         fixed = set(plan)
-        for q in sorted(plan, key=lambda q: -len(self._options(q))):
+        for q in sorted(plan, key=lambda q: -len(self.options[q])):
             fixed.discard(q)
             if not self._verdict(broken.bound, broken.grid, *self._part_free(plan, fixed, broken.grid))[1]:
                 fixed.add(q)
@@ -119,19 +131,16 @@ class Judge:
 
         return arc, move
 
-    def _options(self, piece: str) -> list[Option]:
-        return [o for o in self.p.options if o.piece == piece]
-
     def _best(self, grid: Latencies, piece: str, visit: int, part: str) -> Law:
         key = (id(grid), piece, visit, part)
         if key not in self._least:
-            rows = [o for o in self._options(piece) if visit <= len(o.visits)]
+            rows = [o for o in self.options[piece] if visit <= len(o.visits)]
             self._least[key] = grid.grid.least(grid.arc(o, visit, part) for o in rows)
         return self._least[key]
 
     def _shortest(self, grid: Latencies, a: str, b: str) -> float:
-        here = {grid.pools[o.pool].location for o in self._options(a)}
-        there = {grid.pools[o.pool].location for o in self._options(b)}
+        here = {grid.pools[o.pool].location for o in self.options[a]}
+        there = {grid.pools[o.pool].location for o in self.options[b]}
         routes = grid.routes.get((a, b), {})
         return 0.0 if here & there or not routes else min(r.latency_s for r in routes.values())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from ...ir.distribution import Distribution
 from .laws import Grid, Law, constant, is_point, mean, quantile, quantile_of_mixture
 from .network import SINK, SOURCE, Network, longest
 from .problem import Bound, Option, PlacementProblem, Scenario
@@ -36,14 +37,14 @@ class Latencies:
         self.routes = {
             (t.from_piece, t.to_piece): {(r.from_location, r.to_location): r for r in t.routes} for t in p.transfers
         }
-        self._laws: dict[int, Law] = {}
+        self._laws: dict[Distribution, Law] = {}
 
     def arc(self, option: Option, visit: int, part: str) -> Law:
         """Law of one part of one visit under one option."""
         d = getattr(option.visits[visit - 1], part)
-        law = self._laws.get(id(d))
+        law = self._laws.get(d)
         if law is None:
-            law = self._laws[id(d)] = self.grid.law(d)
+            law = self._laws[d] = self.grid.law(d)
         return law
 
     def of_plan(self, placements: Mapping[str, str]) -> tuple[ArcLaw, Delay]:
@@ -97,7 +98,7 @@ class Memo(Grid):
         sums: dict[tuple[int, int], tuple[Law, Law, Law]] = self.__dict__["sums"]
         known = sums.get((id(a), id(b)))
         if known is None:
-            if len(sums) > 4096:
+            if len(sums) > 1024:
                 sums.clear()
             known = sums[id(a), id(b)] = (super().add(a, b), a, b)
         return known[0]

@@ -172,8 +172,9 @@ class Grid:
         return at
 
 
+@lru_cache(maxsize=4096)
 def constant(value: float) -> Law:
-    """The law of a constant [s]."""
+    """The law of a constant [s]: one object for equal values, so that sums with it are remembered."""
     return Law(value, None, 0.0, value)
 
 

@@ -70,6 +70,8 @@ class Search:
     on_progress: Callable[[float | None, float | None], None] | None = None
     below: float = math.inf
     """Only plans with an objective below this are of interest, by more than the gap that counts."""
+    laws: dict[tuple[float, int], Latencies] | None = None
+    """Laws of times that another search on the same times has computed."""
     best: Plan | None = None
     value: float = math.inf
     """Objective of the best plan."""
@@ -82,9 +84,10 @@ class Search:
     v: PlacementVars = field(init=False)
 
     def __post_init__(self) -> None:
-        self.p = presolve(self.p, self.below)
+        reduced = presolve(self.p, self.below)
+        self.judge = Judge(self.p, reduced.options, self.laws)
+        self.p = reduced
         self.m, self.v = build(self.p)
-        self.judge = Judge(self.p)
         self.books = Books(self.p)
         self.unit = self.v.time_scale if self.v.mean is not None else cost_unit(self.p, self.v)
         if self.below < math.inf:
@@ -240,7 +243,8 @@ def _binding(search: Search, p: PlacementProblem) -> tuple[str, ...]:
         trials += 1
         if trials > BINDING_TRIALS or search.clock.over:
             return False
-        return Search(other, search.solver, search.clock, below=search.value).any_plan() is True
+        trial = Search(other, search.solver, search.clock, below=search.value, laws=search.judge.laws)
+        return trial.any_plan() is True
 
     return binding_names(p, better)
 
