@@ -13,14 +13,19 @@ UNBOUNDED_COUNT = 10**6
 
 
 def constraint_names(p: PlacementProblem) -> list[str]:
-    """Names of all that can be left out of a problem, the first to be left out first."""
+    """Names of all that can be left out of a problem, the first to be left out first.
+
+    `with[node]`, `apart[node]`, `transfer[a->b]`, `kv_transfer[node]`, `memory[device]`, what options are
+    `excluded_by`, `count[device]`, `limits.name`, names of bounds, and `rate`.
+    """
     nodes = {q.id: q.node for q in p.pieces}
-    names = [f"place[{nodes[a]}]" for a, _ in (*p.together, *p.apart)]
+    names = [f"with[{nodes[a]}]" for a, _ in p.together] + [f"apart[{nodes[a]}]" for a, _ in p.apart]
     names += [_transfer_name(p, t) for t in p.transfers]
     names += [f"memory[{d.name}]" for d in p.devices]
     names += [o.excluded_by for o in p.options if o.excluded_by]
     if p.rate_per_s is not None:
-        names += [f"count[{d.name}]" for d in p.devices if d.max_count > 0 or d.min_count > 0]
+        counted = {g.device for g in p.pools if g.capacity}
+        names += [f"count[{d.name}]" for d in p.devices if d.name in counted or d.min_count > 0]
         names += [f"limits.{name}" for name, _ in p.limits]
     names += [b.name for b in p.bounds]
     names += ["rate"] if p.rate_per_s is not None else []
@@ -41,8 +46,8 @@ def without(p: PlacementProblem, names: Iterable[str]) -> PlacementProblem:
         ),
         transfers=tuple(t for t in p.transfers if _transfer_name(p, t) not in gone),
         bounds=tuple(b for b in p.bounds if b.name not in gone),
-        together=tuple(pair for pair in p.together if f"place[{nodes[pair[0]]}]" not in gone),
-        apart=tuple(pair for pair in p.apart if f"place[{nodes[pair[0]]}]" not in gone),
+        together=tuple(pair for pair in p.together if f"with[{nodes[pair[0]]}]" not in gone),
+        apart=tuple(pair for pair in p.apart if f"apart[{nodes[pair[0]]}]" not in gone),
         limits=tuple(limit for limit in p.limits if f"limits.{limit[0]}" not in gone),
     )
 
