@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from .backends.jax.program import JaxProgram
 
+NODE = "network"
+"""The name of the one node, and of the emitted network."""
 HERE = "here"
 """The fleet's name of this machine's CPU."""
 GFLOP_PER_S_PER_CORE = 50
@@ -48,32 +51,40 @@ class Program:
         return self.plan.write(folder, force)
 
 
-def compile(model: Where, fleet: Where | None = None, example_inputs: tuple[Any, ...] = ()) -> Program:
+def compile(model: Where, fleet: Where | None = None, example_inputs: Sequence[Any] = ()) -> Program:
     """The network in the .onnx file `model`, placed on `fleet` (or this machine's CPU) and made to run here.
 
-    `example_inputs` give the sizes that the file leaves open. InputError where the file cannot be read or code
-    cannot be emitted for it; Infeasible where the fleet cannot hold it.
+    It is lowered for the kind of device it was placed on, and runs on the device that JAX prefers on this machine.
+    `example_inputs`, arrays in graph order, must have the shapes that the file states.
+
+    InputError where they do not, where the file cannot be read, and where code cannot be emitted for it; Infeasible
+    where the fleet cannot hold it.
     """
+    from .backends import EmitContext
     from .backends.jax.program import build_program
+    from .backends.networks import placed_networks
     from .ir.read.fleet import parse_fleet, read_fleet
     from .ir.read.graph import parse_graph
-    from .ir.read.onnx import read_onnx
 
     if not isinstance(model, str | os.PathLike) or Path(model).suffix != ".onnx":
         message = f"`{model if isinstance(model, str | os.PathLike) else type(model).__name__}` is no .onnx file"
         help = "JAX functions and IR modules cannot be compiled yet: export an .onnx file"
         raise InputError([Diagnostic("unsupported", message, help=help)])
     path = Path(model)
-    network = read_onnx(path)
-    program = build_program(network, path.stem)
+    document = {"version": 1, "name": NODE, "nodes": {NODE: {"kind": "model", "graph": path.name}}}
+    fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
+    plan = plan_files(parse_graph(document, path.name, path.parent), fleet_file, path.parent)
+    (_, _, network), *_ = placed_networks(plan.document, EmitContext(path.parent))
+    program = build_program(network, NODE)
+    _check_examples(program, example_inputs)
+    return Program(plan, program)
+
+
+def _check_examples(program: JaxProgram, example_inputs: Sequence[Any]) -> None:
     for given, (name, (shape, _)) in zip(example_inputs, program.inputs.items(), strict=False):
         if tuple(given.shape) != shape:
             message = f"the example for input `{name}` has the shape {tuple(given.shape)}, the file says {shape}"
             raise InputError([Diagnostic("program-input", message)])
-    name = program.source.name.replace("_", "-")
-    document = {"version": 1, "name": name, "nodes": {name: {"kind": "model", "graph": path.name}}}
-    fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
-    return Program(plan_files(parse_graph(document, path.name, path.parent), fleet_file, path.parent), program)
 
 
 def machine_fleet() -> dict[str, Any]:

@@ -60,7 +60,24 @@ def _report() -> Backend:
     return ReportBackend()
 
 
-_BUILT_IN: Mapping[str, Callable[[], Backend]] = {"manifests": _manifests, "report": _report}
+def _jax() -> Backend:
+    from .jax.backend import JaxBackend
+
+    return JaxBackend()
+
+
+def _triton() -> Backend:
+    from .triton.backend import TritonBackend
+
+    return TritonBackend()
+
+
+_BUILT_IN: Mapping[str, Callable[[], Backend]] = {
+    "jax": _jax,
+    "manifests": _manifests,
+    "report": _report,
+    "triton": _triton,
+}
 
 
 def backends() -> dict[str, Backend]:

@@ -29,9 +29,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
             return
-        diff = "".join(
-            difflib.unified_diff(old.splitlines(True), text.splitlines(True), f"golden/{path}", "this run")
-        )
+        diff = "".join(difflib.unified_diff(old.splitlines(True), text.splitlines(True), f"golden/{path}", "this run"))
         accept = f"pytest {request.node.nodeid.split('[')[0]} --update-golden"
         pytest.fail(f"{diff}\nto accept: {accept}", pytrace=False)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import EmitContext, OutputFile
+from ..networks import placed_networks
 from . import FOLDER
 
 
@@ -18,19 +19,11 @@ class JaxBackend:
 
     def emit(self, plan: Mapping[str, Any], context: EmitContext) -> list[OutputFile]:
         """
-        Sources and weights of the nodes whose `graph` is an ONNX file; none where the plan places nothing.
+        Sources and weights of the nodes whose `graph` is an ONNX file, lowered for their devices.
 
         Raises `InputError` for a graph that cannot be read or that JAX code is not emitted for.
         """
-        if not plan.get("placements"):
-            return []
-        from ...ir.read.onnx import read_onnx
         from .emit import emit_jax
 
-        files: list[OutputFile] = []
-        for name, node in sorted(plan["inputs"]["graph"]["nodes"].items()):
-            graph = node.get("graph")
-            if node["kind"] == "model" and isinstance(graph, str) and graph.endswith(".onnx"):
-                network = read_onnx(context.base_dir / graph)
-                files += emit_jax(network, name).files(f"{FOLDER}/{name}")
-        return files
+        networks = placed_networks(plan, context)
+        return [file for name, _, net in networks for file in emit_jax(net, name).files(f"{FOLDER}/{name}")]

@@ -57,7 +57,7 @@ GRAPH: Json = {
             "kind": "tool", "latency": {"mean": "300 ms", "p95": "900 ms"}, "cpus": 0.5,
             "memory": {"mean": "200 MiB", "peak": "1 GiB"}, "concurrency": 20, "timeout": "5 s",
         },
-        "say": {"kind": "model", "graph": "tts.onnx"},
+        "say": {"kind": "model", "model": "speecht5-tts", "characters": 100},
     },
     "edges": [
         "hear -> think",

@@ -1,0 +1,35 @@
+"""The networks of a plan that are given as files, each lowered for the kind of device that it was placed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..ir.nn import NnModule
+    from . import EmitContext
+
+
+def placed_networks(plan: Mapping[str, Any], context: EmitContext) -> Iterator[tuple[str, str, NnModule]]:
+    """(node, kind of its device, network) for every node whose `graph` is an .onnx file, in order of node.
+
+    Raises `InputError` for a file that cannot be read. None where the plan places nothing.
+    """
+    from ..ir.read.onnx import read_onnx
+    from ..passes.target import lower_for_target
+
+    devices = {p["piece"].rpartition(".")[0]: p["device"] for p in plan.get("placements") or ()}
+    for name, node in sorted(plan["inputs"]["graph"]["nodes"].items()):
+        graph = node.get("graph")
+        if name in devices and node["kind"] == "model" and isinstance(graph, str) and graph.endswith(".onnx"):
+            kind = kind_of(plan, devices[name])
+            yield name, kind, lower_for_target(read_onnx(context.base_dir / graph), kind)
+
+
+def kind_of(plan: Mapping[str, Any], device: str) -> str:
+    """`gpu`, `npu` or `cpu`: the kind of a device of the plan's fleet, by its own `kind` or its catalogue entry."""
+    from ..costmodel.embedded import read_catalogue
+
+    written = plan["inputs"]["fleet"]["devices"].get(device) or {}
+    known = read_catalogue(plan["inputs"]["catalogue"]).find_device(str(written.get("model")))
+    return written.get("kind") or (known.kind if known else "cpu")
