@@ -102,9 +102,9 @@ def _run_highs(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None, 
 
 
 def _run_cbc(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None) -> Outcome:
-    engine = pulp.PULP_CBC_CMD(
-        msg=False, threads=1, timeLimit=time_limit_s, gapRel=GAP, options=["randomCbcSeed 1", "primalT 1e-9"]
-    )
+    # Left alone, CBC drops plans that are better by less than 1e-5.
+    exact = ["randomCbcSeed 1", "primalT 1e-9", "increment 1e-9"]
+    engine = pulp.PULP_CBC_CMD(msg=False, threads=1, timeLimit=time_limit_s, gapRel=GAP, gapAbs=GAP, options=exact)
     m.solve(engine)
     if m.status == pulp.LpStatusInfeasible:
         return Outcome("infeasible")

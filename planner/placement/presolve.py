@@ -113,8 +113,8 @@ def _best_of(p: PlacementProblem, pools: list[Pool], rows: dict[str, dict[str, O
     rough = np.array([_rough(rows[g.id], needs[g.id]) for g in pools])
     kept: list[int] = []
     for i in sorted(range(len(pools)), key=lambda i: (tuple(rough[i]), i)):
-        maybe = [j for j in kept if np.all(rough[j] <= rough[i])]
-        if not any(_replaces(p, pools[j], pools[i], rows, needs) for j in maybe):
+        maybe = np.flatnonzero(np.all(rough[kept] <= rough[i], axis=1)) if kept else ()
+        if not any(_replaces(p, pools[kept[j]], pools[i], rows, needs) for j in maybe):
             kept.append(i)
     return {pools[i].id for i in kept}
 
