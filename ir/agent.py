@@ -76,6 +76,7 @@ class GraphOp(IRDLOperation):
     (C1) Every edge ends at nodes of this graph.
     (C2) Marked probabilities of a node's out-edges sum to at most 1, and to 1 where no edge is unmarked.
     (C3) Every cycle has `max_visits` on one of its edges.
+    (C4) Every node is reached from a node without in-edges. (C5) Every node leads to one without out-edges.
     """
 
     name = "agent.graph"

@@ -62,8 +62,8 @@ def verify_flow(graph: GraphOp) -> Iterator[tuple[str, str]]:
         FlowEdge(
             edge.source.root_reference.data,
             edge.target.root_reference.data,
-            edge.probability.value.data if edge.probability else None,
-            edge.max_visits.value.data if edge.max_visits else None,
+            edge.probability.value.data if edge.probability is not None else None,
+            edge.max_visits.value.data if edge.max_visits is not None else None,
             number,
         )
         for number, edge in enumerate(graph.edges)

@@ -157,7 +157,7 @@ def _edge(op: EdgeOp, owner: Mapping[str, str]) -> Edge | None:
     return Edge(
         source,
         target,
-        op.probability.value.data if op.probability else None,
-        op.max_visits.value.data if op.max_visits else None,
+        op.probability.value.data if op.probability is not None else None,
+        op.max_visits.value.data if op.max_visits is not None else None,
         op.stream is not None,
     )

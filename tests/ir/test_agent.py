@@ -14,6 +14,9 @@ CASES = Path(__file__).parents[1] / "cases"
 VOICE = (CASES / "agent_voice.mlir").read_text()
 KINDS = (CASES / "agent_kinds.mlir").read_text()
 
+LOOP = VOICE[VOICE.index("probability = 0.4") : VOICE.index("bytes = 2000.0")]
+ENDLESS = LOOP.replace("probability = 0.4 : f64, ", "").replace("from = @think, to = @say", "from = @hear, to = @say")
+
 BROKEN = [
     ("agent.dist C1", VOICE, '"lognormal"', '"lognormals"', "`lognormals` is no kind of distribution"),
     ("agent.graph C1", VOICE, "to = @say", "to = @sing", "`think -> sing` names the node `sing`"),
@@ -21,6 +24,8 @@ BROKEN = [
     ("agent.graph C2 under", KINDS, "probability = 0.7", "probability = 0.6", "sum to 0.9, and no edge takes the rest"),
     ("agent.graph C2 over", KINDS, "probability = 0.7", "probability = 0.8", "sum to 1.1, over 1"),
     ("agent.graph C3", VOICE, ", max_visits = 3 : i64", "", "the cycle `think -> search -> think` has no bound"),
+    ("agent.graph C4", VOICE, "from = @hear, to = @think", "from = @hear, to = @say", "no request reaches the node"),
+    ("agent.graph C5", VOICE, LOOP, ENDLESS, "a request never ends"),
     ("agent.llm_call C1 prompt", VOICE, "[1000.0 : f64]", "[0.5 : f64]", "`prompt_tokens` of `think` is under 1"),
     ("agent.llm_call C1 output", VOICE, "[500.0 : f64]", "[0.0 : f64]", "`output_tokens` of `think` is under 1"),
     ("agent.llm_call C2", VOICE, "tp = 2", "tp = 0", "`tp` of `think` is under 1"),
