@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from .objective import SECONDS_PER_HOUR, price
 from .presolve import presolve
 from .problem import PlacementProblem, Pool, Transfer
 
@@ -80,6 +81,26 @@ def _transfer_name(p: PlacementProblem, t: Transfer) -> str:
     return f"kv_transfer[{a}]" if a == b else f"transfer[{a}->{b}]"
 
 
+def _counts_too_dear_to_pass(p: PlacementProblem, value: float) -> set[str]:
+    """`count[device]` where one device more than the count already costs `value`, what calls cost at least included.
+
+    Without such a count no better plan appears, since none within the count is affected.
+    """
+    if p.objective != "cost" or p.rate_per_s is None:
+        return set()
+    least: dict[str, float] = {}
+    for o in p.options:
+        least[o.piece] = min(least.get(o.piece, math.inf), o.usd_per_request)
+    calls = SECONDS_PER_HOUR * p.rate_per_s * sum(least.values())
+    dear = set()
+    for d in p.devices:
+        more = d.max_count + 1
+        usd = more * d.idle_usd_per_hour + max(0, more - d.owned) * price(d)
+        if d.min_count == 0 and usd + calls >= value:
+            dear.add(f"count[{d.name}]")
+    return dear
+
+
 def _nodes_that_run_nowhere(p: PlacementProblem) -> list[str]:
     """Nodes with a piece that no pool takes, whatever is left out; all nodes where only their sum is too much."""
     placed = {o.piece for o in presolve(p).options}
@@ -111,10 +132,13 @@ def irreducible_conflict(p: PlacementProblem, feasible: Callable[[PlacementProbl
     return tuple(name for name in kept if name not in gone)
 
 
-def binding_names(p: PlacementProblem, better: Callable[[PlacementProblem], bool]) -> tuple[str, ...]:
-    """Bounds, counts and limits without any one of which a better plan exists."""
+def binding_names(
+    p: PlacementProblem, better: Callable[[PlacementProblem], bool], value: float = math.inf
+) -> tuple[str, ...]:
+    """Bounds, counts and limits without any one of which a plan better than one worth `value` exists."""
     prefixes = ("slo.", "count[", "limits.")
-    names = [name for name in constraint_names(p) if name.startswith(prefixes)]
+    dear = _counts_too_dear_to_pass(p, value)
+    names = [name for name in constraint_names(p) if name.startswith(prefixes) and name not in dear]
 
     def find(names: list[str]) -> list[str]:
         if not names or not better(without(p, names)):

@@ -246,7 +246,7 @@ def _binding(search: Search, p: PlacementProblem) -> tuple[str, ...]:
         trial = Search(other, search.solver, search.clock, below=search.value, laws=search.judge.laws)
         return trial.any_plan() is True
 
-    return binding_names(p, better)
+    return binding_names(p, better, search.value)
 
 
 def _infeasible(p: PlacementProblem, search: Search) -> PlacementResult:
