@@ -59,7 +59,8 @@ class DistAttr(ParametrizedAttribute):
     @property
     def value(self) -> Distribution:
         """The distribution as the value type that the cost model works with."""
-        return Distribution(self.kind.data, tuple(p.value.data for p in self.params), self.shift.value.data)
+        params = (p.value.data for p in self.params if isinstance(p, FloatAttr))
+        return Distribution(self.kind.data, tuple(params), self.shift.value.data)
 
     def verify(self) -> None:
         if self.kind.data not in KINDS:

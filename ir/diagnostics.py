@@ -101,9 +101,7 @@ class Diagnostics:
 
     found: list[Diagnostic] = field(default_factory=list)
 
-    def error(
-        self, id: str, message: str, span: Span | None = None, label: str = "", help: str | None = None
-    ) -> None:
+    def error(self, id: str, message: str, span: Span | None = None, label: str = "", help: str | None = None) -> None:
         """Note an error at `span`."""
         self.found.append(Diagnostic(id, message, _labels(span, label), help))
 

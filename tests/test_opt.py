@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from dovetail.ir.mlir import INSTALL, find_bindings
 from dovetail.ir.text import parse_module
 from dovetail.opt import main

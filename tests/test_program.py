@@ -34,7 +34,7 @@ def test_it_answers_as_onnxruntime_does(program: dovetail.Program, pictures: np.
     session = onnxruntime.InferenceSession(CLASSIFIER)
     (expected,) = session.run(None, {session.get_inputs()[0].name: pictures})
     (found,) = program(pictures)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found, np.asarray(expected), rtol=1e-4, atol=1e-6)
     assert program.trace == [("network.run", "jax on cpu")]
 
 

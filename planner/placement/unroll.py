@@ -7,7 +7,6 @@ when no other visit that is still under way can lead to it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -86,11 +85,11 @@ def unroll(flow: Flow) -> tuple[Scenario, ...]:
 
 def expected_visits(scenarios: tuple[Scenario, ...]) -> dict[str, float]:
     """Node -> visits per request on average."""
-    visits: Counter[str] = Counter()
+    visits: dict[str, float] = {}
     for scenario in scenarios:
         for step in scenario.steps:
-            visits[node_of(step)] += scenario.probability
-    return dict(visits)
+            visits[node_of(step)] = visits.get(node_of(step), 0.0) + scenario.probability
+    return visits
 
 
 def node_of(step: Step) -> str:

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+
 from dovetail.costmodel.embedded import embed
 from dovetail.costmodel.models import find_model
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from dovetail.backends.manifests import emit_manifests
 from dovetail.backends.manifests.check import check_manifests
 

@@ -11,6 +11,9 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from dovetail.backends import OutputFile
 from dovetail.backends.manifests import emit_manifests
 from dovetail.backends.manifests.check import check_manifests
@@ -19,8 +22,6 @@ from dovetail.backends.manifests.kv_transfer import kv_transfer_warnings
 from dovetail.backends.manifests.names import dns_name
 from dovetail.ir.diagnostics import InputError
 from dovetail.planner.check.schema import shape_faults
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 Json = dict[str, Any]
 

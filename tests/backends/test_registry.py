@@ -8,8 +8,9 @@ from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
 
-import dovetail.backends as registry
 import pytest
+
+import dovetail.backends as registry
 from dovetail.backends import ENTRY_POINT_GROUP, EmitContext, OutputFile, backends, emit_all
 from dovetail.backends.manifests import ManifestsBackend
 from dovetail.ir.diagnostics import InputError

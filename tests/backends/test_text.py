@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from dovetail.backends.text import plan_text
 
 Json = dict[str, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from dovetail.backends import wording
 from dovetail.costmodel.figures import QUALITIES
 from dovetail.planner.placement.result import COST_PARTS

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from dovetail.backends import OutputFile, writer
 from dovetail.backends.writer import MARKER, write_folder
 from dovetail.ir.diagnostics import InputError

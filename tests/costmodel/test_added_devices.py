@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from dovetail.costmodel import hardware
 from dovetail.costmodel.embedded import embed, read_catalogue
 from dovetail.ir.diagnostics import InputError

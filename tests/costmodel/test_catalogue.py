@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from dovetail.costmodel.figures import QUALITIES, Figure, marked_values, worst
 from dovetail.costmodel.hardware import find_device, load_devices, read_device
 from dovetail.costmodel.models import LLM, find_model, load_models, model_entries

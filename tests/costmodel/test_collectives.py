@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from dovetail.costmodel.collectives import all_gather_s, all_reduce_s, point_to_point_s
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dovetail.costmodel.collectives import all_gather_s, all_reduce_s, point_to_point_s
 
 LINK = (450e9, 4e-6)
 

@@ -6,8 +6,13 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, StringAttr, f64, i64
+from xdsl.ir import Attribute, Operation
+
 from dovetail.costmodel.cpu import DISPATCH_S, SMALL_BYTES, TOOL_LAW_POINTS, node_work, tool_attempts, tool_latency
-from dovetail.costmodel.hardware import find_device
+from dovetail.costmodel.hardware import load_devices
 from dovetail.ir.agent import (
     CacheOp,
     ComputeOp,
@@ -19,12 +24,8 @@ from dovetail.ir.agent import (
     ToolCallOp,
 )
 from dovetail.ir.distribution import Distribution
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, StringAttr, f64, i64
-from xdsl.ir import Attribute, Operation
 
-HOST = find_device("epyc-9554")
+HOST = load_devices()["epyc-9554"]
 assert HOST is not None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from dovetail.costmodel.energy import (
     carbon_g,
     energy_above_idle_j,

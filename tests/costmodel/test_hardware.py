@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 import pytest
+
 from dovetail.costmodel.hardware import IDLE_SHARE_OF_TDP, USER, Device, Unresolved, find_device, resolve
 from dovetail.ir.fleet import DeviceSpec, LinkSpec, PriceSpec
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from dovetail.costmodel.hardware import load_devices
 from dovetail.costmodel.inventory import devices_text, models_text
 from dovetail.costmodel.models import load_models

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from dovetail.costmodel.models import LLM, find_model, read_hf_config
 
 # Billions of parameters that the publishers state, and how many digits they state.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
+
 from dovetail.costmodel.embedded import embed, read_catalogue
-from dovetail.costmodel.hardware import find_device
+from dovetail.costmodel.hardware import load_devices
 from dovetail.costmodel.models import find_model
 from dovetail.costmodel.networks import Network
 from dovetail.costmodel.serving import network_s
 from dovetail.costmodel.work import network_work, read_work, work_record
 
-H100 = find_device("h100")
+H100 = load_devices()["h100-sxm"]
 assert H100 is not None
 
 

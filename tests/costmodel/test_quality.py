@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from dovetail.costmodel.figures import Figure
 from dovetail.costmodel.hardware import Device, find_device, load_devices
 from dovetail.costmodel.quality import quality_of

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from dovetail.costmodel.queueing import capacity, erlang_b, erlang_c, variability_factor, wait, wait_exceeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from dovetail.costmodel.queueing import capacity, erlang_b, erlang_c, variability_factor, wait, wait_exceeds
 
 
 def erlang_c_by_its_sum(n: int, a: float) -> float:

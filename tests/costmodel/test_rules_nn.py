@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from xdsl.dialects.builtin import ArrayAttr, TensorType, f16, f32
+from xdsl.dialects.func import ReturnOp
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+
 from dovetail.costmodel import cost
 from dovetail.costmodel.cost import Cost, NoCostRule, cost_of, cost_rules
 from dovetail.costmodel.rules_nn import RULES
 from dovetail.ir import nn
-from xdsl.dialects.builtin import ArrayAttr, TensorType, f16, f32
-from xdsl.dialects.func import ReturnOp
-from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 
 def value(*shape: int, of: Attribute = f32) -> SSAValue:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from dovetail.costmodel.hardware import find_device
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dovetail.costmodel.hardware import load_devices
 from dovetail.costmodel.models import LLM, find_model
 from dovetail.costmodel.roofline import efficiency
 from dovetail.costmodel.serving import (
@@ -22,8 +25,6 @@ from dovetail.costmodel.serving import (
     tbt_s,
     weight_bytes_per_device,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def llm(name: str) -> LLM:
@@ -32,7 +33,7 @@ def llm(name: str) -> LLM:
     return found
 
 
-H100 = find_device("h100")
+H100 = load_devices()["h100-sxm"]
 assert H100 is not None
 SMALL, LARGE, MIXTURE, LATENT = map(llm, ("llama-3.1-8b", "llama-3.1-70b", "qwen3-30b-a3b", "deepseek-v3"))
 ONE = Parallel()

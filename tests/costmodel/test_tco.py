@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from dovetail.costmodel.energy import usd_per_joule
 from dovetail.costmodel.hardware import find_device
 from dovetail.costmodel.tco import (

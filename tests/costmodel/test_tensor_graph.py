@@ -6,12 +6,13 @@ from pathlib import Path
 
 import onnx
 import pytest
+from xdsl.dialects.builtin import TensorType, f32
+from xdsl.ir import Block, SSAValue
+
 from dovetail.costmodel.cost import Cost
 from dovetail.costmodel.tensor_graph import activation_bytes, total, weight_bytes
 from dovetail.ir import nn
 from dovetail.ir.read.onnx import read_onnx
-from xdsl.dialects.builtin import TensorType, f32
-from xdsl.ir import Block, SSAValue
 
 
 class Builder:

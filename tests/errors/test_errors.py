@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from dovetail.driver import plan
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.read.inputs import read_inputs

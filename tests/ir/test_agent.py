@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from dovetail.ir.agent import Agent, DistAttr, GraphOp, LLMCallOp, graph_of
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.distribution import Distribution

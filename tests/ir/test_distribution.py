@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from dovetail.ir.distribution import LARGEST_P95_OVER_MEAN, Distribution
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dovetail.ir.distribution import LARGEST_P95_OVER_MEAN, Distribution
 
 EXAMPLES = [
     Distribution.point(0.3),

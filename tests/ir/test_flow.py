@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import networkx as nx
 import pytest
-from dovetail.ir.flow import MOST_CYCLES, FlowEdge, FlowFault, check_flow
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dovetail.ir.flow import MOST_CYCLES, FlowEdge, FlowFault, check_flow
 
 
 def faults(nodes: str, *edges: tuple[object, ...]) -> list[FlowFault]:

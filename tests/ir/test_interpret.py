@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 import pytest
-from dovetail.ir import nn
-from dovetail.ir.interpret import MEANING, SCALAR, evaluate, interpret
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, TensorType, f32
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Region
+
+from dovetail.ir import nn
+from dovetail.ir.interpret import MEANING, SCALAR, evaluate, interpret
 
 IMAGE = np.arange(1.0, 10.0).reshape(1, 1, 3, 3)  # 1 2 3 / 4 5 6 / 7 8 9
 

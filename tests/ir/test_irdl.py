@@ -4,11 +4,6 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
-from dovetail.ir.agent import Agent, DistAttr
-from dovetail.ir.diagnostics import InputError
-from dovetail.ir.irdl import export_irdl, no_terminator_ops, variadic_ops
-from dovetail.ir.mlir import INSTALL, find_bindings, our_dialects, verify_in_mlir
-from dovetail.ir.nn import Nn
 from xdsl.dialects.builtin import IntegerAttr, IntegerType, StringAttr, f32
 from xdsl.ir import Dialect
 from xdsl.irdl import (
@@ -32,6 +27,12 @@ from xdsl.irdl import (
     var_region_def,
     var_result_def,
 )
+
+from dovetail.ir.agent import Agent, DistAttr
+from dovetail.ir.diagnostics import InputError
+from dovetail.ir.irdl import export_irdl, no_terminator_ops, variadic_ops
+from dovetail.ir.mlir import INSTALL, find_bindings, our_dialects, verify_in_mlir
+from dovetail.ir.nn import Nn
 
 
 def test_the_agent_dialect(golden: Callable[[str, str], None]) -> None:

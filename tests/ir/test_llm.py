@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from dovetail.ir.agent import NodeOp, graph_of
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.llm import DecodeOp, Llm, PrefillOp, node_and_part

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from dovetail.ir import mlir
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.mlir import find_bindings, verify_in_mlir

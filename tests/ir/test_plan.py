@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.plan import PieceOp, PlaceOp, Plan, PoolOp, TransferOp, plan_of
 from dovetail.ir.text import parse_module

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from xdsl.dialects.builtin import FileLineColLoc
+
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.text import parse_module, print_module
 from dovetail.ir.verify import verify_module
 from dovetail.passes import run_pipeline
-from xdsl.dialects.builtin import FileLineColLoc
 
 CASES = Path(__file__).parents[1] / "cases"
 

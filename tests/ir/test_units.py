@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from dovetail.ir.units import DIMENSIONS, UnitError, parse, shorten
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dovetail.ir.units import DIMENSIONS, UnitError, parse, shorten
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,6 @@
 from pathlib import Path
 
 import pytest
-from dovetail.ir.agent import DistAttr, RouterOp
-from dovetail.ir.diagnostics import InputError
-from dovetail.ir.source import SourceFile
-from dovetail.ir.text import parse_module
-from dovetail.ir.verify import verify_module
-from dovetail.passes import run_pipeline
 from xdsl.dialects.builtin import (
     ArrayAttr,
     FileLineColLoc,
@@ -22,6 +16,13 @@ from xdsl.dialects.builtin import (
     i64,
 )
 from xdsl.ir import Attribute
+
+from dovetail.ir.agent import DistAttr, RouterOp
+from dovetail.ir.diagnostics import InputError
+from dovetail.ir.source import SourceFile
+from dovetail.ir.text import parse_module
+from dovetail.ir.verify import verify_module
+from dovetail.passes import run_pipeline
 
 VOICE = Path(__file__).parents[1] / "cases" / "agent_voice.mlir"
 

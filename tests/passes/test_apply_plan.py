@@ -6,8 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import dovetail
 import pytest
+from xdsl.dialects.builtin import ModuleOp
+
+import dovetail
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.plan import PlaceOp, PlanOp, PoolOp, TransferOp, plan_of
 from dovetail.ir.read.graph import read_graph
@@ -15,7 +17,6 @@ from dovetail.ir.text import parse_module
 from dovetail.ir.verify import verify_module
 from dovetail.passes import run_passes, run_pipeline
 from dovetail.passes.apply_plan import ApplyPlanPass, apply_plan
-from xdsl.dialects.builtin import ModuleOp
 
 CASES = Path(__file__).parents[1] / "cases"
 PLAN: dict[str, Any] = json.loads((CASES / "plan_voice.json").read_text())

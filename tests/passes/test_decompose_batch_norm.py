@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import ModuleOp, NameLoc, NoneAttr, StringAttr, TensorType, f32
+from xdsl.ir import Block
+
 from dovetail.ir import nn
 from dovetail.ir.interpret import interpret
 from dovetail.opt import main
 from dovetail.passes import run_pipeline
-from xdsl.dialects.builtin import ModuleOp, NameLoc, NoneAttr, StringAttr, TensorType, f32
-from xdsl.ir import Block
 
 CASE = Path(__file__).parents[1] / "cases/nn_batch_norm.mlir"
 DECOMPOSE = (("decompose-batch-norm", ""),)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from xdsl.dialects.builtin import NameLoc, NoneAttr, StringAttr, TensorType, f32, f64, i64
+from xdsl.ir import Attribute, Block
+
 from dovetail.costmodel.tensor_graph import weight_bytes
 from dovetail.ir import nn
 from dovetail.ir.interpret import interpret
 from dovetail.passes import run_pipeline
 from dovetail.passes.fold_weights import can_fold, fold_weights, should_fold
 from dovetail.passes.target import lower_for_target
-from xdsl.dialects.builtin import NameLoc, NoneAttr, StringAttr, TensorType, f32, f64, i64
-from xdsl.ir import Attribute, Block
 
 RNG = np.random.default_rng(11)
 CHANNELS = 3

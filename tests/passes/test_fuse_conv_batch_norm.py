@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import NameLoc, NoneAttr, StringAttr, TensorType, f64
+from xdsl.ir import Block, SSAValue
+
 from dovetail.costmodel.tensor_graph import total
 from dovetail.ir import nn
 from dovetail.ir.interpret import interpret
@@ -13,8 +16,6 @@ from dovetail.opt import main
 from dovetail.passes import run_pipeline
 from dovetail.passes.fold_weights import fold_weights
 from dovetail.passes.fuse_conv_batch_norm import can_fuse, should_fuse
-from xdsl.dialects.builtin import NameLoc, NoneAttr, StringAttr, TensorType, f64
-from xdsl.ir import Block, SSAValue
 
 CASE = Path(__file__).parents[1] / "cases/nn_conv_batch_norm.mlir"
 FUSE = (("fuse-conv-batch-norm", ""),)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from xdsl.dialects.builtin import FusedLoc, ModuleOp, NameLoc, NoneAttr, StringAttr, TensorType, UnknownLoc, f32, f64
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+
 from dovetail.costmodel.tensor_graph import total
 from dovetail.ir import nn
 from dovetail.ir.interpret import interpret
@@ -12,10 +17,6 @@ from dovetail.opt import main
 from dovetail.passes import run_pipeline
 from dovetail.passes.fuse_elementwise import can_fuse, fuse, should_fuse
 from dovetail.passes.locations import fused_location
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from xdsl.dialects.builtin import FusedLoc, ModuleOp, NameLoc, NoneAttr, StringAttr, TensorType, UnknownLoc, f32, f64
-from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 CASE = Path(__file__).parents[1] / "cases/nn_fuse.mlir"
 FUSE = (("fuse-elementwise", ""),)

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from xdsl.dialects.builtin import FileLineColLoc, ModuleOp
+
 from dovetail.ir.agent import LLMCallOp, graph_of
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.llm import DecodeOp, KVTransferOp, PrefillOp
 from dovetail.ir.text import parse_module, print_module
 from dovetail.ir.verify import verify_module
 from dovetail.passes.lower_llm_call import lower_llm_calls
-from xdsl.dialects.builtin import FileLineColLoc, ModuleOp
 
 CASES = Path(__file__).parents[1] / "cases"
 VOICE = (CASES / "agent_voice.mlir").read_text()

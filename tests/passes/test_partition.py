@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from dovetail.ir.agent import graph_of
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.plan import PieceOp, PlanOp, plan_of

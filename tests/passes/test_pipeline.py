@@ -5,15 +5,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
 from dovetail.ir.agent import LLMCallOp, NodeOp, graph_of
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.llm import DecodeOp, KVTransferOp, PrefillOp
 from dovetail.ir.plan import PieceOp, plan_of
 from dovetail.ir.text import parse_module
 from dovetail.passes import BUILT_IN, PIPELINE, TARGET_PIPELINE, find_pass, pass_names, run_passes, run_pipeline
-from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.passes import ModulePass
 
 CASES = Path(__file__).parents[1] / "cases"
 VOICE = CASES / "agent_voice.mlir"

@@ -7,6 +7,8 @@ from typing import TypeGuard
 
 import numpy as np
 import pytest
+from xdsl.ir import Operation
+
 from dovetail.backends.jax.emit import emit_jax
 from dovetail.backends.triton.emit import emit_triton
 from dovetail.costmodel.tensor_graph import total
@@ -16,7 +18,6 @@ from dovetail.ir.mlir import verify_in_mlir
 from dovetail.ir.read.onnx import read_onnx
 from dovetail.ir.text import print_module
 from dovetail.passes.target import lower_for_target
-from xdsl.ir import Operation
 
 CLASSIFIER = Path(__file__).parents[2] / "examples/classifier/classifier.onnx"
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dovetail.ir import nn
 from xdsl.dialects.builtin import TensorType, f32
 from xdsl.ir import Block, SSAValue
+
+from dovetail.ir import nn
 
 Build = Callable[..., SSAValue]
 

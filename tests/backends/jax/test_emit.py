@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import ArrayAttr, TensorType, f64
+
 from dovetail.backends.jax.emit import emit_jax
 from dovetail.ir import nn
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.read.onnx import read_onnx
 from dovetail.passes.target import lower_for_target
-from xdsl.dialects.builtin import ArrayAttr, TensorType, f64
 
 
 def test_source_of_a_small_network(small_onnx, golden):
@@ -53,6 +54,7 @@ def test_weights_need_no_pickle_and_equal_networks_give_equal_bytes(small_onnx):
     first, second = (emit_jax(read_onnx(small_onnx), "small").files("jax/small")[-1] for _ in range(2))
     assert first == second
     assert first.path == "jax/small/small.npz"
+    assert isinstance(first.content, bytes)
     with np.load(io.BytesIO(first.content), allow_pickle=False) as file:
         assert set(file.files) == {"conv/w", "conv/b", "bn", "fc/w"}
         assert file["bn"].shape == (4, 8)  # scale, bias, mean, variance
@@ -71,7 +73,11 @@ def test_hostile_names_stay_inside_their_strings(make_network):
     bad = 'a"\n];import os;\\'
     source = emit_jax(replace(network, input_names=(bad,), output_names=(bad,)), 'n"\nimport os')
     tree = ast.parse(source.sources[f"{source.name}.py"])
-    tables = {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)}
+    tables = {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
     assert list(tables["INPUTS"]) == [bad]
     assert tables["OUTPUTS"] == (bad,)
     imported = [a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from dovetail.backends.jax.program import build_program
 from dovetail.ir.read.onnx import read_onnx
 from dovetail.ir.weights import onnx_with_weights, reseed_constant_weights

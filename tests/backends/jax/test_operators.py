@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import ArrayAttr, TensorType, f32
+
 from dovetail.backends.jax.program import build_program
 from dovetail.ir import nn
 from dovetail.ir.interpret import interpret
-from xdsl.dialects.builtin import ArrayAttr, TensorType, f32
 
 
 def _chain(*steps):

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from dovetail.backends import EmitContext
 from dovetail.backends.jax.backend import JaxBackend
 from dovetail.backends.jax.program import JaxProgram, build_program, load_program

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
 import pytest
-from dovetail.ir import nn
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, TensorType, f32
 from xdsl.ir import Attribute, Block
+
+from dovetail.ir import nn
 
 Step = tuple[str, tuple[int, ...]]
 Made = tuple[nn.FusedElementwiseOp, ModuleOp]

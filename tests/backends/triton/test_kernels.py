@@ -6,14 +6,15 @@ import sys
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import TensorType, f16, f32, f64
+from xdsl.ir import Block, Operation, SSAValue
+
 from dovetail.backends.triton.emit import emit_triton, views
 from dovetail.backends.triton.processes import compile_source, run_interpreted
 from dovetail.ir import nn
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.interpret import interpret
 from dovetail.passes.target import lower_for_target
-from xdsl.dialects.builtin import TensorType, f16, f32, f64
-from xdsl.ir import Block
 
 IMAGE = (2, 6, 5, 8)
 POSITIVE = ("log", "sqrt", "rsqrt")
@@ -92,8 +93,12 @@ def test_a_piece_that_the_passes_fused_means_what_the_interpreter_says():
     network = lower_for_target(network, "gpu")
     (fused,) = [op for op in nn.body_of(network.module) if isinstance(op, nn.FusedElementwiseOp)]
     inputs = [np.random.default_rng(1).standard_normal(nn.shape_of(block.args[0])).astype(np.float32)]
-    values = dict(zip(nn.main_of(network.module).args, inputs, strict=True))
-    interpret(network.module, inputs, network.weights, lambda op, result: values.update({op.results[0]: result}))
+    values: dict[SSAValue, np.ndarray] = dict(zip(nn.main_of(network.module).args, inputs, strict=True))
+
+    def keep(op: Operation, result: np.ndarray) -> None:
+        values[op.results[0]] = result
+
+    interpret(network.module, inputs, network.weights, keep)
     source = emit_triton(fused, "norm_relu")
     found = run_interpreted(source, [values[fused.operands[k]] for k in source.operands])
     np.testing.assert_allclose(found, values[fused.result], rtol=1e-5, atol=1e-6)
@@ -108,7 +113,8 @@ def test_half_precision_chain_means_what_the_interpreter_says(make_chain):
 def test_every_scalar_function_means_what_the_interpreter_says(make_chain):
     """All of them in one kernel, since every kernel costs a process; each with a weight of its own in the sum."""
     x, y, half, weight, square, positive = range(6)
-    steps, total = [("mul", (x, x)), ("add", (square, half))], x
+    steps: list[tuple[str, tuple[int, ...]]] = [("mul", (x, x)), ("add", (square, half))]
+    total = x
     for kind, op in nn.ELEMENTWISE.items():
         steps.append((kind, (y, positive) if op.ARITY == 2 else (positive,) if kind in POSITIVE else (y,)))
         term = 3 + len(steps)

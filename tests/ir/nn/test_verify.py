@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 
 import pytest
-from dovetail.ir import nn
 from xdsl.dialects.builtin import ArrayAttr, Float32Type, StringAttr, TensorType, f32, f64, i32
 from xdsl.ir import Attribute, Block, SSAValue
 from xdsl.utils.exceptions import VerifyException
+
+from dovetail.ir import nn
 
 
 def value(*shape: int, of: Attribute = f32) -> SSAValue:

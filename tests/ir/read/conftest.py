@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from dovetail.ir.read.graph import GraphFile, read_graph
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from dovetail.ir.diagnostics import Diagnostics
 from dovetail.ir.distribution import Distribution
 from dovetail.ir.read.distributions import Dist

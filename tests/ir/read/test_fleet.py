@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.fleet import DeviceSpec, FleetSpec, LinkSpec, PriceSpec, SiteSpec
 from dovetail.ir.read.fleet import parse_fleet, read_fleet

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdsl.dialects.builtin import FileLineColLoc, StringAttr
+
 from dovetail.ir.agent import GraphOp, NodeOp, ToolCallOp, graph_of
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.distribution import Distribution
 from dovetail.ir.read.fleet import FleetFile, parse_fleet
 from dovetail.ir.read.graph import GraphFile, parse_graph, read_graph
 from dovetail.ir.read.inputs import read_inputs
-from xdsl.dialects.builtin import FileLineColLoc, StringAttr
 
 Read = Callable[[str], GraphFile]
 LLM = "kind: llm, model: llama-3.1-8b, prompt_tokens: 100, output_tokens: 10"

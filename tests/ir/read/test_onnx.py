@@ -11,13 +11,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+from xdsl.dialects.builtin import NameLoc, StringAttr
+
 from dovetail.ir import nn
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.interpret import interpret
 from dovetail.ir.read.onnx import read_onnx
 from dovetail.ir.read.onnx_operators import OPERATORS
-from onnx import TensorProto, helper, numpy_helper
-from xdsl.dialects.builtin import NameLoc, StringAttr
 
 RNG = np.random.default_rng(7)
 

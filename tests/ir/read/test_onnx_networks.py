@@ -9,11 +9,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from dovetail.ir import nn
 from dovetail.ir.interpret import interpret
 from dovetail.ir.read.onnx import read_onnx
 from dovetail.ir.weights import onnx_with_weights, reseed_constant_weights
-from onnx import TensorProto, helper, numpy_helper
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 CLASSIFIER = Path(__file__).parents[3] / "examples/classifier"

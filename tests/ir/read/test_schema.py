@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from dovetail.ir.read.graph import graph_document
 from dovetail.ir.read.schema import FLEET, GRAPH, json_schema
 from dovetail.ir.read.yaml import parse_yaml, read_yaml

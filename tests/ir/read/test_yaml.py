@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.read.yaml import parse_yaml, read_yaml
 from dovetail.ir.source import SourceMap, Span
-from hypothesis import given
-from hypothesis import strategies as st
 
 TEXT = """\
 version: 1

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import pytest
+
 from dovetail.ir.digest import digest
 
 Json = dict[str, Any]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from dovetail.ir.digest import digest
 from dovetail.planner.check import check_plan, plan_schema
 

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import pytest
+
 from dovetail.costmodel import serving
 from dovetail.costmodel.embedded import embed
 from dovetail.costmodel.hardware import find_device

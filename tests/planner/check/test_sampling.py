@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from dovetail.ir.distribution import Distribution
 from dovetail.planner.check.sampling import Drawn, Simulated, Times, simulate
 from dovetail.planner.check.ways import Hop, Way, ways_through

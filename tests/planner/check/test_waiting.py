@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from dovetail.planner.check.waiting import Wait, erlang_c, wait_of
 
 

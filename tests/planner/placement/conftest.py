@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+
 from dovetail.ir.distribution import Distribution
 from dovetail.planner.placement.problem import (
     Bound,

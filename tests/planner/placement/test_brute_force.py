@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+
 from dovetail.ir.distribution import Distribution
 from dovetail.planner.placement.problem import Bound, Option, PlacementProblem, Scenario
 from dovetail.planner.placement.solve import solve

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+
 from dovetail.planner.placement.conflict import binding_names, constraint_names, irreducible_conflict, without
 from dovetail.planner.placement.problem import PlacementProblem
 from dovetail.planner.placement.solve import Clock, Search, solve

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from dovetail.ir.distribution import Distribution
 from dovetail.planner.placement.latency import Latencies, ttft
 from dovetail.planner.placement.laws import Grid, never_longer, quantile_of_mixture

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from dovetail.ir.distribution import Distribution
 from dovetail.planner.placement import (
     constraints_fleet,

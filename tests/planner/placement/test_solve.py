@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
+
 from dovetail.ir.distribution import Distribution
 from dovetail.planner.placement.problem import (
     Bound,

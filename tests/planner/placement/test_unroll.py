@@ -1,6 +1,7 @@
 """Unrolling: branches and loops become scenarios whose probabilities and orders are worked by hand."""
 
 import pytest
+
 from dovetail.planner.placement.unroll import Edge, Flow, TooManyScenarios, expected_visits, unroll
 
 
