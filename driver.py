@@ -117,7 +117,7 @@ def plan_files(
     on_progress: Progress | None = None,
 ) -> Plan:
     """As `plan`, of a graph and a fleet that were read; paths in the graph are relative to `base_dir`."""
-    from .planner.infeasible import conflict_diagnostic
+    from .planner.infeasible import infeasible_diagnostics
     from .planner.pose import pose
 
     posed = pose(graph_file, fleet_file, base_dir, objective)
@@ -125,9 +125,8 @@ def plan_files(
     if result.objective is None:
         from .planner.plan import unsolved_document
 
-        fault = conflict_diagnostic(result, graph_file.sources, fleet_file.sources)
-        document = unsolved_document(result, posed.inputs, VERSION)
-        raise Infeasible([fault], result.conflict, document)
+        faults = infeasible_diagnostics(posed.setting, posed.problem, result, graph_file.sources, fleet_file.sources)
+        raise Infeasible(faults, result.conflict, unsolved_document(result, posed.inputs, VERSION))
     return Plan(_document(posed, result), base_dir)
 
 

@@ -3,18 +3,73 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from ..ir.diagnostics import Diagnostic, Label
 from ..ir.source import Path, SourceMap, Span
+from .candidates.setting import Setting
+from .homeless import homeless_diagnostic
+from .placement.problem import PlacementProblem
 from .placement.result import PlacementResult
+from .placement.solve import solve
 
 SLO = re.compile(r"slo\.(?P<kind>\w+)(\[(?P<node>[^\]]+)\])?$")
 OF_DEVICE = re.compile(r"(?P<what>count|memory)\[(?P<device>[^\]]+)\]$")
 OF_NODE = re.compile(r"(?P<what>place|with|apart|parallel)\[(?P<node>[^\]]+)\]$")
+KV_TRANSFER = re.compile(r"kv_transfer\[(?P<node>[^\]]+)\]$")
+TRANSFER = re.compile(r"transfer\[(?P<source>.+)->(?P<target>[^\]]+)\]$")
+HOMELESS = re.compile(r"place\[(?P<node>[^\]]+)\]$")
 LIMIT = re.compile(r"limits\.(?P<what>\w+)$")
 
 
-def conflict_diagnostic(result: PlacementResult, graph: SourceMap, fleet: SourceMap) -> Diagnostic:
+FACTORS = (1.25, 2.0, 4.0, 10.0, 100.0)
+"""By how much a constraint is loosened to see whether a plan exists then."""
+TRIAL_S = 2.0
+"""Time for one such trial [s]."""
+
+
+def infeasible_diagnostics(
+    setting: Setting, problem: PlacementProblem, result: PlacementResult, graph: SourceMap, fleet: SourceMap
+) -> list[Diagnostic]:
+    """Why there is no plan: an error for each node that runs nowhere, or else one for the conflict."""
+    homeless = [match["node"] for name in result.conflict if (match := HOMELESS.match(name))]
+    if homeless and len(homeless) == len(result.conflict):
+        return [homeless_diagnostic(setting, node, graph, fleet) for node in homeless]
+    return [conflict_diagnostic(problem, result, graph, fleet)]
+
+
+def way_out(problem: PlacementProblem, result: PlacementResult) -> str | None:
+    """What was checked to help: one constraint of the conflict, loosened so far that a plan exists; or None."""
+    for name in result.conflict:
+        for factor in FACTORS:
+            loose, said = _loosened(problem, name, factor)
+            if loose is None:
+                break
+            found = solve(loose, time_limit_s=TRIAL_S)
+            if found.objective is not None:
+                return f"there is a plan with {said}, at {found.objective:.4g} {found.unit}"
+    return None
+
+
+def _loosened(problem: PlacementProblem, name: str, factor: float) -> tuple[PlacementProblem | None, str]:
+    """The problem with more room under one constraint, and that room in words; None for one that has no size."""
+    for bound in problem.bounds:
+        if bound.name == name:
+            limit_s = float(f"{bound.limit_s * factor:.3g}")
+            bounds = tuple(replace(b, limit_s=limit_s) if b is bound else b for b in problem.bounds)
+            return replace(problem, bounds=bounds), f"`{name}` at {limit_s * 1000:g} ms"
+    for limit in problem.limits:
+        if f"limits.{limit[0]}" == name:
+            more = float(f"{limit[1] * factor:.3g}")
+            limits = tuple((key, more) if key == limit[0] else (key, value) for key, value in problem.limits)
+            unit = {"power_w": "W", "usd_per_hour": "USD/h"}[limit[0]]
+            return replace(problem, limits=limits), f"`{name}` at {more:g} {unit}"
+    return None, ""
+
+
+def conflict_diagnostic(
+    problem: PlacementProblem, result: PlacementResult, graph: SourceMap, fleet: SourceMap
+) -> Diagnostic:
     """The one error of an infeasible problem; every constraint of the conflict is underlined where it stands."""
     if result.status == "unknown":
         message = "no plan was found in the time given, and none was excluded"
@@ -31,7 +86,9 @@ def conflict_diagnostic(result: PlacementResult, graph: SourceMap, fleet: Source
         span = span_of(name, graph, fleet)
         if span is not None and all(span != label.span for label in labels):
             labels.append(Label(span, f"`{name}`", primary=not labels))
-    help = "loosen one of them: none is to spare in this conflict" if len(names) > 1 else None
+    help = way_out(problem, result)
+    if help is None and len(names) > 1:
+        help = "loosen one of them: none is to spare in this conflict"
     return Diagnostic("infeasible", message, tuple(labels), help)
 
 
@@ -47,6 +104,12 @@ def span_of(name: str, graph: SourceMap, fleet: SourceMap) -> Span | None:
     if match := OF_NODE.match(name):
         inner = (match["what"],) if match["what"] in ("place", "parallel") else ("place", match["what"])
         return graph.value(("nodes", match["node"], *inner))
+    if name == "rate":
+        return graph.value(("workload", "rate"))
+    if match := KV_TRANSFER.match(name):
+        return graph.key(("nodes", match["node"]))
+    if match := TRANSFER.match(name):
+        return graph.key(("nodes", match["target"]))
     if match := LIMIT.match(name):
         return fleet.value(("limits", match["what"].removesuffix("_w")))
     return None

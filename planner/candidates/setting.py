@@ -125,11 +125,12 @@ class Setting:
         if self.rate_per_s is None:
             return (float("inf"),)
         needed, found = sum(loads) * self.rate_per_s, []
-        # A pool with one tenant carries all or nothing: what fewer replicas could carry is never asked.
+        # A pool with one tenant carries all or nothing: what fewer replicas could carry is
+        # not asked, but for the most that there are, which says how far the fleet falls short.
         alone, fewest = len(loads) == 1, int(needed)
         while most_replicas is None or len(found) < most_replicas:
             n = len(found) + 1
-            skip = alone and n < fewest
+            skip = alone and n < fewest and n != most_replicas
             found.append(0.0 if skip else capacity(slots, n, wait.probability, wait.mean_in_services))
             if found[-1] >= needed:
                 break

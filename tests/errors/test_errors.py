@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from dovetail.driver import plan
-from dovetail.ir.diagnostics import InputError
+from dovetail.ir.diagnostics import DovetailError
 from dovetail.ir.read.inputs import read_inputs
 
 HERE = Path(__file__).parent
-CASES = sorted(folder.parent.name for folder in HERE.glob("*/expected.txt"))
+CASES = sorted({file.parent.name for name in ("graph.yaml", "expected.txt") for file in HERE.glob(f"*/{name}")})
 Golden = Callable[[str, str], None]
 
 
 def rendered(graph: Path, fleet: Path | None = None) -> str:
     """What a user sees of the faults of `graph`."""
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(DovetailError) as caught:
         plan(graph, fleet=fleet)
     return f"{caught.value}\n"
 
