@@ -45,7 +45,7 @@ def _options(
         load=0.0,
         usd_per_request=paid_in * (price.input_usd_per_token or 0.0),
     )
-    total = decode_time(decode, gap)
+    total = decode_time(decode.output_tokens.value, gap)
     yield Option(
         f"{node}.decode",
         pool.id,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from ...costmodel import serving
 from ...costmodel.hardware import Device
@@ -49,9 +50,8 @@ def visits_of(prefill: PrefillOp, decode: DecodeOp, count: int) -> tuple[Visit, 
     return tuple(Visit(first + growth * k, cached[k], output) for k in range(count))
 
 
-def decode_time(decode: DecodeOp, gap_s: float) -> Distribution:
+def decode_time(output: Distribution, gap_s: float) -> Distribution:
     """All tokens after the first, `gap_s` apart [s]."""
-    output = decode.output_tokens.value
     if output.kind == "point":
         return Distribution.point(max(0.0, output.mean - 1) * gap_s)
     # One gap too many for a random length, so that no time is ever negative: below 1 % from 100 tokens on.
@@ -94,17 +94,25 @@ class Call:
     mass: tuple[float, ...]
     """Share of requests that make each visit."""
 
+    @cached_property
+    def prompt(self) -> Distribution:
+        """Tokens of the first visit's prompt."""
+        return self.prefill.prompt_tokens.value
+
+    @cached_property
+    def output(self) -> Distribution:
+        """Tokens that a visit writes."""
+        return self.decode.output_tokens.value
+
     def spread(self, seconds: float) -> Distribution:
         """Prefill times that go with the prompt's length about their mean `seconds`."""
-        prompt = self.prefill.prompt_tokens.value
-        return prompt.scaled(seconds / prompt.mean)
+        return self.prompt.scaled(seconds / self.prompt.mean)
 
-    @property
+    @cached_property
     def longest(self) -> float:
         """Tokens in the KV cache of the longest visit, at TOKEN_QUANTILE of random counts."""
         grown = self.visits[-1].prompt - self.visits[0].prompt
-        prompt, output = self.prefill.prompt_tokens.value, self.decode.output_tokens.value
-        return prompt.quantile(TOKEN_QUANTILE) + grown + output.quantile(TOKEN_QUANTILE)
+        return self.prompt.quantile(TOKEN_QUANTILE) + grown + self.output.quantile(TOKEN_QUANTILE)
 
 
 def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
@@ -241,7 +249,7 @@ def _options(
             energy_j_per_request=load * busy_w,
         )
     if role != "prefill":
-        totals = [decode_time(call.decode, gap) for gap in times.gap]
+        totals = [decode_time(call.output, gap) for gap in times.gap]
         seconds = [(v.output - 1) * g for v, g in zip(call.visits, times.gap, strict=True)]
         load = _per_request(call, seconds) / slots
         waits = law if role == "decode" else Distribution.point(0.0)
