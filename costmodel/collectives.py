@@ -19,13 +19,6 @@ def all_reduce_s(size_bytes: float, devices: int, bandwidth_bytes_per_s: float, 
     return min(ring, latency_s + others * wire_s)
 
 
-def all_gather_s(size_bytes: float, devices: int, bandwidth_bytes_per_s: float, latency_s: float) -> float:
-    """[s] until each of `devices` has all of `size_bytes`, each starting with its part, in a ring. Equation (3)."""
-    if devices <= 1:
-        return 0.0
-    return (devices - 1) * (latency_s + size_bytes / devices / bandwidth_bytes_per_s)
-
-
 def point_to_point_s(size_bytes: float, bandwidth_bytes_per_s: float, latency_s: float) -> float:
-    """[s] for one message: alpha + size/bandwidth. Equation (4)."""
+    """[s] for one message: alpha + size/bandwidth. Equation (3)."""
     return latency_s + size_bytes / bandwidth_bytes_per_s

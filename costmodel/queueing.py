@@ -6,7 +6,6 @@ service, which is the number of servers busy on average.
 
 from __future__ import annotations
 
-import math
 from functools import cache
 
 from ..ir.distribution import Distribution
@@ -46,12 +45,6 @@ def wait(servers: int, offered: float, service_s: float) -> Distribution:
     return Distribution("wait", (erlang_c(servers, offered), service_s / (servers - offered)))
 
 
-def wait_exceeds(servers: int, offered: float, service_s: float, wait_s: float) -> float:
-    """P(W > wait_s). Equation (3)."""
-    probability, mean_s = wait(servers, offered, service_s).params
-    return probability * math.exp(-wait_s / mean_s)
-
-
 @cache
 def capacity(
     servers_per_replica: int,
@@ -79,12 +72,3 @@ def capacity(
         else:
             high = middle
     return low / servers_per_replica
-
-
-def variability_factor(arrival_cv: float, service_cv: float) -> float:
-    """What the mean wait of M/M/n is multiplied with for other arrivals and services. Equation (5).
-
-    (Ca^2 + Cs^2) / 2 is Allen and Cunneen's approximation; exact for one server with Poisson arrivals
-    (Pollaczek-Khinchine).
-    """
-    return (arrival_cv**2 + service_cv**2) / 2

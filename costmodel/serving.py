@@ -12,7 +12,6 @@ from .collectives import all_reduce_s, point_to_point_s
 from .cost import Cost
 from .hardware import Device
 from .models import LLM
-from .networks import Network
 from .precision import bytes_per_weight
 from .roofline import efficiency, time_s
 
@@ -206,10 +205,4 @@ def _collectives_s(llm: LLM, device: Device, parallel: Parallel, message_bytes: 
 
 def kv_transfer_s(size_bytes: float, bandwidth_bytes_per_s: float, latency_s: float = 0.0) -> float:
     """[s] to move a KV cache over a link: latency + bytes / bandwidth; 0 bytes take no time. Equation (14)."""
-    return latency_s + size_bytes / bandwidth_bytes_per_s if size_bytes else 0.0
-
-
-def network_s(network: Network, device: Device, precision: str | None, inputs: dict[str, float]) -> float:
-    """[s] of one visit of `network` on one device; ValueError where `inputs` lacks what the network is sized by."""
-    used = precision or network.precision
-    return sum(count * time_s(cost, device, used) for cost, count in network.phases(used, inputs))
+    return point_to_point_s(size_bytes, bandwidth_bytes_per_s, latency_s) if size_bytes else 0.0

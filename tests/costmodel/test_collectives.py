@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovetail.costmodel.collectives import all_gather_s, all_reduce_s, point_to_point_s
+from dovetail.costmodel.collectives import all_reduce_s, point_to_point_s
 
 LINK = (450e9, 4e-6)
 
@@ -20,16 +20,12 @@ def test_a_small_all_reduce_goes_in_one_shot() -> None:
     assert all_reduce_s(1e3, 8, *LINK) == pytest.approx(4e-6 + 7 * 1e3 / 450e9)
 
 
-def test_all_gather_by_hand() -> None:
-    assert all_gather_s(8e9, 8, *LINK) == pytest.approx(7 * (4e-6 + 1e9 / 450e9))
-
-
 def test_one_message() -> None:
     assert point_to_point_s(450e9, *LINK) == pytest.approx(1 + 4e-6)
 
 
 def test_one_device_has_nobody_to_talk_to() -> None:
-    assert all_reduce_s(1e9, 1, *LINK) == all_gather_s(1e9, 1, *LINK) == 0
+    assert all_reduce_s(1e9, 1, *LINK) == 0
 
 
 @given(st.floats(1, 1e10), st.integers(2, 64))

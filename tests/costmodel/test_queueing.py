@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dovetail.costmodel.queueing import capacity, erlang_b, erlang_c, variability_factor, wait, wait_exceeds
+from dovetail.costmodel.queueing import capacity, erlang_b, erlang_c, wait
 
 
 def erlang_c_by_its_sum(n: int, a: float) -> float:
@@ -27,7 +27,7 @@ def test_erlang_b_by_hand() -> None:
 def test_ten_erlangs_on_fourteen_servers() -> None:
     # The usual worked example of call centres: 17.4 % wait, and 88.8 % are served within 20 s of calls of 180 s.
     assert erlang_c(14, 10) == pytest.approx(0.174, abs=5e-4)
-    assert wait_exceeds(14, 10, 180, 20) == pytest.approx(1 - 0.888, abs=1e-3)
+    assert wait(14, 10, 180).cdf(20) == pytest.approx(0.888, abs=1e-3)
 
 
 @given(st.integers(1, 120), st.floats(0.001, 0.999))
@@ -68,8 +68,3 @@ def test_capacity_grows_faster_than_the_replicas(slots: int, replicas: int) -> N
     one, more = capacity(slots, replicas, 0.05, 0.5), capacity(slots, replicas + 1, 0.05, 0.5)
     assert one / replicas <= more / (replicas + 1) + 1e-6
     assert more < replicas + 1
-
-
-def test_variability_by_hand() -> None:
-    assert variability_factor(1, 1) == 1
-    assert variability_factor(1, 0) == 0.5  # M/D/1 waits half as long as M/M/1
