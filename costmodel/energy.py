@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from ..ir.units import HOUR_S, JOULES_PER_KWH
 from .hardware import Device
-
-JOULES_PER_KWH = 3.6e6
 
 
 def power_w(device: Device, utilisation: float) -> float:
@@ -19,7 +18,7 @@ def usd_per_joule(electricity_usd_per_kwh: float, pue: float = 1.0) -> float:
 
 def energy_usd_per_hour(device: Device, utilisation: float, electricity_usd_per_kwh: float, pue: float = 1.0) -> float:
     """[USD/h] of electricity for one device. Equation (3)."""
-    return power_w(device, utilisation) * 3600 * usd_per_joule(electricity_usd_per_kwh, pue)
+    return power_w(device, utilisation) * HOUR_S * usd_per_joule(electricity_usd_per_kwh, pue)
 
 
 def energy_above_idle_j(device: Device, busy_s: float, devices: int = 1) -> float:

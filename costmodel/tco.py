@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..ir.fleet import PriceSpec
+from ..ir.units import HOURS_PER_YEAR
 from .hardware import Device
 
-HOURS_PER_YEAR = 8760.0
 DEFAULT_LIFE_YEARS = 4.0
 """arXiv 2507.19635, Table 5"""
 DEFAULT_INTEREST = 0.08

@@ -25,7 +25,6 @@ class PriceSpec:
     rent_usd_per_hour: float | None = None
     energy_extra: bool = False
     """rent does not include energy"""
-    interruptions_per_hour: float = 0.0
     input_usd_per_token: float | None = None
     output_usd_per_token: float | None = None
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 HOUR_S = 3600.0
-YEAR_S = 8760 * HOUR_S
-"""A year is 8760 hours, as in the cost formulas of docs/math/placement.md."""
+HOURS_PER_YEAR = 8760.0
+"""as in the cost formulas of docs/math/tco.md"""
+YEAR_S = HOURS_PER_YEAR * HOUR_S
+JOULES_PER_KWH = 1000 * HOUR_S
 
 _SI = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 _BYTES = {f"{p}B": f for p, f in _SI.items()} | {"KB": 1e3}
@@ -44,14 +46,14 @@ DIMENSIONS: dict[str, Dimension] = {
     ),
     "rate": Dimension("a rate of requests", "2 req/s", {"req/s": 1.0, "req/min": 1 / 60, "req/h": 1 / HOUR_S}),
     "money": Dimension("an amount of money", "25000 USD", {"USD": 1.0, "kUSD": 1e3}),
-    "rent": Dimension("a price per hour", "2.50 USD/h", {"USD/h": 1.0, "USD/year": HOUR_S / YEAR_S}),
+    "rent": Dimension("a price per hour", "2.50 USD/h", {"USD/h": 1.0, "USD/year": 1 / HOURS_PER_YEAR}),
     "electricity": Dimension("a price of electricity", "0.40 USD/kWh", {"USD/kWh": 1.0, "USD/MWh": 1e-3}),
     "tokens": Dimension("a price per token", "0.6 USD/Mtok", {"USD/Mtok": 1e-6, "USD/ktok": 1e-3, "USD/tok": 1.0}),
     "power": Dimension("a power", "700 W", {"mW": 1e-3, "W": 1.0, "kW": 1e3, "MW": 1e6}),
     "fraction": Dimension("a share", "8 %", {"%": 0.01}),
     "carbon": Dimension("an amount of carbon per energy", "400 gCO2/kWh", {"gCO2/kWh": 1.0, "kgCO2/kWh": 1e3}),
     "frequency": Dimension(
-        "a frequency", "0.05 per hour", {"per hour": 1.0, "/h": 1.0, "per day": 1 / 24, "per year": 1 / 8760}
+        "a frequency", "0.05 per hour", {"per hour": 1.0, "/h": 1.0, "per day": 1 / 24, "per year": 1 / HOURS_PER_YEAR}
     ),
 }
 """Dimension id -> units. Base units: bytes, s, bytes/s, FLOP/s, req/s, USD, USD/h, USD/kWh, USD/token, W, 1,

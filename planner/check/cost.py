@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from ...costmodel.hardware import Device
 from ...ir.diagnostics import Diagnostics
 from ...ir.fleet import DeviceSpec
+from ...ir.units import HOUR_S, HOURS_PER_YEAR, JOULES_PER_KWH
 from .close import far
 from .load import Load
 from .service import Services
 from .structure import devices_taken
 from .subject import Subject
 
-HOURS_PER_YEAR = 8760
-SECONDS_PER_HOUR = 3600
-JOULES_PER_KWH = 3.6e6
 PARTS = ("capex", "interest", "rent", "energy", "calls", "transfer")
 
 
@@ -51,7 +49,7 @@ def bill(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Bil
     if subject.rate is None:
         return Bill(parts, 0.0, 0.0, {})
     for name, usd in per_request.items():
-        parts[name] = usd * subject.rate * SECONDS_PER_HOUR
+        parts[name] = usd * subject.rate * HOUR_S
     site, by_device, power_w, device_power_w = subject.fleet.site, {}, 0.0, 0.0
     for name, devices in devices_taken(subject).items():
         spec, device = subject.specs[name], subject.devices.get(name)
@@ -137,7 +135,7 @@ def check_cost(subject: Subject, services: Services, loads: Mapping[str, Load], 
 
 def _totals(subject: Subject, services: Services, found: Bill) -> dict[str, float | None]:
     per_hour = None if subject.rate is None else found.total
-    per_request = found.total if subject.rate is None else found.total / (subject.rate * SECONDS_PER_HOUR)
+    per_request = found.total if subject.rate is None else found.total / (subject.rate * HOUR_S)
     tokens = services.output_tokens_per_request()
     return {
         "usd_per_hour": per_hour,

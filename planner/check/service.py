@@ -20,8 +20,6 @@ from ...ir.distribution import Distribution
 from .subject import Node, Pool, Subject
 from .transfer import kv_precision_of, kv_transfer, prompt_tokens
 
-NO_TIME = Distribution.point(0.0)
-
 
 class NotDerivable(ValueError):
     """The validator has no rule or no figures for this; the message says what."""

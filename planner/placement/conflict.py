@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from .objective import SECONDS_PER_HOUR, price
+from ...ir.units import HOUR_S
+from .objective import price
 from .presolve import presolve
 from .problem import PlacementProblem, Pool, Transfer
 
@@ -91,7 +92,7 @@ def _counts_too_dear_to_pass(p: PlacementProblem, value: float) -> set[str]:
     least: dict[str, float] = {}
     for o in p.options:
         least[o.piece] = min(least.get(o.piece, math.inf), o.usd_per_request)
-    calls = SECONDS_PER_HOUR * p.rate_per_s * sum(least.values())
+    calls = HOUR_S * p.rate_per_s * sum(least.values())
     dear = set()
     for d in p.devices:
         more = d.max_count + 1

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
-from .objective import SECONDS_PER_HOUR, price
+from ...ir.units import HOUR_S
+from .objective import price
 from .problem import DeviceType, Option, PlacementProblem, Pool
 from .variables import fewest_replicas
-
-Group = tuple[str, str]
-"""Pool, and the node or piece that takes it as a whole."""
 
 
 def affordable(p: PlacementProblem, below: float) -> list[Option]:
@@ -54,7 +52,7 @@ def _least_cost(p: PlacementProblem, g: Pool, unit: list[Option], alone: bool) -
     if p.rate_per_s is None:
         return sum(o.usd_per_request for o in unit)
     calls = sum(o.usd_per_request + o.energy_j_per_request * d.usd_per_joule for o in unit)
-    usd = SECONDS_PER_HOUR * p.rate_per_s * calls
+    usd = HOUR_S * p.rate_per_s * calls
     if not alone or not g.capacity:
         return usd
     n = fewest_replicas(g, p.rate_per_s * sum(o.load for o in unit))

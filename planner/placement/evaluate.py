@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...ir.units import HOUR_S
 from .problem import DeviceType, Option, PlacementProblem, Pool, Route, Transfer
 from .result import COST_PARTS, UsedTransfer
 from .variables import fewest_replicas
-
-SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Books:
         replicas = self._replicas(chosen)
         devices = self._devices(replicas)
         cost: dict[str, float] = dict.fromkeys([*COST_PARTS], 0.0)
-        scale = 1.0 if self.p.rate_per_s is None else SECONDS_PER_HOUR * self.p.rate_per_s
+        scale = 1.0 if self.p.rate_per_s is None else HOUR_S * self.p.rate_per_s
         cost["calls"] += scale * sum(o.usd_per_request for o in chosen)
         cost["transfer"] += scale * sum(t.usd_per_request for t in moved)
         if self.p.rate_per_s is not None:

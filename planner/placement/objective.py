@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pulp
 
+from ...ir.units import HOUR_S
 from .laws import mean
 from .problem import DeviceType, Option, PlacementProblem
 from .variables import Expr, PlacementVars
-
-SECONDS_PER_HOUR = 3600.0
 
 
 def constrain_limits(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
@@ -53,7 +52,7 @@ def cost(p: PlacementProblem, v: PlacementVars) -> Expr:
             per_request.addterm(y, route.usd_per_request)
     if p.rate_per_s is None:
         return per_request
-    whole = per_request * (SECONDS_PER_HOUR * p.rate_per_s)
+    whole = per_request * (HOUR_S * p.rate_per_s)
     for name, taken in v.taken.items():
         d = v.devices[name]
         whole += v.paid[name] * price(d)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from xdsl.dialects.builtin import DictionaryAttr, StringAttr
 
-from ...costmodel.energy import usd_per_joule
+from ...costmodel.energy import energy_usd_per_hour, usd_per_joule
 from ...costmodel.hardware import Device
 from ...costmodel.tco import Money, is_rented, money
 from ...costmodel.work import Work
@@ -73,10 +73,10 @@ def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
     if device and not _energy_in_rent(spec, device):
         if spec.price.accounting == "interest_only":
             # Table 5 of the paper takes the full power all the time, and no PUE: nothing is left to pay by load.
-            idle_usd_per_hour = device.tdp_w * 3600 * usd_per_joule(site.electricity_usd_per_kwh)
+            idle_usd_per_hour = energy_usd_per_hour(device, 1.0, site.electricity_usd_per_kwh)
         else:
             per_joule = usd_per_joule(site.electricity_usd_per_kwh, site.pue)
-            idle_usd_per_hour = device.idle_w * 3600 * per_joule
+            idle_usd_per_hour = energy_usd_per_hour(device, 0.0, site.electricity_usd_per_kwh, site.pue)
     return DeviceType(
         spec.name,
         spec.min_count,
