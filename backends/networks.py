@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def placed_networks(plan: Mapping[str, Any], context: EmitContext) -> Iterator[tuple[str, str, NnModule]]:
     """(node, kind of its device, network) for every node whose `graph` is an .onnx file, in order of node.
 
-    Raises `InputError` for a file that cannot be read. None where the plan places nothing.
+    Nothing where the plan places nothing. Raises `InputError` for a file that cannot be read.
     """
     from ..ir.read.onnx import read_onnx
     from ..passes.target import lower_for_target

@@ -83,6 +83,15 @@ def test_no_module_is_named_like_a_public_function() -> None:
     assert not tops & set(dovetail.__all__)
 
 
+def test_every_golden_file_is_read_by_a_test() -> None:
+    tests = [file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py")]
+    for file in (ROOT / "tests" / "golden").rglob("*.*"):
+        # A test names it whole, or puts it together from the name of an example and that of a stage.
+        named = (f'"{file.relative_to(ROOT / "tests" / "golden")}"', f'/{file.name}"')
+        example = (ROOT / "examples" / file.parent.name).is_dir()
+        assert any(named[0] in text or (example and named[1] in text) for text in tests), file
+
+
 def test_public_names_exist() -> None:
     for name in dovetail.__all__:
         assert getattr(dovetail, name) is not None
