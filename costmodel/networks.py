@@ -17,7 +17,9 @@ from .figures import Figure, marked_values
 from .precision import bytes_per_element
 
 KERNELS_PER_LAYER = 12
-"""launches of an encoder layer; a decoder layer that also attends to the encoder takes half again as many"""
+"""launches of an encoder layer; a decoder layer that also attends to the encoder takes half again as many (guess)"""
+VOCODER_KERNELS = 100
+"""launches of what follows the stacks, such as a vocoder (guess)"""
 _NONE: Mapping[str, Figure] = MappingProxyType({})
 
 
@@ -86,7 +88,7 @@ class Network:
             phases.append((self._decode_step(self.decoder, batch, positions, steps / passes, size), steps))
         if self.extra_flops_per_unit:
             moved = self.extra_parameters * size
-            phases.append((Cost(self.extra_flops_per_unit * units * batch, moved, 0.0, 100), 1.0))
+            phases.append((Cost(self.extra_flops_per_unit * units * batch, moved, 0.0, VOCODER_KERNELS), 1.0))
         return tuple(phases)
 
     def _positions(self, units: float) -> tuple[float, float]:

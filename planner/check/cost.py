@@ -18,11 +18,10 @@ from ...ir.fleet import DeviceSpec
 from ...ir.units import HOUR_S, HOURS_PER_YEAR, JOULES_PER_KWH
 from .close import far
 from .load import Load
+from .schema import PART_NAMES
 from .service import Services
 from .structure import devices_taken
 from .subject import Subject
-
-PARTS = ("capex", "interest", "rent", "energy", "calls", "transfer")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Bill:
 def bill(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Bill:
     """The plan's costs, derived without looking at what it states about them."""
     per_request = services.usd_per_request()
-    parts = dict.fromkeys(PARTS, 0.0) | per_request
+    parts = dict.fromkeys(PART_NAMES, 0.0) | per_request
     if subject.rate is None:
         return Bill(parts, 0.0, 0.0, {})
     for name, usd in per_request.items():
@@ -118,7 +117,7 @@ def _energy_in_rent(spec: DeviceSpec, device: Device | None) -> bool:
 def check_cost(subject: Subject, services: Services, loads: Mapping[str, Load], faults: Diagnostics) -> None:
     """Report `check.cost` and `check.sum` faults, and `check.limit` where the fleet's limits are passed."""
     stated, found = subject.plan["cost"], bill(subject, services, loads)
-    for part in PARTS:
+    for part in PART_NAMES:
         if far(stated["parts"][part], found.parts[part], of=found.total):
             message = f"the plan states {stated['parts'][part]:.6g} for {part}; derived {found.parts[part]:.6g}"
             faults.error("check.cost", message)
@@ -149,7 +148,7 @@ def _totals(subject: Subject, services: Services, found: Bill) -> dict[str, floa
 def _check_sums(subject: Subject, faults: Diagnostics) -> None:
     stated = subject.plan["cost"]
     whole_name = "usd_per_request" if subject.rate is None else "usd_per_hour"
-    parts, whole = sum(stated["parts"][part] for part in PARTS), stated[whole_name]
+    parts, whole = sum(stated["parts"][part] for part in PART_NAMES), stated[whole_name]
     if whole is not None and abs(parts - whole) > 1e-6 * max(abs(whole), 1e-9):
         faults.error("check.sum", f"the parts of the cost sum to {parts:.9g}, but cost.{whole_name} is {whole:.9g}")
 

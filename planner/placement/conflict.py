@@ -9,9 +9,7 @@ from dataclasses import replace
 from ...ir.units import HOUR_S
 from .objective import price
 from .presolve import presolve
-from .problem import PlacementProblem, Pool, Transfer
-
-UNBOUNDED_COUNT = 10**6
+from .problem import UNLIMITED, PlacementProblem, Pool, Transfer
 
 
 def constraint_names(p: PlacementProblem) -> list[str]:
@@ -44,7 +42,7 @@ def without(p: PlacementProblem, names: Iterable[str]) -> PlacementProblem:
         pools=tuple(_pool_without(g, gone, loads.get(g.id, 0.0)) for g in p.pools),
         options=tuple(replace(o, excluded_by="") if o.excluded_by in gone else o for o in p.options),
         devices=tuple(
-            replace(d, min_count=0, max_count=UNBOUNDED_COUNT) if f"count[{d.name}]" in gone else d for d in p.devices
+            replace(d, min_count=0, max_count=UNLIMITED) if f"count[{d.name}]" in gone else d for d in p.devices
         ),
         transfers=tuple(t for t in p.transfers if _transfer_name(p, t) not in gone),
         bounds=tuple(b for b in p.bounds if b.name not in gone),

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from ...ir.distribution import Distribution
 
 NO_WAIT = Distribution.point(0.0)
+UNLIMITED = 1_000_000
+"""Devices of a type whose count nothing bounds."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ..candidates.networks import network_candidates
 from ..candidates.profiles import profile_candidates
 from ..candidates.setting import Setting, number
 from ..candidates.transfers import transfers
-from .problem import Bound, DeviceType, Piece, PlacementProblem
+from .problem import UNLIMITED, Bound, DeviceType, Piece, PlacementProblem
 
 
 def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> PlacementProblem:
@@ -94,10 +94,6 @@ def _energy_in_rent(spec: DeviceSpec, device: Device) -> bool:
     """Whether the rent pays for energy; devices that are all owned have no rent to pay it with."""
     all_owned = spec.max_count is not None and 0 < spec.max_count <= spec.owned
     return is_rented(spec.price, device) and not spec.price.energy_extra and not all_owned
-
-
-UNLIMITED = 1_000_000
-"""Devices of a type whose count the fleet does not bound."""
 
 
 def _bounds(graph: GraphOp, setting: Setting) -> Iterator[Bound]:
