@@ -26,8 +26,7 @@ TARGET_PIPELINE: dict[str, tuple[tuple[str, str], ...]] = {
         ("decompose-batch-norm", "a scale and a shift can join the chain that follows them"),
         ("fuse-elementwise", "a chain between two layers reads and writes memory once"),
     ),
-    "tpu": (("fuse-conv-batch-norm", "XLA cannot do it, since weights are inputs of its programs"),),
-    "npu": (("fuse-conv-batch-norm", "a convolution then writes its result once, and normalised"),),
+    "npu": (("fuse-conv-batch-norm", "XLA cannot do it, since weights are inputs of its programs"),),
     "cpu": (("fuse-conv-batch-norm", "XLA cannot do it, since weights are inputs of its programs"),),
     "api": (),
 }
