@@ -1,8 +1,8 @@
 """AmoebaNet-D (18, 208), 3x224x224.
 
 "Regularized Evolution for Image Classifier Architecture Search" (arXiv 1802.01548), appendix, for the cells; "GPipe"
-(arXiv 1811.06965), Table 1, for the size and its 82 million parameters, which are met with the result of a normal cell put
-together from states 0, 3, 4 and 6, as in the published TensorFlow code, not from 4, 5 and 6.
+(arXiv 1811.06965), Table 1, for the size and its 82 million parameters, which are met with the result of a normal
+cell put together from states 0, 3, 4 and 6, as in the published TensorFlow code, not from 4, 5 and 6.
 """
 
 from __future__ import annotations

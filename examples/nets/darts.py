@@ -1,7 +1,8 @@
 """The network found by DARTS (second order) on CIFAR-10, carried to ImageNet: 3x224x224.
 
 "DARTS: Differentiable Architecture Search" (arXiv 1806.09055): Figures 4 and 5 for the cells, section 3.3 and Table 3
-for ImageNet (14 cells, 48 channels at first, 4.7 million parameters, 574 million multiply-adds; the definition gives 530).
+for ImageNet (14 cells, 48 channels at first, 4.7 million parameters, 574 million multiply-adds; the definition gives
+530).
 """
 
 from __future__ import annotations

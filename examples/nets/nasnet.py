@@ -1,8 +1,8 @@
 """NASNet-A (6 @ 4032), 3x331x331, and the mobile NASNet-A (4 @ 1056), 3x224x224.
 
-"Learning Transferable Architectures for Scalable Image Recognition" (arXiv 1707.07012): Figure 4 for the two cells, Figure
-2 right and appendix A.4 for the network, Table 2 and Table 3 for the sizes. Two cells of reduction stand in the stem; the
-cell after a reduction reads, beside it, what the reduction's predecessor but one made, halved.
+"Learning Transferable Architectures for Scalable Image Recognition" (arXiv 1707.07012): Figure 4 for the two cells,
+Figure 2 right and appendix A.4 for the network, Table 2 and Table 3 for the sizes. Two cells of reduction stand in
+the stem; the cell after a reduction reads, beside it, what the reduction's predecessor but one made, halved.
 """
 
 from __future__ import annotations

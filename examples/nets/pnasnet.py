@@ -1,7 +1,8 @@
 """PNASNet-5 (large), 3x331x331.
 
-"Progressive Neural Architecture Search" (arXiv 1712.00559): Figure 1, left, for the cell, used for reduction too, with
-stride 2; section 5.1 and appendix for the network with N = 4 and F = 216. Two cells of reduction stand in the stem, as in NASNet.
+"Progressive Neural Architecture Search" (arXiv 1712.00559): Figure 1, left, for the cell, used for reduction too,
+with stride 2; section 5.1 and appendix for the network with N = 4 and F = 216. Two cells of reduction stand in the
+stem, as in NASNet.
 """
 
 from __future__ import annotations

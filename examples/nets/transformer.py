@@ -2,8 +2,8 @@
 
 "Attention Is All You Need" (arXiv 1706.03762): Figure 1, Table 3 row "base" (6 + 6 layers, width 512, 8 heads, inner
 width 2048), normalised after each sum, and after each stack as PyTorch's nn.Transformer does. The graph begins at the
-embedded tokens and ends at the decoder's result: the embedding, which is also the last projection, is a look-up of 37,000
-rows outside. The paper gives no length for one sentence; 128 is ours.
+embedded tokens and ends at the decoder's result: the embedding, which is also the last projection, is a look-up of
+37,000 rows outside. The paper gives no length for one sentence; 128 is ours.
 """
 
 from __future__ import annotations

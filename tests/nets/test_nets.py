@@ -38,8 +38,8 @@ PUBLISHED = (
     (nasnet_a, 88_753_150, 23.8, 696),
     (nasnet_mobile, 5_289_978, 0.564, 510),
 )
-"""Parameters and billions of multiply-adds: torchvision's tables of weights (S3D there with 16 frames, here with 64), for
-the searched ones timm's count and Tables 2 to 4 of their papers; then operators, counted from the definition."""
+"""Parameters and billions of multiply-adds: torchvision's tables of weights (S3D there with 16 frames, here with 64),
+for the searched ones timm's count and Tables 2 to 4 of their papers; then operators, counted from the definition."""
 
 
 @pytest.mark.parametrize(("make", "parameters", "gmac", "operators"), PUBLISHED)
