@@ -1,0 +1,155 @@
+"""Networks of the nn dialect as scratchpad problems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...ir.diagnostics import Diagnostic, InputError
+from .problem import Operator, ScratchpadProblem, Tensor
+
+if TYPE_CHECKING:
+    from xdsl.dialects.builtin import ModuleOp
+    from xdsl.ir import Operation, SSAValue
+
+KIND_OF_DEVICE = "npu"
+"""Scratchpads are filled by the compiler on such devices: their passes say what is folded."""
+
+
+def read_network(path: Path, parameters: bool) -> ScratchpadProblem:
+    """The network in the .onnx or .mlir file at `path`, after the passes for such devices, on a scratchpad of size 0."""
+    from ...passes import TARGET_PIPELINE, run_pipeline
+
+    if path.suffix == ".onnx":
+        from ...ir.read.onnx import read_onnx
+
+        network = read_onnx(path)
+        module, inputs, outputs = network.module, network.input_names, network.output_names
+    else:
+        module, inputs, outputs = _read_text(path), (), ()
+    run_pipeline(module, TARGET_PIPELINE[KIND_OF_DEVICE])
+    return problem_of_module(module, path.stem, parameters, inputs, outputs)
+
+
+def _read_text(path: Path) -> ModuleOp:
+    from ...ir.source import SourceFile
+    from ...ir.text import parse_module
+    from ...ir.verify import verify_module
+
+    try:
+        source = SourceFile(str(path), path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InputError([Diagnostic("file", f"cannot read `{path}`: {reason}")]) from None
+    module = parse_module(source.text, source.name)
+    verify_module(module, f"`{path}`", source)
+    return module
+
+
+def problem_of_module(
+    module: ModuleOp, name: str, parameters: bool, inputs: Sequence[str] = (), outputs: Sequence[str] = ()
+) -> ScratchpadProblem:
+    """
+    The ops of `main` as operators, their values as tensors of the bytes of their types.
+
+    What depends on weights alone is worked out before the run and counts as a parameter; a reshape is no operator, and
+    its result is the tensor that it reshapes. `inputs` and `outputs` name the ends. InputError without a `main`.
+    """
+    from xdsl.dialects.func import ReturnOp
+
+    from ...ir import nn
+
+    try:
+        block = nn.main_of(module).body.block
+    except ValueError as error:
+        raise InputError([Diagnostic("network", f"`{name}`: {error}")]) from None
+    reader = _Module(parameters)
+    for index, argument in enumerate(block.args):
+        reader.add_tensor(argument, inputs[index] if index < len(inputs) else f"input{index}", "input")
+    returned: list[SSAValue] = []
+    for op in block.ops:
+        if isinstance(op, ReturnOp):
+            returned = [reader.root(value) for value in op.operands]
+        else:
+            reader.add(op)
+    for index, value in enumerate(returned):
+        reader.mark_output(value, outputs[index] if index < len(outputs) else None)
+    return ScratchpadProblem(name, tuple(reader.tensors), tuple(reader.operators), 0)
+
+
+class _Module:
+    """Operators and tensors of a module while it is read."""
+
+    def __init__(self, parameters: bool) -> None:
+        self.with_parameters = parameters
+        self.tensors: list[Tensor] = []
+        self.operators: list[Operator] = []
+        self.index: dict[SSAValue, int] = {}
+        self.roots: dict[SSAValue, SSAValue] = {}
+        self.constant: dict[SSAValue, str] = {}
+        """values known before the run, with their names"""
+        self.operator_names: set[str] = set()
+        self.tensor_names: set[str] = set()
+
+    def add(self, op: Operation) -> None:
+        from ...ir import nn
+
+        if isinstance(op, nn.WeightOp):
+            self.constant[op.result] = op.weight.data
+        elif isinstance(op, nn.ReshapeOp):
+            self.roots[op.result] = self.root(op.x)
+        elif all(self.root(operand) in self.constant for operand in op.operands):
+            self.constant[op.results[0]] = _name(op)
+        else:
+            self._add_operator(op)
+
+    def _add_operator(self, op: Operation) -> None:
+        read = list(dict.fromkeys(self.root(operand) for operand in op.operands))
+        for value in read:
+            if value in self.constant and value not in self.index and self.with_parameters:
+                self.add_tensor(value, self.constant[value], "parameter")
+        inputs = tuple(self.index[value] for value in read if value in self.index)
+        name = _unique(_name(op), self.operator_names)
+        self.add_tensor(op.results[0], name, "intermediate")
+        self.operators.append(Operator(name, inputs, (self.index[op.results[0]],), op.name.removeprefix("nn.")))
+
+    def root(self, value: SSAValue) -> SSAValue:
+        """The value whose memory `value` is."""
+        return self.roots.get(value, value)
+
+    def add_tensor(self, value: SSAValue, name: str, kind: str) -> None:
+        from ...costmodel.rules_nn import tensor_bytes
+
+        self.index[value] = len(self.tensors)
+        self.tensors.append(Tensor(_unique(name, self.tensor_names), tensor_bytes(value), kind))
+
+    def mark_output(self, value: SSAValue, name: str | None) -> None:
+        """A result that an operator makes is an output; an input or a weight that is returned stays what it is."""
+        index = self.index.get(value)
+        if index is None or self.tensors[index].kind != "intermediate":
+            return
+        old = self.tensors[index]
+        shown = old.name if name is None or name == old.name else _unique(name, self.tensor_names)
+        self.tensors[index] = Tensor(shown, old.bytes, "output")
+
+
+def _unique(wanted: str, taken: set[str]) -> str:
+    name, number = wanted, 2
+    while name in taken:
+        name, number = f"{wanted}_{number}", number + 1
+    taken.add(name)
+    return name
+
+
+def _name(op: Operation) -> str:
+    """What the file calls the op, or the op's kind where it calls it nothing."""
+    from xdsl.dialects.builtin import FusedLoc, NameLoc
+
+    location = op.location
+    if isinstance(location, FusedLoc):
+        named = [each for each in location.locations if isinstance(each, NameLoc)]
+        location = named[0] if named else location
+    if isinstance(location, NameLoc):
+        return location.desc.data
+    return op.results[0].name_hint or op.name.removeprefix("nn.")
