@@ -1,0 +1,5 @@
+"""Order and eviction by search: `schedule` proves its answer or states the bound; `gap` keeps along a given order."""
+
+from .portfolio import schedule
+
+__all__ = ["schedule"]
