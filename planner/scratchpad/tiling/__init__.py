@@ -1,0 +1,21 @@
+"""Tiling: operators that are larger than the scratchpad, cut until they fit, with all that is read again charged."""
+
+from .below import TiledOperator, TiledPlan, least_traffic_bytes, minimum_bytes, plan_below
+from .bounds import bound_bytes
+from .nest import Nest, Operand, Window
+from .search import Tiling, least_bytes, tile
+
+__all__ = [
+    "Nest",
+    "Operand",
+    "TiledOperator",
+    "TiledPlan",
+    "Tiling",
+    "Window",
+    "bound_bytes",
+    "least_bytes",
+    "least_traffic_bytes",
+    "minimum_bytes",
+    "plan_below",
+    "tile",
+]
