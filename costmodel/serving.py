@@ -124,26 +124,13 @@ def decode_step_s(
     return _step_s(work, llm, device, parallel, precision, batch) + efficiency(device).sequence_s * batch
 
 
-def tbt_s(
-    llm: LLM,
-    device: Device,
-    parallel: Parallel,
-    precision: str | None,
-    kv_precision: str = "bf16",
-    batch: float = 1,
-    prompt_tokens: float = 1,
-    output_tokens: float = 1,
-    cached_tokens: float = 0.0,
-) -> float:
+def tbt_s(step_s: float, prefill_s: float, batch: float, output_tokens: float) -> float:
     """[s] between tokens under continuous batching, prefill and decode in one server. Equation (6).
 
     The decode step at the mean context, and the prefills of the others that stop it: with `batch` sequences
     in flight, (batch - 1) / output_tokens of them start in each step.
     """
-    context = prompt_tokens + output_tokens / 2
-    step = decode_step_s(llm, device, parallel, precision, kv_precision, batch, context)
-    stall = prefill_s(llm, device, parallel, precision, prompt_tokens, cached_tokens)
-    return step + max(0.0, batch - 1) / max(1.0, output_tokens) * stall
+    return step_s + max(0.0, batch - 1) / max(1.0, output_tokens) * prefill_s
 
 
 def _pairs(new: float, seen: float, window: float = math.inf) -> float:
@@ -203,6 +190,6 @@ def _collectives_s(llm: LLM, device: Device, parallel: Parallel, message_bytes: 
     return reduce + (parallel.pp - 1) * point_to_point_s(message_bytes, *link)
 
 
-def kv_transfer_s(size_bytes: float, bandwidth_bytes_per_s: float, latency_s: float = 0.0) -> float:
+def transfer_s(size_bytes: float, bandwidth_bytes_per_s: float, latency_s: float = 0.0) -> float:
     """[s] to move a KV cache over a link: latency + bytes / bandwidth; 0 bytes take no time. Equation (14)."""
     return point_to_point_s(size_bytes, bandwidth_bytes_per_s, latency_s) if size_bytes else 0.0

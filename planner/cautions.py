@@ -40,10 +40,8 @@ def _prices(solved: Solved) -> Iterator[str]:
             continue
         if device.rent_usd_per_hour is not None:
             yield f"`{spec.name}` has no price in the fleet: the catalogue's rent, {device.rent_usd_per_hour:g} USD/h"
-        elif device.list_price_usd is not None:
-            yield f"`{spec.name}` has no price in the fleet: the catalogue's list price, {device.list_price_usd:g} USD"
         else:
-            yield f"`{spec.name}` has no price in the fleet and none in the catalogue: it counts as free"
+            yield f"`{spec.name}` has no price in the fleet: the catalogue's list price, {device.list_price_usd:g} USD"
 
 
 def _guesses(solved: Solved) -> Iterator[str]:

@@ -8,17 +8,17 @@ from dataclasses import replace
 from ..ir.diagnostics import Diagnostic, Label
 from ..ir.source import Path, SourceMap, Span
 from .candidates.setting import Setting
-from .homeless import homeless_diagnostic
 from .placement.problem import PlacementProblem
 from .placement.result import PlacementResult
 from .placement.solve import solve
+from .unplaceable import unplaceable_diagnostic
 
 SLO = re.compile(r"slo\.(?P<kind>\w+)(\[(?P<node>[^\]]+)\])?$")
 OF_DEVICE = re.compile(r"(?P<what>count|memory)\[(?P<device>[^\]]+)\]$")
 OF_NODE = re.compile(r"(?P<what>place|with|apart|parallel)\[(?P<node>[^\]]+)\]$")
 KV_TRANSFER = re.compile(r"kv_transfer\[(?P<node>[^\]]+)\]$")
 TRANSFER = re.compile(r"transfer\[(?P<source>.+)->(?P<target>[^\]]+)\]$")
-HOMELESS = re.compile(r"place\[(?P<node>[^\]]+)\]$")
+NOWHERE = re.compile(r"place\[(?P<node>[^\]]+)\]$")
 LIMIT = re.compile(r"limits\.(?P<what>\w+)$")
 
 
@@ -32,9 +32,9 @@ def infeasible_diagnostics(
     setting: Setting, problem: PlacementProblem, result: PlacementResult, graph: SourceMap, fleet: SourceMap
 ) -> list[Diagnostic]:
     """Why there is no plan: an error for each node that runs nowhere, or else one for the conflict."""
-    homeless = [match["node"] for name in result.conflict if (match := HOMELESS.match(name))]
-    if homeless and len(homeless) == len(result.conflict):
-        return [homeless_diagnostic(setting, node, graph, fleet) for node in homeless]
+    nowhere = [match["node"] for name in result.conflict if (match := NOWHERE.match(name))]
+    if nowhere and len(nowhere) == len(result.conflict):
+        return [unplaceable_diagnostic(setting, node, graph, fleet) for node in nowhere]
     return [conflict_diagnostic(problem, result, graph, fleet)]
 
 

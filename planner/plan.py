@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..costmodel.energy import carbon_g
 from ..costmodel.figures import QUALITIES
 from ..costmodel.hardware import Device
-from ..costmodel.quality import quality_of
+from ..costmodel.quality import GIVEN
 from ..ir.digest import digest
 from ..ir.distribution import Distribution
 from ..ir.fleet import FleetSpec
+from ..ir.units import HOUR_S, HOURS_PER_YEAR
 from .placement.problem import Option, PlacementProblem, Pool
 from .placement.result import COST_PARTS, LatencySummary, PlacementResult
 from .waits import chosen_options, pool_waits
 
 FORMAT = 1
-HOURS_PER_YEAR = 8760
-JOULES_PER_KWH = 3.6e6
 DIGITS = 9
 """Significant digits of the figures in plan.json."""
 
@@ -82,7 +82,7 @@ class Solved:
 
 
 def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: str) -> Json:
-    """plan.json as `contract` has it; floats to nine significant digits."""
+    """plan.json of a solved problem; floats to nine significant digits."""
     result, latency = solved.result, solved.latency
     document = {
         "format": FORMAT,
@@ -141,7 +141,7 @@ def unsolved_document(result: PlacementResult, inputs: Inputs, version: str) -> 
 def _cost(solved: Solved) -> Json:
     parts = {part: solved.result.cost.get(part, 0.0) for part in COST_PARTS}
     total, rate = sum(parts.values()), solved.problem.rate_per_s
-    per_request = total if rate is None else total / (rate * 3600)
+    per_request = total if rate is None else total / (rate * HOUR_S)
     tokens = solved.output_tokens_per_request
     return {
         "usd_per_hour": None if rate is None else total,
@@ -153,7 +153,7 @@ def _cost(solved: Solved) -> Json:
     }
 
 
-def power_w(solved: Solved) -> float:
+def _mean_power_w(solved: Solved) -> float:
     """Mean power of all devices taken, PUE included [W]; 0 without a rate.
 
     Idle power, and what the load adds; where only interest is paid, full power without PUE (Table 5 of
@@ -176,8 +176,8 @@ def power_w(solved: Solved) -> float:
 
 def _energy(solved: Solved) -> Json:
     rate, carbon = solved.problem.rate_per_s, solved.fleet.site.carbon_g_per_kwh
-    joules = None if rate is None else power_w(solved) / rate
-    grams = None if joules is None or carbon is None else joules / JOULES_PER_KWH * carbon
+    joules = None if rate is None else _mean_power_w(solved) / rate
+    grams = None if joules is None or carbon is None else carbon_g(joules, carbon)
     return {"energy_j_per_request": joules, "gco2_per_request": grams}
 
 
@@ -255,25 +255,30 @@ def _device_usd_per_hour(solved: Solved, name: str, count: int) -> float:
     paid = max(0, count - device.owned)
     pools = {pool.id: pool for pool in solved.problem.pools}
     joules = sum(o.energy_j_per_request for o in solved.chosen.values() if pools[o.pool].device == name)
-    energy = count * device.idle_usd_per_hour + joules * (solved.problem.rate_per_s or 0) * 3600 * device.usd_per_joule
+    busy_usd = joules * (solved.problem.rate_per_s or 0.0) * HOUR_S * device.usd_per_joule
+    energy = count * device.idle_usd_per_hour + busy_usd
     return paid * sum(usd for _, usd in device.usd_per_hour) + energy
 
 
 def _quality(solved: Solved) -> Json:
     """Shares of the cost by how well its numbers are known; where nothing costs anything, pieces weigh alike.
 
-    What a pool's devices cost goes by the marks of the device's figures, prices of calls by those of the option.
+    What a pool's devices cost goes by the marks of the options in it, by their load. Prices of calls are measured
+    where a profile has them, and else as the user or the provider states them.
     """
     shares: dict[str, float] = dict.fromkeys(QUALITIES, 0.0)
-    rate, calls_per_s = solved.problem.rate_per_s, solved.problem.rate_per_s or 1 / 3600
+    costs = {d.name: sum(usd for _, usd in d.usd_per_hour) for d in solved.problem.devices}
+    sized, calls_per_s = solved.problem.rate_per_s is not None, solved.problem.rate_per_s or 1 / HOUR_S
     for pool in solved.pools.values():
-        device = next(d for d in solved.problem.devices if d.name == pool.device)
-        held = solved.replicas(pool) * pool.devices_per_replica * sum(usd for _, usd in device.usd_per_hour)
-        for mark, share in _device_quality(solved, pool.device) if rate is not None else ():
-            shares[mark] += held * share
-        for option in solved.inside(pool):
+        inside = solved.inside(pool)
+        load = sum(option.load for option in inside)
+        held = solved.replicas(pool) * pool.devices_per_replica * costs[pool.device] if sized else 0.0
+        for option in inside:
+            weight = held * (option.load / load if load else 1 / len(inside))
             for mark, share in option.quality:
-                shares[mark] += option.usd_per_request * 3600 * calls_per_s * share
+                shares[mark] += weight * share
+            called = "measured" if option.quality == (("measured", 1.0),) else GIVEN
+            shares[called] += option.usd_per_request * HOUR_S * calls_per_s
     total = sum(shares.values())
     if total:
         return {mark: share / total for mark, share in shares.items()}
@@ -281,13 +286,6 @@ def _quality(solved: Solved) -> Json:
         for mark, share in option.quality:
             shares[mark] += share / len(solved.chosen)
     return shares
-
-
-def _device_quality(solved: Solved, name: str) -> tuple[tuple[str, float], ...]:
-    """Marks of a device's time and price; of one that only profiles speak of, measured."""
-    device = solved.devices.get(name)
-    spec = next(spec for spec in solved.fleet.devices if spec.name == name)
-    return quality_of(device, spec.price) if device else (("measured", 1.0),)
 
 
 def _rounded(value: Any) -> Any:

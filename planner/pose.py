@@ -15,10 +15,10 @@ from .candidates.setting import Setting
 from .placement.problem import PlacementProblem
 from .placement.result import PlacementResult
 from .placement.summary import summarise
-from .placement.to_problem import to_problem
 from .placement.unroll import TooManyScenarios
 from .plan import Inputs, Solved
 from .resolve import Asked, Resolved, resolve_names
+from .to_problem import to_problem
 from .waits import with_waits
 
 

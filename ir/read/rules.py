@@ -8,7 +8,7 @@ from typing import Any
 
 from ..diagnostics import did_you_mean
 from ..distribution import Distribution
-from ..flow import FlowEdge, check_flow
+from ..flow import TOLERANCE, FlowEdge, check_flow
 from ..source import Path as DocumentPath
 from ..units import shorten
 from .fields import Reading, name_of, shown
@@ -131,6 +131,20 @@ def _check_place(name: str, place: Mapping[str, Any], nodes: Mapping[str, Any], 
         to.fault((*path, "apart"), "conflict", message, "remove one of them", key=True)
 
 
+def _check_caches(nodes: Mapping[str, Any], edges: Iterable[FlowEdge], to: Reading) -> None:
+    """A hit of a cache takes an edge of its own, whose probability is the hit ratio: else it would save nothing."""
+    for name, node in nodes.items():
+        if node is None or node.get("kind") != "cache" or "hit_ratio" not in node:
+            continue
+        leaving = [edge.probability for edge in edges if edge.source == name]
+        marked = [probability for probability in leaving if probability is not None]
+        if leaving and not any(abs(probability - node["hit_ratio"]) <= TOLERANCE for probability in marked):
+            ratio = node["hit_ratio"]
+            message = f"no edge says where a hit of the cache `{name}` goes"
+            help = f"mark its edge: `{{from: {name}, to: ..., probability: {ratio:g}}}`"
+            to.fault(("nodes", name, "hit_ratio"), "cache", message, help)
+
+
 def known(name: str, what: str, names: Collection[str]) -> str:
     """A help line: the nearest of `names`, or else all of them."""
     return did_you_mean(name, names) or f"the {what} are {', '.join(names)}"
@@ -149,6 +163,7 @@ def _check_flow(written: Mapping[str, Any], plain: Mapping[str, Any], to: Readin
         FlowEdge(edge["from"], edge["to"], edge.get("probability"), edge.get("max_visits"), number)
         for number, edge in enumerate(edges)
     ]
+    _check_caches(nodes, found, to)
     for fault in check_flow(nodes, found):
         help = fault.help
         if fault.edge is not None:

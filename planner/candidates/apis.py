@@ -9,7 +9,7 @@ from ...ir.fleet import DeviceSpec
 from ...ir.llm import DecodeOp, PrefillOp
 from ..placement.problem import Option, Pool, VisitTime
 from .llm import decode_time, first_of, visits_of
-from .setting import Setting, allowed
+from .setting import Setting, excluded_by
 
 
 def api_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
@@ -21,7 +21,7 @@ def api_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
         options = [
             option
             for node, prefill, decode, _ in setting.llm_nodes
-            if prefill.model.data in spec.api_models and allowed(prefill, spec.name)
+            if prefill.model.data in spec.api_models
             for option in _options(setting, spec, pool, node, prefill, decode)
         ]
         if options:
@@ -44,6 +44,7 @@ def _options(
         (VisitTime(ttft, ttft),) * len(visits),
         load=0.0,
         usd_per_request=paid_in * (price.input_usd_per_token or 0.0),
+        excluded_by=excluded_by(prefill, spec.name),
     )
     total = decode_time(decode.output_tokens.value, gap)
     yield Option(
@@ -53,4 +54,5 @@ def _options(
         load=0.0,
         usd_per_request=paid_out * (price.output_usd_per_token or 0.0),
         tbt_s=(gap,) * len(visits),
+        excluded_by=excluded_by(prefill, spec.name),
     )

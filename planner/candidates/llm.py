@@ -10,17 +10,19 @@ Times of one visit with prompt p, of which c tokens are cached, and o output tok
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ...costmodel import serving
+from ...costmodel.energy import energy_above_idle_j
 from ...costmodel.hardware import Device
 from ...costmodel.models import LLM
+from ...costmodel.quality import quality_of
 from ...ir.distribution import Distribution
 from ...ir.llm import DecodeOp, PrefillOp
 from ..placement.problem import Option, Pool, VisitTime
 from .profiles import profile_of
-from .setting import Setting, WaitClass, allowed
+from .setting import Setting, WaitClass, excluded_by
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 DEGREES = (1, 2, 4, 8)
@@ -166,8 +168,7 @@ def _state(server: Server, call: Call, sequences: int) -> float:
 
 def _pools(setting: Setting, name: str, server: Server, calls: list[Call]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
     """The three roles of a server: both phases in it, prefill alone (no batch needed), decode alone."""
-    calls = [call for call in calls if allowed(call.prefill, name)]
-    if not calls or setting.most_replicas(name, server.parallel.devices) == 0:
+    if setting.most_replicas(name, server.parallel.devices) == 0:
         return
     roles = ("both", "decode", "prefill") if server.batch == 1 else ("both", "decode")
     for role in roles:
@@ -199,8 +200,10 @@ def _times(server: Server, call: Call, role: str) -> _Times:
     steps = [server.step_s(visit) for visit in call.visits]
     if role != "both":
         return _Times(prefill, tuple(steps))
-    others = server.batch - 1
-    gaps = (s + others * p / v.output for s, p, v in zip(steps, prefill, call.visits, strict=True))
+    gaps = (
+        serving.tbt_s(step, first, server.batch, visit.output)
+        for step, first, visit in zip(steps, prefill, call.visits, strict=True)
+    )
     return _Times(prefill, tuple(gaps))
 
 
@@ -211,7 +214,8 @@ def _pool(
     degree = server.parallel.devices
     per_visit = {call.node: times.slot_s(call, role) for call, times in timed}
     longest = max(max(seconds) for seconds in per_visit.values())
-    loads = [_per_request(call, per_visit[call.node]) / slots for call, _ in timed]
+    welcome = [call for call, _ in timed if not excluded_by(call.prefill, name)]
+    loads = [_per_request(call, per_visit[call.node]) / slots for call in welcome]
     location = name if role == "both" else f"{name}/{role}"
     model = f"{server.llm.id}.{server.precision}"
     pool = Pool(
@@ -227,7 +231,12 @@ def _pool(
         capacity=setting.capacities(wait, slots, loads, setting.most_replicas(name, degree)),
     )
     law = setting.wait(wait, longest)
-    options = [option for call, times in timed for option in _options(server, role, pool, slots, call, times, law)]
+    quality = quality_of(server.device, setting.spec(name).price)
+    options = [
+        replace(option, quality=quality, excluded_by=excluded_by(call.prefill, name))
+        for call, times in timed
+        for option in _options(server, role, pool, slots, call, times, law)
+    ]
     return pool, tuple(options)
 
 
@@ -235,7 +244,6 @@ def _options(
     server: Server, role: str, pool: Pool, slots: int, call: Call, times: _Times, law: Distribution
 ) -> Iterator[Option]:
     """The pieces of one call in `pool`; in one server the wait for a slot comes before prefill."""
-    busy_w = (server.device.tdp_w - server.device.idle_w) * pool.devices_per_replica
     if role != "decode":
         totals = [call.spread(seconds) for seconds in times.prefill]
         load = _per_request(call, times.prefill) / slots
@@ -246,7 +254,7 @@ def _options(
             load,
             _weights(server),
             _state(server, call, slots) if role == "prefill" else 0.0,
-            energy_j_per_request=load * busy_w,
+            energy_j_per_request=energy_above_idle_j(server.device, load, pool.devices_per_replica),
         )
     if role != "prefill":
         totals = [decode_time(call.output, gap) for gap in times.gap]
@@ -260,7 +268,7 @@ def _options(
             load,
             _weights(server),
             _state(server, call, slots),
-            energy_j_per_request=load * busy_w,
+            energy_j_per_request=energy_above_idle_j(server.device, load, pool.devices_per_replica),
             tbt_s=times.gap,
         )
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from xdsl.dialects.builtin import DictionaryAttr
 from xdsl.ir import Operation
 
+from ...costmodel.energy import energy_above_idle_j
 from ...ir.distribution import Distribution
 from ...ir.llm import DecodeOp, PrefillOp, node_and_part
 from ..placement.problem import Option, Pool, VisitTime
-from .setting import Setting, allowed, number
+from .setting import Setting, excluded_by, number
 
 
 def profile_of(setting: Setting, op: Operation) -> DictionaryAttr | None:
@@ -35,12 +36,16 @@ def profile_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, .
     for op in setting.nodes.values():
         profile = profile_of(setting, op)
         for device, row in (profile.data if profile else {}).items():
-            if allowed(op, device) and isinstance(row, DictionaryAttr):
+            if isinstance(row, DictionaryAttr):
                 rows.setdefault(device, []).append((op, row))
     for device, pieces in rows.items():
         if setting.most_replicas(device) == 0:
             continue
-        loads = [_latency_s(row) * setting.visits_per_request[node_and_part(op)[0]] for op, row in pieces]
+        loads = [
+            _latency_s(row) * setting.visits_per_request[node_and_part(op)[0]]
+            for op, row in pieces
+            if not excluded_by(op, device)
+        ]
         for wait in setting.wait_classes:
             pool = Pool(
                 id=f"{device}/profile/{wait.name}",
@@ -65,7 +70,8 @@ def _option(setting: Setting, pool: Pool, op: Operation, row: DictionaryAttr, la
         (VisitTime(first, total, law),) * visits,
         load=load,
         usd_per_request=_usd_per_request(setting, node, op, row),
-        energy_j_per_request=load * (device.tdp_w - device.idle_w) if device else 0.0,
+        energy_j_per_request=energy_above_idle_j(device, load) if device else 0.0,
+        excluded_by=excluded_by(op, pool.device),
         tbt_s=(gap,) * visits if isinstance(op, DecodeOp) else (),
         quality=(("measured", 1.0),),
     )

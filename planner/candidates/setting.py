@@ -33,7 +33,8 @@ class WaitClass:
     mean_in_services: float
 
 
-WAIT_CLASSES = (WaitClass("tight", 0.05, 0.5), WaitClass("normal", 0.3, 1.0), WaitClass("loose", 1.0, 4.0))
+TIGHT = WaitClass("tight", 0.05, 0.5)
+WAIT_CLASSES = (TIGHT, WaitClass("normal", 0.3, 1.0), WaitClass("loose", 1.0, 4.0))
 """From many idle replicas and short queues to few replicas and long queues; the planner picks."""
 
 
@@ -137,11 +138,13 @@ class Setting:
         return tuple(found)
 
 
-def allowed(op: Operation, device: str) -> bool:
-    """Whether the node's `place: {on: [...]}` admits `device`."""
+def excluded_by(op: Operation, device: str) -> str:
+    """`place[node]` where the node's `place: {on: [...]}` does not admit `device`, else nothing."""
     place = op.attributes.get("place")
     on = place.data.get("on") if isinstance(place, DictionaryAttr) else None
-    return not isinstance(on, ArrayAttr) or device in {a.data for a in on if isinstance(a, StringAttr)}
+    if not isinstance(on, ArrayAttr) or device in {a.data for a in on if isinstance(a, StringAttr)}:
+        return ""
+    return f"place[{node_and_part(op)[0]}]"
 
 
 def number(dictionary: DictionaryAttr | None, key: str) -> float | None:

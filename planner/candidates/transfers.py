@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from xdsl.dialects.builtin import DictionaryAttr, StringAttr
 
-from ...costmodel.serving import kv_transfer_s
+from ...costmodel import serving
 from ...ir.fleet import FleetSpec, LinkSpec
 from ..placement.problem import Pool, Route, Transfer
 from .llm import visits_of
@@ -75,4 +75,4 @@ def transfer_s(fleet: FleetSpec, source: str, target: str, size: float) -> float
     link, site = link_between(fleet, source, target), fleet.site
     bandwidth = (link and link.bandwidth_bytes_per_s) or site.network_bandwidth_bytes_per_s
     latency = link.latency_s if link and link.latency_s is not None else site.network_latency_s
-    return kv_transfer_s(size, bandwidth, latency)
+    return serving.transfer_s(size, bandwidth, latency)

@@ -103,6 +103,9 @@ def _check_device_counts(subject: Subject, faults: Diagnostics) -> None:
         if stated.get(name, 0) != devices:
             message = f"the plan states {stated.get(name, 0)} devices of `{name}`, but its pools take {devices}"
             faults.error("check.count", message)
+        if subject.rate is None:
+            # Devices are chosen and not counted: each pool must fit the fleet, and not all of them together.
+            devices = max((pool.devices for pool in subject.pools.values() if pool.device == name), default=0)
         if spec.max_count is not None and devices > max(spec.max_count, spec.owned):
             most = max(spec.max_count, spec.owned)
             faults.error("check.count", f"the plan takes {devices} devices of `{name}`, and the fleet has {most}")

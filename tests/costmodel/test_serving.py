@@ -19,10 +19,10 @@ from dovetail.costmodel.serving import (
     decode_step_s,
     fits_shape,
     kv_bytes_per_device,
-    kv_transfer_s,
     prefill_s,
     step_work,
     tbt_s,
+    transfer_s,
     weight_bytes_per_device,
 )
 
@@ -127,8 +127,8 @@ def test_a_window_bounds_what_is_attended_to() -> None:
 def test_time_between_tokens_has_the_others_prefills_in_it() -> None:
     step = decode_step_s(SMALL, H100, ONE, None, batch=9, context_tokens=1050)
     stall = prefill_s(SMALL, H100, ONE, None, 1000)
-    found = tbt_s(SMALL, H100, ONE, None, batch=9, prompt_tokens=1000, output_tokens=100)
-    assert found == pytest.approx(step + 8 / 100 * stall)
+    assert tbt_s(step, stall, batch=9, output_tokens=100) == pytest.approx(step + 8 / 100 * stall)
+    assert tbt_s(step, stall, batch=1, output_tokens=100) == step
 
 
 def test_several_devices_without_a_link_are_an_error() -> None:
@@ -138,8 +138,8 @@ def test_several_devices_without_a_link_are_an_error() -> None:
 
 def test_a_transfer_by_hand() -> None:
     # 10.7 GB over 400 Gbit/s: 0.215 s, far more than the 20 ms that the paper's TBT leaves
-    assert kv_transfer_s(LARGE.kv_bytes(32768), 400e9 / 8, 10e-6) == pytest.approx(0.2148, rel=1e-3)
-    assert kv_transfer_s(0, 1e9, 1.0) == 0
+    assert transfer_s(LARGE.kv_bytes(32768), 400e9 / 8, 10e-6) == pytest.approx(0.2148, rel=1e-3)
+    assert transfer_s(0, 1e9, 1.0) == 0
 
 
 @given(MODELS, TOKENS, TOKENS)

@@ -95,3 +95,26 @@ def test_an_infeasible_graph_names_its_conflict(tmp_path: Path) -> None:
     assert "slo.tbt[chat]" in caught.value.conflict
     assert caught.value.document is not None
     assert caught.value.document["status"] == "infeasible"
+
+
+def test_without_a_rate_devices_are_chosen_and_not_counted(tmp_path: Path) -> None:
+    """Two models on one kind of device: together they would take more of it than there are."""
+    nodes = {
+        "one": {**LLM, "model": "llama-3.1-70b", "parallel": {"tp": 8}},
+        "two": {**LLM, "parallel": {"tp": 4}, "place": {"apart": "one"}},
+    }
+    graph = {"version": 1, "name": "small", "nodes": nodes, "edges": ["one -> two"]}
+    (tmp_path / "graph.yaml").write_text(yaml.safe_dump(graph))
+    (tmp_path / "fleet.yaml").write_text(yaml.safe_dump({"devices": {"h100": H100}}))
+    plan = dovetail.plan(tmp_path, fleet=tmp_path / "fleet.yaml")
+    assert {pool["devices"] for pool in plan.pools} == {8, 4}
+    assert plan.document["quality"]["data_sheet"] < 1
+
+
+def test_place_binds_and_stands_in_the_conflict(tmp_path: Path) -> None:
+    devices = {"h100": {**H100, "count": 1}, "slow": {"model": "l4", "count": 8, "price": {"rent": "1 USD/h"}}}
+    node = {**LLM, "place": {"on": ["slow"]}}
+    assert planned(tmp_path, devices, node).pools[0]["device"] == "slow"
+    with pytest.raises(dovetail.Infeasible) as caught:
+        planned(tmp_path, devices, node, slo={"tbt": "10 ms"})
+    assert set(caught.value.conflict) == {"place[chat]", "slo.tbt[chat]"}

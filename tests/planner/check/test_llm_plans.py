@@ -171,7 +171,7 @@ def test_replica_wider_than_a_chassis_is_rejected(apart: Json) -> None:
     apart["fleet"]["h100"]["devices"] = 17
     found = faults(apart)
     assert found["check.placement"] == "pool `p2` has tp 16, but a chassis of `h100` holds 8"
-    assert found["check.count"] == "the plan takes 17 devices of `h100`, and the fleet has 8"
+    assert found["check.count"] == "the plan takes 16 devices of `h100`, and the fleet has 8"
 
 
 def test_degree_that_was_not_asked_for_is_rejected(apart: Json) -> None:

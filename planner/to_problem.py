@@ -6,21 +6,21 @@ from collections.abc import Iterator, Mapping
 
 from xdsl.dialects.builtin import DictionaryAttr, StringAttr
 
-from ...costmodel.energy import energy_usd_per_hour, usd_per_joule
-from ...costmodel.hardware import Device
-from ...costmodel.tco import Money, is_rented, money
-from ...costmodel.work import Work
-from ...ir.agent import GraphOp
-from ...ir.fleet import DeviceSpec
-from ...ir.llm import DecodeOp, node_and_part
-from ..candidates.apis import api_candidates
-from ..candidates.hosts import host_candidates
-from ..candidates.llm import llm_candidates
-from ..candidates.networks import network_candidates
-from ..candidates.profiles import profile_candidates
-from ..candidates.setting import Setting, number
-from ..candidates.transfers import transfers
-from .problem import UNLIMITED, Bound, DeviceType, Piece, PlacementProblem
+from ..costmodel.energy import energy_usd_per_hour, usd_per_joule
+from ..costmodel.hardware import Device
+from ..costmodel.tco import Money, is_rented, money
+from ..costmodel.work import Work
+from ..ir.agent import GraphOp
+from ..ir.fleet import DeviceSpec
+from ..ir.llm import DecodeOp, node_and_part
+from .candidates.apis import api_candidates
+from .candidates.hosts import host_candidates
+from .candidates.llm import llm_candidates
+from .candidates.networks import network_candidates
+from .candidates.profiles import profile_candidates
+from .candidates.setting import Setting, number
+from .candidates.transfers import transfers
+from .placement.problem import UNLIMITED, Bound, DeviceType, Piece, PlacementProblem
 
 
 def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> PlacementProblem:

@@ -1,0 +1,89 @@
+"""Why a node runs nowhere: what it needs, and the most that a device of the fleet offers."""
+
+from __future__ import annotations
+
+from xdsl.ir import Operation
+
+from ..costmodel import serving
+from ..costmodel.hardware import Device
+from ..costmodel.models import LLM
+from ..ir.agent import ModelCallOp
+from ..ir.diagnostics import Diagnostic, Label
+from ..ir.llm import PrefillOp, node_and_part
+from ..ir.source import SourceMap
+from .candidates.llm import DEGREES
+from .candidates.setting import Setting, excluded_by
+
+GB = 1e9
+LOWER = ("fp8", "int8", "fp4", "int4")
+
+
+def unplaceable_diagnostic(setting: Setting, node: str, graph: SourceMap, fleet: SourceMap) -> Diagnostic:
+    """The error for a node that no device of the fleet can run, however many there are."""
+    op = next(op for op in setting.nodes.values() if node_and_part(op)[0] == node)
+    usable = {name: device for name, device in setting.devices.items() if setting.most_replicas(name) != 0}
+    may = {name: device for name, device in usable.items() if not excluded_by(op, name)}
+    which = "no device of the fleet" if len(may) == len(usable) else f"no device that `place` of `{node}` admits"
+    if isinstance(op, PrefillOp):
+        hosts = {name: device for name, device in may.items() if device.kind != "cpu"}
+        llm = setting.llms.get(op.model.data)
+        if hosts and llm is not None:
+            return _too_large(setting, op, llm, hosts, which, graph, fleet)
+    place = ("nodes", node, "place", "on")
+    span = graph.value(place) if len(may) < len(usable) and place in graph.values else graph.key(("nodes", node))
+    return Diagnostic("nowhere", f"{which} can run `{node}`", (Label(span),), _help(op, may, len(may) < len(usable)))
+
+
+def _help(op: Operation, may: dict[str, Device], is_placed: bool) -> str | None:
+    if is_placed:
+        return "name more devices under `place.on`"
+    if isinstance(op, PrefillOp):
+        return "language models run on GPUs, NPUs and APIs that serve them: add one"
+    if isinstance(op, ModelCallOp):
+        return "networks run on GPUs, NPUs and CPUs: add one with memory for it"
+    if not any(device.kind == "cpu" for device in may.values()):
+        return "add a CPU host: tools, lookups, stores and other small work run there"
+    return None
+
+
+def _too_large(
+    setting: Setting,
+    op: PrefillOp,
+    llm: LLM,
+    hosts: dict[str, Device],
+    which: str,
+    graph: SourceMap,
+    fleet: SourceMap,
+) -> Diagnostic:
+    """The error for a language model that fits no device: what it takes, and what the largest replica offers."""
+    node = op.node.data
+    precision = op.precision.data if op.precision is not None else llm.precision
+    asked = op.tp.value.data if op.tp is not None else None
+    name, offered = max(((n, room(setting, n, d, llm, asked)) for n, d in hosts.items()), key=lambda pair: pair[1])
+    needed = llm.weight_bytes(precision)
+    labels = (
+        Label(graph.value(("nodes", node, "model")), f"needs {needed / GB:.3g} GB in {precision}, and its caches"),
+        Label(fleet.key(("devices", name)), f"offers {offered / GB:.3g} GB, the most of all", primary=False),
+    )
+    smaller = next((p for p in LOWER if llm.weight_bytes(p) < 0.8 * offered), None)
+    help = f"`precision: {smaller}` takes {llm.weight_bytes(smaller) / GB:.3g} GB" if smaller else None
+    return Diagnostic("memory", f"{which} can hold `{node}`", labels, help)
+
+
+def room(setting: Setting, name: str, device: Device, llm: LLM, tp: int | None) -> float:
+    """Memory of the largest replica that a device's chassis and count allow [bytes]."""
+    most = setting.most_replicas(name)
+    degrees = [
+        degree
+        for degree in ([tp] if tp else DEGREES)
+        if degree <= device.chassis
+        and (most is None or degree <= most)
+        and serving.fits_shape(llm, serving.Parallel(degree, 1))
+    ]
+    return device.memory_bytes * max(degrees, default=1)
+
+
+def _kind_help(usable: dict[str, Device]) -> str | None:
+    if not any(device.kind == "cpu" for device in usable.values()):
+        return "add a CPU host: tools, lookups, stores and other small work run there"
+    return None
