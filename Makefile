@@ -6,7 +6,7 @@ PLAIN := .venv/.installed
 STAMP := .venv/.installed-dev
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo test test-slow test-gpu check bench clean
+.PHONY: demo test test-slow test-gpu fuzz check bench clean
 .DEFAULT_GOAL := demo
 
 $(PLAIN): pyproject.toml constraints.txt
@@ -22,10 +22,10 @@ demo: $(PLAIN)
 	$(BIN)/plan examples/voice_agent
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m 'not slow and not gpu'
+	$(BIN)/python -m pytest -n 2 -m 'not slow and not gpu and not fuzz'
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m 'slow and not gpu'
+	$(BIN)/python -m pytest -n 2 -m 'slow and not gpu and not fuzz'
 
 test-gpu: $(STAMP)
 	$(BIN)/python -m pytest -m gpu
@@ -34,6 +34,9 @@ test-gpu: $(STAMP)
 .venv/typing/dovetail: $(STAMP)
 	mkdir -p .venv/typing
 	ln -sfn $(CURDIR) $@
+
+fuzz: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m fuzz
 
 check: $(STAMP) .venv/typing/dovetail
 	$(BIN)/ruff check .

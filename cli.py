@@ -131,6 +131,52 @@ def _do_compile(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _scratchpad_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="an .onnx, a tensor graph in .json, or a network in .mlir")
+    parser.add_argument("--size", type=_bytes, required=True, metavar="N", help="of the scratchpad, such as 1568KiB")
+    parser.add_argument("--params", action="store_true", help="parameters are tensors too")
+    parser.add_argument("--in-place", action="store_true", help="let outputs take over buffers of inputs that end")
+    parser.add_argument("--align", type=_alignment, default=1, metavar="N", help="offsets are multiples of N bytes")
+    parser.add_argument("--time-limit", type=_seconds, metavar="S", help="stop after S seconds with the best so far")
+    parser.add_argument("--json", action="store_true", help="print the plan as JSON alone on stdout")
+    parser.add_argument("-o", "--output", metavar="DIR", help="write the plan as JSON and as text here")
+    parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by us")
+    parser.set_defaults(do=_do_scratchpad)
+
+
+def _do_scratchpad(arguments: argparse.Namespace) -> int:
+    from . import driver
+    from .backends.scratchpad_text import scratchpad_text
+    from .ir.diagnostics import Infeasible
+
+    try:
+        found = driver.scratchpad(
+            arguments.model,
+            arguments.size,
+            parameters=arguments.params,
+            alignment_bytes=arguments.align,
+            in_place=arguments.in_place,
+            time_limit_s=arguments.time_limit,
+            on_progress=_progress if sys.stderr.isatty() else None,
+        )
+    except Infeasible as error:
+        if arguments.json:
+            print(json.dumps(error.document, indent=2, ensure_ascii=False))
+        raise
+    document = found.to_json()
+    shown = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    text = scratchpad_text(document, Path(arguments.model).stem)
+    print(shown if arguments.json else text, end="")
+    if arguments.output:
+        from .backends import OutputFile
+        from .backends.writer import write_folder
+
+        files = [OutputFile("scratchpad.json", shown), OutputFile("scratchpad.txt", text)]
+        write_folder(files, arguments.output, force=arguments.force)
+        print(f"written to {arguments.output}", file=sys.stderr)
+    return DONE
+
+
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="what `plan -o` or `compile -o` wrote")
     parser.add_argument("--requests", type=int, default=1, metavar="N", help="how many times (default 1)")
@@ -184,6 +230,7 @@ COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], object]], ..
     ),
     ("compile", "Turn a tensor graph into readable code that runs here.", _compile_arguments),
     ("run", "Run on this machine what was compiled or planned.", _run_arguments),
+    ("scratchpad", "Schedule one tensor graph on one scratchpad: order, addresses and spills.", _scratchpad_arguments),
     ("devices", "List the devices of the catalogue with their sources.", _no_arguments(_devices)),
     ("models", "List the models of the catalogue with their sources.", _no_arguments(_models)),
     ("schema", "Print the JSON schema of graph.yaml, fleet.yaml or plan.json.", _schema_arguments),
@@ -194,6 +241,27 @@ def _seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError("give a number of seconds above 0")
+    return value
+
+
+def _bytes(text: str) -> int:
+    """`text` in bytes: a whole number, or a quantity with a unit that comes to one."""
+    from .ir.units import UnitError, parse
+
+    try:
+        value = float(text) if text.isascii() and text.isdigit() else parse(text, "bytes")
+    except UnitError as error:
+        help = f" ({error.help})" if error.help else ""
+        raise argparse.ArgumentTypeError(f"{error}{help}") from None
+    if value < 0 or value != int(value):
+        raise argparse.ArgumentTypeError(f"`{text}` is no whole number of bytes, 0 or more")
+    return int(value)
+
+
+def _alignment(text: str) -> int:
+    value = _bytes(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("give an alignment of 1 byte or more")
     return value
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .planner.placement.problem import PlacementProblem
     from .planner.placement.result import PlacementResult
     from .planner.pose import Posed
+    from .planner.scratchpad.plan import ScratchpadPlan
 
 Json = dict[str, Any]
 Where = str | PathLike[str]
@@ -235,6 +236,34 @@ def _differing_inputs(document: Mapping[str, Any], graph: Where | None, fleet: W
         if path is not None and digest(read(Path(path)).document) != document["inputs"]["sha256"][what]:
             message = f"the plan was made from another {what} than `{path}`"
             found.append(Diagnostic("check.inputs", message, help="plan again"))
+    return found
+
+
+def scratchpad(
+    model: Where,
+    size_bytes: int,
+    *,
+    parameters: bool = False,
+    alignment_bytes: int = 1,
+    in_place: bool = False,
+    time_limit_s: float | None = None,
+    on_progress: Progress | None = None,
+) -> ScratchpadPlan:
+    """Schedule, addresses and spills of one tensor graph on one scratchpad.
+
+    `model` is an .onnx, a network in .mlir, or a tensor graph in .json. With `parameters`, weights are tensors too; `in_place` lets outputs take over buffers of inputs. InputError for what
+    is wrong in the file, Infeasible, with what each operator needs, where one does not fit.
+    """
+    from .planner.scratchpad.check import check_plan
+    from .planner.scratchpad.read import read_problem
+    from .planner.scratchpad.solve import plan_scratchpad
+
+    problem = read_problem(model, size_bytes, parameters, alignment_bytes)
+    found = plan_scratchpad(problem, time_limit_s=time_limit_s, on_progress=on_progress, in_place=in_place)
+    faults = check_plan(problem, found)
+    if faults:
+        text = "\n".join(faults)
+        raise AssertionError(f"the plan fails its own check, which is a fault of Dovetail:\n{text}")
     return found
 
 

@@ -131,7 +131,7 @@ class _Check:
         ]
 
     def lives(self) -> list[str]:
-        """A tensor's first buffer starts where it is made or loaded, each later one with a reload, one after another."""
+        """A tensor's first buffer starts where it is made or loaded; each later one follows, with a reload."""
         faults = []
         reloads = Counter((m.tensor, m.step) for m in self.plan.moves if m.kind == "reload")
         for tensor, buffers in self.buffers.items():

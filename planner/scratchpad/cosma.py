@@ -21,8 +21,7 @@ from .plan import ScratchpadPlan, assemble
 from .problem import ScratchpadProblem
 from .residency import residency_of
 
-Var = pulp.LpVariable
-Grid = dict[tuple[int, int], Var]
+Grid = dict[tuple[int, int], pulp.LpVariable]
 """(tensor, step) -> variable"""
 
 
@@ -45,9 +44,9 @@ class CosmaModel:
     keep: Grid
     """V: stays at its address"""
     address: Grid
-    above: dict[tuple[int, int, int], Var]
+    above: dict[tuple[int, int, int], pulp.LpVariable]
     """u: a lies above b at t"""
-    below: dict[tuple[int, int, int], Var]
+    below: dict[tuple[int, int, int], pulp.LpVariable]
 
     @property
     def steps(self) -> range:
@@ -80,21 +79,22 @@ def variables(problem: ScratchpadProblem) -> CosmaModel:
     steps = range(len(problem.operators))
     unit = gcd(*(problem.sizes[a] for a in tensors)) or problem.alignment_bytes
 
-    def grid(name: str) -> Grid:
-        return {(a, t): Var(f"{name}_{a}_{t}", cat="Binary") for a in tensors for t in steps}
+    program = pulp.LpProblem("cosma", pulp.LpMinimize)
+    add = program.add_variable
 
-    def pairs(name: str) -> dict[tuple[int, int, int], Var]:
+    def grid(name: str) -> Grid:
+        return {(a, t): add(f"{name}_{a}_{t}", cat="Binary") for a in tensors for t in steps}
+
+    def pairs(name: str) -> dict[tuple[int, int, int], pulp.LpVariable]:
         wide = [a for a in tensors if problem.sizes[a]]
         triples = ((a, b, t) for a, b in combinations(wide, 2) for t in steps)
-        return {(a, b, t): Var(f"{name}_{a}_{b}_{t}", cat="Binary") for a, b, t in triples}
+        return {(a, b, t): add(f"{name}_{a}_{b}_{t}", cat="Binary") for a, b, t in triples}
 
-    run = {(v, t): Var(f"run_{v}_{t}", cat="Binary") for v in steps for t in steps}
+    run = {(v, t): add(f"run_{v}_{t}", cat="Binary") for v in steps for t in steps}
+    capacity = problem.size_bytes // unit
     address = {
-        (a, t): Var(f"L_{a}_{t}", 0, problem.size_bytes // unit - problem.sizes[a] // unit, "Integer")
-        for a in tensors
-        for t in steps
+        (a, t): add(f"L_{a}_{t}", 0, capacity - problem.sizes[a] // unit, "Integer") for a in tensors for t in steps
     }
-    program = pulp.LpProblem("cosma", pulp.LpMinimize)
     grids = (grid(name) for name in "CPSRV")
     return CosmaModel(problem, program, unit, tensors, run, *grids, address, pairs("u"), pairs("d"))
 
@@ -194,13 +194,13 @@ def equation_13(m: CosmaModel) -> None:
         m.require(m.retrieve[at] == 0)
 
 
-def equation_14(m: CosmaModel, peak: Var) -> None:
+def equation_14(m: CosmaModel, peak: pulp.LpVariable) -> None:
     """Peak mode: no step holds more than the peak."""
     for t in m.steps:
         m.require(pulp.lpSum(m.size(a) * (m.create[a, t] + m.preserve[a, t]) for a in m.tensors) <= peak)
 
 
-def equation_15(m: CosmaModel, peak: Var) -> None:
+def equation_15(m: CosmaModel, peak: pulp.LpVariable) -> None:
     """Peak mode: minimise the peak."""
     m.program.setObjective(pulp.LpAffineExpression(peak))
 
@@ -282,7 +282,7 @@ def least_peak_by_cosma(problem: ScratchpadProblem, time_limit_s: float | None =
     if not problem.operators:
         return 0
     m = variables(problem.with_size(sum(problem.sizes)))
-    peak = Var("peak", 0, m.capacity)
+    peak = m.program.add_variable("peak", 0, m.capacity)
     for add in (*COMMON, *CLOSED, equation_13, equation_19):
         add(m)
     equation_14(m, peak)

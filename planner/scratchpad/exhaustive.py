@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from .in_place import saved_bytes
 from .problem import ScratchpadProblem
@@ -113,5 +113,5 @@ def _trace(problem: ScratchpadProblem, state: State, ways: dict[State, Way]) -> 
     for tensor, ops in enumerate(problem.touches):
         steps = sorted(step_of[op] for op in ops)
         gone = [step for step, out in left if tensor in out]
-        kept.append([not any(a < step <= b for step in gone) for a, b in zip(steps, steps[1:], strict=False)])
+        kept.append([not any(a < step <= b for step in gone) for a, b in pairwise(steps)])
     return residency_of(problem, order, kept)

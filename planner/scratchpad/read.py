@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ OPTIONAL = ("name", "parameters")
 
 
 def read_problem(
-    path: str | Path, size_bytes: int, parameters: bool = False, alignment_bytes: int = 1
+    path: str | PathLike[str], size_bytes: int, parameters: bool = False, alignment_bytes: int = 1
 ) -> ScratchpadProblem:
     """
     The graph in the file at `path`, on a scratchpad of `size_bytes`.
@@ -198,7 +199,7 @@ class _Kinds:
 
 
 def topological(operators: list[tuple[list[Any], list[Any]]]) -> list[int]:
-    """The order of (inputs, outputs) in which the first that can run comes first; those in or behind a cycle are missing."""
+    """Places of (inputs, outputs), always the first that can run next; what is in or behind a cycle is missing."""
     from heapq import heapify, heappop, heappush
 
     made = {tensor: place for place, (_, outputs) in enumerate(operators) for tensor in outputs}

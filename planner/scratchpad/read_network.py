@@ -18,7 +18,7 @@ KIND_OF_DEVICE = "npu"
 
 
 def read_network(path: Path, parameters: bool) -> ScratchpadProblem:
-    """The network in the .onnx or .mlir file at `path`, after the passes for such devices, on a scratchpad of size 0."""
+    """The network in the .onnx or .mlir file at `path`, after the passes for such devices, with a scratchpad of 0 bytes."""
     from ...passes import TARGET_PIPELINE, run_pipeline
 
     if path.suffix == ".onnx":

@@ -7,9 +7,11 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
 
+from dovetail.planner.scratchpad.exhaustive import exhaustive
 from dovetail.planner.scratchpad.plan import Buffer, ScratchpadPlan
 from dovetail.planner.scratchpad.problem import Operator, ScratchpadProblem, Tensor
 
@@ -41,6 +43,22 @@ def _random_problem(seed: int) -> ScratchpadProblem:
             tensors[index] = Tensor(tensor.name, tensor.bytes, "output")
     problem = ScratchpadProblem(f"random{seed}", tuple(tensors), tuple(operators), 0, draw.choice((1, 1, 1, 2)))
     return problem.with_size(problem.least_size_bytes + draw.choice((0, 0, 0, 1)))
+
+
+@pytest.fixture(scope="session")
+def drawn_problem() -> RandomProblem:
+    """`drawn_problem(index)`: a random problem, for even indices one that cannot do without spills or reloads."""
+
+    def drawn(index: int) -> ScratchpadProblem:
+        for seed in count(1000 * index):
+            problem = _random_problem(seed)
+            residency = exhaustive(problem)
+            assert residency is not None
+            if index % 2 or residency.noncompulsory_bytes:
+                return problem
+        raise AssertionError
+
+    return drawn
 
 
 @pytest.fixture(scope="session")

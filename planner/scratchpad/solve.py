@@ -1,0 +1,194 @@
+"""From a scratchpad problem to a plan: the schedule and its bound by search, then addresses, then another try."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ...ir.diagnostics import Diagnostic, Infeasible
+from .exhaustive import exhaustive
+from .in_order import Placed, keep_and_place
+from .in_place import SharedResidency, keep_in_place, least_need_bytes, pairs_in_order, relaxed
+from .layout import place
+from .plan import ScratchpadPlan, assemble
+from .problem import ScratchpadProblem
+from .residency import Residency, residency_of
+
+Progress = Callable[[str], None]
+SEARCH_SHARE = 0.7
+"""of the time limit for the schedule; the rest is for addresses"""
+AFTER_INTERRUPT_S = 1.0
+"""for addresses once the user asked to stop"""
+JOINT_S = 30.0
+"""for one order with addresses, where there is no time limit"""
+SMALL_STATES = 20_000
+"""in-place problems whose search stays below this are solved exactly whatever the relaxation says"""
+SHOWN_OPERATORS = 8
+
+
+def plan_scratchpad(
+    problem: ScratchpadProblem,
+    *,
+    time_limit_s: float | None = None,
+    on_progress: Progress | None = None,
+    in_place: bool = False,
+) -> ScratchpadPlan:
+    """
+    An order, buffers with addresses, and moves, with the least traffic that was found and a bound over all orders.
+
+    The status is `optimal` where both are equal. `in_place` lets outputs take over buffers of inputs that end (see
+    `in_place.py`). On Ctrl-C the answer is the best so far. Infeasible where operators need more than the scratchpad
+    has, naming each.
+    """
+    require_room(problem, in_place)
+    tell = on_progress or (lambda _: None)
+    clock = _Clock(time_limit_s)
+    if not problem.operators:
+        return assemble(Residency(problem, (), ()), {}, 0, clock.spent_s)
+    schedule = _schedule_in_place if in_place else _schedule
+    try:
+        best, bound = schedule(problem, clock.share_s(SEARCH_SHARE), tell)
+    except KeyboardInterrupt:
+        clock.stop_in(AFTER_INTERRUPT_S)
+        best, bound = _keep(problem, range(len(problem.operators)), in_place), 0
+    shared, offsets = _lay_out(best, bound, in_place, clock, tell)
+    plan = assemble(shared.residency, offsets, bound, clock.spent_s)
+    names = [tensor.name for tensor in problem.tensors]
+    return replace(plan, shares=tuple((names[output], names[given]) for output, given in shared.pairs))
+
+
+class _Clock:
+    """Time spent, and time left."""
+
+    def __init__(self, limit_s: float | None) -> None:
+        self.start = time.perf_counter()
+        self.limit_s = limit_s
+
+    @property
+    def spent_s(self) -> float:
+        return time.perf_counter() - self.start
+
+    @property
+    def left_s(self) -> float | None:
+        return None if self.limit_s is None else max(0.0, self.limit_s - self.spent_s)
+
+    def share_s(self, share: float) -> float | None:
+        """A share of the whole limit."""
+        return None if self.limit_s is None else share * self.limit_s
+
+    def stop_in(self, seconds: float) -> None:
+        """Set the limit to `seconds` from now."""
+        self.limit_s = self.spent_s + seconds
+
+
+def require_room(problem: ScratchpadProblem, in_place: bool = False) -> None:
+    """Infeasible, naming the operators and what they need, unless each fits into the scratchpad alone."""
+    needs = [least_need_bytes(problem, v) if in_place else need for v, need in enumerate(problem.need_bytes)]
+    room = problem.size_bytes - problem.size_bytes % problem.alignment_bytes
+    large = sorted((v for v, need in enumerate(needs) if need > room), key=lambda v: -needs[v])
+    if not large:
+        return
+    shown = [
+        Diagnostic(
+            "scratchpad", f"operator `{problem.operators[v].name}` needs {needs[v]:,} bytes: {_parts(problem, v)}"
+        )
+        for v in large[:SHOWN_OPERATORS]
+    ]
+    more = len(large) - len(shown)
+    message = f"{len(large)} of {len(needs)} operators do not fit into {problem.size_bytes:,} bytes"
+    help = f"give at least {needs[large[0]]:,} bytes" + (f"; {more} more operators are not shown" if more else "")
+    conflict = [f"need[{problem.operators[v].name}]" for v in large]
+    raise Infeasible([Diagnostic("scratchpad", message, help=help), *shown], conflict, _refused(problem).to_json())
+
+
+def _refused(problem: ScratchpadProblem) -> ScratchpadPlan:
+    compulsory = problem.compulsory_bytes
+    return ScratchpadPlan("infeasible", problem.size_bytes, compulsory, 0, 0, (), (), (), 0.0)
+
+
+def _parts(problem: ScratchpadProblem, operator: int) -> str:
+    """The largest tensors that an operator touches."""
+    touched = sorted(problem.operators[operator].touched, key=lambda t: -problem.sizes[t])
+    shown = ", ".join(f"`{problem.tensors[t].name}` {problem.sizes[t]:,}" for t in touched[:4])
+    return shown + (f" and {len(touched) - 4} more" if len(touched) > 4 else "")
+
+
+def _schedule(problem: ScratchpadProblem, limit_s: float | None, tell: Progress) -> tuple[SharedResidency, int]:
+    from .search import schedule
+
+    residency, bound = schedule(problem, time_limit_s=limit_s, on_progress=tell)
+    return SharedResidency(residency, ()), bound
+
+
+def _schedule_in_place(
+    problem: ScratchpadProblem, limit_s: float | None, tell: Progress
+) -> tuple[SharedResidency, int]:
+    """The relaxation gives the bound, and an order to try; a small problem that it leaves open is searched whole."""
+    from .search import schedule
+
+    halves = relaxed(problem)
+    fine, bound = schedule(halves.problem, time_limit_s=limit_s, on_progress=tell)
+    orders = [halves.order_of_whole(fine.order), tuple(range(len(problem.operators)))]
+    found = [_keep(problem, order, True) for order in orders if _fits_in_place(problem, order)]
+    best = min(found, key=_moved) if found else None
+    if best is None or _moved(best) > bound:
+        exact = exhaustive(problem, in_place=True, most_states=SMALL_STATES)
+        if exact is not None:
+            pairs = pairs_in_order(problem, exact.order)
+            return SharedResidency(exact, tuple(pair for v in exact.order for pair in pairs[v])), (
+                exact.noncompulsory_bytes
+            )
+    if best is None:
+        message = "no order was found in which all operators fit in place"
+        raise Infeasible([Diagnostic("scratchpad", message, help="give more bytes")], (), _refused(problem).to_json())
+    return best, bound
+
+
+def _fits_in_place(problem: ScratchpadProblem, order: Sequence[int]) -> bool:
+    pairs = pairs_in_order(problem, order)
+    saved = (sum(problem.sizes[output] for output, _ in pairs[v]) for v in range(len(pairs)))
+    return all(need - less <= problem.size_bytes for need, less in zip(problem.need_bytes, saved, strict=True))
+
+
+def _moved(shared: SharedResidency) -> int:
+    return shared.residency.noncompulsory_bytes
+
+
+def _keep(problem: ScratchpadProblem, order: Sequence[int], in_place: bool) -> SharedResidency:
+    from .search import gap
+
+    if in_place:
+        return keep_in_place(problem, order)
+    return SharedResidency(gap.keep(problem, order), ())
+
+
+def _lay_out(best: SharedResidency, bound: int, in_place: bool, clock: _Clock, tell: Progress) -> Placed:
+    """The best residency at addresses; where it has none, what is best for its order with addresses; at last, or while
+    time runs out, the residency that keeps nothing, for which any addresses do."""
+    offsets = place(best, clock.left_s)
+    if offsets is not None:
+        tell(f"{_moved(best):,} bytes at addresses, {bound:,} proved")
+        return Placed(best, offsets)
+    problem, order = best.residency.problem, best.residency.order
+    bare = _nothing_kept(best)
+    offsets = place(bare)
+    assert offsets is not None
+    found = Placed(bare, offsets)
+    orders = dict.fromkeys((tuple(order), tuple(range(len(order)))))
+    for each in orders:
+        if clock.left_s == 0 or _moved(found.shared) == bound:
+            break
+        below = _moved(found.shared)
+        limit_s = JOINT_S if clock.left_s is None else clock.left_s
+        better = keep_and_place(problem, each, in_place=in_place, below_bytes=below, time_limit_s=limit_s)
+        found = better or found
+        tell(f"{_moved(found.shared):,} bytes at addresses, {bound:,} proved")
+    return found
+
+
+def _nothing_kept(shared: SharedResidency) -> SharedResidency:
+    """Each operator with its tensors alone."""
+    residency = shared.residency
+    kept = [[False] * (len(ops) - 1) for ops in residency.problem.touches]
+    return SharedResidency(residency_of(residency.problem, residency.order, kept), shared.pairs)
