@@ -3,6 +3,7 @@
 from .below import TiledOperator, TiledPlan, least_traffic_bytes, minimum_bytes, plan_below
 from .bounds import bound_bytes
 from .nest import Nest, Operand, Window
+from .read import read_nests
 from .search import Tiling, least_bytes, tile
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "least_traffic_bytes",
     "minimum_bytes",
     "plan_below",
+    "read_nests",
     "tile",
 ]

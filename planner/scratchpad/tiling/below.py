@@ -50,9 +50,11 @@ class TiledOperator:
 @dataclass(frozen=True)
 class TiledPlan(ScratchpadPlan):
     """
-    A plan with operators in tiles. `noncompulsory_bytes` is all traffic, that of the tiles included, less the compulsory
-    traffic of the graph; `moves` has beside spills and reloads the tensors that are written to be streamed and those
-    loaded after they were streamed out.
+    A plan with operators in tiles.
+
+    `noncompulsory_bytes` is all traffic, that of the tiles included, less the compulsory traffic of the graph. `moves`
+    has, beside spills and reloads, the tensors that are written to be streamed and those loaded after they were
+    streamed out.
     """
 
     tiles: tuple[TiledOperator, ...] = ()
@@ -208,7 +210,7 @@ class _Search:
 def assemble_tiled(
     rewritten: Rewritten, plan: ScratchpadPlan, nests: Mapping[str, Nest], bounds: tuple[int, int], seconds: float
 ) -> TiledPlan:
-    """The plan of the original graph from that of the rewritten one; `bounds` are over everything, and over the tilings."""
+    """The plan of the original graph from that of the rewritten one; `bounds`: over everything, and over the tilings."""
     problem = rewritten.original
     moved = rewritten.base_bytes + plan.noncompulsory_bytes
     lower = max(0, bounds[0])

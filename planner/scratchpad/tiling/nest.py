@@ -84,6 +84,6 @@ class Nest:
         return prod(sizes) * operand.element_bytes
 
     def without(self, tensors: Iterable[str]) -> Nest:
-        """The nest whose operands `tensors` cost nothing: they lie whole in the scratchpad, or are not accounted for."""
+        """The nest whose operands `tensors` cost nothing: they lie whole in the scratchpad, or do not count."""
         gone = set(tensors)
         return replace(self, operands=tuple(o for o in self.operands if o.tensor not in gone))

@@ -54,7 +54,7 @@ def rewrite(problem: ScratchpadProblem, choice: Choice) -> Rewritten:
     """The problem in which the operators of `choice` run in tiles."""
     tensors = list(problem.tensors)
     taken = {t.name for t in tensors}
-    reads: list[list[int]] = [list(op.inputs) for op in problem.operators]
+    reads: list[list[int]] = [list(dict.fromkeys(op.inputs)) for op in problem.operators]
     makes: list[list[int]] = [list(op.outputs) for op in problem.operators]
     markers: set[str] = set()
     written, loaded = [], []

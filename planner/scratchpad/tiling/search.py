@@ -1,10 +1,10 @@
 """The best tiling of one operator: tile sizes, order of loops, and operands that lie whole in the scratchpad.
 
-What an order does to traffic depends on which loops are innermost. Where the loops inside are ones that operand X does not
-depend on, X stays. So the orders worth trying are those whose innermost loops are all that a set of operands does not
-depend on, then all that a smaller set does not, and so on; and, for windows, which of their loops stands innermost
-among its like. For an order, a loop whose cut costs nothing is left whole or cut to single iterations; of the others
-all sizes ceil(extent / j) are tried. Tests hold this against all orders and all sizes on small operators.
+What an order does to traffic depends on which loops are innermost: where they are loops that operand X does not depend
+on, X stays. So the orders worth trying are those whose innermost loops are all that a set of operands does not depend
+on, then all that a smaller set does not, and so on; and, for windows, which of their loops stands innermost among its
+like. For an order, a loop whose cut costs nothing is left whole or cut to single iterations; of the others all sizes
+ceil(extent / j) are tried. Tests hold this against all orders and all sizes on small operators.
 """
 
 from __future__ import annotations

@@ -97,8 +97,10 @@ def attention(
 ) -> Nest:  # fmt: skip
     """
     out[h, i] = sum over j of softmax(q[h, i] . k[h, j]) v[h, j], with the running maximum and sum of each row kept
-    beside it (FlashAttention, arXiv 2205.14135, algorithm 1). Rows of the head dimension are not cut. The tile holds the
-    scores of its rows and columns; partial rows of the output, the maximum and the sum have `partial` bytes each.
+    beside it (FlashAttention, arXiv 2205.14135, algorithm 1).
+
+    Rows of the head dimension are not cut. The tile holds the scores of its rows and columns; partial rows of the
+    output, the maximum and the sum have `partial` bytes each.
     """
     kv_heads, value_dim = kv_heads or heads, value_dim or dim
     held = partial or element

@@ -6,10 +6,10 @@ that moves on along its innermost loop, only what is new is loaded. A tile of th
 and read back when it is come back to.
 
 (60) moved(X) = sweep(X) * product of trips(l) over the loops l that X does not depend on and that lie outside the
-     innermost loop that X does depend on and that is cut; sweep is the sum of X's tiles, the new parts alone where a
-     window moves on, and never less than X, because the compulsory traffic counts X whole.
-(61) moved(O) = O + 2 * partial(O) * (passes - 1), passes being that same product: every pass but the last writes partial
-     sums, every pass but the first reads them.
+     innermost loop that X does depend on and that is cut. sweep is the sum of X's tiles, the new parts alone where a
+     window moves on, and the whole is never less than X, because the compulsory traffic counts X whole.
+(61) moved(O) = O + 2 * partial(O) * (passes - 1), passes being that same product: every pass but the last writes
+     partial sums, every pass but the first reads them.
 """
 
 from __future__ import annotations

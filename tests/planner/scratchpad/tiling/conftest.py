@@ -165,7 +165,8 @@ def compute_window(machine: Machine, span: Mapping[str, tuple[int, int]]) -> Non
     x, out = machine.held[0], machine.held[1 if pool else 2]
     corner = [s.start for s in machine.box0]  # type: ignore[attr-defined]
     rows, columns = machine.nest.operands[0].axes[-2:]
-    assert isinstance(rows, Window) and isinstance(columns, Window)
+    assert isinstance(rows, Window)
+    assert isinstance(columns, Window)
     for p, q, r, s in product(*(range(*span[loop]) for loop in "pqrs")):
         y = p * rows.stride + r * rows.dilation - rows.pad
         z = q * columns.stride + s * columns.dilation - columns.pad
@@ -202,7 +203,8 @@ def compute_rows(machine: Machine, span: Mapping[str, tuple[int, int]]) -> None:
 
 
 def compute_elementwise(machine: Machine, span: Mapping[str, tuple[int, int]]) -> None:
-    machine.held[2][:] = machine.held[0] + machine.held[1]
+    *given, made = (machine.held[i] for i in range(len(machine.nest.operands)))
+    made[:] = np.tanh(sum(given))
 
 
 COMPUTE: dict[str, Callable[[Machine, Any], None]] = {

@@ -60,8 +60,10 @@ def test_no_tiling_is_better_and_none_beats_the_bound(name: str, machine: Any) -
     for free in range(min(found), max(found) + 1):
         best = min(found[free], best or found[free]) if free in found else best
         one = tile(nest, free)
-        assert one is not None and best is not None
-        assert one.traffic_bytes == best and one.resident_bytes <= free
+        assert one is not None
+        assert best is not None
+        assert one.traffic_bytes == best
+        assert one.resident_bytes <= free
         assert max(bound_bytes(nest, free), inner_bound_bytes(nest, free)) <= best
     assert tile(nest, min(found) - 1) is None
 
@@ -84,26 +86,31 @@ def test_the_bound_is_that_of_the_paper() -> None:
 def test_a_bound_with_the_outputs_added_would_be_wrong() -> None:
     """Adding mn to the bound, as for sums that start outside, is beaten where k is small."""
     one = tile(matmul("a", "b", "c", 16, 1000, 4), 84)
-    assert one is not None and one.traffic_bytes == 64 + 4000 + 16000
+    assert one is not None
+    assert one.traffic_bytes == 64 + 4000 + 16000
     assert one.traffic_bytes < 2 * 16 * 1000 * 4 / 84**0.5 + 16 * 1000
 
 
 def test_a_square_matmul_comes_near_its_bound() -> None:
     one = tile(matmul("a", "b", "c", 1024, 1024, 1024), 2**14)
-    assert one is not None and one.traffic_bytes < 1.15 * one.bound_bytes
+    assert one is not None
+    assert one.traffic_bytes < 1.15 * one.bound_bytes
 
 
 def test_attention_is_of_the_order_of_its_bound() -> None:
     """Four times the room, a quarter of the traffic, as N^2 d^2 / M says."""
     nest = attention("q", "k", "v", "o", 1, 4096, 4096, 64)
     small, large = tile(nest, 2**14), tile(nest, 2**16)
-    assert small is not None and large is not None
+    assert small is not None
+    assert large is not None
     assert 3 < small.traffic_bytes / large.traffic_bytes < 5
-    assert 3 < bound_bytes(nest, 2**14) / bound_bytes(nest, 2**15) * 2 and small.traffic_bytes < 20 * small.bound_bytes
+    assert bound_bytes(nest, 2**14) / bound_bytes(nest, 2**15) * 2 > 3
+    assert small.traffic_bytes < 20 * small.bound_bytes
 
 
 def test_rows_of_a_window_that_moves_on_are_read_once() -> None:
     """A 3 x 3 convolution needs a few rows, not the image."""
     nest = convolution("x", "w", "y", 1, 4, 4, Slide(64, 3, 1, 1, 1), Slide(64, 3, 1, 1, 1))
     one = tile(nest, 2000)
-    assert one is not None and one.traffic_bytes == one.bound_bytes == 2 * 4 * 64 * 64 + 4 * 4 * 9
+    assert one is not None
+    assert one.traffic_bytes == one.bound_bytes == 2 * 4 * 64 * 64 + 4 * 4 * 9

@@ -63,7 +63,8 @@ def test_tiles_compute_what_the_whole_does_and_move_what_they_claim(name: str, m
         np.testing.assert_allclose(done.arrays["out"], expected, rtol=1e-9, atol=1e-12)
         moved = {tensor: bytes for tensor, bytes in one.moved if bytes}
         assert {tensor: bytes for tensor, bytes in done.moved.items() if bytes} == moved
-        assert done.peak <= one.workspace_bytes and sum(moved.values()) == one.traffic_bytes
+        assert done.peak <= one.workspace_bytes
+        assert sum(moved.values()) == one.traffic_bytes
 
 
 def test_the_whole_convolution_is_the_convolution(machine: Any) -> None:
@@ -88,5 +89,7 @@ def test_the_whole_attention_is_attention(machine: Any) -> None:
 def test_tiles_lie_at_aligned_places() -> None:
     nest = NESTS["add"]
     one = tile(nest, 3 * 16, alignment=16)
-    assert one is not None and one.resident_bytes == 48 and dict(one.tiles)["at"] <= 16
+    assert one is not None
+    assert one.resident_bytes == 48
+    assert dict(one.tiles)["at"] <= 16
     assert tile(nest, 47, alignment=16) is None

@@ -1,0 +1,161 @@
+"""Loop nests of the operators of networks in the nn dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from ..problem import ScratchpadProblem
+from . import shapes
+from .nest import Nest, Operand
+
+if TYPE_CHECKING:
+    from xdsl.dialects.builtin import ModuleOp
+    from xdsl.ir import Operation
+
+
+def nests_of_module(module: ModuleOp, problem: ScratchpadProblem, parameters: bool) -> dict[str, Nest]:
+    """
+    The nests, by operator name, of the operators of `problem`, which `problem_of_module` made of `module` with the same
+    `parameters`. Operators that cannot be tiled are not among them.
+    """
+    from xdsl.dialects.func import ReturnOp
+
+    from ....ir import nn
+    from ..read_network import _Module
+
+    class Walk(_Module):
+        """The same walk again, so that operators and tensors have the same numbers."""
+
+        def _add_operator(self, op: Operation) -> None:
+            super()._add_operator(op)
+            index = len(self.operators) - 1
+            inputs = [self.index.get(self.root(value)) for value in op.operands]
+            names = [f"\0{i}" if t is None else problem.tensors[t].name for i, t in enumerate(inputs)]
+            nest = nest_of_op(op, names, problem.tensors[self.index[op.results[0]]].name)
+            if nest is not None:
+                listed = nest.without(name for name in names if name.startswith("\0"))
+                found[problem.operators[index].name] = listed
+
+    found: dict[str, Nest] = {}
+    walk = Walk(parameters)
+    block = nn.main_of(module).body.block
+    for index, argument in enumerate(block.args):
+        walk.add_tensor(argument, f"input{index}", "input")
+    for op in block.ops:
+        if not isinstance(op, ReturnOp):
+            walk.add(op)
+    return found
+
+
+def nest_of_op(op: Operation, inputs: list[str], out: str) -> Nest | None:
+    """The nest of an op of the nn dialect, whose tensors have these names; None where it cannot be tiled."""
+    from ....ir import nn
+
+    makers: list[tuple[type[Operation] | tuple[type[Operation], ...], Callable[..., Nest | None]]] = [
+        (nn.Conv2dOp, _convolution),
+        ((nn.MaxPoolOp, nn.AveragePoolOp), _pool),
+        (nn.MatmulOp, _matmul),
+        (nn.GemmOp, _gemm),
+        (nn.SoftmaxOp, _softmax),
+        ((nn.ElementwiseOp, nn.FusedElementwiseOp), _elementwise),
+        (nn.BatchNormOp, _batch_norm),
+    ]
+    maker = next((make for kind, make in makers if isinstance(op, kind)), None)
+    return None if maker is None else maker(op, inputs, out)
+
+
+def _width(value: Any) -> int:
+    """Bytes of an element."""
+    from ....costmodel.rules_nn import tensor_bytes
+    from ....ir import nn
+
+    return tensor_bytes(value) // prod(nn.shape_of(value))
+
+
+def _slides(op: Any, kernel: tuple[int, ...], dilations: tuple[int, ...]) -> list[shapes.Slide]:
+    from ....ir import nn
+
+    size, strides, pads = nn.shape_of(op.x)[2:], nn.ints(op.strides), nn.ints(op.pads)
+    return [shapes.Slide(size[i], kernel[i], strides[i], pads[i], pads[i + 2], dilations[i]) for i in (0, 1)]
+
+
+def _convolution(op: Any, inputs: list[str], out: str) -> Nest:
+    from ....ir import nn
+
+    batch, channels = nn.shape_of(op.x)[:2]
+    filters, _, *kernel = nn.shape_of(op.w)
+    down, across = _slides(op, tuple(kernel), nn.ints(op.dilations))
+    bias = inputs[2] if len(inputs) == 3 else None
+    return shapes.convolution(
+        inputs[0], inputs[1], out, batch, channels, filters, down, across, nn.integer(op.groups), bias, _width(op.x)
+    )  # fmt: skip
+
+
+def _pool(op: Any, inputs: list[str], out: str) -> Nest:
+    from ....ir import nn
+
+    down, across = _slides(op, nn.ints(op.kernel), (1, 1))
+    return shapes.pool(inputs[0], out, *nn.shape_of(op.x)[:2], down, across, _width(op.x))
+
+
+def _matmul(op: Any, inputs: list[str], out: str) -> Nest | None:
+    from ....ir import nn
+
+    a, b = nn.shape_of(op.a), nn.shape_of(op.b)
+    batch, shared = prod(a[:-2]), prod(b[:-2]) == 1
+    if not shared and a[:-2] != b[:-2]:
+        return None
+    return shapes.matmul(inputs[0], inputs[1], out, a[-2], b[-1], a[-1], batch, shared, _width(op.a))
+
+
+def _gemm(op: Any, inputs: list[str], out: str) -> Nest:
+    from ....ir import nn
+
+    (m, n), element = nn.shape_of(op.result), _width(op.a)
+    k = prod(nn.shape_of(op.a)) // m
+    nest = shapes.matmul(inputs[0], inputs[1], out, m, n, k, element=element)
+    if op.bias is None:
+        return nest
+    axes = _aligned(nn.shape_of(op.bias), {"m": m, "n": n})
+    return Nest(nest.kind, nest.loops, (*nest.operands, Operand(inputs[2], axes, element)))
+
+
+def _softmax(op: Any, inputs: list[str], out: str) -> Nest | None:
+    from ....ir import nn
+
+    *count, width = nn.shape_of(op.x)
+    if nn.integer(op.axis) != len(count):
+        return None
+    return shapes.rows(inputs[:1], [out], prod(count), width, _width(op.x))
+
+
+def _elementwise(op: Any, inputs: list[str], out: str) -> Nest:
+    from ....ir import nn
+
+    return _pointwise(
+        [nn.shape_of(value) for value in op.operands], inputs, out, nn.shape_of(op.result), _width(op.result)
+    )
+
+
+def _batch_norm(op: Any, inputs: list[str], out: str) -> Nest:
+    from ....ir import nn
+
+    shape = nn.shape_of(op.x)
+    channel = (shape[1], *(1 for _ in shape[2:]))
+    return _pointwise([shape, *(channel for _ in op.operands[1:])], inputs, out, shape, _width(op.x))
+
+
+def _pointwise(given: list[tuple[int, ...]], inputs: list[str], out: str, shape: tuple[int, ...], element: int) -> Nest:
+    loops = {f"d{axis}": size for axis, size in enumerate(shape)}
+    operands: dict[str, Operand] = {}
+    for name, sizes in zip(inputs, given, strict=True):
+        operands.setdefault(name, Operand(name, _aligned(sizes, loops), element))
+    made = Operand(out, tuple(loops), element, "output")
+    return Nest("elementwise", tuple(loops.items()), (*operands.values(), made))
+
+
+def _aligned(sizes: tuple[int, ...], loops: dict[str, int]) -> tuple[str, ...]:
+    """The loops that a tensor that broadcasts to them depends on."""
+    return tuple(loop for loop, size in zip(list(loops)[len(loops) - len(sizes) :], sizes, strict=True) if size > 1)
