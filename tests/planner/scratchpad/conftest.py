@@ -84,7 +84,10 @@ class Machine:
     def __post_init__(self) -> None:
         self.scratchpad = bytearray(self.plan.size_bytes)
         self.at: dict[tuple[str, int], Buffer] = {}
+        self.operators = {op.name: op for op in self.problem.operators}
+        self.starting: dict[int, list[Buffer]] = defaultdict(list)
         for buffer in self.plan.buffers:
+            self.starting[buffer.start].append(buffer)
             self.at.update({(buffer.tensor, step): buffer for step in range(buffer.start, buffer.end + 1)})
         self.spills: dict[int, list[str]] = defaultdict(list)
         for move in self.plan.moves:
@@ -95,25 +98,24 @@ class Machine:
                 self.outside[tensor.name] = _digest(tensor.name.encode(), tensor.bytes)
 
     def run(self) -> int:
-        operators = {op.name: op for op in self.problem.operators}
         for step, name in enumerate(self.plan.order):
             self.load(step)
-            self.execute(operators[name], step)
+            self.execute(self.operators[name], step)
             for tensor in self.spills[step]:
                 self.write_back(tensor, step)
-        for op in self.problem.operators:
-            for tensor in (self.problem.tensors[i] for i in op.outputs):
-                if tensor.kind == "output":
-                    assert self.outside[tensor.name] == self.expected(op, tensor), tensor.name
-        used = {self.problem.tensors[t] for op in self.problem.operators for t in op.touched}
+        for index, content in self.expected().items():
+            tensor = self.problem.tensors[index]
+            if tensor.kind == "output":
+                assert self.outside[tensor.name] == content, tensor.name
+        used = [t for t, ops in zip(self.problem.tensors, self.problem.touches, strict=True) if ops]
         assert sum(self.moved.values()) == self.plan.noncompulsory_bytes + self.plan.compulsory_bytes
         return sum(self.moved.values()) - sum(t.bytes for t in used if t.kind != "intermediate")
 
     def load(self, step: int) -> None:
         """Buffers that begin here are filled from outside, unless their tensor is made at this step."""
-        made = {self.problem.tensors[t].name for t in self.operator(step).outputs}
-        for buffer in self.plan.buffers:
-            if buffer.start == step and buffer.tensor not in made:
+        made = {self.problem.tensors[t].name for t in self.operators[self.plan.order[step]].outputs}
+        for buffer in self.starting[step]:
+            if buffer.tensor not in made:
                 content = self.outside[buffer.tensor]
                 self.scratchpad[buffer.offset : buffer.offset + buffer.bytes] = content
                 self.moved[buffer.tensor] += buffer.bytes
@@ -128,9 +130,6 @@ class Machine:
             if tensor.kind == "output":
                 self.write_back(tensor.name, step)
 
-    def operator(self, step: int) -> Operator:
-        return next(op for op in self.problem.operators if op.name == self.plan.order[step])
-
     def read(self, tensor: str, step: int) -> bytes:
         buffer = self.at[tensor, step]
         return bytes(self.scratchpad[buffer.offset : buffer.offset + buffer.bytes])
@@ -139,19 +138,13 @@ class Machine:
         self.outside[tensor] = self.read(tensor, step)
         self.moved[tensor] += len(self.outside[tensor])
 
-    def expected(self, op: Operator, tensor: Tensor) -> bytes:
-        """What a machine without limits computes."""
-        read = []
-        for given in op.inputs:
-            before = self.problem.tensors[given]
-            maker = self.problem.producer[given]
-            is_made = maker is not None
-            read.append(
-                self.expected(self.problem.operators[maker], before)
-                if is_made
-                else _digest(before.name.encode(), before.bytes)
-            )
-        return _result(op, tensor, read)
+    def expected(self) -> dict[int, bytes]:
+        """What a machine without limits computes, by tensor."""
+        content = {t: _digest(x.name.encode(), x.bytes) for t, x in enumerate(self.problem.tensors) if x.is_loaded}
+        for op in self.problem.operators:
+            read = [content[t] for t in op.inputs]
+            content.update({t: _result(op, self.problem.tensors[t], read) for t in op.outputs})
+        return content
 
 
 def _result(op: Operator, tensor: Tensor, read: list[bytes]) -> bytes:
