@@ -23,12 +23,15 @@ from pathlib import Path
 from dovetail.planner.scratchpad.baselines import baselines
 from dovetail.planner.scratchpad.check import check_plan
 from dovetail.planner.scratchpad.peak import LeastPeak, least_peak
-from dovetail.planner.scratchpad.problem import Operator, ScratchpadProblem, Tensor
+from dovetail.planner.scratchpad.problem import ScratchpadProblem
 from dovetail.planner.scratchpad.read import read_problem
 from dovetail.planner.scratchpad.solve import plan_scratchpad
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from examples.nets import DESIGNED, SEARCHED
+from examples.nets.builder import Net
+from examples.nets.densenet import densenet121
+from examples.nets.transformer import transformer
 
 PAPER = {"designed": {"reduction": 0.84, "seconds": 0.3}, "searched": {"reduction": 0.85, "seconds": 120.0}}
 """Mean reduction at M_R below the mean of the baselines, and mean seconds of a solve on a commercial solver."""
@@ -161,14 +164,18 @@ def summary(rows: list[Row]) -> Iterable[str]:
     yield "- below the aims: " + ("; ".join(short) if short else "nothing")
 
 
-def warm_up() -> None:
-    """Load compiled code: a chain with one skip."""
-    tensors = (*(Tensor(f"t{i}", 2) for i in range(4)), Tensor("end", 1, "output"))
-    ops = (
-        *(Operator(f"op{i}", (i - 1,) if i else (), (i,)) for i in range(4)),
-        Operator("end", (0, 3), (4,)),
-    )
-    plan_scratchpad(ScratchpadProblem("warm", tensors, ops, 5))
+def written(net: Net, folder: Path) -> Path:
+    """A network as a file that the planner reads."""
+    path = folder / f"{net.name}.json"
+    path.write_text(json.dumps(net.graph()), encoding="utf-8")
+    return path
+
+
+def warm_up(folder: Path) -> None:
+    """Load compiled code, or compile it: plan networks small and large, with little room and with enough."""
+    for net in (densenet121(), transformer()):
+        for _ in measure(written(net, folder), "", True, 10.0, 1):
+            pass
 
 
 def processor() -> str:
@@ -186,12 +193,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    warm_up()
-    print(
-        f"{datetime.date.today()}, {processor()}, Python {platform.python_version()}, least of {arguments.runs} run(s)."
-    )
+    print(f"{datetime.date.today()}, {processor()}, Python {platform.python_version()}.", end=" ")
+    print(f"Time limit {arguments.time_limit:g} s; of {arguments.runs} run(s) the quickest.")
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        warm_up(folder)
         for parameters in (False, True):
             print(f"\n### {'With' if parameters else 'Without'} parameters [KiB]\n")
             print("| network | ops | budget | size | default, Belady | default, greedy | least peak, Belady |", end="")
@@ -200,9 +207,7 @@ def main() -> None:
                 for net in (make() for make in makers):
                     if arguments.nets and net.name not in arguments.nets:
                         continue
-                    path = Path(folder) / f"{net.name}.json"
-                    path.write_text(json.dumps(net.graph()), encoding="utf-8")
-                    for row in measure(path, kind, parameters, arguments.time_limit, arguments.runs):
+                    for row in measure(written(net, folder), kind, parameters, arguments.time_limit, arguments.runs):
                         rows.append(row)
                         print(line(row), flush=True)
     print("\n### Summary\n")
