@@ -95,8 +95,8 @@ def variables(problem: ScratchpadProblem) -> CosmaModel:
     address = {
         (a, t): add(f"L_{a}_{t}", 0, capacity - problem.sizes[a] // unit, "Integer") for a in tensors for t in steps
     }
-    grids = (grid(name) for name in "CPSRV")
-    return CosmaModel(problem, program, unit, tensors, run, *grids, address, pairs("u"), pairs("d"))
+    c, p, s, r, v = (grid(name) for name in "CPSRV")
+    return CosmaModel(problem, program, unit, tensors, run, c, p, s, r, v, address, pairs("u"), pairs("d"))
 
 
 def equation_1(m: CosmaModel) -> None:
@@ -293,7 +293,7 @@ def least_peak_by_cosma(problem: ScratchpadProblem, time_limit_s: float | None =
 
 def _solve(m: CosmaModel, time_limit_s: float | None) -> tuple[str, float]:
     """Status and proved bound, in the units of the objective."""
-    tight = {"mip_feasibility_tolerance": 1e-9, "primal_feasibility_tolerance": 1e-9}
+    tight: dict[str, Any] = {"mip_feasibility_tolerance": 1e-9, "primal_feasibility_tolerance": 1e-9}
     m.program.solve(pulp.HiGHS(msg=False, threads=1, gapRel=0.0, timeLimit=time_limit_s, random_seed=0, **tight))
     solver: Any = m.program.solverModel
     name, info = solver.modelStatusToString(solver.getModelStatus()), solver.getInfo()
@@ -306,12 +306,12 @@ def _solve(m: CosmaModel, time_limit_s: float | None) -> tuple[str, float]:
 
 def _plan(m: CosmaModel, bound: int, seconds: float) -> ScratchpadPlan:
     """The plan that the variables say; a stay that waits or lingers without a touch is cut to its touches."""
-    at = {t: v for (v, t), x in m.run.items() if x.varValue > 0.5}
+    at = {t: v for (v, t), x in m.run.items() if _value(x) > 0.5}
     order = [at[t] for t in m.steps]
     step_of = {v: t for t, v in at.items()}
 
     def held(a: int, t: int) -> bool:
-        return m.preserve[a, t].varValue > 0.5
+        return _value(m.preserve[a, t]) > 0.5
 
     kept = []
     for ops in m.problem.touches:
@@ -319,5 +319,10 @@ def _plan(m: CosmaModel, bound: int, seconds: float) -> ScratchpadPlan:
         a = len(kept)
         kept.append([all(held(a, t) for t in range(here + 1, there + 1)) for here, there in pairwise(steps)])
     residency = residency_of(m.problem, order, kept)
-    offsets = {i: round(m.address[stay.tensor, stay.start].varValue) * m.unit for i, stay in enumerate(residency.stays)}
+    offsets = {i: round(_value(m.address[stay.tensor, stay.start])) * m.unit for i, stay in enumerate(residency.stays)}
     return assemble(residency, offsets, min(bound, residency.noncompulsory_bytes), seconds)
+
+
+def _value(variable: pulp.LpVariable) -> float:
+    """The solved value; one that stands in no row has none, and may be 0."""
+    return variable.varValue or 0.0

@@ -135,3 +135,17 @@ def keep_in_place(problem: ScratchpadProblem, order: Sequence[int]) -> SharedRes
     stays = (Stay(s.tensor, step_of[s.start], step_of[s.end]) for s in found.stays if s.tensor < len(problem.tensors))
     residency = Residency(problem, tuple(order), tuple(stays))
     return SharedResidency(residency, tuple(pair for v in order for pair in pairs[v]))
+
+
+def needed_pairs(shared: SharedResidency) -> SharedResidency:
+    """The same with the pairs alone of operators that do not fit without: the fewer, the freer the addresses."""
+    residency = shared.residency
+    step_of = {op: step for step, op in enumerate(residency.order)}
+    loads = residency.load_bytes
+    producer = residency.problem.producer
+
+    def is_needed(pair: Pair) -> bool:
+        maker = producer[pair[0]]
+        return maker is not None and loads[step_of[maker]] > residency.problem.size_bytes
+
+    return SharedResidency(residency, tuple(pair for pair in shared.pairs if is_needed(pair)))

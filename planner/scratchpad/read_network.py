@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...ir.diagnostics import Diagnostic, InputError
 from .problem import Operator, ScratchpadProblem, Tensor
@@ -18,7 +18,7 @@ KIND_OF_DEVICE = "npu"
 
 
 def read_network(path: Path, parameters: bool) -> ScratchpadProblem:
-    """The network in the .onnx or .mlir file at `path`, after the passes for such devices, with a scratchpad of 0 bytes."""
+    """The network in the file at `path` after the passes for such devices, its scratchpad of 0 bytes."""
     from ...passes import TARGET_PIPELINE, run_pipeline
 
     if path.suffix == ".onnx":
@@ -148,7 +148,8 @@ def _name(op: Operation) -> str:
 
     location = op.location
     if isinstance(location, FusedLoc):
-        named = [each for each in location.locations if isinstance(each, NameLoc)]
+        parts: Any = location.locations
+        named = [each for each in parts if isinstance(each, NameLoc)]
         location = named[0] if named else location
     if isinstance(location, NameLoc):
         return location.desc.data

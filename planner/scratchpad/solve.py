@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from ...ir.diagnostics import Diagnostic, Infeasible
 from .exhaustive import exhaustive
 from .in_order import Placed, keep_and_place
-from .in_place import SharedResidency, keep_in_place, least_need_bytes, pairs_in_order, relaxed
+from .in_place import SharedResidency, keep_in_place, least_need_bytes, needed_pairs, pairs_in_order, relaxed
 from .layout import place
 from .plan import ScratchpadPlan, assemble
 from .problem import ScratchpadProblem
@@ -20,8 +20,10 @@ SEARCH_SHARE = 0.7
 """of the time limit for the schedule; the rest is for addresses"""
 AFTER_INTERRUPT_S = 1.0
 """for addresses once the user asked to stop"""
-JOINT_S = 30.0
-"""for one order with addresses, where there is no time limit"""
+PLACE_S, JOINT_S = 5.0, 10.0
+"""at most, for the addresses of one residency, and for one order with addresses"""
+SPARED = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+"""Shares of the bytes above the largest operator's need that are left free where no addresses were found."""
 SMALL_STATES = 20_000
 """in-place problems whose search stays below this are solved exactly whatever the relaxation says"""
 SHOWN_OPERATORS = 8
@@ -76,6 +78,10 @@ class _Clock:
     def share_s(self, share: float) -> float | None:
         """A share of the whole limit."""
         return None if self.limit_s is None else share * self.limit_s
+
+    def at_most_s(self, seconds: float) -> float:
+        """`seconds`, or what is left where that is less."""
+        return seconds if self.left_s is None else min(seconds, self.left_s)
 
     def stop_in(self, seconds: float) -> None:
         """Set the limit to `seconds` from now."""
@@ -164,27 +170,49 @@ def _keep(problem: ScratchpadProblem, order: Sequence[int], in_place: bool) -> S
 
 
 def _lay_out(best: SharedResidency, bound: int, in_place: bool, clock: _Clock, tell: Progress) -> Placed:
-    """The best residency at addresses; where it has none, what is best for its order with addresses; at last, or while
-    time runs out, the residency that keeps nothing, for which any addresses do."""
-    offsets = place(best, clock.left_s)
-    if offsets is not None:
-        tell(f"{_moved(best):,} bytes at addresses, {bound:,} proved")
-        return Placed(best, offsets)
+    """The first residency tried that has addresses; if that is not `best`, then what is best with addresses for its
+    order and for the default one, while there is time."""
+    found = _first_placed(best, in_place, clock)
+    tell(f"{_moved(found.shared):,} bytes at addresses, {bound:,} proved")
     problem, order = best.residency.problem, best.residency.order
-    bare = _nothing_kept(best)
-    offsets = place(bare)
-    assert offsets is not None
-    found = Placed(bare, offsets)
-    orders = dict.fromkeys((tuple(order), tuple(range(len(order)))))
-    for each in orders:
-        if clock.left_s == 0 or _moved(found.shared) == bound:
+    for each in dict.fromkeys((tuple(order), tuple(range(len(order))))):
+        if clock.left_s == 0 or _moved(found.shared) <= _moved(best):
             break
         below = _moved(found.shared)
-        limit_s = JOINT_S if clock.left_s is None else clock.left_s
+        limit_s = clock.at_most_s(JOINT_S)
         better = keep_and_place(problem, each, in_place=in_place, below_bytes=below, time_limit_s=limit_s)
         found = better or found
         tell(f"{_moved(found.shared):,} bytes at addresses, {bound:,} proved")
     return found
+
+
+def _first_placed(best: SharedResidency, in_place: bool, clock: _Clock) -> Placed:
+    for shared in _tries(best, in_place):
+        offsets = place(shared, clock.at_most_s(PLACE_S))
+        if offsets is not None:
+            return Placed(shared, offsets)
+        if clock.left_s == 0:
+            break
+    bare = _nothing_kept(best)
+    offsets = place(bare)
+    assert offsets is not None, "tensors of one operator lie side by side, which needs no search"
+    return Placed(bare, offsets)
+
+
+def _tries(best: SharedResidency, in_place: bool) -> Iterator[SharedResidency]:
+    """`best`, in place no more often than it needs; then as it is; then what leaves more room for addresses."""
+    problem = best.residency.problem
+    if best.pairs:
+        yield needed_pairs(best)
+    yield best
+    least = max(least_need_bytes(problem, v) if in_place else need for v, need in enumerate(problem.need_bytes))
+    for share in SPARED:
+        spared = round(share * (problem.size_bytes - least))
+        smaller = problem.with_size(problem.size_bytes - spared)
+        if spared and (not in_place or _fits_in_place(smaller, best.residency.order)):
+            kept = _keep(smaller, best.residency.order, in_place)
+            residency = Residency(problem, kept.residency.order, kept.residency.stays)
+            yield needed_pairs(SharedResidency(residency, kept.pairs))
 
 
 def _nothing_kept(shared: SharedResidency) -> SharedResidency:

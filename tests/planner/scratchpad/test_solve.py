@@ -29,8 +29,8 @@ def problem_of(sizes: Sequence[int], edges: Sequence[Edge], capacity: int, align
     return ScratchpadProblem("graph", tensors, operators, capacity, alignment)
 
 
-def planned(problem: ScratchpadProblem, run_plan: RunPlan, **given: bool) -> ScratchpadPlan:
-    plan = plan_scratchpad(problem, **given)
+def planned(problem: ScratchpadProblem, run_plan: RunPlan, in_place: bool = False) -> ScratchpadPlan:
+    plan = plan_scratchpad(problem, in_place=in_place)
     assert check_plan(problem, plan) == []
     assert run_plan(problem, plan) == plan.noncompulsory_bytes
     return plan
