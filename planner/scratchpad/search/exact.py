@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .moves import NONE, ONE, Children, add, expand, leaving, room
+from .ahead import ahead_of, find_ahead, live_bytes, locate, nothing_ahead
+from .moves import Children, add, expand, mimics, room
 from .split import Piece
 from .store import (
     BOUND,
@@ -39,38 +40,21 @@ CHILDREN = 1 << 15
 
 
 @njit(cache=True)
-def _surplus(t, s, p, i, limit):
-    """What closed state p pays on top of its own cost to mimic state i (27); stops above `limit`."""
-    total = s.cost[p]
-    for w in range(s.resident.shape[1]):
-        extra = s.resident[p, w] & ~s.resident[i, w]
-        unpaid = s.resident[p, w] & s.resident[i, w] & s.clean[i, w] & ~s.clean[p, w]
-        a = w << 6
-        both = extra | unpaid
-        while both != NONE:
-            if both & ONE != NONE:
-                total += leaving(t, s.clean[p], a) if extra & ONE != NONE else t.write[a]
-                if total > limit:
-                    return total
-            both >>= ONE
-            extra >>= ONE
-            a += 1
-    return total
-
-
-@njit(cache=True)
 def _is_dominated(t, s, i):
     p, tried = s.first_closed[s.downset[i]], 0
     while p > 0 and tried < SCANNED:
-        if p - 1 != i and s.cost[p - 1] <= s.cost[i] and _surplus(t, s, p - 1, i, s.cost[i]) <= s.cost[i]:
-            return True
+        q = p - 1
+        if q != i and s.cost[q] <= s.cost[i]:
+            spare = s.cost[i] - s.cost[q]
+            if mimics(t, s.resident[q], s.clean[q], s.resident[i], s.clean[i], spare):
+                return True
         p = s.closed[p - 1] - 1
         tried += 1
     return False
 
 
 @njit(cache=True)
-def _insert_children(s, t, c, count, i, upper, done):
+def _insert_children(s, t, c, table, count, i, upper, done):
     n, d, last = len(t.need), np.int64(s.downset[i]), -1
     child_downset = np.int64(0)
     for k in range(count):
@@ -81,13 +65,22 @@ def _insert_children(s, t, c, count, i, upper, done):
             last = c.op[k]
             done[:] = s.done[d]
             add(done, last)
+            known = s.counters[DOWNSETS]
             child_downset = np.int64(find_downset(s, done, s.size[d] + 1))
-        f = cost + s.ahead[child_downset]
+            if child_downset == known and table.count > 0:
+                s.row[known] = locate(table.done, table.slots, done)
+                s.live[known] = live_bytes(t, done)
+        ahead = 0
+        if table.count > 0:
+            ahead = ahead_of(t, table, s.row[child_downset], s.live[child_downset], c.resident[k], c.clean[k])
+        f = max(cost + ahead, s.cost[i] + s.ahead[i])
         if f >= upper:
             continue
         j = find_state(s, child_downset, c.resident[k], c.clean[k])
         if cost < s.cost[j]:
             s.cost[j] = cost
+            s.ahead[j] = f - cost
+            s.is_closed[j] = False
             s.parent[j] = i
             s.op[j] = last
             push(s, f * (n + 1) + n - s.size[child_downset], j)
@@ -99,13 +92,14 @@ def _start(s, t):
     nobody = np.zeros(s.resident.shape[1], np.uint64)
     i = find_state(s, find_downset(s, done, 0), nobody, nobody)
     s.cost[i] = 0
+    s.ahead[i] = 0
     s.parent[i] = -1
     s.counters[GOAL] = -1
     push(s, np.int64(len(t.need)), i)
 
 
 @njit(cache=True)
-def _search(s, t, c, upper, pops):
+def _search(s, t, c, table, upper, pops):
     """Pop up to `pops` states; the status, bound and goal are left in `counters`."""
     n = len(t.need)
     done = np.zeros(s.done.shape[1], np.uint64)
@@ -123,7 +117,7 @@ def _search(s, t, c, upper, pops):
         f = s.heap_key[0] // (n + 1)
         i = pop(s)
         d = s.downset[i]
-        if s.cost[i] + s.ahead[d] != f or s.closed[i] != 0:
+        if s.cost[i] + s.ahead[i] != f or s.is_closed[i]:
             continue
         s.counters[BOUND] = max(s.counters[BOUND], f)
         s.counters[POPS] += 1
@@ -133,17 +127,19 @@ def _search(s, t, c, upper, pops):
             s.counters[STATUS] = DONE
             return
         if _is_dominated(t, s, i):
-            s.closed[i] = -1
+            s.is_closed[i] = True
             continue
         count = expand(t, s.done[d], s.resident[i], s.clean[i], c)
         if count < 0:
             push(s, f * (n + 1) + n - s.size[d], i)
             s.counters[STATUS] = CROWDED
             return
-        s.closed[i] = s.first_closed[d] + 1
-        s.first_closed[d] = i + 1
+        s.is_closed[i] = True
+        if s.closed[i] == 0:
+            s.closed[i] = s.first_closed[d] + 1
+            s.first_closed[d] = i + 1
         work += count >> 4
-        _insert_children(s, t, c, count, i, upper, done)
+        _insert_children(s, t, c, table, count, i, upper, done)
 
 
 class Search:
@@ -153,12 +149,22 @@ class Search:
         self.piece = piece
         self.tables = tables(piece)
         self.children: Children = room(self.tables, CHILDREN)
+        self.table = nothing_ahead(self.tables)
         self.store = empty_store(self.tables, 2 * CHILDREN)
         self.path: tuple[tuple[int, ...], list[list[bool]]] | None = None
         """the order found and what it keeps, once the optimum is proved by a plan cheaper than the upper bound"""
         self.is_done = False
         self.is_stuck = False
         _start(self.store, self.tables)
+
+    def look_ahead(self, most_downsets: int) -> bool:
+        """Start again with the table of what is still to be paid, if the piece has no more downsets than this."""
+        table = find_ahead(self.tables, most_downsets)
+        if table is not None:
+            self.table = table
+            self.store = empty_store(self.tables, 2 * CHILDREN)
+            _start(self.store, self.tables)
+        return table is not None
 
     @property
     def bound(self) -> int:
@@ -177,7 +183,7 @@ class Search:
 
     def run(self, upper: int, pops: int, memory_bytes: int) -> None:
         """Go on for about so many states, looking for plans cheaper than `upper`, its tables within the memory."""
-        _search(self.store, self.tables, self.children, upper, pops)
+        _search(self.store, self.tables, self.children, self.table, upper, pops)
         status = self.store.counters[STATUS]
         rows, most = len(self.store.cost), memory_bytes // row_bytes(self.tables)
         if status == FULL and rows * 5 // 4 < most:

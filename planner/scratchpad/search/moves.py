@@ -307,3 +307,19 @@ def expand(t, done, resident, clean, c):
             if n < 0:
                 return -1
     return n
+
+
+@njit(cache=True)
+def mimics(t, resident, clean, other_resident, other_clean, spare):
+    """Whether a state can pay what sets it apart from another of the same downset out of `spare` bytes (27)."""
+    for w in range(len(resident)):
+        extra = resident[w] & ~other_resident[w]
+        rest = extra | (resident[w] & other_clean[w] & ~clean[w])
+        while rest != NONE:
+            low = rest & (~rest + ONE)
+            rest ^= low
+            a = (w << 6) + _place(low)
+            spare -= leaving(t, clean, a) if extra & low != NONE else t.write[a]
+            if spare < 0:
+                return False
+    return True

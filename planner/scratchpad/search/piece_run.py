@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from .beam import beam_order
 from .exact import Search
 from .gap import Kept, belady_piece, keep_piece
 from .split import Piece
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
 
 SLICE_S = 0.1
 """between two looks at the clock"""
+HARD_POPS = 4000
+"""pieces that took so many states get more than the plain search"""
+BEAM_WIDTH = 100
+BEAM_SHARE = 0.25
+"""of the time left that one more beam may take"""
+WEIGHTS = (2.0, 0.5, 1.0, 0.0, 4.0)
+MOST_DOWNSETS = 1 << 21
+DOWNSETS_PER_S = 1 << 16
 GAP_OPERATORS = 4000
 """pieces above this are not given to the integer program"""
 
@@ -28,7 +37,10 @@ class PieceRun:
         self.kept, self.upper = belady_piece(piece, self.order)
         self.bound = 0
         self.searches: list[Search] = []
-        self.has_gap = False
+        self._has_gap = False
+        self._has_table = False
+        self._beams = 0
+        self._beam_s = 0.0
         self._pops_per_s = 2e4
 
     @property
@@ -53,13 +65,41 @@ class PieceRun:
         for search in self.searches:
             self._advance(search, pops, clock, memory_bytes)
             if self.is_proved:
-                break
-        if not self.is_proved and not self.has_gap and pops >= 4000 and len(self.order) <= GAP_OPERATORS:
-            self.has_gap = True
-            kept, cost, _ = keep_piece(self.piece, self.order, max(0.05, clock.left_s / 4))
-            self.offer(self.order, kept, cost)
-        if self.is_proved:
-            self.searches = []
+                self.searches = []
+                return
+        if pops >= HARD_POPS:
+            self._try_orders(pops, clock)
+            self._look_ahead(clock)
+
+    def _look_ahead(self, clock: Clock) -> None:
+        """Give both searches the table of what is ahead, once, if there is time and it is small enough."""
+        if not self._has_table and clock.left_s > 0:
+            self._has_table = True
+            most = min(MOST_DOWNSETS, int(clock.left_s * DOWNSETS_PER_S))
+            if self.searches[0].look_ahead(most):
+                self.searches[1].look_ahead(most)
+
+    def _try_orders(self, pops: int, clock: Clock) -> None:
+        """Upper bounds: what the file order keeps at best, and beams of growing width in both directions."""
+        if not self._has_gap and len(self.order) <= GAP_OPERATORS:
+            self._has_gap = True
+            self.offer_order(self.order, clock)
+        for is_backward, search in enumerate(self.searches):
+            if self._beam_s > clock.left_s * BEAM_SHARE or self.is_proved:
+                return
+            begin = time.perf_counter()
+            weight = WEIGHTS[self._beams // 2 % len(WEIGHTS)]
+            found = beam_order(search.tables, max(8, pops // HARD_POPS * BEAM_WIDTH), weight, self._beams, self.upper)
+            self._beams += 1
+            self._beam_s = 2.5 * (time.perf_counter() - begin)
+            if found is not None:
+                order = found[1]
+                self.offer_order(tuple(len(order) - 1 - op for op in reversed(order)) if is_backward else order, clock)
+
+    def offer_order(self, order: tuple[int, ...], clock: Clock) -> None:
+        """Take an order, with what it keeps at best, if it is better."""
+        kept, cost, _ = keep_piece(self.piece, order, max(0.05, clock.left_s / 4))
+        self.offer(order, kept, cost)
 
     def offer(self, order: tuple[int, ...], kept: Kept, cost: int) -> None:
         """Take a plan if it is better."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from .moves import NONE, ONE
 from .tables import Ints, Tables, Words, words
@@ -27,7 +28,10 @@ class Store(NamedTuple):
     parent: Ints
     op: Ints
     closed: Ints
-    """the next closed state of the same downset plus 2, 1 at the end; 0 while open, -1 if dominated"""
+    """the next closed state of the same downset plus 2, 1 at the end; 0 if not among them"""
+    is_closed: NDArray[np.bool_]
+    ahead: Ints
+    """by state: a lower bound on what is still to be paid"""
     slots: Ints
     """hash table: state + 1"""
     heap_key: Ints
@@ -37,8 +41,10 @@ class Store(NamedTuple):
     """by downset: operators in it"""
     first_closed: Ints
     """by downset: its last closed state plus 1"""
-    ahead: Ints
-    """by downset: a lower bound on what is still to be paid"""
+    row: Ints
+    """by downset: its row in the table of what is ahead"""
+    live: Ints
+    """by downset: bytes of the tensors touched before and after"""
     downset_slots: Ints
     counters: Ints
 
@@ -55,11 +61,14 @@ def empty_store(t: Tables, rows: int) -> Store:
         np.empty(rows, np.int32),
         np.empty(rows, np.int16 if len(t.need) < 2**15 else np.int32),
         np.zeros(rows, np.int32),
+        np.zeros(rows, np.bool_),
+        np.empty(rows, np.int64),
         np.zeros(slots, np.int32),
         np.empty(rows + rows // 2, np.int64),
         np.empty(rows + rows // 2, np.int32),
         np.empty((rows, n), np.uint64),
         np.empty(rows, np.int32),
+        np.zeros(rows, np.int32),
         np.zeros(rows, np.int32),
         np.zeros(rows, np.int64),
         np.zeros(slots, np.int32),
@@ -69,7 +78,7 @@ def empty_store(t: Tables, rows: int) -> Store:
 
 def row_bytes(t: Tables) -> int:
     """Bytes of memory per state, at most: downsets are counted as if each state had its own."""
-    return 16 * words(len(t.size)) + 8 * words(len(t.need)) + 8 + 4 + 4 + 4 + 4 + 16 + 18 + 4 + 4 + 8 + 16
+    return 16 * words(len(t.size)) + 8 * words(len(t.need)) + 8 + 4 + 4 + 4 + 4 + 9 + 16 + 18 + 4 + 4 + 12 + 16
 
 
 def grown(store: Store, t: Tables, rows: int) -> Store:
@@ -86,7 +95,7 @@ def grown(store: Store, t: Tables, rows: int) -> Store:
 def rehash(s):
     """Fill the hash tables from the rows."""
     for d in range(s.counters[DOWNSETS]):
-        place = np.int64(_mix_row(s.done[d], NONE) & np.uint64(len(s.downset_slots) - 1))
+        place = np.int64(mix_row(s.done[d], NONE) & np.uint64(len(s.downset_slots) - 1))
         while s.downset_slots[place] != 0:
             place = (place + 1) & (len(s.downset_slots) - 1)
         s.downset_slots[place] = d + 1
@@ -104,7 +113,8 @@ def _mix(h, word):
 
 
 @njit(cache=True)
-def _mix_row(row, h):
+def mix_row(row, h):
+    """A hash of a row, from another."""
     for w in range(len(row)):
         h = _mix(h, row[w])
     return _mix(h, ONE)
@@ -112,7 +122,7 @@ def _mix_row(row, h):
 
 @njit(cache=True)
 def _state_hash(s, d, resident, clean):
-    h = _mix_row(clean, _mix_row(resident, np.uint64(d)))
+    h = mix_row(clean, mix_row(resident, np.uint64(d)))
     return np.int64(h & np.uint64(len(s.slots) - 1))
 
 
@@ -128,7 +138,7 @@ def same(a, b):
 @njit(cache=True)
 def find_downset(s, done, size):
     """The downset with these operators, added if new."""
-    place = np.int64(_mix_row(done, NONE) & np.uint64(len(s.downset_slots) - 1))
+    place = np.int64(mix_row(done, NONE) & np.uint64(len(s.downset_slots) - 1))
     while s.downset_slots[place] != 0:
         d = s.downset_slots[place] - 1
         if same(s.done[d], done):
