@@ -9,10 +9,10 @@
 | rows | `width`: bytes of a row, whose elements are handled together |
 | elementwise | nothing |
 
-`stride` and `dilation` are a number or [down, across], `pad` a number, [down, across] or [top, left, bottom, right]. `kind` names
-the operator where its `type` does not. Partial sums have `partial_bytes` each, else as many as an element of the output.
-Operands come in the order of `inputs`: of a convolution, the image, the weights and the bias, of attention, Q, K and V;
-weights that the graph does not list cost nothing.
+`stride` and `dilation` are a number or [down, across], `pad` a number, [down, across] or [top, left, bottom, right].
+`kind` names the operator where its `type` does not. Partial sums have `partial_bytes` each, else as many as an element
+of the output. Operands come in the order of `inputs`: of a convolution, the image, the weights and the bias, of
+attention, Q, K and V; weights that the graph does not list cost nothing.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ KINDS = {
     "attention": ("attention", "multiheadattention", "flashattention"),
     "rows": ("rows", "softmax", "ln", "layernorm", "layernormalization", "rmsnorm"),
     "elementwise": (
-        "elementwise", "add", "sum", "sub", "mul", "div", "relu", "gelu", "sigmoid", "tanh", "activation", "batchnormalization",
-        "bn", "clip", "identity", "silu", "swish", "hardswish", "dropout", "cast",
+        "elementwise", "add", "sum", "sub", "mul", "div", "relu", "gelu", "sigmoid", "tanh", "activation",
+        "batchnormalization", "bn", "clip", "identity", "silu", "swish", "hardswish", "dropout", "cast",
     ),
 }  # fmt: skip
 """What each kind of nest may be called, in lower case."""
@@ -60,7 +60,7 @@ def kind_of(type: str, attributes: Mapping[str, Any]) -> str | None:
 
 def nest_of(problem: ScratchpadProblem, op: Mapping[str, Any]) -> Nest | None:
     """
-    The nest of an operator of a tensor graph: an object with `name`, `type`, `inputs`, `outputs` and perhaps `attributes`.
+    The nest of an operator of a tensor graph: an object with `name`, `type`, `inputs`, `outputs`, perhaps `attributes`.
 
     None where it says too little to be tiled. Wrong where what it says does not agree with the sizes of its tensors.
     """
@@ -132,7 +132,7 @@ def _matmul(op: Mapping[str, Any], at: Mapping[str, Any], sizes: Mapping[str, in
     a, b = _names(op, 2)
     out, batch = op["outputs"][0], at.get("batch", 1)
     element = _element(sizes, out, batch * at["m"] * at["n"])
-    shared = sizes.get(b) == at["k"] * at["n"] * element
+    shared = batch > 1 and sizes.get(b) == at["k"] * at["n"] * element
     return shapes.matmul(
         a, b, out, at["m"], at["n"], at["k"], batch, shared, element, at.get("partial_bytes", 0)
     )  # fmt: skip

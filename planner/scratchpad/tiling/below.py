@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ....ir.diagnostics import Diagnostic, Infeasible
 from ..plan import PlannedMove, ScratchpadPlan
 from ..problem import ScratchpadProblem
 from .bounds import inner_bound_bytes
-from .choose import choices, first_choice, options
+from .choose import options
 from .nest import Nest
-from .rewrite import Choice, Rewritten, rewrite
+from .pick import Pick
+from .rewrite import Rewritten
 from .search import Tiling, least_bytes
 from .traffic import held_bytes, one_tiling
 
 Progress = Callable[[str], None]
-MOST_SCHEDULES = 200
-"""Choices whose schedule is searched"""
-MOST_STEPS = 20_000
-"""Choices, complete or not, that are looked at"""
 SEARCH_SHARE = 0.7
 """of the time limit for choosing; the rest is for the plan of the best choice"""
 
@@ -96,6 +93,7 @@ def plan_below(
     `nests` are the loop nests of operators by name (`read_nests`). A graph whose operators all fit gets an ordinary
     plan. Infeasible, naming each operator and the least it needs, where the scratchpad is below `minimum_bytes`.
     """
+    from ..check import check_plan
     from ..solve import plan_scratchpad
 
     start = time.perf_counter()
@@ -106,11 +104,14 @@ def plan_below(
         return plan_scratchpad(problem, time_limit_s=time_limit_s, on_progress=on_progress)
     given = {op: options(problem, op, nests[problem.operators[op].name]) for op in large}
     limit = None if time_limit_s is None else SEARCH_SHARE * time_limit_s
-    search = _Search(problem, given, limit, on_progress or (lambda _: None))
-    best = search.run()
+    pick = Pick(problem, given, limit, on_progress or (lambda _: None))
+    best = pick.run()
     left = None if time_limit_s is None else max(0.1, time_limit_s - (time.perf_counter() - start))
     plan = plan_scratchpad(best.problem, time_limit_s=left, on_progress=on_progress)
-    bounds = (least_traffic_bytes(problem, nests) - problem.compulsory_bytes, search.bound_bytes)
+    if faults := check_plan(best.problem, plan):
+        text = "\n".join(faults)
+        raise AssertionError(f"the plan fails its own check, which is a fault of Dovetail:\n{text}")
+    bounds = (least_traffic_bytes(problem, nests) - problem.compulsory_bytes, pick.bound_bytes)
     return assemble_tiled(best, plan, nests, bounds, time.perf_counter() - start)
 
 
@@ -158,59 +159,10 @@ def least_traffic_bytes(problem: ScratchpadProblem, nests: Mapping[str, Nest]) -
     return max(problem.compulsory_bytes, inside)
 
 
-@dataclass
-class _Search:
-    """The best choice of tilings, each judged by its best schedule."""
-
-    problem: ScratchpadProblem
-    given: Mapping[int, tuple[Tiling, ...]]
-    limit_s: float | None
-    tell: Progress
-    best: Rewritten | None = None
-    best_bytes: int = 0
-    bound_bytes: int = 0
-    tried: list[Choice] = field(default_factory=list)
-
-    def run(self) -> Rewritten:
-        """Leaves a bound over all choices given, beyond the compulsory traffic, in `bound_bytes`."""
-        self.start = time.perf_counter()
-        compulsory = self.problem.compulsory_bytes
-        proved = [self._try(first_choice(self.problem, self.given))]
-        rest: int | None = None
-        for step, ranked in enumerate(choices(self.problem, self.given)):
-            assert self.best is not None
-            ahead = ranked.cost_bytes - compulsory
-            if ahead >= self.best_bytes or step == MOST_STEPS or len(self.tried) == MOST_SCHEDULES or self._late():
-                rest = ahead
-                break
-            if ranked.complete and ranked.choice not in self.tried:
-                proved.append(self._try(ranked.choice))
-        self.bound_bytes = min([self.best_bytes, *proved, *([] if rest is None else [rest])])
-        assert self.best is not None
-        return self.best
-
-    def _late(self) -> bool:
-        return self.limit_s is not None and time.perf_counter() - self.start > self.limit_s
-
-    def _try(self, choice: Choice) -> int:
-        """The proved bound of a choice, beyond the compulsory traffic, whose schedule is kept if it is the best."""
-        from ..search import schedule
-
-        self.tried.append(choice)
-        rewritten = rewrite(self.problem, choice)
-        left = None if self.limit_s is None else max(0.05, self.limit_s - (time.perf_counter() - self.start))
-        residency, bound = schedule(rewritten.problem, time_limit_s=left)
-        moved = rewritten.base_bytes + residency.noncompulsory_bytes
-        if self.best is None or moved < self.best_bytes:
-            self.best, self.best_bytes = rewritten, moved
-            self.tell(f"tilings found: {moved:,} bytes beyond the compulsory")
-        return rewritten.base_bytes + bound
-
-
 def assemble_tiled(
     rewritten: Rewritten, plan: ScratchpadPlan, nests: Mapping[str, Nest], bounds: tuple[int, int], seconds: float
 ) -> TiledPlan:
-    """The plan of the original graph from that of the rewritten one; `bounds`: over everything, and over the tilings."""
+    """The plan of the original graph from that of the rewritten one; `bounds`: over all plans, and over the tilings."""
     problem = rewritten.original
     moved = rewritten.base_bytes + plan.noncompulsory_bytes
     lower = max(0, bounds[0])

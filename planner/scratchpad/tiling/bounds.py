@@ -7,24 +7,27 @@ sum is built up by adding products to it one by one.
 
 (62) Loomis and Whitney (1949): a set of products that touches a, b and c elements of three operands has at most
      sqrt(a b c), where each loop indexes at least two of the three.
-(63) matmul, and convolution as the product that it is on the unfolded image. With e_a, e_b, e_c bytes per element, and
-     u windows at most over each element of the image (u = 1 for a matmul), a segment has e_a a + e_b b + e_c c <= M + R,
-     so F = ((M + R) / 3)^1.5 sqrt(u / (e_a e_b e_c)), best at R = 2M. A sum that starts at zero is not read first, which
-     saves at most one read of every output; but every output is written, so reads and writes together are at least
+(63) matmul, and convolution as the product that it is on the unfolded image. With e_a, e_b, e_c bytes per element,
+     and u windows at most over each element of the image (u = 1 for a matmul), e_a a + e_b b + e_c c <= M + R in a
+     segment, so F = ((M + R) / 3)^1.5 sqrt(u / (e_a e_b e_c)), best at R = 2M. A sum that starts at zero is not read
+     first, which saves at most one read of every output; but every output is written, so reads and writes together
+     are at least
 
          2 products sqrt(e_a e_b e_c / (u M)) - 2M.
 
-     For equal words this is 2mnk / sqrt(S) - 2S, which Smith, Lowery, Langou and van de Geijn, "A Tight I/O Lower Bound
-     for Matrix Multiplication" (arXiv 1702.02017), have for C += AB. Adding mn for the writes of C, as can be done where
-     C is read first (cf. Kwasniewski et al., arXiv 1908.09606), would be wrong for C = AB: with m = 16, k = 4, n = 1000
-     and S = 84 it would say 29,966, and 20,064 words suffice. Unfolding with u: Chen, Han and Wang, "Communication Lower
-     Bound in Convolution Accelerators" (arXiv 1911.05662); products on the padding are not counted.
-(64) attention: the scores need never leave. Take a segment that reads or writes T bytes. Scores all of whose d products
-     are formed in it need whole rows of Q and K, of which it has r = (M + T) / (2e) elements each when their product is
-     largest: r^2 / d products. The other scores are there at its start, at its end, or moved: at most
-     (2M + T) / e_s, with r sqrt((2M + T) / e_s) products. F is the sum of both, and T (products / F - 1) bytes move, for
-     the best T. The order is N^2 d^2 / M, or N^2 d / sqrt(M) where M < d^2, which Saha and Ye, "The I/O Complexity of
-     Attention" (arXiv 2402.07443), prove to be that of every exact algorithm; the constants are derived here.
+     For equal words this is 2mnk / sqrt(S) - 2S, which Smith, Lowery, Langou and van de Geijn have for C += AB ("A
+     Tight I/O Lower Bound for Matrix Multiplication", arXiv 1702.02017). Adding mn for the writes of C, as can be
+     done where C is read first (cf. Kwasniewski et al., arXiv 1908.09606), would be wrong for C = AB: with m = 16, k
+     = 4, n = 1000 and S = 84 it would say 29,966, and 20,064 words suffice. Unfolding with u: Chen, Han and Wang,
+     "Communication Lower Bound in Convolution Accelerators" (arXiv 1911.05662); products on the padding are not
+     counted.
+(64) attention: the scores need never leave. Take a segment that reads or writes T bytes. Scores all of whose d
+     products are formed in it need whole rows of Q and K, of which it has r = (M + T) / (2e) elements each where
+     their product is largest: r^2 / d products. The other scores are there at its start, at its end, or moved: at
+     most (2M + T) / e_s, with r sqrt((2M + T) / e_s) products. F is the sum of both, and T (products / F - 1) bytes
+     move, for the best T. The order is N^2 d^2 / M, or N^2 d / sqrt(M) where M < d^2, which Saha and Ye, "The I/O
+     Complexity of Attention" (arXiv 2402.07443), prove to be that of every exact algorithm; the constants are derived
+     here.
 (65) always: inputs and outputs once each.
 """
 

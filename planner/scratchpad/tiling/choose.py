@@ -76,7 +76,7 @@ def choices(problem: ScratchpadProblem, given: Mapping[int, Sequence[Tiling]]) -
     Every choice from `given`, cheapest first. Incomplete ones come in between: all that are still to come cost at least
     as much as they do, which is what a caller needs to know that stops early.
     """
-    costs = _Costs(problem, given)
+    costs = Costs(problem, given)
     ticket = count()
     queue: list[tuple[int, int, int, dict[int, Tiling]]] = [(costs.ahead[0] + costs.of({}), 0, 0, {})]
     while queue:
@@ -89,14 +89,14 @@ def choices(problem: ScratchpadProblem, given: Mapping[int, Sequence[Tiling]]) -
 
 def first_choice(problem: ScratchpadProblem, given: Mapping[int, Sequence[Tiling]]) -> Choice:
     """A good choice, found at once: the cheapest tiling of one operator after the other."""
-    costs = _Costs(problem, given)
+    costs = Costs(problem, given)
     choice: dict[int, Tiling] = {}
     while len(choice) < len(costs.ops):
         choice = min(costs.longer(choice), key=costs.of)
     return choice
 
 
-class _Costs:
+class Costs:
     """What choices cost at least, complete or not."""
 
     def __init__(self, problem: ScratchpadProblem, given: Mapping[int, Sequence[Tiling]]) -> None:

@@ -96,8 +96,9 @@ def _convolution(op: Any, inputs: list[str], out: str) -> Nest:
 def _pool(op: Any, inputs: list[str], out: str) -> Nest:
     from ....ir import nn
 
+    batch, channels = nn.shape_of(op.x)[:2]
     down, across = _slides(op, nn.ints(op.kernel), (1, 1))
-    return shapes.pool(inputs[0], out, *nn.shape_of(op.x)[:2], down, across, _width(op.x))
+    return shapes.pool(inputs[0], out, batch, channels, down, across, _width(op.x))
 
 
 def _matmul(op: Any, inputs: list[str], out: str) -> Nest | None:
@@ -134,9 +135,8 @@ def _softmax(op: Any, inputs: list[str], out: str) -> Nest | None:
 def _elementwise(op: Any, inputs: list[str], out: str) -> Nest:
     from ....ir import nn
 
-    return _pointwise(
-        [nn.shape_of(value) for value in op.operands], inputs, out, nn.shape_of(op.result), _width(op.result)
-    )
+    given = [nn.shape_of(value) for value in op.operands]
+    return _pointwise(given, inputs, out, nn.shape_of(op.result), _width(op.result))
 
 
 def _batch_norm(op: Any, inputs: list[str], out: str) -> Nest:

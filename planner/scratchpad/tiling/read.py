@@ -14,9 +14,11 @@ from .nest import Nest
 
 def read_nests(path: str | Path, problem: ScratchpadProblem, parameters: bool = False) -> dict[str, Nest]:
     """
-    The loop nests of operators by name, those without shapes left out; `problem` is what `read_problem` made of the same
-    file with the same `parameters`. In tensor graphs shapes stand under `attributes` (see `attributes.py`); networks have
-    them in their types. InputError where attributes do not agree with the sizes of tensors.
+    The loop nests of operators by name, those without shapes left out.
+
+    `problem` is what `read_problem` made of the same file with the same `parameters`. Tensor graphs have shapes under
+    `attributes` (see `attributes.py`), networks in their types. InputError where attributes do not agree with the sizes
+    of tensors.
     """
     path = Path(path)
     if path.suffix == ".json":
