@@ -137,6 +137,10 @@ def faults(rows: list[Row]) -> list[str]:
             found.append(f"{where}: no reduction, and no proof that there is none")
         if row.kind == "searched" and row.seconds > AIM_S["searched"]:
             found.append(f"{where}: {row.seconds:.1f} s")
+    designed = [row.seconds for row in rows if row.kind == "designed"]
+    if designed and statistics.fmean(designed) > AIM_S["designed"]:
+        slow = max((row for row in rows if row.kind == "designed"), key=lambda row: row.seconds)
+        found.append(f"{statistics.fmean(designed):.2f} s a solve on average, most of it {slow.net} at {slow.budget}")
     return found
 
 
