@@ -7,11 +7,12 @@ else uses the rest of the buffer before the next step. Whether a kernel can work
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from .problem import Operator, ScratchpadProblem, Tensor
-from .residency import Residency, Stay
+from .problem import ScratchpadProblem
+from .residency import Residency
 
 Pair = tuple[int, int]
 """(output, the input whose buffer it takes over), as indices of tensors"""
@@ -66,51 +67,27 @@ def least_need_bytes(problem: ScratchpadProblem, operator: int) -> int:
 
 
 @dataclass(frozen=True)
-class Split:
-    """A problem in which outputs come into being one step after their operator's other touches.
+class SavingProblem(ScratchpadProblem):
+    """The same problem where operators need less than they touch, by `saved` [bytes], one for each."""
 
-    The operator runs as two: one touches all but those outputs, the other these. Run one after the other, with as many
-    inputs ending as outputs following, they need what the operator needs in place; as other orders are allowed as
-    well, the split of all outputs that may follow an input somewhere is a relaxation: its least traffic is a bound
-    for every plan in place.
-    """
+    saved: tuple[int, ...] = ()
 
-    problem: ScratchpadProblem
-    whole: tuple[int, ...]
-    """the operator that each operator is, or is a half of"""
-
-    def order_of_whole(self, order: Sequence[int]) -> list[int]:
-        """Operators of the whole problem in the order of their (first) halves."""
-        return list(dict.fromkeys(self.whole[half] for half in order))
+    @cached_property
+    def need_bytes(self) -> tuple[int, ...]:
+        """Bytes that each operator needs."""
+        plain = (sum(self.sizes[t] for t in op.touched) for op in self.operators)
+        return tuple(need - saved for need, saved in zip(plain, self.saved, strict=True))
 
 
-def split(problem: ScratchpadProblem, late: Mapping[int, Sequence[int]]) -> Split:
-    """The problem with the outputs `late[v]` of each operator v one step late."""
-    tensors, operators, whole = list(problem.tensors), [], []
-    for v, op in enumerate(problem.operators):
-        behind = tuple(late.get(v, ()))
-        if not behind:
-            operators.append(op)
-            whole.append(v)
-            continue
-        token = len(tensors)
-        tensors.append(Tensor(f"{op.name} (halfway)", 0))
-        first = (*(t for t in op.outputs if t not in behind), token)
-        operators += [Operator(op.name, op.inputs, first, op.type), Operator(f"{op.name} (in place)", (token,), behind)]
-        whole += [v, v]
-    halves = ScratchpadProblem(
-        problem.name, tuple(tensors), tuple(operators), problem.size_bytes, problem.alignment_bytes
-    )
-    return Split(halves, tuple(whole))
+def saving(problem: ScratchpadProblem, saved: Iterable[int]) -> SavingProblem:
+    """`problem` where its operators need `saved` bytes less, one for each."""
+    p = problem
+    return SavingProblem(p.name, p.tensors, p.operators, p.size_bytes, p.alignment_bytes, tuple(saved))
 
 
-def relaxed(problem: ScratchpadProblem) -> Split:
-    """The split that bounds every plan in place."""
-    late = {
-        v: [b for b in op.outputs if any(may_follow(problem, b, a) for a in may_end(problem, v))]
-        for v, op in enumerate(problem.operators)
-    }
-    return split(problem, late)
+def relaxed(problem: ScratchpadProblem) -> SavingProblem:
+    """Each operator saves what it saves in the order that is best for it: the optimum bounds every plan in place."""
+    return saving(problem, (saved_bytes(problem, v, may_end(problem, v)) for v in range(len(problem.operators))))
 
 
 def pairs_in_order(problem: ScratchpadProblem, order: Sequence[int]) -> dict[int, tuple[Pair, ...]]:
@@ -120,21 +97,25 @@ def pairs_in_order(problem: ScratchpadProblem, order: Sequence[int]) -> dict[int
     return {v: pairings(problem, v, ending[v]) for v in order}
 
 
+def fits_in_place(problem: ScratchpadProblem, order: Sequence[int]) -> bool:
+    """Whether each operator fits alone, in place, in this order."""
+    return max(_in_order(problem, order)[0].need_bytes, default=0) <= problem.size_bytes
+
+
 def keep_in_place(problem: ScratchpadProblem, order: Sequence[int]) -> SharedResidency:
     """The residency with the least traffic for this order, in place wherever that saves bytes; addresses apart."""
     from .search import gap
 
+    alone, pairs = _in_order(problem, order)
+    kept = gap.keep(alone, order)
+    return SharedResidency(Residency(problem, kept.order, kept.stays), pairs)
+
+
+def _in_order(problem: ScratchpadProblem, order: Sequence[int]) -> tuple[SavingProblem, tuple[Pair, ...]]:
+    """What operators need in this order, and the pairs by which they save."""
     pairs = pairs_in_order(problem, order)
-    halves = split(problem, {v: [output for output, _ in found] for v, found in pairs.items()})
-    first_half: dict[int, list[int]] = {}
-    for half, v in enumerate(halves.whole):
-        first_half.setdefault(v, []).append(half)
-    fine_order = [half for v in order for half in first_half[v]]
-    step_of = [step for step, v in enumerate(order) for _ in first_half[v]]
-    found = gap.keep(halves.problem, fine_order)
-    stays = (Stay(s.tensor, step_of[s.start], step_of[s.end]) for s in found.stays if s.tensor < len(problem.tensors))
-    residency = Residency(problem, tuple(order), tuple(stays))
-    return SharedResidency(residency, tuple(pair for v in order for pair in pairs[v]))
+    saved = (sum(problem.sizes[output] for output, _ in pairs[v]) for v in range(len(order)))
+    return saving(problem, saved), tuple(pair for v in order for pair in pairs[v])
 
 
 def needed_pairs(shared: SharedResidency) -> SharedResidency:

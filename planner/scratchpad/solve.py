@@ -9,7 +9,7 @@ from dataclasses import replace
 from ...ir.diagnostics import Diagnostic, Infeasible
 from .exhaustive import exhaustive
 from .in_order import Placed, keep_and_place
-from .in_place import SharedResidency, keep_in_place, least_need_bytes, needed_pairs, pairs_in_order, relaxed
+from .in_place import SharedResidency, fits_in_place, keep_in_place, least_need_bytes, needed_pairs, relaxed
 from .layout import place
 from .plan import ScratchpadPlan, assemble
 from .problem import ScratchpadProblem
@@ -24,8 +24,8 @@ PLACE_S, JOINT_S = 5.0, 10.0
 """at most, for the addresses of one residency, and for one order with addresses"""
 SPARED = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 """Shares of the bytes above the largest operator's need that are left free where no addresses were found."""
-SMALL_STATES = 20_000
-"""in-place problems whose search stays below this are solved exactly whatever the relaxation says"""
+SMALL_OPERATORS, SMALL_STATES = 12, 20_000
+"""in-place problems below both are searched whole where the relaxation leaves them open"""
 SHOWN_OPERATORS = 8
 
 
@@ -80,8 +80,8 @@ class _Clock:
         return None if self.limit_s is None else share * self.limit_s
 
     def at_most_s(self, seconds: float) -> float:
-        """`seconds`, or what is left where that is less."""
-        return seconds if self.left_s is None else min(seconds, self.left_s)
+        """`seconds`, or a third of what is left where that is less."""
+        return seconds if self.left_s is None else min(seconds, self.left_s / 3)
 
     def stop_in(self, seconds: float) -> None:
         """Set the limit to `seconds` from now."""
@@ -130,31 +130,25 @@ def _schedule(problem: ScratchpadProblem, limit_s: float | None, tell: Progress)
 def _schedule_in_place(
     problem: ScratchpadProblem, limit_s: float | None, tell: Progress
 ) -> tuple[SharedResidency, int]:
-    """The relaxation gives the bound, and an order to try; a small problem that it leaves open is searched whole."""
+    """A relaxation gives the bound, and an order to try; plans that are not in place are plans too; a small problem
+    that both leave open is searched whole."""
     from .search import schedule
 
-    halves = relaxed(problem)
-    fine, bound = schedule(halves.problem, time_limit_s=limit_s, on_progress=tell)
-    orders = [halves.order_of_whole(fine.order), tuple(range(len(problem.operators)))]
-    found = [_keep(problem, order, True) for order in orders if _fits_in_place(problem, order)]
-    best = min(found, key=_moved) if found else None
-    if best is None or _moved(best) > bound:
+    half_s = None if limit_s is None else limit_s / 2
+    loose, bound = schedule(relaxed(problem), time_limit_s=half_s, on_progress=tell)
+    orders = (loose.order, tuple(range(len(problem.operators))))
+    found = [keep_in_place(problem, order) for order in orders if fits_in_place(problem, order)]
+    if all(_moved(shared) > bound for shared in found) and problem.least_size_bytes <= problem.size_bytes:
+        plain, _ = schedule(problem, time_limit_s=half_s, on_progress=tell)
+        found += [SharedResidency(plain, ()), keep_in_place(problem, plain.order)]
+    if all(_moved(shared) > bound for shared in found) and len(problem.operators) <= SMALL_OPERATORS:
         exact = exhaustive(problem, in_place=True, most_states=SMALL_STATES)
         if exact is not None:
-            pairs = pairs_in_order(problem, exact.order)
-            return SharedResidency(exact, tuple(pair for v in exact.order for pair in pairs[v])), (
-                exact.noncompulsory_bytes
-            )
-    if best is None:
+            return keep_in_place(problem, exact.order), exact.noncompulsory_bytes
+    if not found:
         message = "no order was found in which all operators fit in place"
         raise Infeasible([Diagnostic("scratchpad", message, help="give more bytes")], (), _refused(problem).to_json())
-    return best, bound
-
-
-def _fits_in_place(problem: ScratchpadProblem, order: Sequence[int]) -> bool:
-    pairs = pairs_in_order(problem, order)
-    saved = (sum(problem.sizes[output] for output, _ in pairs[v]) for v in range(len(pairs)))
-    return all(need - less <= problem.size_bytes for need, less in zip(problem.need_bytes, saved, strict=True))
+    return min(found, key=_moved), bound
 
 
 def _moved(shared: SharedResidency) -> int:
@@ -187,7 +181,7 @@ def _lay_out(best: SharedResidency, bound: int, in_place: bool, clock: _Clock, t
 
 
 def _first_placed(best: SharedResidency, in_place: bool, clock: _Clock) -> Placed:
-    for shared in _tries(best, in_place):
+    for shared in _tries(best, in_place, clock):
         offsets = place(shared, clock.at_most_s(PLACE_S))
         if offsets is not None:
             return Placed(shared, offsets)
@@ -199,17 +193,21 @@ def _first_placed(best: SharedResidency, in_place: bool, clock: _Clock) -> Place
     return Placed(bare, offsets)
 
 
-def _tries(best: SharedResidency, in_place: bool) -> Iterator[SharedResidency]:
+def _tries(best: SharedResidency, in_place: bool, clock: _Clock) -> Iterator[SharedResidency]:
     """`best`, in place no more often than it needs; then as it is; then what leaves more room for addresses."""
+    from .search import schedule
+
     problem = best.residency.problem
     if best.pairs:
         yield needed_pairs(best)
     yield best
+    if in_place and problem.least_size_bytes <= problem.size_bytes:
+        yield SharedResidency(schedule(problem, time_limit_s=clock.at_most_s(PLACE_S))[0], ())
     least = max(least_need_bytes(problem, v) if in_place else need for v, need in enumerate(problem.need_bytes))
     for share in SPARED:
         spared = round(share * (problem.size_bytes - least))
         smaller = problem.with_size(problem.size_bytes - spared)
-        if spared and (not in_place or _fits_in_place(smaller, best.residency.order)):
+        if spared and (not in_place or fits_in_place(smaller, best.residency.order)):
             kept = _keep(smaller, best.residency.order, in_place)
             residency = Residency(problem, kept.residency.order, kept.residency.stays)
             yield needed_pairs(SharedResidency(residency, kept.pairs))
