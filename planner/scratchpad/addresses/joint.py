@@ -13,6 +13,7 @@ One no-overlap in two dimensions with optional rectangles, by constraint program
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -67,7 +68,7 @@ def keep_and_place(
     stays = [(s.start, s.end + 1, problem.sizes[s.tensor]) for s in residency.stays]
     if wrong := clashes(stays, [offsets[i] for i in range(len(stays))], problem.size_bytes, problem.alignment_bytes):
         raise RuntimeError(f"a wrong layout: {wrong[0]}")
-    return JointPlan(residency, offsets, int(solver.best_objective_bound))
+    return JointPlan(residency, offsets, math.ceil(solver.best_objective_bound - 1e-6))
 
 
 class _Model:

@@ -42,7 +42,7 @@ def least_traffic(problem: ScratchpadProblem) -> int | None:
     return best
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(chains())
 def test_is_the_least_over_all_choices(problem: ScratchpadProblem) -> None:
     plan = keep_and_place(problem, range(len(problem.operators)))
