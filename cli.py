@@ -135,7 +135,9 @@ def _scratchpad_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="an .onnx, a tensor graph in .json, or a network in .mlir")
     parser.add_argument("--size", type=_bytes, required=True, metavar="N", help="of the scratchpad, such as 1568KiB")
     parser.add_argument("--params", action="store_true", help="parameters are tensors too")
-    parser.add_argument("--in-place", action="store_true", help="let outputs take over buffers of inputs that end")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--in-place", action="store_true", help="let outputs take over buffers of inputs that end")
+    way.add_argument("--tile", action="store_true", help="run operators that do not fit in tiles")
     parser.add_argument("--align", type=_alignment, default=1, metavar="N", help="offsets are multiples of N bytes")
     parser.add_argument("--time-limit", type=_seconds, metavar="S", help="stop after S seconds with the best so far")
     parser.add_argument("--json", action="store_true", help="print the plan as JSON alone on stdout")
@@ -156,6 +158,7 @@ def _do_scratchpad(arguments: argparse.Namespace) -> int:
             parameters=arguments.params,
             alignment_bytes=arguments.align,
             in_place=arguments.in_place,
+            tile=arguments.tile,
             time_limit_s=arguments.time_limit,
             on_progress=_progress if sys.stderr.isatty() else None,
         )

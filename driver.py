@@ -246,19 +246,28 @@ def scratchpad(
     parameters: bool = False,
     alignment_bytes: int = 1,
     in_place: bool = False,
+    tile: bool = False,
     time_limit_s: float | None = None,
     on_progress: Progress | None = None,
 ) -> ScratchpadPlan:
     """Schedule, addresses and spills of one tensor graph on one scratchpad.
 
-    `model` is an .onnx, a network in .mlir, or a tensor graph in .json. With `parameters`, weights are tensors too; `in_place` lets outputs take over buffers of inputs. InputError for what
-    is wrong in the file, Infeasible, with what each operator needs, where one does not fit.
+    `model` is an .onnx, a network in .mlir, or a tensor graph in .json. With `parameters`, weights are tensors too;
+    `in_place` lets outputs take over buffers of inputs, `tile` runs operators that do not fit in tiles. InputError for
+    what is wrong in the file, Infeasible, with what each operator needs, where one does not fit.
     """
     from .planner.scratchpad.check import check_plan
     from .planner.scratchpad.read import read_problem
     from .planner.scratchpad.solve import plan_scratchpad
 
     problem = read_problem(model, size_bytes, parameters, alignment_bytes)
+    if tile:
+        if in_place:
+            raise ValueError("operators run in tiles or in place, not both")
+        from .planner.scratchpad.tiling import plan_below, read_nests
+
+        nests = read_nests(model, problem, parameters)
+        return plan_below(problem, nests, time_limit_s=time_limit_s, on_progress=on_progress)
     found = plan_scratchpad(problem, time_limit_s=time_limit_s, on_progress=on_progress, in_place=in_place)
     faults = check_plan(problem, found)
     if faults:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from .tiling_text import tiling_lines
+
 Json = dict[str, Any]
 SHOWN_TENSORS = 10
 
@@ -32,7 +34,7 @@ def scratchpad_text(plan: Json, name: str) -> str:
         lines.append(
             f"  in place                {len(plan['shares']):>12,}   outputs that take over the buffer of an input"
         )
-    lines += _most_moved(plan)
+    lines += _most_moved(plan) + tiling_lines(plan)
     lines.append(f"\nplanned in {plan['seconds']:.2f} s")
     return "\n".join(lines) + "\n"
 

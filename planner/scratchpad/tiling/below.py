@@ -93,7 +93,6 @@ def plan_below(
     `nests` are the loop nests of operators by name (`read_nests`). A graph whose operators all fit gets an ordinary
     plan. Infeasible, naming each operator and the least it needs, where the scratchpad is below `minimum_bytes`.
     """
-    from ..check import check_plan
     from ..solve import plan_scratchpad
 
     start = time.perf_counter()
@@ -101,18 +100,24 @@ def plan_below(
     require_least(problem, nests)
     large = [op for op, need in enumerate(problem.need_bytes) if need > problem.size_bytes]
     if not large:
-        return plan_scratchpad(problem, time_limit_s=time_limit_s, on_progress=on_progress)
+        return _checked(problem, plan_scratchpad(problem, time_limit_s=time_limit_s, on_progress=on_progress))
     given = {op: options(problem, op, nests[problem.operators[op].name]) for op in large}
     limit = None if time_limit_s is None else SEARCH_SHARE * time_limit_s
     pick = Pick(problem, given, limit, on_progress or (lambda _: None))
     best = pick.run()
     left = None if time_limit_s is None else max(0.1, time_limit_s - (time.perf_counter() - start))
-    plan = plan_scratchpad(best.problem, time_limit_s=left, on_progress=on_progress)
-    if faults := check_plan(best.problem, plan):
-        text = "\n".join(faults)
-        raise AssertionError(f"the plan fails its own check, which is a fault of Dovetail:\n{text}")
+    plan = _checked(best.problem, plan_scratchpad(best.problem, time_limit_s=left, on_progress=on_progress))
     bounds = (least_traffic_bytes(problem, nests) - problem.compulsory_bytes, pick.bound_bytes)
     return assemble_tiled(best, plan, nests, bounds, time.perf_counter() - start)
+
+
+def _checked(problem: ScratchpadProblem, plan: ScratchpadPlan) -> ScratchpadPlan:
+    from ..check import check_plan
+
+    if faults := check_plan(problem, plan):
+        text = "\n".join(faults)
+        raise AssertionError(f"the plan fails its own check, which is a fault of Dovetail:\n{text}")
+    return plan
 
 
 def _covers(problem: ScratchpadProblem, name: str, nest: Nest) -> bool:

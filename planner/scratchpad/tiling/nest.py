@@ -62,7 +62,7 @@ class Nest:
     """Loops, outermost first as they are listed (any order computes the same), and operands."""
 
     kind: str
-    """matmul | convolution | pool | attention | rows | elementwise: what the body computes, and which bound holds"""
+    """matmul, convolution, pool, attention, rows, reduction or elementwise: what the body computes, and its bound"""
     loops: tuple[tuple[str, int], ...]
     operands: tuple[Operand, ...]
     whole: frozenset[str] = frozenset()

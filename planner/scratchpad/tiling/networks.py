@@ -61,6 +61,7 @@ def nest_of_op(op: Operation, inputs: list[str], out: str) -> Nest | None:
         (nn.SoftmaxOp, _softmax),
         ((nn.ElementwiseOp, nn.FusedElementwiseOp), _elementwise),
         (nn.BatchNormOp, _batch_norm),
+        (nn.ReduceOp, _reduce),
     ]
     maker = next((make for kind, make in makers if isinstance(op, kind)), None)
     return None if maker is None else maker(op, inputs, out)
@@ -145,6 +146,12 @@ def _batch_norm(op: Any, inputs: list[str], out: str) -> Nest:
     shape = nn.shape_of(op.x)
     channel = (shape[1], *(1 for _ in shape[2:]))
     return _pointwise([shape, *(channel for _ in op.operands[1:])], inputs, out, shape, _width(op.x))
+
+
+def _reduce(op: Any, inputs: list[str], out: str) -> Nest:
+    from ....ir import nn
+
+    return shapes.reduction(inputs[0], out, nn.shape_of(op.x), nn.ints(op.axes), _width(op.x))
 
 
 def _pointwise(given: list[tuple[int, ...]], inputs: list[str], out: str, shape: tuple[int, ...], element: int) -> Nest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from os import PathLike
 from pathlib import Path
 
 from ....ir.diagnostics import Diagnostics
@@ -12,7 +13,7 @@ from .attributes import Wrong, nest_of
 from .nest import Nest
 
 
-def read_nests(path: str | Path, problem: ScratchpadProblem, parameters: bool = False) -> dict[str, Nest]:
+def read_nests(path: str | PathLike[str], problem: ScratchpadProblem, parameters: bool = False) -> dict[str, Nest]:
     """
     The loop nests of operators by name, those without shapes left out.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .nest import Nest, Operand, Window
@@ -124,6 +125,14 @@ def rows(inputs: list[str], outputs: list[str], count: int, width: int, element:
     operands = [Operand(t, ("row", "column"), element) for t in inputs]
     operands += [Operand(t, ("row", "column"), element, "output") for t in outputs]
     return Nest("rows", (("row", count), ("column", width)), tuple(operands), whole=frozenset({"column"}))
+
+
+def reduction(x: str, out: str, shape: Sequence[int], axes: Sequence[int], element: int = 1) -> Nest:
+    """The sum, mean or largest element of x along `axes`."""
+    loops = tuple((f"d{axis}", size) for axis, size in enumerate(shape))
+    kept = tuple(loop for axis, (loop, _) in enumerate(loops) if axis not in axes)
+    image = Operand(x, tuple(loop for loop, _ in loops), element)
+    return Nest("reduction", loops, (image, Operand(out, kept, element, "output")))
 
 
 def elementwise(inputs: list[str], outputs: list[str], count: int, element: int = 1) -> Nest:

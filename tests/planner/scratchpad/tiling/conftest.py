@@ -202,6 +202,12 @@ def compute_rows(machine: Machine, span: Mapping[str, tuple[int, int]]) -> None:
     machine.held[1][:] = weights / weights.sum(-1, keepdims=True)
 
 
+def compute_reduction(machine: Machine, span: Mapping[str, tuple[int, int]]) -> None:
+    x, out = machine.nest.operands
+    gone = tuple(number for number, axis in enumerate(x.axes) if axis not in out.axes)
+    machine.held[1][:] += machine.held[0].sum(gone)
+
+
 def compute_elementwise(machine: Machine, span: Mapping[str, tuple[int, int]]) -> None:
     *given, made = (machine.held[i] for i in range(len(machine.nest.operands)))
     made[:] = np.tanh(sum(given))
@@ -213,6 +219,7 @@ COMPUTE: dict[str, Callable[[Machine, Any], None]] = {
     "pool": compute_window,
     "attention": compute_attention,
     "rows": compute_rows,
+    "reduction": compute_reduction,
     "elementwise": compute_elementwise,
 }
 

@@ -10,7 +10,16 @@ import pytest
 from dovetail.planner.scratchpad.tiling import Nest, bound_bytes, least_bytes, tile
 from dovetail.planner.scratchpad.tiling.bounds import inner_bound_bytes
 from dovetail.planner.scratchpad.tiling.search import balanced
-from dovetail.planner.scratchpad.tiling.shapes import Slide, attention, convolution, elementwise, matmul, pool, rows
+from dovetail.planner.scratchpad.tiling.shapes import (
+    Slide,
+    attention,
+    convolution,
+    elementwise,
+    matmul,
+    pool,
+    reduction,
+    rows,
+)
 
 SMALL = {
     "matmul": matmul("a", "b", "c", 4, 3, 5),
@@ -28,6 +37,7 @@ SMALL = {
     "grouped attention": attention("q", "k", "v", "o", 2, 2, 3, 1, kv_heads=1, partial=2),
     "softmax": rows(["x"], ["y"], 4, 3),
     "add": elementwise(["x", "y"], ["z"], 6),
+    "sum": reduction("x", "y", (4, 3, 2), (0, 2)),
 }
 Case = tuple[int, int]
 

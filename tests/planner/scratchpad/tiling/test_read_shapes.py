@@ -119,7 +119,7 @@ def test_a_network_is_planned_down_to_its_minimum(tmp_path: Path) -> None:
     problem = read_problem(file, 0, parameters=True)
     nests = read_nests(file, problem, parameters=True)
     names = {op.name: nests[op.name].kind if op.name in nests else None for op in problem.operators}
-    assert {"convolution", "pool", "matmul", "rows", None} <= set(names.values())
+    assert {"convolution", "pool", "matmul", "rows", "reduction", None} <= set(names.values())
     for op in problem.operators:
         if op.name in nests:
             whole = {o.tensor: nests[op.name].whole_bytes(o) for o in nests[op.name].tensors}

@@ -9,7 +9,16 @@ import pytest
 
 from dovetail.planner.scratchpad.tiling import Nest, Tiling, least_bytes, tile
 from dovetail.planner.scratchpad.tiling.search import tile_with
-from dovetail.planner.scratchpad.tiling.shapes import Slide, attention, convolution, elementwise, matmul, pool, rows
+from dovetail.planner.scratchpad.tiling.shapes import (
+    Slide,
+    attention,
+    convolution,
+    elementwise,
+    matmul,
+    pool,
+    reduction,
+    rows,
+)
 
 NESTS = {
     "matmul": matmul("a", "b", "out", 7, 6, 9, partial=4),
@@ -22,6 +31,7 @@ NESTS = {
     "attention": attention("a", "b", "v", "out", 4, 6, 7, 3, kv_heads=2, value_dim=2, partial=4),
     "softmax": rows(["a"], ["out"], 9, 5),
     "add": elementwise(["a", "b"], ["out"], 23),
+    "sum": reduction("a", "out", (5, 4, 3), (1,)),
 }
 
 
