@@ -1,11 +1,12 @@
 """What every plan still pays from a downset on: a table over all downsets, where they are few enough to list.
 
-Only how many bytes are out is followed, not whose: running v from E, at least x = others + need(v) - M bytes must be out. With
-k units out, the reloads to come are at least
+Only how many bytes are out is followed, not whose: running v from E, at least x = others + need(v) - M bytes must be
+out. With k units out, the reloads to come are at least
 
     V(E, k) = min over ready v of  max(0, x - k) + V(E + v, max(x, min(k, others)))                                (28)
 
-and the writes at least P(E) less what is paid already, where P(E) = min over v of max(x, P(E + v)) is the least peak (29).
+and the writes at least P(E) less what is paid already, where P(E) = min over v of max(x, P(E + v)) is the least peak
+(29).
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ FIRST_ROWS = 1 << 14
 
 
 class Ahead(NamedTuple):
-    """The table; `count` 0 where there is none."""
+    """The table; `rows` 0 where there is none."""
 
-    count: int
+    rows: int
     unit: int
     """bytes"""
     done: Words

@@ -1,7 +1,7 @@
 """A beam over the states of the exact search: upper bounds where the search itself does not end.
 
-Layer by layer of executed operators the best states are kept, by what is paid and, weighted, what is resident: bytes that
-still want room. It proves nothing.
+Layer by layer of executed operators the best states are kept, by what is paid and, weighted, what is resident: bytes
+that still want room. It proves nothing.
 """
 
 from __future__ import annotations

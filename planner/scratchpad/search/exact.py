@@ -67,11 +67,11 @@ def _insert_children(s, t, c, table, count, i, upper, done):
             add(done, last)
             known = s.counters[DOWNSETS]
             child_downset = np.int64(find_downset(s, done, s.size[d] + 1))
-            if child_downset == known and table.count > 0:
+            if child_downset == known and table.rows > 0:
                 s.row[known] = locate(table.done, table.slots, done)
                 s.live[known] = live_bytes(t, done)
         ahead = 0
-        if table.count > 0:
+        if table.rows > 0:
             ahead = ahead_of(t, table, s.row[child_downset], s.live[child_downset], c.resident[k], c.clean[k])
         f = max(cost + ahead, s.cost[i] + s.ahead[i])
         if f >= upper:

@@ -145,8 +145,8 @@ def runs_at_once(t, resident, clean, c, v):
     """Whether v, ready, may be the only child (24).
 
     Nothing needs to leave, all it touches that has been touched before is resident, and what it starts, if anything,
-    takes the place of something that ends: no larger than the smallest of these, no dearer to evict than all of them, and
-    not used elsewhere before v. Any plan from here, v moved to the front, then costs no more.
+    takes the place of something that ends: no larger than the smallest of these, no dearer to evict than all of
+    them, and not used elsewhere before v. Any plan from here, v moved to the front, then costs no more.
     """
     started, started_cost, least_ending, ending_cost = 0, 0, np.int64(2**62), 0
     for i in range(t.touch_start[v], t.touch_start[v + 1]):

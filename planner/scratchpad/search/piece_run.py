@@ -6,23 +6,29 @@ import time
 from typing import TYPE_CHECKING
 
 from .beam import beam_order
+from .bounds import cut_bound
 from .exact import Search
 from .gap import Kept, belady_piece, keep_piece
 from .split import Piece
+from .tables import words
 
 if TYPE_CHECKING:
     from .portfolio import Clock
 
 SLICE_S = 0.1
 """between two looks at the clock"""
-HARD_POPS = 4000
+HARD_POPS = 8000
 """pieces that took so many states get more than the plain search"""
 BEAM_WIDTH = 100
 BEAM_SHARE = 0.25
 """of the time left that one more beam may take"""
 WEIGHTS = (2.0, 0.5, 1.0, 0.0, 4.0)
-MOST_DOWNSETS = 1 << 21
-DOWNSETS_PER_S = 1 << 16
+MOST_DOWNSETS = 1 << 22
+FIRST_TABLE_S = 0.01
+TABLE_SHARE = 0.25
+"""of the time left that the table of what is ahead may take"""
+OPERATORS_PER_S = 1e7
+"""words of operators that its listing looks at"""
 GAP_OPERATORS = 4000
 """pieces above this are not given to the integer program"""
 
@@ -39,6 +45,8 @@ class PieceRun:
         self.searches: list[Search] = []
         self._has_gap = False
         self._has_table = False
+        self._most_tried = 0
+        self._spent_s = 0.0
         self._beams = 0
         self._beam_s = 0.0
         self._pops_per_s = 2e4
@@ -62,6 +70,7 @@ class PieceRun:
         """Search each direction for about so many states, within the time, all tables together within the memory."""
         if not self.searches:
             self.searches = [Search(self.piece), Search(self.piece.reverse())]
+        self._look_ahead(clock)
         for search in self.searches:
             self._advance(search, pops, clock, memory_bytes)
             if self.is_proved:
@@ -69,20 +78,23 @@ class PieceRun:
                 return
         if pops >= HARD_POPS:
             self._try_orders(pops, clock)
-            self._look_ahead(clock)
 
     def _look_ahead(self, clock: Clock) -> None:
-        """Give both searches the table of what is ahead, once, if there is time and it is small enough."""
-        if not self._has_table and clock.left_s > 0:
-            self._has_table = True
-            most = min(MOST_DOWNSETS, int(clock.left_s * DOWNSETS_PER_S))
-            if self.searches[0].look_ahead(most):
-                self.searches[1].look_ahead(most)
+        """Give both searches the table of what is ahead once it costs about as much as was spent so far."""
+        begin = time.perf_counter()
+        n = len(self.order)
+        spare_s = min(max(FIRST_TABLE_S, self._spent_s), clock.left_s * TABLE_SHARE)
+        most = min(MOST_DOWNSETS, int(spare_s * OPERATORS_PER_S / (n * words(n))))
+        if not self._has_table and most > 4 * self._most_tried and clock.left_s > 0:
+            self._most_tried = most
+            self._has_table = all(search.look_ahead(most) for search in self.searches)
+        self._spent_s += time.perf_counter() - begin
 
     def _try_orders(self, pops: int, clock: Clock) -> None:
         """Upper bounds: what the file order keeps at best, and beams of growing width in both directions."""
         if not self._has_gap and len(self.order) <= GAP_OPERATORS:
             self._has_gap = True
+            self.bound = min(self.upper, max(self.bound, cut_bound(self.piece)))
             self.offer_order(self.order, clock)
         for is_backward, search in enumerate(self.searches):
             if self._beam_s > clock.left_s * BEAM_SHARE or self.is_proved:
@@ -112,6 +124,7 @@ class PieceRun:
             step = min(pops, max(200, int(self._pops_per_s * min(SLICE_S, clock.left_s))))
             begin = time.perf_counter()
             search.run(self.upper, step, memory_bytes - others)
+            self._spent_s += time.perf_counter() - begin
             self._pops_per_s = 0.5 * self._pops_per_s + 0.5 * step / max(1e-4, time.perf_counter() - begin)
             pops -= step
             if search.is_done:

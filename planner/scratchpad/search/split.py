@@ -1,11 +1,11 @@
 """SPLIT: a problem falls into pieces whose costs add, and equal pieces are solved once.
 
-Two cuts are exact. Weakly connected components share no tensor, so they may run one after the other: leaving out the
-operators of the others from any plan leaves a plan of each component (20). Inside a component, cut at an operator v
-that is comparable with every other one when every tensor touched both before and after v is touched by v and leaves for free
-(graph inputs, parameters, outputs): while v runs nothing else is wanted later, so whatever came before, the right side
-starts with v's tensors resident and, where a write is charged at all, not yet written. v stands in both pieces, touching
-in each only what is touched there a second time (21).
+Two cuts are exact. Weakly connected components share no tensor, so they may run one after the other: without the
+operators of the others any plan is a plan of each component (20). Inside a component, cut at an operator v that
+is comparable with every other one when every tensor touched both before and after v is touched by v and leaves for
+free (graph inputs, parameters, outputs): while v runs nothing else is wanted later, so whatever came before, the
+right side starts with v's tensors resident and, where a write is charged at all, not yet written. v stands in both
+pieces, touching in each only what is touched there a second time (21).
 
 Source: `docs/math/scratchpad.md`; the exchange argument is the one of the design for (E, R, C) states.
 """
