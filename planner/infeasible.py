@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
 from ..ir.diagnostics import Diagnostic, Label
 from ..ir.source import Path, SourceMap, Span
 from .candidates.setting import Setting
+from .placement.clock import Clock
 from .placement.problem import PlacementProblem
 from .placement.result import PlacementResult
 from .placement.solve import solve
@@ -24,28 +26,41 @@ LIMIT = re.compile(r"limits\.(?P<what>\w+)$")
 
 FACTORS = (1.25, 2.0, 4.0, 10.0, 100.0)
 """By how much a constraint is loosened to see whether a plan exists then."""
-TRIAL_S = 2.0
-"""Time for one such trial [s]."""
+TRIALS_S = 5.0
+"""Time for all such trials together, where the user sets no shorter limit [s]."""
 
 
 def infeasible_diagnostics(
-    setting: Setting, problem: PlacementProblem, result: PlacementResult, graph: SourceMap, fleet: SourceMap
+    setting: Setting,
+    problem: PlacementProblem,
+    result: PlacementResult,
+    graph: SourceMap,
+    fleet: SourceMap,
+    time_limit_s: float | None = None,
 ) -> list[Diagnostic]:
-    """Why there is no plan: an error for each node that runs nowhere, or else one for the conflict."""
+    """Why there is no plan: an error for each node that runs nowhere, or else one for the conflict.
+
+    `time_limit_s` is the user's limit for all of planning; what solving left of it may go into trials of a way out.
+    """
     nowhere = [match["node"] for name in result.conflict if (match := NOWHERE.match(name))]
     if nowhere and len(nowhere) == len(result.conflict):
         return [unplaceable_diagnostic(setting, node, graph, fleet) for node in nowhere]
-    return [conflict_diagnostic(problem, result, graph, fleet)]
+    left_s = math.inf if time_limit_s is None else max(0.0, time_limit_s - result.stats.seconds)
+    return [conflict_diagnostic(problem, result, graph, fleet, left_s)]
 
 
-def way_out(problem: PlacementProblem, result: PlacementResult) -> str | None:
-    """What was checked to help: one constraint of the conflict, loosened so far that a plan exists; or None."""
+def way_out(problem: PlacementProblem, result: PlacementResult, left_s: float = math.inf) -> str | None:
+    """What was checked to help: one constraint of the conflict, loosened so far that a plan exists; or None.
+
+    Trials end after TRIALS_S, or after `left_s` where that is less.
+    """
+    clock = Clock(min(TRIALS_S, left_s))
     for name in result.conflict:
         for factor in FACTORS:
             loose, said = _loosened(problem, name, factor)
-            if loose is None:
+            if loose is None or clock.over:
                 break
-            found = solve(loose, time_limit_s=TRIAL_S)
+            found = solve(loose, time_limit_s=clock.left)
             if found.objective is not None:
                 return f"there is a plan with {said}, at {found.objective:.4g} {found.unit}"
     return None
@@ -68,9 +83,16 @@ def _loosened(problem: PlacementProblem, name: str, factor: float) -> tuple[Plac
 
 
 def conflict_diagnostic(
-    problem: PlacementProblem, result: PlacementResult, graph: SourceMap, fleet: SourceMap
+    problem: PlacementProblem,
+    result: PlacementResult,
+    graph: SourceMap,
+    fleet: SourceMap,
+    left_s: float = math.inf,
 ) -> Diagnostic:
-    """The one error of an infeasible problem; every constraint of the conflict is underlined where it stands."""
+    """The one error of an infeasible problem; every constraint of the conflict is underlined where it stands.
+
+    A way out is sought for `left_s` at most.
+    """
     if result.status == "unknown":
         message = "no plan was found in the time given, and none was excluded"
         return Diagnostic("time", message, help="give more with `--time-limit`")
@@ -86,7 +108,7 @@ def conflict_diagnostic(
         span = span_of(name, graph, fleet)
         if span is not None and all(span != label.span for label in labels):
             labels.append(Label(span, f"`{name}`", primary=not labels))
-    help = way_out(problem, result)
+    help = way_out(problem, result, left_s)
     if help is None and len(names) > 1:
         help = "loosen one of them: none is to spare in this conflict"
     return Diagnostic("infeasible", message, tuple(labels), help)

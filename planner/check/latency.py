@@ -131,8 +131,10 @@ def _spans(
         spans |= {f"p{percentile}": times.quantile_interval(percentile / 100) for percentile in PERCENTILES}
         for name, (low, high) in spans.items():
             # The earliest of several ends may be overstated: the planner takes them for independent.
-            most = inf if field == "first_output" and forks else high + grid_s
-            yield (field, name), (low, most if low < high else high)
+            if field == "first_output" and forks:
+                yield (field, name), (low, inf)
+            else:
+                yield (field, name), (low, high + grid_s if low < high else high)
 
 
 def _compare(name: tuple[str, str], stated: float, low: float, high: float, faults: Diagnostics) -> None:

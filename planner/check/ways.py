@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_WAYS = 4096
+RARE = 1e-12
+"""Ways that a smaller share of requests takes do not count."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,10 @@ class TooManyWays(ValueError):
 
 
 def ways_through(nodes: Sequence[str], hops: Sequence[Hop]) -> list[Way]:
-    """Every way from the nodes without in-edges to an end; probabilities sum to 1. Raises TooManyWays."""
+    """Every way but RARE ones from the nodes without in-edges to an end; probabilities sum to 1.
+
+    Raises TooManyWays.
+    """
     leads_to = {node: _descendants(node, hops) for node in nodes}
     targets = {hop.target for hop in hops}
     start = _Walk(1.0, (), tuple((node, ()) for node in nodes if node not in targets))
@@ -72,10 +77,11 @@ def ways_through(nodes: Sequence[str], hops: Sequence[Hop]) -> list[Way]:
         if not walk.waiting:
             finished.append(Way(walk.probability, walk.visits))
         else:
-            walks.extend(_next_walks(walk, hops, leads_to))
+            walks.extend(next for next in _next_walks(walk, hops, leads_to) if next.probability >= RARE)
         if len(walks) + len(finished) > MAX_WAYS:
             raise TooManyWays(f"more than {MAX_WAYS} ways lead through the graph")
-    return finished
+    total = sum(way.probability for way in finished)
+    return [replace(way, probability=way.probability / total) for way in finished]
 
 
 def visits_per_request(ways: Iterable[Way]) -> dict[str, float]:

@@ -37,6 +37,16 @@ class Moments:
     end_to_end: Expr
 
 
+@dataclass(frozen=True)
+class Reached:
+    """First output and end of one step, which scenarios that begin alike share."""
+
+    number: int
+    """Tells such steps apart, whatever led to them."""
+    out: Expr
+    end: Expr
+
+
 def constrain_ttft(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
     """(11) x[p,g] = 0 for first pieces p of a step where any visit's wait + first breaks the node's bound."""
     starts = visits_at_start(p)
@@ -93,21 +103,19 @@ def constrain_finish(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars, l
     out = start + time of the first piece's first output, end = start + times of all pieces and moves between,
     for every scenario; where one predecessor is all there is, the sum itself stands for the variable.
     """
-    known: dict[object, tuple[Expr, Expr]] = {}
+    known: dict[tuple[object, ...], Reached] = {}
     return [_scenario_moments(m, v, s, level, known) for s in p.scenarios]
 
 
 def _scenario_moments(
-    m: pulp.LpProblem, v: PlacementVars, s: Scenario, level: Level, known: dict[object, tuple[Expr, Expr]]
+    m: pulp.LpProblem, v: PlacementVars, s: Scenario, level: Level, known: dict[tuple[object, ...], Reached]
 ) -> Moments:
-    out: dict[str, Expr] = {}
-    end: dict[str, Expr] = {}
-    keys: dict[str, object] = {}
+    at: dict[str, Reached] = {}
     last = {step.id: step.pieces[-1] for step in s.steps}
     for step in s.steps:
-        keys[step.id] = key = (step.pieces, step.visit, tuple((keys[i], c) for i, c in step.after))
+        key = (step.pieces, step.visit, tuple((at[i].number, c) for i, c in step.after))
         if key not in known:
-            starts = [(out if c else end)[i] + _move(v, last[i], step.pieces[0]) for i, c in step.after]
+            starts = [(at[i].out if c else at[i].end) + _move(v, last[i], step.pieces[0]) for i, c in step.after]
             start = _latest(m, v, starts)
             first = start + _time(v, step.pieces[0], step.visit, "first", level)
             done = start
@@ -115,9 +123,11 @@ def _scenario_moments(
                 done = done + _time(v, q, step.visit, "total", level)
                 if j + 1 < len(step.pieces):
                     done = done + _move(v, q, step.pieces[j + 1])
-            known[key] = first, _latest(m, v, [done, *(end[i] for i, c in step.after if c)])
-        out[step.id], end[step.id] = known[key]
-    return Moments(_earliest(m, v, [out[i] for i in s.sinks], level), _latest(m, v, [end[i] for i in s.sinks]))
+            end = _latest(m, v, [done, *(at[i].end for i, c in step.after if c)])
+            known[key] = Reached(len(known), first, end)
+        at[step.id] = known[key]
+    first_output = _earliest(m, v, [at[i].out for i in s.sinks], level)
+    return Moments(first_output, _latest(m, v, [at[i].end for i in s.sinks]))
 
 
 def _time(v: PlacementVars, piece: str, visit: int, part: str, level: Level) -> Expr:
@@ -262,7 +272,8 @@ def rare_quantile(p: PlacementProblem, a: float) -> float:
     random: set[tuple[str, int, str]] = set()
     for o in p.options:
         for k, t in enumerate(o.visits, 1):
-            random |= {(o.piece, k, part) for part in ("first", "total") if not is_point(getattr(t, part))}
+            parts = ("total",) if t.outputs_at_end else ("first", "total")
+            random |= {(o.piece, k, part) for part in parts if not is_point(getattr(t, part))}
     n = max(
         sum((q, step.visit, part) in random for step in s.steps for q in step.pieces for part in ("first", "total"))
         for s in p.scenarios

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .clock import NO_LIMIT, Clock
 from .latency import ArcLaw, Delay, Latencies
-from .laws import Grid, Law, cdf, mean, quantile
+from .laws import Grid, Law, cdf, constant, is_point, mean, quantile
 from .problem import Bound, Option, PlacementProblem
 from .variables import Expr, PlacementVars
 
@@ -35,7 +36,7 @@ class Judge:
     """Holds plans against the bounds on whole requests; remembers laws between plans.
 
     `options` are those that plans may still take; `laws` may be those of another judge, of a problem with the
-    same times, transfers and scenarios.
+    same times, transfers and scenarios. Judging raises TimeUp where `clock` is over.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Judge:
         p: PlacementProblem,
         options: tuple[Option, ...],
         laws: dict[tuple[float, int], Latencies] | None = None,
+        clock: Clock = NO_LIMIT,
     ) -> None:
         self.p = p
         self.options: dict[str, list[Option]] = {q.id: [] for q in p.pieces}
@@ -50,6 +52,7 @@ class Judge:
             self.options[o.piece].append(o)
         self.bounds = [b for b in p.bounds if b.kind in WHOLE]
         self.laws = {} if laws is None else laws
+        self.clock = clock
         self._least: dict[tuple[int, str, int, str], Law] = {}
         self._slower: dict[tuple[str, str, str, float], bool] = {}
 
@@ -72,7 +75,7 @@ class Judge:
         """The laws of the problem on a grid made for the bound."""
         key = (b.limit_s, size)
         if key not in self.laws:
-            self.laws[key] = Latencies(self.p, Grid(b.limit_s * SPAN / size, size))
+            self.laws[key] = Latencies(self.p, Grid(b.limit_s * SPAN / size, size), self.clock)
         return self.laws[key]
 
     def _verdict(self, b: Bound, grid: Latencies, arcs: ArcLaw, delay: Delay) -> tuple[bool, bool]:
@@ -132,10 +135,21 @@ class Judge:
         return arc, move
 
     def _best(self, grid: Latencies, piece: str, visit: int, part: str) -> Law:
+        """A law that the times of no option are below, nor any two of them together.
+
+        Where `first` may be the same variable as `total`, two independent ones would be too late at their maximum:
+        then either all options have one variable for both, or `first` counts as its least value.
+        """
+        rows = [o for o in self.options[piece] if visit <= len(o.visits)]
+        as_one = [o.visits[visit - 1].outputs_at_end for o in rows]
+        if part == "first" and all(as_one):
+            part = "total"
         key = (id(grid), piece, visit, part)
         if key not in self._least:
-            rows = [o for o in self.options[piece] if visit <= len(o.visits)]
-            self._least[key] = grid.grid.least(grid.arc(o, visit, part) for o in rows)
+            if part == "first" and any(as_one):
+                self._least[key] = constant(min(quantile(o.visits[visit - 1].first, 0.0) for o in rows))
+            else:
+                self._least[key] = grid.grid.least(grid.arc(o, visit, part) for o in rows)
         return self._least[key]
 
     def _shortest(self, grid: Latencies, a: str, b: str) -> float:
@@ -152,8 +166,13 @@ class Judge:
 
 
 def _slower(other: Option, mine: Option, at: np.ndarray) -> bool:
-    """Whether each time of `other` is stochastically at least as long: its CDF nowhere above, nor its mean below."""
+    """Whether each time of `other` is stochastically at least as long: its CDF nowhere above, nor its mean below.
+
+    One variable for first output and end is at its maximum no later than two of its law: it is no slower than two.
+    """
     for theirs, ours in zip(other.visits, mine.visits, strict=True):
+        if theirs.outputs_at_end and not ours.outputs_at_end and not is_point(ours.first):
+            return False
         for part in PARTS:
             a, b = getattr(theirs, part), getattr(ours, part)
             if a == b:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ...ir.distribution import Distribution
+from .clock import NO_LIMIT, Clock
 from .laws import Grid, Law, constant, is_point, mean, quantile, quantile_of_mixture
 from .network import SINK, SOURCE, Network, longest
 from .problem import Bound, Option, PlacementProblem, Scenario
@@ -27,11 +28,14 @@ class Measure:
 
 
 class Latencies:
-    """Laws of end to end and first output, with sums shared between scenarios."""
+    """Laws of end to end and first output, with sums shared between scenarios.
 
-    def __init__(self, p: PlacementProblem, grid: Grid) -> None:
+    Raises TimeUp where `clock` is over before they are known.
+    """
+
+    def __init__(self, p: PlacementProblem, grid: Grid, clock: Clock = NO_LIMIT) -> None:
         self.p = p
-        self.grid = Memo(grid.step, grid.size)
+        self.grid = Memo(grid.step, grid.size, clock)
         self.options = {(o.piece, o.pool): o for o in p.options}
         self.pools = {g.id: g for g in p.pools}
         self.routes = {
@@ -87,14 +91,16 @@ class Latencies:
 
 
 class Memo(Grid):
-    """A grid that remembers its sums, since scenarios share their beginnings."""
+    """A grid that remembers its sums, since scenarios share their beginnings, and heeds a clock."""
 
-    def __init__(self, step: float, size: int) -> None:
+    def __init__(self, step: float, size: int, clock: Clock = NO_LIMIT) -> None:
         super().__init__(step, size)
         object.__setattr__(self, "sums", {})
+        object.__setattr__(self, "clock", clock)
 
     def add(self, a: Law, b: Law) -> Law:
-        """Law of A + B, from memory where known."""
+        """Law of A + B, from memory where known; TimeUp where the clock is over."""
+        self.__dict__["clock"].check()
         sums: dict[tuple[int, int], tuple[Law, Law, Law]] = self.__dict__["sums"]
         known = sums.get((id(a), id(b)))
         if known is None:
@@ -138,9 +144,12 @@ def _network(s: Scenario, arcs: ArcLaw, delay: Delay, grid: Grid) -> Network:
         for j, piece in enumerate(step.pieces):
             ready, end = f"{step.id}/{j}/ready", f"{step.id}/{j}/end"
             network.add(at, ready, arcs(piece, step.visit, "wait"))
-            network.add(ready, end, arcs(piece, step.visit, "total"))
+            total = arcs(piece, step.visit, "total")
+            network.add(ready, end, total)
             if j == 0:
-                network.add(ready, f"{step.id}/out", arcs(piece, step.visit, "first"))
+                first = arcs(piece, step.visit, "first")
+                # One law of both, the same object: one variable, which the end has taken already.
+                network.add(*((end, f"{step.id}/out", zero) if first is total else (ready, f"{step.id}/out", first)))
             if j + 1 < len(step.pieces):
                 at = f"{step.id}/{j + 1}"
                 network.add(end, at, constant(delay(piece, step.pieces[j + 1])))

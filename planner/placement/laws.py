@@ -141,8 +141,12 @@ class Grid:
         """A law stochastically below all of `laws` (and at most `error_s` above that): their largest CDF."""
         laws = list(laws)
         base = min(law.offset for law in laws)
-        if all(law.mass is None for law in laws):
-            return constant(base)
+        fixed = min((law.offset for law in laws if law.mass is None), default=None)
+        if fixed is not None:
+            if fixed <= base:
+                return constant(fixed)
+            # The least constant caps all: it is put on the grid, where nothing rounds it.
+            base = fixed - math.ceil((fixed - base) / self.step) * self.step
         at = np.zeros(self.size)
         for law in laws:
             shift = math.ceil((law.offset - base) / self.step - 1e-9)

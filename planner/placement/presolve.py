@@ -11,8 +11,8 @@ import numpy as np
 
 from .constraints_latency import breaks_ttft, visits_at_start
 from .cutoff import affordable
-from .laws import mean, never_longer
-from .problem import Option, PlacementProblem, Pool
+from .laws import is_point, mean, never_longer
+from .problem import Option, PlacementProblem, Pool, VisitTime
 from .variables import LOAD_TOLERANCE, fewest_replicas
 
 Key = tuple[str, str]
@@ -173,7 +173,14 @@ def _no_worse(a: Option, b: Option) -> bool:
         return False
     if len(a.tbt_s) != len(b.tbt_s) or any(x > y for x, y in zip(a.tbt_s, b.tbt_s, strict=True)):
         return False
-    return all(
-        never_longer(s.wait, t.wait) and never_longer(s.first, t.first) and never_longer(s.total, t.total)
-        for s, t in zip(a.visits, b.visits, strict=True)
-    )
+    return all(_never_longer(s, t) for s, t in zip(a.visits, b.visits, strict=True))
+
+
+def _never_longer(s: VisitTime, t: VisitTime) -> bool:
+    """Whether no time of s is longer than that of t, nor the later of two of them.
+
+    Independent times are later at their maximum than one variable that stands for both in t.
+    """
+    if t.outputs_at_end and not s.outputs_at_end and not is_point(s.first):
+        return False
+    return never_longer(s.wait, t.wait) and never_longer(s.first, t.first) and never_longer(s.total, t.total)

@@ -6,7 +6,8 @@ What the times mean. A step starts when the last predecessor that it waits for h
 first output) and the transfer on that edge is over; its pieces run in order, with the transfers between them. The
 step's first output is its first piece's, its end is its last piece's, and never before the end of a predecessor it
 streams from. `ttft` is wait + first of a node's first piece, each visit by itself; `first_output` is that of the
-earliest sink, `end_to_end` the end of the last. All laws of one scenario are independent.
+earliest sink, `end_to_end` the end of the last. All laws of one scenario are independent, but for one case: where
+`first` and `total` of a visit are the same law they are the same time, for its first output is its end.
 
 Optional fields, added later and safe to leave out: `Option.excluded_by`, `Transfer.token_gaps`, `DeviceType.idle_w`.
 """
@@ -38,9 +39,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class VisitTime:
-    """How long one visit of a piece takes under one option; the three parts are independent.
+    """How long one visit of a piece takes under one option.
 
-    A visit's first output comes `wait + first` after its start, its end `wait + total`.
+    A visit's first output comes `wait + first` after its start, its end `wait + total`. The three parts are
+    independent, but a `first` equal to its `total` is the same variable.
     """
 
     first: Distribution
@@ -49,6 +51,11 @@ class VisitTime:
     """From the end of waiting to the end [s]."""
     wait: Distribution = NO_WAIT
     """The law of waiting that the pool's capacity was computed for [s]."""
+
+    @property
+    def outputs_at_end(self) -> bool:
+        """Whether the first output is the end, one variable and not two of one law."""
+        return self.first == self.total
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pulp
 
+from .clock import Clock, TimeUp
 from .conflict import binding_names, irreducible_conflict
 from .engine import Outcome, Plan, run
 from .evaluate import Books
@@ -33,31 +34,6 @@ BINDING_TRIALS = 12
 """Problems tried at most to find out what binds: a number and not a time, so that equal runs give equal answers."""
 CONFLICT_S = 20.0
 """Time spent at most on making a conflict irreducible, where no limit is set [s]."""
-
-
-class Clock:
-    """Time since the start, and what is left of the limit."""
-
-    def __init__(self, limit_s: float | None) -> None:
-        self.start = time.perf_counter()
-        self.limit_s = limit_s
-
-    @property
-    def spent(self) -> float:
-        return time.perf_counter() - self.start
-
-    @property
-    def left(self) -> float | None:
-        """Seconds left, at least 0; None without a limit."""
-        return None if self.limit_s is None else max(0.0, self.limit_s - self.spent)
-
-    @property
-    def over(self) -> bool:
-        return self.left is not None and self.left <= 0
-
-    def at_most(self, seconds: float) -> Clock:
-        """A clock that stops after `seconds`, or with this one."""
-        return Clock(seconds if self.left is None else min(seconds, self.left))
 
 
 @dataclass
@@ -85,7 +61,7 @@ class Search:
 
     def __post_init__(self) -> None:
         reduced = presolve(self.p, self.below)
-        self.judge = Judge(self.p, reduced.options, self.laws)
+        self.judge = Judge(self.p, reduced.options, self.laws, self.clock)
         self.p = reduced
         self.m, self.v = build(self.p)
         self.books = Books(self.p)
@@ -109,6 +85,10 @@ class Search:
 
     def run(self) -> None:
         """Rounds until the best plan is proved, no plan is left, or time is up."""
+        with suppress(TimeUp):
+            self._rounds()
+
+    def _rounds(self) -> None:
         while not (self.clock.over or self.interrupted or self.infeasible or self.proved):
             out = run(self.m, self.v, self.solver, self.clock.left, self._report)
             self.interrupted = out.interrupted
@@ -126,6 +106,11 @@ class Search:
 
     def any_plan(self) -> bool | None:
         """Whether a plan exists; None where time is up first."""
+        with suppress(TimeUp):
+            return self._any_plan()
+        return None
+
+    def _any_plan(self) -> bool | None:
         self.m.setObjective(Expr())
         while not self.clock.over:
             out = run(self.m, self.v, self.solver, self.clock.left)
@@ -142,8 +127,11 @@ class Search:
 
     def break_ties(self) -> None:
         """Among equally good plans take the best by the second objective, where time allows."""
-        if self.best is None:
-            return
+        with suppress(TimeUp):
+            if self.best is not None:
+                self._break_ties()
+
+    def _break_ties(self) -> None:
         assert self.m.objective is not None
         slack = EQUAL * max(1.0, abs(self.value / self.unit))
         self.m.addConstraint(self.m.objective <= self.value / self.unit + slack, "equally_good")
@@ -164,7 +152,7 @@ class Search:
         if self.v.mean is None:
             return self.books.account(plan).total
         if self._means is None:
-            self._means = Latencies(self.p, Grid(horizon_s(self.p, plan) / SIZES[1], SIZES[1]))
+            self._means = Latencies(self.p, Grid(horizon_s(self.p, plan) / SIZES[1], SIZES[1]), self.clock)
         return self._means.mean("end_to_end", *self._means.of_plan(plan))[0]
 
     def _take(self, out: Outcome) -> None:

@@ -9,6 +9,8 @@ from .problem import Bound, Option, PlacementProblem, Step
 from .result import LatencySummary
 
 PERCENTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
+FINER = 4.0
+"""A grid that reaches this many times further than the 99th percentile gives way to one of its own for percentiles."""
 FAR = 0.9999
 """Grids reach to where every time of a request in a row is at this quantile."""
 
@@ -49,7 +51,14 @@ def summarise(p: PlacementProblem, plan: dict[str, str]) -> LatencySummary:
 def _whole(grid: Latencies, kind: str, plan: dict[str, str]) -> dict[str, float]:
     laws = grid.laws(kind, *grid.of_plan(plan))
     found = {"mean": grid.mean(kind, *grid.of_plan(plan))[0]}
-    return found | {name: quantile_of_mixture(laws, q, grid.grid) for name, q in PERCENTILES}
+    found |= {name: quantile_of_mixture(laws, q, grid.grid) for name, q in PERCENTILES}
+    near = found[PERCENTILES[-1][0]] * SPAN
+    if all(law.mass is None for _, law in laws) or near > grid.grid.step * grid.grid.size / FINER:
+        return found
+    # A request that answers long before it ends needs a grid of its own; the mean needs the far tail as well.
+    fine = Latencies(grid.p, Grid(near / SIZES[1], SIZES[1]))
+    laws = fine.laws(kind, *fine.of_plan(plan))
+    return found | {name: min(found[name], quantile_of_mixture(laws, q, fine.grid)) for name, q in PERCENTILES}
 
 
 def _first_pieces(p: PlacementProblem) -> dict[str, set[tuple[str, int]]]:

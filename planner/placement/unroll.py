@@ -15,10 +15,14 @@ from .problem import Scenario, Step
 
 MAX_SCENARIOS = 4096
 """More ways than this through one graph are refused: the model would grow past use."""
+MAX_STEPS = 60_000
+"""More visits than this on all ways together are refused as well."""
+NEGLIGIBLE = 1e-12
+"""Ways that a smaller share of the requests takes are left out."""
 
 
 class TooManyScenarios(ValueError):
-    """The graph has more than MAX_SCENARIOS ways through it."""
+    """The graph has more than MAX_SCENARIOS ways through it, or more than MAX_STEPS visits on them."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +73,25 @@ class _State:
 
 
 def unroll(flow: Flow) -> tuple[Scenario, ...]:
-    """All ways through `flow`, the most probable first; raises TooManyScenarios."""
+    """All ways through `flow` but NEGLIGIBLE ones, the most probable first; raises TooManyScenarios."""
     states = [_State(pending=dict.fromkeys(flow.sources, ()))]
     done: list[Scenario] = []
+    steps = 0
     while states:
         state = states.pop()
         if not state.pending:
             done.append(_finish(state))
+            steps += len(state.steps)
         else:
-            states.extend(_advance(flow, state))
+            states.extend(s for s in _advance(flow, state) if s.probability >= NEGLIGIBLE)
         if len(done) + len(states) > MAX_SCENARIOS:
             raise TooManyScenarios(f"more than {MAX_SCENARIOS} ways lead through the graph")
+        if steps > MAX_STEPS:
+            raise TooManyScenarios(f"the ways through the graph have more than {MAX_STEPS} visits together")
+    left = sum(s.probability for s in done)
+    # What was left out goes to the others in proportion; where nothing was, rounding stays out of it.
+    if left < 1 - NEGLIGIBLE:
+        done = [replace(s, probability=s.probability / left) for s in done]
     return tuple(sorted(done, key=lambda s: (-s.probability, [step.id for step in s.steps])))
 
 

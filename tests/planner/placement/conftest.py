@@ -127,7 +127,8 @@ class Maker:
             return VisitTime(first, Distribution.point(total / 1e3))
         late = tuple((total + extra) / 1e3 for extra in [0] * r.randint(1, 3) + [r.randint(1, 60)])
         wait = Distribution("samples", (0.0, r.randint(1, 20) / 1e3)) if r.random() < 0.3 else Distribution.point(0.0)
-        return VisitTime(first, Distribution("samples", late), wait)
+        end = Distribution("samples", late)
+        return VisitTime(end if r.random() < 0.4 else first, end, wait)
 
     def _device(self, name: str) -> DeviceType:
         r = self.r

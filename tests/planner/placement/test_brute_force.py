@@ -30,9 +30,13 @@ class Times:
     def __init__(self, s: Scenario, plan: Plan) -> None:
         keys = [(step.id, q, part) for step in s.steps for q in step.pieces for part in ("wait", "first", "total")]
         visits = {step.id: step.visit for step in s.steps}
+        # What is first and total in one is one variable: it has the values of its total, and is not drawn twice.
+        one = [key for key in keys if key[2] == "first" and plan[key[1]].visits[visits[key[0]] - 1].outputs_at_end]
+        keys = [key for key in keys if key not in one]
         laws = [values(getattr(plan[q].visits[visits[step] - 1], part)) for step, q, part in keys]
         grids = np.meshgrid(*(np.arange(len(at)) for at, _ in laws), indexing="ij")
         self.of = {key: at[grid.ravel()] for key, (at, _), grid in zip(keys, laws, grids, strict=True)}
+        self.of |= {key: self.of[*key[:2], "total"] for key in one}
         self.weight = np.prod([p[grid.ravel()] for (_, p), grid in zip(laws, grids, strict=True)], axis=0)
 
 

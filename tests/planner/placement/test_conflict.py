@@ -72,7 +72,7 @@ def test_a_user_s_exclusion_stands_in_the_conflict(random_problem: Make) -> None
 
 def test_memory_too_small_everywhere_is_named_by_device(random_problem: Make) -> None:
     p = next(q for q in map(random_problem, range(100)) if solve(q).status == "optimal")
-    small = replace(p, pools=tuple(replace(g, memory_bytes=0.5) for g in p.pools))
+    small = replace(p, pools=tuple(replace(g, memory_bytes=0.5) for g in p.pools), bounds=())
     result = solve(small)
     assert result.status == "infeasible"
     assert result.conflict
