@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Each sets up what is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-# The demo needs the package alone; the tests need the extras and the tools of development too.
+# The demo needs the package and .onnx files; the tests need all extras and the tools of development too.
 PLAIN := .venv/.installed
 STAMP := .venv/.installed-dev
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
@@ -11,7 +11,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --ed
 
 $(PLAIN): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(INSTALL) .
+	$(INSTALL) '.[onnx]'
 	touch $@
 
 $(STAMP): $(PLAIN)

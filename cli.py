@@ -52,6 +52,9 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
         # The reader of our output went away (`plan ... | head`): nothing is left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:  # a full disk behind stdout, a working directory that is gone
+        print(f"{error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        return WRONG_INPUT
 
 
 PLAN_ABOUT = "Say where each piece of GRAPH runs, how many devices it takes and what that costs."
@@ -91,7 +94,7 @@ def _do_plan(arguments: argparse.Namespace) -> int:
     for warning in result.diagnostics if arguments.json else ():  # the text has them itself
         print(_coloured(warning.render()) + "\n", file=sys.stderr)
     print(result.to_json() if arguments.json else result.to_text(), end="")
-    if arguments.output:
+    if arguments.output is not None:
         result.write(arguments.output, force=arguments.force)
         print(f"written to {arguments.output}", file=sys.stderr)
     return DONE

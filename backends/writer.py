@@ -27,15 +27,19 @@ def write_folder(files: Iterable[OutputFile], out_dir: str | Path, force: bool =
     stands in, for paths that leave the folder or collide, and where the system refuses to write.
     """
     contents = _checked(files)
-    target = Path(out_dir).resolve()
-    _refuse_foreign(target, force)
+    if not str(out_dir):
+        raise _refusal("the output folder has no name", "name one, such as `-o out`")
     try:
+        target = Path(out_dir).resolve()
+        _refuse_foreign(target, force)
         target.parent.mkdir(parents=True, exist_ok=True)
         with _folder_beside(target) as aside:
             _fill(aside, contents)
             _swap(aside, target)
     except OSError as error:
-        raise _refusal(f"cannot write `{target}`: {error.strerror or error}") from None
+        raise _refusal(f"cannot write `{out_dir}`: {error.strerror or error}") from None
+    except RuntimeError:
+        raise _refusal(f"cannot write `{out_dir}`: it is a link that leads to itself") from None
     return target
 
 

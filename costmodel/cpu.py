@@ -14,6 +14,7 @@ from ..ir.distribution import Distribution
 from .cost import Cost
 from .hardware import Device
 from .precision import bytes_per_element
+from .queueing import wait
 from .roofline import time_s
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ IVF_CELLS_PER_SQRT = 4
 """cells are this many times sqrt(vectors): the FAISS wiki, "Guidelines to choose an index" (4 to 16)"""
 IVF_PROBES = 16
 """cells searched (guess: `nprobe` in 8-64 is usual)"""
+NO_QUEUE = 1e-4
+"""a mean wait of this share of a call is as good as none"""
+QUEUE_POINTS = 200
+"""values of each of the two laws whose sum is the time of a call that waits for others"""
 TOOL_LAW_POINTS = 400
 """equally likely values that stand for the time of a tool with retries or a timeout"""
 
@@ -49,7 +54,9 @@ class NodeWork:
     """One visit of a node on a host."""
 
     latency: Distribution
-    """[s] without waiting"""
+    """[s] without waiting for a host; with the wait for one of a tool's `concurrency` calls"""
+    busy_s: float
+    """[s] on average that the visit keeps its cores and its memory"""
     cpus: float
     """cores busy all that time"""
     memory_mean_bytes: float
@@ -60,40 +67,67 @@ class NodeWork:
     """paid to others for one visit"""
 
 
-def node_work(op: Operation, device: Device) -> NodeWork:
-    """What one visit of the node `op` takes on the host `device`; ValueError for a node that no host runs."""
+def node_work(op: Operation, device: Device, visits_per_s: float = 0.0) -> NodeWork:
+    """What one visit of the node `op` takes on the host `device` when it is visited so often.
+
+    ValueError for a node that no host runs, and for a tool whose `concurrency` is less than its calls in flight.
+    """
     match op:
         case ToolCallOp():
-            return _tool(op)
+            return _tool(op, visits_per_s)
         case LookupOp():
             return _lookup(op, device)
         case ComputeOp():
             moved = op.bytes_in.value.data + op.bytes_out.value.data
             held = moved + SMALL_BYTES
             latency = op.cpu_s.value.shifted(moved / CORE_BANDWIDTH_BYTES_PER_S)
-            return NodeWork(latency, 1.0, held, held, 0.0)
+            return NodeWork(latency, latency.mean, 1.0, held, held, 0.0)
         case StoreOp():
             size = op.bytes.value.data
             seconds = STORE_COMMIT_S + size / STORE_BYTES_PER_S
-            return NodeWork(Distribution.point(seconds), 1.0, size + SMALL_BYTES, size + SMALL_BYTES, 0.0)
+            return NodeWork(Distribution.point(seconds), seconds, 1.0, size + SMALL_BYTES, size + SMALL_BYTES, 0.0)
         case RouterOp():
-            return NodeWork(Distribution.point(DISPATCH_S), 1.0, SMALL_BYTES, SMALL_BYTES, 0.0)
+            return NodeWork(Distribution.point(DISPATCH_S), DISPATCH_S, 1.0, SMALL_BYTES, SMALL_BYTES, 0.0)
         case CacheOp():
-            return NodeWork(op.latency.value, 1.0, SMALL_BYTES, SMALL_BYTES, 0.0)
+            return NodeWork(op.latency.value, op.latency.value.mean, 1.0, SMALL_BYTES, SMALL_BYTES, 0.0)
     raise ValueError(f"`{op.name}` does not run on a host")
 
 
-def _tool(op: ToolCallOp) -> NodeWork:
+def _tool(op: ToolCallOp, visits_per_s: float) -> NodeWork:
     timeout_s = op.timeout_s.value.data if op.timeout_s else math.inf
     retries = op.retries.value.data if op.retries else 0
     failure, latency = op.failure.value.data, op.latency.value
+    call = tool_latency(latency, failure, timeout_s, retries)
+    limit = op.concurrency.value.data if op.concurrency is not None else None
     return NodeWork(
-        tool_latency(latency, failure, timeout_s, retries),
+        call if limit is None else limited_latency(call, limit, visits_per_s),
+        call.mean,
         op.cpus.value.data,
         op.memory_mean_bytes.value.data,
         op.memory_peak_bytes.value.data,
         op.usd_per_call.value.data * tool_attempts(latency, failure, timeout_s, retries),
     )
+
+
+@cache
+def limited_latency(latency: Distribution, limit: int, visits_per_s: float) -> Distribution:
+    """[s] of a call that first waits until fewer than `limit` others are in flight: M/M/n with n = `limit`.
+
+    The sum of the two laws by `TOOL_LAW_POINTS` equally likely values; `latency` itself where nobody waits to speak
+    of. ValueError where the calls come faster than `limit` of them end.
+    """
+    import numpy as np
+
+    in_flight = visits_per_s * latency.mean
+    if in_flight >= limit:
+        raise ValueError(f"{in_flight:.3g} calls are in flight on average, and `concurrency` allows {limit}")
+    queue = wait(limit, in_flight, latency.mean)
+    if queue.mean <= NO_QUEUE * latency.mean:
+        return latency
+    middles = (np.arange(QUEUE_POINTS) + 0.5) / QUEUE_POINTS
+    sums = np.sort(np.add.outer(*([law.quantile(float(q)) for q in middles] for law in (latency, queue))).ravel())
+    groups = sums.reshape(TOOL_LAW_POINTS, -1).mean(axis=1)
+    return Distribution("samples", tuple((groups * (latency.mean + queue.mean) / groups.mean()).tolist()))
 
 
 def tool_attempts(latency: Distribution, failure: float, timeout_s: float = math.inf, retries: int = 0) -> float:
@@ -202,4 +236,4 @@ def _lookup(op: LookupOp, device: Device) -> NodeWork:
 
 def _lookup_work(seconds: float, cpus: float, index_bytes: float) -> NodeWork:
     latency = Distribution.point(DISPATCH_S + seconds)
-    return NodeWork(latency, cpus, SMALL_BYTES, SMALL_BYTES + index_bytes, 0.0)
+    return NodeWork(latency, latency.mean, cpus, SMALL_BYTES, SMALL_BYTES + index_bytes, 0.0)

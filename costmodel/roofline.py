@@ -80,6 +80,11 @@ def compute_dtype(device: Device, precision: str) -> str:
     return dtype
 
 
+def can_compute(device: Device, precision: str) -> bool:
+    """Whether `device` has a rate for operands in `precision`, its own or that of what stands in for it."""
+    return any(device.flops_per_s.get(dtype) for dtype in FALLBACK[precision])
+
+
 def time_s(cost: Cost, device: Device, precision: str) -> float:
     """[s] that the work takes on `device` with operands in `precision`. Equation (1).
 

@@ -130,6 +130,10 @@ def _labels(span: Span | None, text: str) -> tuple[Label, ...]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A help line with the known name nearest to `name`, or None where none is near."""
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    """A help line with the known names that begin with `name`, or the one nearest to it; None where none is near."""
+    names = sorted(known)
+    longer = [other for other in names if other.startswith(name) and len(name) > 1]
+    if longer:
+        return f"did you mean {' or '.join(f'`{other}`' for other in longer[:3])}?"
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"did you mean `{near[0]}`?" if near else None

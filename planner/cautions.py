@@ -13,7 +13,7 @@ PRICES = ("list_price", "rent")
 
 def cautions(solved: Solved) -> list[str]:
     """One sentence each, in a fixed order."""
-    return [*_unlisted_links(solved), *_prices(solved), *_guesses(solved)]
+    return [*_unlisted_links(solved), *_idle_apis(solved), *_prices(solved), *_guesses(solved)]
 
 
 def _unlisted_links(solved: Solved) -> Iterator[str]:
@@ -29,6 +29,14 @@ def _unlisted_links(solved: Solved) -> Iterator[str]:
         if link_between(solved.fleet, one, other) is None:
             where = f"between `{one}` and `{other}`" if one != other else f"between replicas of `{one}`"
             yield f"no link {where} is listed: the site's network of {gbit_per_s:g} Gbit/s is assumed"
+
+
+def _idle_apis(solved: Solved) -> Iterator[str]:
+    """Hosted APIs that serve no model of the graph: often a name that is misspelt."""
+    pools = {pool.device for pool in solved.problem.pools}
+    for spec in solved.fleet.devices:
+        if spec.kind == "api" and spec.name not in pools:
+            yield f"`{spec.name}` serves no model of the graph ({', '.join(f'`{m}`' for m in spec.api_models)})"
 
 
 def _prices(solved: Solved) -> Iterator[str]:

@@ -15,6 +15,8 @@ from ..ir.digest import digest
 from ..ir.distribution import Distribution
 from ..ir.fleet import FleetSpec
 from ..ir.units import HOUR_S, HOURS_PER_YEAR
+from .device_time import device_time_usd
+from .placement.objective import price
 from .placement.problem import Option, PlacementProblem, Pool
 from .placement.result import COST_PARTS, LatencySummary, PlacementResult
 from .waits import chosen_options, pool_waits
@@ -141,6 +143,8 @@ def unsolved_document(result: PlacementResult, inputs: Inputs, version: str) -> 
 def _cost(solved: Solved) -> Json:
     parts = {part: solved.result.cost.get(part, 0.0) for part in COST_PARTS}
     total, rate = sum(parts.values()), solved.problem.rate_per_s
+    if rate is None:
+        _move_device_time(solved, parts)
     per_request = total if rate is None else total / (rate * HOUR_S)
     tokens = solved.output_tokens_per_request
     return {
@@ -151,6 +155,17 @@ def _cost(solved: Solved) -> Json:
         "usd_per_million_output_tokens": per_request / tokens * 1e6 if tokens else None,
         "parts": parts,
     }
+
+
+def _move_device_time(solved: Solved, parts: dict[str, float]) -> None:
+    """Take the time of devices out of `calls`, where the solver has it without a rate, and under its own parts."""
+    devices = {device.name: device for device in solved.problem.devices}
+    for pool in solved.pools.values():
+        for option in solved.inside(pool):
+            for part, usd in device_time_usd(devices[pool.device], pool, option).items():
+                parts[part] += usd
+                parts["calls"] -= usd
+    parts["calls"] = max(0.0, parts["calls"])
 
 
 def _mean_power_w(solved: Solved) -> float:
@@ -257,7 +272,7 @@ def _device_usd_per_hour(solved: Solved, name: str, count: int) -> float:
     joules = sum(o.energy_j_per_request for o in solved.chosen.values() if pools[o.pool].device == name)
     busy_usd = joules * (solved.problem.rate_per_s or 0.0) * HOUR_S * device.usd_per_joule
     energy = count * device.idle_usd_per_hour + busy_usd
-    return paid * sum(usd for _, usd in device.usd_per_hour) + energy
+    return paid * price(device) + energy
 
 
 def _quality(solved: Solved) -> Json:
@@ -267,18 +282,19 @@ def _quality(solved: Solved) -> Json:
     where a profile has them, and else as the user or the provider states them.
     """
     shares: dict[str, float] = dict.fromkeys(QUALITIES, 0.0)
-    costs = {d.name: sum(usd for _, usd in d.usd_per_hour) for d in solved.problem.devices}
+    devices = {device.name: device for device in solved.problem.devices}
     sized, calls_per_s = solved.problem.rate_per_s is not None, solved.problem.rate_per_s or 1 / HOUR_S
     for pool in solved.pools.values():
         inside = solved.inside(pool)
         load = sum(option.load for option in inside)
-        held = solved.replicas(pool) * pool.devices_per_replica * costs[pool.device] if sized else 0.0
+        held = solved.replicas(pool) * pool.devices_per_replica * price(devices[pool.device]) if sized else 0.0
         for option in inside:
-            weight = held * (option.load / load if load else 1 / len(inside))
+            timed = 0.0 if sized else sum(device_time_usd(devices[pool.device], pool, option).values())
+            called = "measured" if option.quality == (("measured", 1.0),) else GIVEN
+            shares[called] += (option.usd_per_request - timed) * HOUR_S * calls_per_s
+            weight = held * (option.load / load if load else 1 / len(inside)) + timed * HOUR_S * calls_per_s
             for mark, share in option.quality:
                 shares[mark] += weight * share
-            called = "measured" if option.quality == (("measured", 1.0),) else GIVEN
-            shares[called] += option.usd_per_request * HOUR_S * calls_per_s
     total = sum(shares.values())
     if total:
         return {mark: share / total for mark, share in shares.items()}

@@ -12,6 +12,7 @@ from ..ir.read.fleet import FleetFile
 from ..ir.read.graph import GraphFile
 from ..passes import run_pipeline
 from .candidates.setting import Setting
+from .fixed_limits import limit_faults
 from .placement.problem import PlacementProblem
 from .placement.result import PlacementResult
 from .placement.summary import summarise
@@ -52,6 +53,9 @@ def pose(graph: GraphFile, fleet: FleetFile, base_dir: Path, objective: str | No
     lowered = graph_of(graph.module)
     setting = Setting(lowered, fleet.spec, resolved.devices, resolved.llms)
     try:
+        faults = limit_faults(setting, graph.sources)
+        if faults:
+            raise InputError(faults)
         problem = to_problem(setting, resolved.works, objective or lowered.objective.data)
     except TooManyScenarios as error:
         label = Label(graph.sources.key(("edges",)))

@@ -91,6 +91,10 @@ def _devices(asked: Asked, nodes: list[NodeOp], faults: Diagnostics) -> Iterator
         if isinstance(found, Unresolved):
             _report(found, asked.fleet_places, faults)
             continue
+        if _sells_no_chassis(spec, found):
+            message = f"a chassis of `{spec.name}` holds {found.chassis}, and `count` allows {spec.max_count}"
+            help = f"allow at least {found.chassis}, or leave out `sold_by: chassis`"
+            faults.error("chassis", message, asked.fleet_places.value(("devices", spec.name, "count")), help=help)
         if asked.is_sized and spec.max_count != spec.owned and money(spec.price, found) is None:
             message = f"`{spec.name}` has no price, and the catalogue knows none for it"
             help = "give one: `price: {rent: 1.50 USD/h}` or `price: {capex: 9000 USD}`"
@@ -101,6 +105,12 @@ def _devices(asked: Asked, nodes: list[NodeOp], faults: Diagnostics) -> Iterator
 def _is_bare(spec: DeviceSpec) -> bool:
     """Whether the fleet says nothing of what the device is: a profile does."""
     return spec.model is None and spec.kind is None and not spec.flops_per_s
+
+
+def _sells_no_chassis(spec: DeviceSpec, device: Device) -> bool:
+    """Whether devices are sold by the chassis and the count allows none beyond those owned."""
+    most = spec.max_count
+    return spec.sold_by_chassis and most is not None and spec.owned < most < device.chassis
 
 
 def _report(fault: Unresolved, places: SourceMap, faults: Diagnostics) -> None:

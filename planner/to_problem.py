@@ -20,6 +20,7 @@ from .candidates.networks import network_candidates
 from .candidates.profiles import profile_candidates
 from .candidates.setting import Setting, number
 from .candidates.transfers import transfers
+from .device_time import with_device_time
 from .placement.problem import UNLIMITED, Bound, DeviceType, Piece, PlacementProblem
 
 
@@ -29,16 +30,17 @@ def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> P
         *profile_candidates(setting),
         *llm_candidates(setting),
         *network_candidates(setting, works),
-        *host_candidates(setting),
+        *host_candidates(setting, works),
         *api_candidates(setting),
     ]
     pools = tuple(pool for pool, _ in candidates)
     options = tuple(option for _, found in candidates for option in found)
+    devices = tuple(_device_type(setting, spec) for spec in setting.fleet.devices)
     return PlacementProblem(
         pieces=tuple(_pieces(setting, works)),
         pools=pools,
-        options=options,
-        devices=tuple(_device_type(setting, spec) for spec in setting.fleet.devices),
+        options=with_device_time(options, pools, devices) if setting.rate_per_s is None else options,
+        devices=devices,
         transfers=tuple(transfers(setting, pools)),
         scenarios=setting.scenarios,
         bounds=tuple(_bounds(setting.graph, setting)),
@@ -81,7 +83,7 @@ def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
         spec.name,
         spec.min_count,
         UNLIMITED if spec.max_count is None else max(spec.max_count, spec.owned),
-        device.chassis if device and spec.sold_by_chassis else 1,
+        device.chassis if device and spec.sold_by_chassis and not _is_all_owned(spec) else 1,
         spec.owned,
         price.parts,
         idle_usd_per_hour,
@@ -92,8 +94,12 @@ def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
 
 def _energy_in_rent(spec: DeviceSpec, device: Device) -> bool:
     """Whether the rent pays for energy; devices that are all owned have no rent to pay it with."""
-    all_owned = spec.max_count is not None and 0 < spec.max_count <= spec.owned
-    return is_rented(spec.price, device) and not spec.price.energy_extra and not all_owned
+    return is_rented(spec.price, device) and not spec.price.energy_extra and not _is_all_owned(spec)
+
+
+def _is_all_owned(spec: DeviceSpec) -> bool:
+    """Whether the fleet has no more devices of this kind than are paid for."""
+    return spec.max_count is not None and 0 < spec.max_count <= spec.owned
 
 
 def _bounds(graph: GraphOp, setting: Setting) -> Iterator[Bound]:

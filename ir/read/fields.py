@@ -94,6 +94,10 @@ class Quantity:
         return {"anyOf": [text, {"type": "number"}]} if self.dimension == "fraction" else text
 
 
+LARGEST = 1e15
+"""No bare number is larger: floats still count one by one up to here."""
+
+
 @dataclass(frozen=True)
 class Number:
     """A bare number, within bounds."""
@@ -110,6 +114,9 @@ class Number:
             return None
         if self.integer and value != int(value):
             to.fault(path, "type", f"{name_of(path)} must be {wanted}, not `{value}`")
+            return None
+        if abs(value) > LARGEST:
+            to.fault(path, "range", f"{name_of(path)} is too large: {shown(value)}")
             return None
         return _within(self, int(value) if self.integer else float(value), f"`{value}`", path, to)
 

@@ -152,7 +152,7 @@ def _check_price(name: str, device: Mapping[str, Any], to: Reading) -> None:
 
 def _check_links(written: Any, plain: Mapping[str, Any], to: Reading) -> None:
     """Each link joins known devices, once, and says how fast it is."""
-    seen: set[frozenset[str]] = set()
+    seen: set[tuple[bool, frozenset[str]]] = set()
     for number, link in enumerate(written if isinstance(written, list) else ()):
         path = ("links", number)
         if not isinstance(link, dict):
@@ -168,14 +168,12 @@ def _check_links(written: Any, plain: Mapping[str, Any], to: Reading) -> None:
         names = [end for _, end in ends]
         if "between" in link and len(names) != 2:
             continue
-        if "between" in link and names[0] == names[1]:
-            message = f"`links[{number}]` joins `{names[0]}` with itself"
-            to.fault((*path, "between"), "link", message, f"write `within: {names[0]}` for the link inside a chassis")
-        elif names and frozenset(names) in seen:
+        joined = ("between" in link, frozenset(names))  # between replicas of one device is not within its chassis
+        if names and joined in seen:
             to.fault(path, "link", f"`links[{number}]`: the link of {' and '.join(names)} stands twice")
         elif "bandwidth" not in link and ("between" in link or "kind" not in link):
             to.fault(path, "missing-key", f"`links[{number}]` needs `bandwidth`, such as `400 Gbit/s`")
-        seen.add(frozenset(names))
+        seen.add(joined)
 
 
 def _ends(link: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:

@@ -45,6 +45,10 @@ def _check_node(name: str, node: Mapping[str, Any], plain: Mapping[str, Any], to
                 message = f"the node `{name}` has no part `{part}`"
                 help = f"its parts are {' and '.join(parts)}"
                 to.fault((*path, "profile", device, part), "profile", message, help, key=True)
+    for bound in ("ttft", "tbt") if node.get("kind") != "llm" else ():
+        if bound in node.get("slo", {}):
+            message = f"`{bound}` bounds language models, and `{name}` is none"
+            to.fault((*path, "slo", bound), "slo", message, "remove it, or bound `end_to_end` of the graph", key=True)
     priced = any(part in (rows or ()) for part in parts for rows in _profiles(node, plain))
     match node.get("kind"):
         case "llm":
@@ -89,6 +93,9 @@ def _check_model(name: str, node: Mapping[str, Any], priced: bool, to: Reading) 
     elif "graph" in node:
         if node["graph"].endswith(".onnx"):
             _check_file((*path, "graph"), node["graph"], to)
+            if "precision" in node:
+                message = f"the precision of `{name}` is that of its file"
+                to.fault((*path, "precision"), "conflict", message, "remove it, or export the file at it", key=True)
         else:
             to.later((*path, "graph"), f"{shown(node['graph'])} as a graph", "name an .onnx file")
     elif "model" not in node and not priced and not any(_is_written(path, key, to) for key in ("model", "graph")):

@@ -252,10 +252,11 @@ _EDGE = Record(
     }
 )
 _POISSON = Unless(Number(), _is_not_one, "arrivals other than Poisson", "plan with `arrivals: poisson`")
+_RATE = Quantity("rate", minimum=1e-9, maximum=1e9)
 _WORKLOAD = Record(
     {
         "rate": Key(
-            Unless(Quantity("rate", positive=True), _is_range, "a range of rates", "plan for its upper end"),
+            Unless(_RATE, _is_range, "a range of rates", "plan for its upper end"),
             "requests per second",
         ),
         "arrivals": Key(

@@ -1,67 +1,105 @@
-"""CPU hosts: tools, lookups, stores and other small work, side by side on the same machines."""
+"""CPU hosts: tools, lookups, stores and other small work, side by side on the same machines, and networks with them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from ...costmodel.cpu import NodeWork, node_work
+from ...costmodel.cpu import node_work
 from ...costmodel.energy import energy_above_idle_j
 from ...costmodel.hardware import Device
 from ...costmodel.quality import quality_of
+from ...costmodel.roofline import can_compute
+from ...costmodel.work import Work
 from ...ir.agent import ModelCallOp
+from ...ir.distribution import Distribution
 from ...ir.llm import DecodeOp, PrefillOp
 from ..placement.problem import Option, Pool, VisitTime
 from .profiles import profile_of
-from .setting import TIGHT, Setting, excluded_by
-
-HOST_WAIT = TIGHT
-"""Hosts have many cores and are cheap: one class of waiting, short."""
+from .setting import Setting, excluded_by
+from .sizing import sizings, tenant_sets
 
 
-def host_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
-    """One pool for each CPU device type, with every node that is neither a language model nor a network."""
-    ops = {node: op for node, op in setting.nodes.items() if not isinstance(op, (PrefillOp, DecodeOp, ModelCallOp))}
+@dataclass(frozen=True)
+class Guest:
+    """What one visit of a node takes of a host."""
+
+    latency: Distribution
+    """[s]"""
+    busy_s: float
+    """seconds of the whole host: c of its n cores for t seconds are c t / n"""
+    state_bytes: float
+    weight_bytes: float = 0.0
+    usd_per_call: float = 0.0
+
+
+def host_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    """Pools of each CPU device type for the nodes that are neither language models nor profiled.
+
+    Where no network is among its guests a host serves as many visits at once as it has cores. A network takes all
+    cores, so beside one everything waits in one line.
+    """
     for name, device in setting.devices.items():
-        if device.kind == "cpu" and device.cores and setting.most_replicas(name) != 0:
-            hosted = {node: node_work(op, device) for node, op in ops.items() if profile_of(setting, op) is None}
-            if hosted:
-                yield _pool(setting, name, device, device.cores, hosted)
+        if device.kind != "cpu" or not device.cores or setting.most_replicas(name) == 0:
+            continue
+        small = dict(_small(setting, device))
+        for tenants in tenant_sets(list(small)) if small else ():
+            yield from _sized(setting, name, device.cores, {node: small[node] for node in tenants})
+        networks = {
+            node: Guest(Distribution.point(s), s, work.activation_bytes, work.weight_bytes)
+            for node, work in works.items()
+            if can_compute(device, work.precision)
+            for s in (work.seconds(device),)
+        }
+        if small and networks:
+            yield from _sized(setting, name, 1, {**small, **networks})
 
 
-def _pool(
-    setting: Setting, name: str, device: Device, cores: int, hosted: dict[str, NodeWork]
-) -> tuple[Pool, tuple[Option, ...]]:
-    excluded = {node: excluded_by(setting.nodes[node], name) for node in hosted}
-    # A visit that takes c of n cores for t seconds takes c t / n seconds of the host.
-    load = {n: w.cpus / cores * w.latency.mean * setting.visits_per_request[n] for n, w in hosted.items()}
-    welcome = [load[node] for node in hosted if not excluded[node]]
-    pool = Pool(
-        id=f"{name}/host",
-        device=name,
-        location=name,
-        max_batch=cores,
-        memory_bytes=device.memory_bytes,
-        capacity=setting.capacities(HOST_WAIT, cores, welcome, setting.most_replicas(name)),
-    )
-    law = setting.wait(HOST_WAIT, max(w.cpus * w.latency.mean for w in hosted.values()))
-    options = tuple(
-        Option(
-            f"{node}.run",
-            pool.id,
-            (VisitTime(work.latency, work.latency, law),) * len(setting.visits[node]),
-            load[node],
-            state_bytes=_memory(setting, node, work),
-            usd_per_request=work.usd_per_call * setting.visits_per_request[node],
-            energy_j_per_request=energy_above_idle_j(device, load[node]),
-            quality=quality_of(device, setting.spec(name).price),
-            excluded_by=excluded[node],
+def _small(setting: Setting, device: Device) -> Iterator[tuple[str, Guest]]:
+    """The nodes that are neither language models nor networks."""
+    for node, op in setting.nodes.items():
+        if isinstance(op, PrefillOp | DecodeOp | ModelCallOp) or profile_of(setting, op) is not None:
+            continue
+        visits_per_s = (setting.rate_per_s or 0.0) * setting.visits_per_request[node]
+        work = node_work(op, device, visits_per_s)
+        # The mean of all calls in flight (Little's law), and one of them at its peak.
+        held = work.memory_mean_bytes * max(1.0, visits_per_s * work.busy_s)
+        state = held + work.memory_peak_bytes - work.memory_mean_bytes
+        yield node, Guest(work.latency, work.cpus / (device.cores or 1) * work.busy_s, state, 0.0, work.usd_per_call)
+
+
+def _sized(
+    setting: Setting, name: str, slots: int, guests: Mapping[str, Guest]
+) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    """The pools of one kind of host for these nodes, by their sizes."""
+    device, visits = setting.devices[name], setting.visits_per_request
+    excluded = {node: excluded_by(setting.nodes[node], name) for node in guests}
+    welcome = [node for node in guests if not excluded[node]] or list(guests)
+    load = {node: guest.busy_s * visits[node] for node, guest in guests.items()}
+    longest = max(guests[node].busy_s for node in welcome) * slots
+    loads = [load[node] for node in welcome]
+    for sizing in sizings(setting.rate_per_s, slots, loads, longest, setting.most_replicas(name)):
+        pool = Pool(
+            id=f"{name}/host/{'+'.join(guests)}/{sizing.label}",
+            device=name,
+            location=name,
+            max_batch=slots,
+            memory_bytes=device.memory_bytes,
+            capacity=sizing.capacity,
         )
-        for node, work in hosted.items()
-    )
-    return pool, options
-
-
-def _memory(setting: Setting, node: str, work: NodeWork) -> float:
-    """Mean memory of the calls in flight (Little's law), and one at its peak [bytes]."""
-    in_flight = max(1.0, (setting.rate_per_s or 0.0) * setting.visits_per_request[node] * work.latency.mean)
-    return work.memory_mean_bytes * in_flight + work.memory_peak_bytes - work.memory_mean_bytes
+        options = tuple(
+            Option(
+                f"{node}.run",
+                pool.id,
+                (VisitTime(guest.latency, guest.latency, sizing.law),) * len(setting.visits[node]),
+                load[node],
+                guest.weight_bytes,
+                guest.state_bytes,
+                guest.usd_per_call * visits[node],
+                energy_above_idle_j(device, load[node]),
+                quality=quality_of(device, setting.spec(name).price),
+                excluded_by=excluded[node],
+            )
+            for node, guest in guests.items()
+        )
+        yield pool, options

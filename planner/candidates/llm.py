@@ -9,7 +9,7 @@ Times of one visit with prompt p, of which c tokens are cached, and o output tok
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,11 +18,13 @@ from ...costmodel.energy import energy_above_idle_j
 from ...costmodel.hardware import Device
 from ...costmodel.models import LLM
 from ...costmodel.quality import quality_of
+from ...costmodel.roofline import can_compute
 from ...ir.distribution import Distribution
 from ...ir.llm import DecodeOp, PrefillOp
 from ..placement.problem import Option, Pool, VisitTime
 from .profiles import profile_of
-from .setting import Setting, WaitClass, excluded_by
+from .setting import Setting, excluded_by
+from .sizing import sizings, tenant_sets
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 DEGREES = (1, 2, 4, 8)
@@ -119,7 +121,7 @@ class Call:
 
 def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
     """Every pool for every model that nodes of the graph call, with the nodes' pieces in it."""
-    groups: dict[tuple[str, str, str], list[Call]] = {}
+    groups: dict[tuple[str, str, str, int | None, int], list[Call]] = {}
     for node, prefill, decode, _ in setting.llm_nodes:
         if profile_of(setting, prefill) is not None or prefill.model.data not in setting.llms:
             continue
@@ -128,21 +130,23 @@ def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
         kv_precision = prefill.kv_precision.data if prefill.kv_precision else "bf16"
         mass = setting.visits[node]
         call = Call(node, prefill, decode, visits_of(prefill, decode, len(mass)), mass)
-        groups.setdefault((prefill.model.data, precision, kv_precision), []).append(call)
-    for (model, precision, kv_precision), calls in groups.items():
+        tp = prefill.tp.value.data if prefill.tp is not None else None
+        pp = prefill.pp.value.data if prefill.pp is not None else 1
+        groups.setdefault((prefill.model.data, precision, kv_precision, tp, pp), []).append(call)
+    for (model, precision, kv_precision, tp, pp), calls in groups.items():
         for name, device in setting.devices.items():
-            if device.kind != "cpu":
-                for server in _servers(setting.llms[model], device, precision, kv_precision, calls):
+            if device.kind != "cpu" and can_compute(device, precision) and can_compute(device, "bf16"):
+                degrees = [serving.Parallel(tp=each, pp=pp) for each in ([tp] if tp else DEGREES)]
+                for server in _servers(setting.llms[model], device, precision, kv_precision, degrees, calls):
                     yield from _pools(setting, name, server, calls)
 
 
-def _servers(llm: LLM, device: Device, precision: str, kv: str, calls: list[Call]) -> Iterator[Server]:
-    """Degrees of tensor parallelism and batches whose weights and caches fit the device."""
-    asked = {op.value.data for call in calls if (op := call.prefill.tp) is not None}
-    pipeline = max((op.value.data for call in calls if (op := call.prefill.pp) is not None), default=1)
-    for tp in sorted(asked) or DEGREES:
-        parallel = serving.Parallel(tp=tp, pp=pipeline)
-        if tp > device.chassis or not serving.fits_shape(llm, parallel):
+def _servers(
+    llm: LLM, device: Device, precision: str, kv: str, degrees: Sequence[serving.Parallel], calls: list[Call]
+) -> Iterator[Server]:
+    """Degrees of parallelism and batches whose weights and caches fit the device."""
+    for parallel in degrees:
+        if parallel.tp > device.chassis or not serving.fits_shape(llm, parallel):
             continue
         for batch in BATCHES:
             server = Server(llm, device, parallel, precision, kv, batch)
@@ -173,8 +177,8 @@ def _pools(setting: Setting, name: str, server: Server, calls: list[Call]) -> It
     roles = ("both", "decode", "prefill") if server.batch == 1 else ("both", "decode")
     for role in roles:
         timed = [(call, _times(server, call, role)) for call in calls]
-        for wait in setting.wait_classes:
-            yield _pool(setting, name, server, role, wait, timed)
+        for tenants in tenant_sets(timed):
+            yield from _sized(setting, name, server, role, tenants)
 
 
 @dataclass(frozen=True)
@@ -207,37 +211,37 @@ def _times(server: Server, call: Call, role: str) -> _Times:
     return _Times(prefill, tuple(gaps))
 
 
-def _pool(
-    setting: Setting, name: str, server: Server, role: str, wait: WaitClass, timed: list[tuple[Call, _Times]]
-) -> tuple[Pool, tuple[Option, ...]]:
+def _sized(
+    setting: Setting, name: str, server: Server, role: str, tenants: Sequence[tuple[Call, _Times]]
+) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    """The pools of one server in one role for these tenants, by their sizes."""
     slots = 1 if role == "prefill" else server.batch
     degree = server.parallel.devices
-    per_visit = {call.node: times.slot_s(call, role) for call, times in timed}
-    longest = max(max(seconds) for seconds in per_visit.values())
-    welcome = [call for call, _ in timed if not excluded_by(call.prefill, name)]
-    loads = [_per_request(call, per_visit[call.node]) / slots for call in welcome]
-    location = name if role == "both" else f"{name}/{role}"
-    model = f"{server.llm.id}.{server.precision}"
-    pool = Pool(
-        id=f"{name}/{model}/{role}/tp{server.parallel.tp}.pp{server.parallel.pp}/b{slots}/{wait.name}",
+    held = {call.node: times.slot_s(call, role) for call, times in tenants}
+    welcome = [call for call, _ in tenants if not excluded_by(call.prefill, name)] or [call for call, _ in tenants]
+    loads = [_per_request(call, held[call.node]) / slots for call in welcome]
+    longest = max(max(held[call.node]) for call in welcome)
+    bare = Pool(
+        id=f"{name}/{server.llm.id}.{server.precision}/{role}/tp{server.parallel.tp}.pp{server.parallel.pp}/b{slots}",
         device=name,
-        location=location,
+        location=name if role == "both" else f"{name}/{role}",
         devices_per_replica=degree,
         tp=server.parallel.tp,
         pp=server.parallel.pp,
         max_batch=slots,
         memory_bytes=server.device.memory_bytes,
         whole_nodes=role == "both",
-        capacity=setting.capacities(wait, slots, loads, setting.most_replicas(name, degree)),
     )
-    law = setting.wait(wait, longest)
     quality = quality_of(server.device, setting.spec(name).price)
-    options = [
-        replace(option, quality=quality, excluded_by=excluded_by(call.prefill, name))
-        for call, times in timed
-        for option in _options(server, role, pool, slots, call, times, law)
-    ]
-    return pool, tuple(options)
+    for sizing in sizings(setting.rate_per_s, slots, loads, longest, setting.most_replicas(name, degree)):
+        id = f"{bare.id}/{'+'.join(call.node for call, _ in tenants)}/{sizing.label}"
+        pool = replace(bare, id=id, capacity=sizing.capacity)
+        options = [
+            replace(option, quality=quality, excluded_by=excluded_by(call.prefill, name))
+            for call, times in tenants
+            for option in _options(server, role, pool, slots, call, times, sizing.law)
+        ]
+        yield pool, tuple(options)
 
 
 def _options(

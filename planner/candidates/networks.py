@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from ...costmodel.energy import energy_above_idle_j
 from ...costmodel.hardware import Device
 from ...costmodel.quality import quality_of
+from ...costmodel.roofline import can_compute
 from ...costmodel.work import Work
 from ...ir.distribution import Distribution
 from ..placement.problem import Option, Pool, VisitTime
-from .setting import Setting, WaitClass, excluded_by
+from .setting import Setting, excluded_by
+from .sizing import sizings, tenant_sets
 
 
 def network_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
@@ -20,45 +22,49 @@ def network_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[
         nodes.setdefault(work.key, []).append(node)
     for key, sharing in nodes.items():
         for name, device in setting.devices.items():
+            if not all(can_compute(device, works[n].precision) for n in sharing):
+                continue
             hosted = {n: works[n].seconds(device) for n in sharing}
             needed = max(works[n].weight_bytes + works[n].activation_bytes for n in hosted)
             if needed <= device.memory_bytes and setting.most_replicas(name) != 0:
-                for wait in setting.wait_classes:
-                    yield _pool(setting, key, name, device, wait, hosted, works)
+                for tenants in tenant_sets(sharing):
+                    yield from _sized(setting, key, name, device, {n: hosted[n] for n in tenants}, works)
 
 
-def _pool(
+def _sized(
     setting: Setting,
     key: str,
     name: str,
     device: Device,
-    wait: WaitClass,
     seconds: Mapping[str, float],
     works: Mapping[str, Work],
-) -> tuple[Pool, tuple[Option, ...]]:
+) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    """The pools of one network on one device for these nodes, by their sizes."""
     load = {node: s * setting.visits_per_request[node] for node, s in seconds.items()}
     excluded = {node: excluded_by(setting.nodes[node], name) for node in seconds}
-    welcome = [load[node] for node in seconds if not excluded[node]]
-    pool = Pool(
-        id=f"{name}/{key}/{wait.name}",
-        device=name,
-        location=name,
-        memory_bytes=device.memory_bytes,
-        capacity=setting.capacities(wait, 1, welcome, setting.most_replicas(name)),
-    )
-    law = setting.wait(wait, max(seconds.values()))
-    options = tuple(
-        Option(
-            f"{node}.run",
-            pool.id,
-            (VisitTime(Distribution.point(s), Distribution.point(s), law),) * len(setting.visits[node]),
-            load[node],
-            works[node].weight_bytes,
-            works[node].activation_bytes,
-            energy_j_per_request=energy_above_idle_j(device, load[node]),
-            quality=quality_of(device, setting.spec(name).price),
-            excluded_by=excluded[node],
+    welcome = [node for node in seconds if not excluded[node]] or list(seconds)
+    longest = max(seconds[node] for node in welcome)
+    loads = [load[node] for node in welcome]
+    for sizing in sizings(setting.rate_per_s, 1, loads, longest, setting.most_replicas(name)):
+        pool = Pool(
+            id=f"{name}/{key}/{'+'.join(seconds)}/{sizing.label}",
+            device=name,
+            location=name,
+            memory_bytes=device.memory_bytes,
+            capacity=sizing.capacity,
         )
-        for node, s in seconds.items()
-    )
-    return pool, options
+        options = tuple(
+            Option(
+                f"{node}.run",
+                pool.id,
+                (VisitTime(Distribution.point(s), Distribution.point(s), sizing.law),) * len(setting.visits[node]),
+                load[node],
+                works[node].weight_bytes,
+                works[node].activation_bytes,
+                energy_j_per_request=energy_above_idle_j(device, load[node]),
+                quality=quality_of(device, setting.spec(name).price),
+                excluded_by=excluded[node],
+            )
+            for node, s in seconds.items()
+        )
+        yield pool, options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from xdsl.dialects.builtin import DictionaryAttr
 from xdsl.ir import Operation
@@ -12,6 +12,7 @@ from ...ir.distribution import Distribution
 from ...ir.llm import DecodeOp, PrefillOp, node_and_part
 from ..placement.problem import Option, Pool, VisitTime
 from .setting import Setting, excluded_by, number
+from .sizing import sizings, tenant_sets
 
 
 def profile_of(setting: Setting, op: Operation) -> DictionaryAttr | None:
@@ -41,20 +42,23 @@ def profile_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, .
     for device, pieces in rows.items():
         if setting.most_replicas(device) == 0:
             continue
-        loads = [
-            _latency_s(row) * setting.visits_per_request[node_and_part(op)[0]]
-            for op, row in pieces
-            if not excluded_by(op, device)
-        ]
-        for wait in setting.wait_classes:
-            pool = Pool(
-                id=f"{device}/profile/{wait.name}",
-                device=device,
-                location=device,
-                capacity=setting.capacities(wait, 1, loads, setting.most_replicas(device)),
-            )
-            law = setting.wait(wait, max(_latency_s(row) for _, row in pieces))
-            yield pool, tuple(_option(setting, pool, op, row, law) for op, row in pieces)
+        for tenants in tenant_sets(pieces):
+            yield from _sized(setting, device, tenants)
+
+
+def _sized(
+    setting: Setting, device: str, tenants: Sequence[tuple[Operation, DictionaryAttr]]
+) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    """The pools of one device for these pieces, by their sizes."""
+    welcome = [(op, row) for op, row in tenants if not excluded_by(op, device)] or tenants
+    loads = [_latency_s(row) * setting.visits_per_request[node_and_part(op)[0]] for op, row in welcome]
+    longest = max(_latency_s(row) for _, row in welcome)
+    names = "+".join(".".join(node_and_part(op)) for op, _ in tenants)
+    for sizing in sizings(setting.rate_per_s, 1, loads, longest, setting.most_replicas(device)):
+        pool = Pool(
+            id=f"{device}/profile/{names}/{sizing.label}", device=device, location=device, capacity=sizing.capacity
+        )
+        yield pool, tuple(_option(setting, pool, op, row, sizing.law) for op, row in tenants)
 
 
 def _option(setting: Setting, pool: Pool, op: Operation, row: DictionaryAttr, law: Distribution) -> Option:

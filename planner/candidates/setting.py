@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,31 +11,11 @@ from xdsl.ir import Operation
 
 from ...costmodel.hardware import Device
 from ...costmodel.models import LLM
-from ...costmodel.queueing import capacity
 from ...ir.agent import EdgeOp, GraphOp, NodeOp
-from ...ir.distribution import Distribution
 from ...ir.fleet import DeviceSpec, FleetSpec
 from ...ir.llm import DecodeOp, KVTransferOp, PrefillOp, node_and_part
-from ..placement.problem import NO_WAIT, Scenario
+from ..placement.problem import Scenario
 from ..placement.unroll import Edge, Flow, expected_visits, node_of, unroll
-
-
-@dataclass(frozen=True)
-class WaitClass:
-    """How long requests may wait for a pool: the law for which its capacity is computed.
-
-    A visit waits with `probability` at most, and then an exponential time with a mean of at most
-    `mean_in_services` service times (M/M/n: P(W > t) = ErlangC exp(-(n mu - lambda) t)).
-    """
-
-    name: str
-    probability: float
-    mean_in_services: float
-
-
-TIGHT = WaitClass("tight", 0.05, 0.5)
-WAIT_CLASSES = (TIGHT, WaitClass("normal", 0.3, 1.0), WaitClass("loose", 1.0, 4.0))
-"""From many idle replicas and short queues to few replicas and long queues; the planner picks."""
 
 
 @dataclass(frozen=True)
@@ -104,38 +84,6 @@ class Setting:
         """Replicas of `degree` devices that the fleet has of `device`; None: as many as wanted, 0: nothing fits."""
         spec = self.spec(device)
         return None if spec.max_count is None else max(spec.max_count, spec.owned) // degree
-
-    @property
-    def wait_classes(self) -> tuple[WaitClass, ...]:
-        """Without a rate nobody waits, and one class is enough."""
-        return WAIT_CLASSES if self.rate_per_s is not None else WAIT_CLASSES[:1]
-
-    def wait(self, wait: WaitClass, service_s: float) -> Distribution:
-        """The law of waiting of a pool whose slots are busy for `service_s` seconds a visit."""
-        if self.rate_per_s is None:
-            return NO_WAIT
-        return Distribution("wait", (wait.probability, wait.mean_in_services * service_s))
-
-    def capacities(
-        self, wait: WaitClass, slots: int, loads: Collection[float], most_replicas: int | None
-    ) -> tuple[float, ...]:
-        """Load that 1, 2, ... replicas may carry, up to what all pieces need [replica-s/s].
-
-        `loads` are those of the pieces that may choose the pool, each for one request [replica-s].
-        """
-        if self.rate_per_s is None:
-            return (float("inf"),)
-        needed, found = sum(loads) * self.rate_per_s, []
-        # A pool with one tenant carries all or nothing: what fewer replicas could carry is
-        # not asked, but for the most that there are, which says how far the fleet falls short.
-        alone, fewest = len(loads) == 1, int(needed)
-        while most_replicas is None or len(found) < most_replicas:
-            n = len(found) + 1
-            skip = alone and n < fewest and n != most_replicas
-            found.append(0.0 if skip else capacity(slots, n, wait.probability, wait.mean_in_services))
-            if found[-1] >= needed:
-                break
-        return tuple(found)
 
 
 def excluded_by(op: Operation, device: str) -> str:

@@ -17,7 +17,7 @@ from ...ir.diagnostics import Diagnostics
 from ...ir.fleet import DeviceSpec
 from ...ir.units import HOUR_S, HOURS_PER_YEAR, JOULES_PER_KWH
 from .close import far
-from .load import Load
+from .load import Load, device_seconds
 from .schema import PART_NAMES
 from .service import Services
 from .structure import devices_taken
@@ -46,6 +46,8 @@ def bill(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Bil
     per_request = services.usd_per_request()
     parts = dict.fromkeys(PART_NAMES, 0.0) | per_request
     if subject.rate is None:
+        for part, usd in _device_time_usd(subject, services).items():
+            parts[part] += usd
         return Bill(parts, 0.0, 0.0, {})
     for name, usd in per_request.items():
         parts[name] = usd * subject.rate * HOUR_S
@@ -64,6 +66,21 @@ def bill(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Bil
         device_power_w += drawn_w
         by_device[name] = sum(costs.values()) * HOURS_PER_YEAR
     return Bill(parts, power_w, device_power_w, by_device)
+
+
+def _device_time_usd(subject: Subject, services: Services) -> dict[str, float]:
+    """Part -> USD of one request for the time it takes of devices, at full power: what is paid for without a rate."""
+    found: dict[str, float] = {}
+    for name, seconds in device_seconds(subject, services).items():
+        spec, device, site = subject.specs[name], subject.devices.get(name), subject.fleet.site
+        is_owned = spec.max_count is not None and 0 < spec.max_count <= spec.owned
+        for part, usd in ({} if is_owned else holding_usd_per_hour(subject, spec)).items():
+            found[part] = found.get(part, 0.0) + usd * seconds / HOUR_S
+        if device is not None and not _energy_in_rent(spec, device):
+            pue = 1.0 if spec.price.accounting == "interest_only" else site.pue
+            usd = device.tdp_w * pue * site.electricity_usd_per_kwh / 1000 * seconds / HOUR_S
+            found["energy"] = found.get("energy", 0.0) + usd
+    return found
 
 
 def holding_usd_per_hour(subject: Subject, spec: DeviceSpec) -> dict[str, float]:

@@ -72,6 +72,21 @@ def _load(subject: Subject, services: Services, pool: Pool) -> Load:
     return Load(busy_s * subject.rate / servers if servers else float("inf"), wait)
 
 
+def device_seconds(subject: Subject, services: Services) -> dict[str, float]:
+    """Fleet name -> seconds of its devices that one request takes on average; hosted APIs take none."""
+    found: dict[str, float] = {}
+    for pool in subject.pools.values():
+        if subject.is_api(pool):
+            continue
+        slot_s = 0.0
+        for node, piece in subject.hosted[pool.id]:
+            visits = zip(subject.reached[node.name], services.visits[piece], strict=True)
+            slot_s += sum(share * served.slot_s for share, served in visits)
+        seconds = slot_s / slots_of(subject, pool) * pool.devices_per_replica
+        found[pool.device] = found.get(pool.device, 0.0) + seconds
+    return found
+
+
 def check_loads(subject: Subject, loads: Mapping[str, Load], faults: Diagnostics) -> None:
     """Report `check.capacity` where a pool overflows and `check.utilisation` where the plan misstates it."""
     for entry in subject.plan["pools"]:

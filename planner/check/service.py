@@ -77,7 +77,8 @@ class Services:
 
     def host_work(self, node: Node) -> NodeWork:
         """What one visit of a node that is neither a language model nor a network takes of its host."""
-        return node_work(node.op, self.device(self.subject.pool_of[node.pieces[0]]))
+        visits_per_s = (self.subject.rate or 0.0) * self.subject.visits[node.name]
+        return node_work(node.op, self.device(self.subject.pool_of[node.pieces[0]]), visits_per_s)
 
     def device(self, pool: Pool) -> Device:
         """The figures of the pool's device."""
@@ -106,7 +107,10 @@ class Services:
             seconds = self.subject.works[node.name].seconds(self.device(pool))
             return Served(Distribution.point(seconds), seconds, 0.0)
         work = self.host_work(node)
-        return Served(work.latency, work.cpus * work.latency.mean, work.usd_per_call)
+        # Core-seconds, where visits share the host by cores; beside a network, seconds of the whole host.
+        cores = self.device(pool).cores or 1
+        shared = any(other.kind == "model_call" for other, _ in self.subject.hosted[pool.id])
+        return Served(work.latency, work.cpus * work.busy_s / (cores if shared else 1), work.usd_per_call)
 
     def _measured(self, node: Node, piece: str, nth: int) -> Served:
         row = self.subject.row(piece)

@@ -87,7 +87,9 @@ def devices_taken(subject: Subject) -> dict[str, int]:
         devices = in_pools[spec.name]
         # Without a rate nothing is bought.
         if subject.rate is not None:
-            chassis = subject.chassis(spec.name) if spec.sold_by_chassis else 1
+            # Where all that there may be is owned nothing is bought, and so no chassis either.
+            is_bought = spec.max_count is None or spec.max_count > spec.owned
+            chassis = subject.chassis(spec.name) if spec.sold_by_chassis and is_bought else 1
             devices = math.ceil(max(devices, spec.min_count) / chassis) * chassis
         taken[spec.name] = devices
     return taken
@@ -126,7 +128,8 @@ def _check_hosted(subject: Subject, pool: Pool, faults: Diagnostics) -> None:
             fault = _llm_fault(subject, node, pool)
         else:
             work = subject.works.get(node.name)
-            kinds.add("host" if node.kind != "model_call" else work.key if work else node.name)
+            is_host = node.kind != "model_call" or (device is not None and device.kind == "cpu")
+            kinds.add("host" if is_host else work.key if work else node.name)
             if spec.kind == "api" or (node.kind != "model_call" and (device is None or device.kind != "cpu")):
                 fault = f"`{piece}` cannot run on `{pool.device}`"
         if fault:

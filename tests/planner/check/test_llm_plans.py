@@ -23,7 +23,10 @@ GRAPH: Json = {
     "slo": {"ttft": "1 s", "tbt": "50 ms"},
 }
 FLEET: Json = {
-    "devices": {"h100": {"model": "h100-sxm", "count": 8}, "host": {"model": "epyc-9554", "count": 1}},
+    "devices": {
+        "h100": {"model": "h100-sxm", "count": 8, "price": {"rent": "0 USD/h"}},
+        "host": {"model": "epyc-9554", "count": 1},
+    },
     "site": {"network": {"bandwidth": "25 Gbit/s", "latency": "100 us"}},
 }
 ONE = serving.Parallel()

@@ -1,0 +1,111 @@
+"""How many replicas a pool may have, and how long its visits wait then: the laws that bounds are proved with.
+
+How long a visit waits depends on the pool's load and its replicas, which the plan itself decides. So a candidate pool
+is made for each set of tenants that may have it to themselves and each number of replicas worth having, with the
+M/M/n law of that load. A law is kept when fewer tenants come than it was made for: with less load fewer visits wait,
+and none waits longer than the longest service over the servers that are free on average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ...costmodel.queueing import capacity, erlang_c
+from ...ir.distribution import Distribution
+from ..placement.problem import NO_WAIT
+
+Tenant = TypeVar("Tenant")
+NEGLIGIBLE = 1e-4
+"""A mean wait of this share of the service time is as good as none: more replicas would change nothing."""
+MOST_STEPS = 12
+"""Numbers of replicas tried for one set of tenants."""
+MOST_REPLICAS = 10_000
+"""A pool of more replicas than this is not planned."""
+
+
+@dataclass(frozen=True)
+class WaitClass:
+    """A bound on waiting for pools whose tenants are not known: any set of them that keeps it may come.
+
+    A visit waits with `probability` at most, and then an exponential time with a mean of at most
+    `mean_in_services` service times (M/M/n: P(W > t) = ErlangC exp(-(n mu - lambda) t)).
+    """
+
+    name: str
+    probability: float
+    mean_in_services: float
+
+
+WAIT_CLASSES = (WaitClass("tight", 0.05, 0.5), WaitClass("normal", 0.3, 1.0), WaitClass("loose", 1.0, 4.0))
+"""From many idle replicas and short queues to few replicas and long queues."""
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """A law of waiting, and the loads at which 1, 2, ... replicas keep it."""
+
+    label: str
+    law: Distribution
+    """[s]"""
+    capacity: tuple[float, ...]
+    """[replica-s/s], as in `Pool`"""
+
+
+def tenant_sets(tenants: Sequence[Tenant]) -> Iterator[tuple[Tenant, ...]]:
+    """All tenants together, and each alone."""
+    yield tuple(tenants)
+    if len(tenants) > 1:
+        yield from ((tenant,) for tenant in tenants)
+
+
+def sizings(
+    rate_per_s: float | None, slots: int, loads: Collection[float], service_s: float, most: int | None
+) -> list[Sizing]:
+    """The sizings of a pool whose replicas serve `slots` visits at once.
+
+    `loads` are those of its tenants for one request [replica-s], `service_s` is the longest time that a visit holds a
+    slot, `most` the replicas that the fleet has. Without a rate nobody waits and nothing is counted.
+    """
+    if rate_per_s is None:
+        return [Sizing("unsized", NO_WAIT, (float("inf"),))]
+    load = sum(loads) * rate_per_s
+    most = MOST_REPLICAS if most is None else min(most, MOST_REPLICAS)
+    found = list(_ladder(load, slots, service_s, most))
+    if len(loads) > 2:
+        # Some of the tenants, but not all: too many sets to have a law for each.
+        found += [_class_sizing(each, slots, load, service_s, most) for each in WAIT_CLASSES]
+    return found or [_short(service_s, most)]
+
+
+def _ladder(load: float, slots: int, service_s: float, most: int) -> Iterator[Sizing]:
+    """Replicas from the fewest that carry `load` up to those with which nobody waits, one law for each."""
+    n = int(load) + 1
+    for _ in range(MOST_STEPS):
+        if n > most:
+            return
+        probability = erlang_c(n * slots, load * slots)
+        mean_s = service_s / ((n - load) * slots)
+        yield Sizing(f"n{n}", Distribution.wait(probability, mean_s), (*(0.0,) * (n - 1), load))
+        if probability * mean_s <= NEGLIGIBLE * service_s:
+            return
+        n += max(1, n // 32)
+
+
+def _class_sizing(each: WaitClass, slots: int, load: float, service_s: float, most: int) -> Sizing:
+    """The loads at which 1, 2, ... replicas keep a class of waiting, up to all of `load`."""
+    found: list[float] = []
+    while len(found) < most and (not found or found[-1] < load):
+        found.append(capacity(slots, len(found) + 1, each.probability, each.mean_in_services))
+    return Sizing(each.name, Distribution.wait(each.probability, each.mean_in_services * service_s), tuple(found))
+
+
+def _short(service_s: float, most: int) -> Sizing:
+    """A fleet that has too few replicas for the load: no plan takes it, but a conflict can name its count.
+
+    Half of what the replicas could do is less than the load, and the wait is that of a count that would be enough.
+    """
+    tight = WAIT_CLASSES[0]
+    law = Distribution.wait(tight.probability, tight.mean_in_services * service_s)
+    return Sizing("short", law, (*(0.0,) * (most - 1), most / 2))
