@@ -106,7 +106,13 @@ def plan_below(
     pick = Pick(problem, given, limit, on_progress or (lambda _: None))
     best = pick.run()
     left = None if time_limit_s is None else max(0.1, time_limit_s - (time.perf_counter() - start))
-    plan = _checked(best.problem, plan_scratchpad(best.problem, time_limit_s=left, on_progress=on_progress))
+    grown = pick.coarser()
+    plan = plan_scratchpad(grown.problem, time_limit_s=left, on_progress=on_progress)
+    if grown.base_bytes + plan.noncompulsory_bytes > pick.best_bytes:  # no addresses for tiles that fill everything
+        plan = plan_scratchpad(best.problem, time_limit_s=left, on_progress=on_progress)
+    else:
+        best = grown
+    _checked(best.problem, plan)
     bounds = (least_traffic_bytes(problem, nests) - problem.compulsory_bytes, pick.bound_bytes)
     return assemble_tiled(best, plan, nests, bounds, time.perf_counter() - start)
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..problem import ScratchpadProblem
+from ..residency import Residency
 from .choose import Costs, choices, first_choice
 from .rewrite import Choice, Rewritten, rewrite
-from .search import Tiling
+from .search import Tiling, coarsen
 
 MOST_SCHEDULES = 300
 """Choices whose schedule is searched"""
@@ -29,6 +30,8 @@ class Pick:
     tell: Callable[[str], None]
     best: Rewritten | None = None
     best_bytes: int = 0
+    residency: Residency | None = None
+    """the schedule of the best"""
     bound_bytes: int = 0
     """after `run`, no choice among those given moves fewer bytes beyond the compulsory traffic"""
     proved: dict[tuple[int, ...], int] = field(default_factory=dict)
@@ -43,6 +46,18 @@ class Pick:
         self.bound_bytes = min(self.best_bytes, *self.proved.values(), rest)
         assert self.best is not None
         return self.best
+
+    def coarser(self) -> Rewritten:
+        """The best choice with tiles that fill what its schedule leaves free: as many bytes in fewer moves."""
+        assert self.best is not None
+        assert self.residency is not None
+        loads = self.residency.load_bytes
+        room = self.problem.size_bytes - self.problem.size_bytes % self.problem.alignment_bytes
+        grown: dict[int, Tiling] = {}
+        for op, tiling in self.best.choice.items():
+            free = room - loads[self.residency.order.index(op)]
+            grown[op] = coarsen(tiling, tiling.workspace_bytes + free, self.problem.alignment_bytes)
+        return rewrite(self.problem, grown)
 
     def _prove(self) -> int:
         """What all choices that were not tried cost at least."""
@@ -103,6 +118,6 @@ class Pick:
         moved = rewritten.base_bytes + residency.noncompulsory_bytes
         if self.best is not None and moved >= self.best_bytes:
             return False
-        self.best, self.best_bytes = rewritten, moved
+        self.best, self.best_bytes, self.residency = rewritten, moved, residency
         self.tell(f"tilings found: {moved:,} bytes beyond the compulsory")
         return True

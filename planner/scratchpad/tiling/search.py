@@ -10,7 +10,7 @@ ceil(extent / j) are tried. Tests hold this against all orders and all sizes on 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 
@@ -103,23 +103,72 @@ def tile_with(nest: Nest, whole: Sequence[str], budgets: Sequence[int], alignmen
     points = best_points(inner, tuple(budgets), alignment)
     room = room_of(nest, whole, alignment)
     once = sum(nest.whole_bytes(o) for o in {o.tensor: o for o in nest.tensors if o.tensor in whole}.values())
+    bound = bound_bytes(nest, max(budgets) + room)
     found: list[Tiling] = []
     for point in dict.fromkeys(p for p in points if p is not None):
-        grid = one_tiling(inner, point.order, dict(point.tiles))
-        moved: dict[str, int] = {}
-        for operand in inner.operands:
-            moved[operand.tensor] = moved.get(operand.tensor, 0) + moved_bytes(grid, operand).item()
-        resident = room + point.held
-        bound = bound_bytes(nest, max(budgets) + room)
-        cut = tuple(loop for loop in point.order if dict(point.tiles)[loop] < inner.extent[loop])
-        traffic = point.moved + once
-        found.append(
-            Tiling(
-                inner, cut, point.tiles, tuple(whole), point.held, resident, tuple(moved.items()), traffic, bound,
-                point.thinned,
-            )
-        )  # fmt: skip
+        one = Tiling(
+            nest=inner,
+            order=_cut(inner, point.tiles),
+            tiles=point.tiles,
+            whole=tuple(whole),
+            workspace_bytes=point.held,
+            resident_bytes=room + point.held,
+            moved=_moved(inner, point.tiles),
+            traffic_bytes=point.moved + once,
+            bound_bytes=bound,
+            thinned=point.thinned,
+        )
+        found.append(one)
     return found
+
+
+def _cut(nest: Nest, tiles: Sequence[tuple[str, int]]) -> tuple[str, ...]:
+    return tuple(loop for loop, size in tiles if size < nest.extent[loop])
+
+
+def _moved(nest: Nest, tiles: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """Bytes in and out of the tiles, by tensor."""
+    grid = one_tiling(nest, [loop for loop, _ in tiles], dict(tiles))
+    moved: dict[str, int] = {}
+    for operand in nest.operands:
+        moved[operand.tensor] = moved.get(operand.tensor, 0) + moved_bytes(grid, operand).item()
+    return tuple(moved.items())
+
+
+def coarsen(tiling: Tiling, budget: int, alignment: int = 1) -> Tiling:
+    """The tiling with larger, fewer tiles that move no more, in `budget` bytes: loop by loop, innermost first, the
+    largest size that does."""
+    nest, tiles = tiling.nest, dict(tiling.tiles)
+    order = tuple(loop for loop, _ in tiling.tiles)
+    traffic = sum(bytes for _, bytes in tiling.moved)
+    for loop in reversed(order):
+        sizes = {other: np.array([size], dtype=np.int64) for other, size in tiles.items()}
+        sizes[loop] = np.array([s for s in balanced(nest.extent[loop]) if s >= tiles[loop]], dtype=np.int64)
+        grid = Grid(nest, order, sizes)
+        held, moved = _totals(grid, alignment)
+        able = (held <= budget) & (moved <= traffic)
+        tiles[loop] = int(sizes[loop][able.ravel()].max(initial=tiles[loop]))
+    grown = tuple(tiles.items())
+    workspace = int(_totals(one_tiling(nest, order, tiles), alignment)[0].item())
+    changed = _moved(nest, grown)
+    return replace(
+        tiling,
+        order=_cut(nest, grown),
+        tiles=grown,
+        workspace_bytes=workspace,
+        resident_bytes=tiling.resident_bytes - tiling.workspace_bytes + workspace,
+        moved=changed,
+        traffic_bytes=tiling.traffic_bytes - traffic + sum(bytes for _, bytes in changed),
+    )
+
+
+def _totals(grid: Grid, alignment: int) -> tuple[Ints, Ints]:
+    """Bytes held and bytes moved, over the whole grid."""
+    nothing: Ints = np.zeros([1] * len(grid.order), dtype=np.int64)
+    held = sum((held_bytes(grid, o, alignment) for o in grid.nest.operands), nothing)
+    moved = sum((moved_bytes(grid, o) for o in grid.nest.operands), nothing)
+    held, moved = np.broadcast_arrays(held, moved)
+    return held, moved
 
 
 @lru_cache(maxsize=1000)
@@ -130,9 +179,7 @@ def best_points(nest: Nest, budgets: tuple[int, ...], alignment: int) -> tuple[P
         return tuple(Point((), (), 0, 0, False) if budget >= 0 else None for budget in budgets)
     for order in orders(nest):
         grid, thinned = candidates(nest, order)
-        held: Ints = sum((held_bytes(grid, o, alignment) for o in nest.operands), np.int64(0))  # type: ignore[assignment]
-        moved: Ints = sum((moved_bytes(grid, o) for o in nest.operands), np.int64(0))  # type: ignore[assignment]
-        held, moved = np.broadcast_arrays(held, moved)
+        held, moved = _totals(grid, alignment)
         for index, budget in enumerate(budgets):
             point = _least(grid, held, moved, budget, thinned)
             if point is not None and (best[index] is None or _key(point) < _key(best[index])):

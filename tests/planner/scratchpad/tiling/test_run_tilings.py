@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dovetail.planner.scratchpad.tiling import Nest, Tiling, least_bytes, tile
-from dovetail.planner.scratchpad.tiling.search import tile_with
+from dovetail.planner.scratchpad.tiling.search import coarsen, tile_with
 from dovetail.planner.scratchpad.tiling.shapes import (
     Slide,
     attention,
@@ -103,3 +103,15 @@ def test_tiles_lie_at_aligned_places() -> None:
     assert one.resident_bytes == 48
     assert dict(one.tiles)["at"] <= 16
     assert tile(nest, 47, alignment=16) is None
+
+
+@pytest.mark.parametrize("name", NESTS)
+def test_coarser_tiles_move_no_more(name: str, machine: Any) -> None:
+    nest = NESTS[name]
+    for one in tilings(nest):
+        coarse = coarsen(one, one.workspace_bytes * 2)
+        done = run(machine, nest, coarse.order, coarse.tiles)
+        assert done.peak <= coarse.workspace_bytes <= one.workspace_bytes * 2
+        assert sum(done.moved.values()) == coarse.traffic_bytes <= one.traffic_bytes
+        assert all(size >= dict(one.tiles)[loop] for loop, size in coarse.tiles)
+    assert any(coarsen(one, one.workspace_bytes * 2).tiles != one.tiles for one in tilings(nest))
