@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from ...ir.diagnostics import Diagnostic, Infeasible
@@ -13,7 +14,8 @@ from .in_place import SharedResidency, fits_in_place, keep_in_place, least_need_
 from .layout import place
 from .plan import ScratchpadPlan, assemble
 from .problem import ScratchpadProblem
-from .residency import Residency, residency_of
+from .repair import repaired
+from .residency import Residency
 
 Progress = Callable[[str], None]
 SEARCH_SHARE = 0.7
@@ -22,8 +24,6 @@ AFTER_INTERRUPT_S = 1.0
 """for addresses once the user asked to stop"""
 PLACE_S, JOINT_S = 5.0, 10.0
 """at most, for the addresses of one residency, and for one order with addresses"""
-SPARED = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
-"""Shares of the bytes above the largest operator's need that are left free where no addresses were found."""
 SMALL_OPERATORS, SMALL_STATES = 12, 20_000
 """in-place problems below both are searched whole where the relaxation leaves them open"""
 SHOWN_OPERATORS = 8
@@ -164,57 +164,42 @@ def _keep(problem: ScratchpadProblem, order: Sequence[int], in_place: bool) -> S
 
 
 def _lay_out(best: SharedResidency, bound: int, in_place: bool, clock: _Clock, tell: Progress) -> Placed:
-    """The first residency tried that has addresses; if that is not `best`, then what is best with addresses for its
-    order and for the default one, while there is time."""
-    found = _first_placed(best, in_place, clock)
-    tell(f"{_moved(found.shared):,} bytes at addresses, {bound:,} proved")
+    """`best` at addresses; where none are found, the best that is found with them, while there is time."""
+    found: list[Placed] = []
+    with suppress(KeyboardInterrupt):
+        for placed in _with_addresses(best, in_place, clock):
+            found.append(placed)
+            least = min(_moved(each.shared) for each in found)
+            tell(f"{least:,} bytes at addresses, {bound:,} proved")
+            if least <= _moved(best) or clock.left_s == 0:
+                break
+    if not found:
+        found.append(repaired(needed_pairs(best)))
+    return min(found, key=lambda placed: _moved(placed.shared))
+
+
+def _with_addresses(best: SharedResidency, in_place: bool, clock: _Clock) -> Iterator[Placed]:
+    """In place no more often than it needs; as it is; repaired; not in place; and keeping anew, addresses in mind."""
     problem, order = best.residency.problem, best.residency.order
-    for each in dict.fromkeys((tuple(order), tuple(range(len(order))))):
-        if clock.left_s == 0 or _moved(found.shared) <= _moved(best):
-            break
-        below = _moved(found.shared)
-        limit_s = clock.at_most_s(JOINT_S)
-        better = keep_and_place(problem, each, in_place=in_place, below_bytes=below, time_limit_s=limit_s)
-        found = better or found
-        tell(f"{_moved(found.shared):,} bytes at addresses, {bound:,} proved")
-    return found
-
-
-def _first_placed(best: SharedResidency, in_place: bool, clock: _Clock) -> Placed:
-    for shared in _tries(best, in_place, clock):
+    few = needed_pairs(best)
+    for shared in (few, best) if few != best else (best,):
         offsets = place(shared, clock.at_most_s(PLACE_S))
         if offsets is not None:
-            return Placed(shared, offsets)
-        if clock.left_s == 0:
-            break
-    bare = _nothing_kept(best)
-    offsets = place(bare)
-    assert offsets is not None, "tensors of one operator lie side by side, which needs no search"
-    return Placed(bare, offsets)
-
-
-def _tries(best: SharedResidency, in_place: bool, clock: _Clock) -> Iterator[SharedResidency]:
-    """`best`, in place no more often than it needs; then as it is; then what leaves more room for addresses."""
-    from .search import schedule
-
-    problem = best.residency.problem
-    if best.pairs:
-        yield needed_pairs(best)
-    yield best
+            yield Placed(shared, offsets)
+    mended = repaired(few)
+    yield mended
+    least = _moved(mended.shared)
     if in_place and problem.least_size_bytes <= problem.size_bytes:
-        yield SharedResidency(schedule(problem, time_limit_s=clock.at_most_s(PLACE_S))[0], ())
-    least = max(least_need_bytes(problem, v) if in_place else need for v, need in enumerate(problem.need_bytes))
-    for share in SPARED:
-        spared = round(share * (problem.size_bytes - least))
-        smaller = problem.with_size(problem.size_bytes - spared)
-        if spared and (not in_place or fits_in_place(smaller, best.residency.order)):
-            kept = _keep(smaller, best.residency.order, in_place)
-            residency = Residency(problem, kept.residency.order, kept.residency.stays)
-            yield needed_pairs(SharedResidency(residency, kept.pairs))
+        from .search import schedule
 
-
-def _nothing_kept(shared: SharedResidency) -> SharedResidency:
-    """Each operator with its tensors alone."""
-    residency = shared.residency
-    kept = [[False] * (len(ops) - 1) for ops in residency.problem.touches]
-    return SharedResidency(residency_of(residency.problem, residency.order, kept), shared.pairs)
+        plain = SharedResidency(schedule(problem, time_limit_s=clock.at_most_s(PLACE_S))[0], ())
+        offsets = place(plain, clock.at_most_s(PLACE_S))
+        placed = Placed(plain, offsets) if offsets is not None else repaired(plain)
+        least = min(least, _moved(placed.shared))
+        yield placed
+    for each in dict.fromkeys((tuple(order), tuple(range(len(order))))):
+        limit_s = clock.at_most_s(JOINT_S)
+        better = keep_and_place(problem, each, in_place=in_place, below_bytes=least, time_limit_s=limit_s)
+        if better is not None:
+            least = _moved(better.shared)
+            yield better

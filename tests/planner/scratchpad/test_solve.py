@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
 from dovetail import Infeasible
 from dovetail.planner.scratchpad import solve
 from dovetail.planner.scratchpad.check import check_plan
-from dovetail.planner.scratchpad.plan import ScratchpadPlan
+from dovetail.planner.scratchpad.in_place import SharedResidency, keep_in_place
+from dovetail.planner.scratchpad.plan import ScratchpadPlan, assemble
 from dovetail.planner.scratchpad.problem import Operator, ScratchpadProblem, Tensor
+from dovetail.planner.scratchpad.repair import repaired
 from dovetail.planner.scratchpad.residency import Residency
+from dovetail.planner.scratchpad.search import gap
 from dovetail.planner.scratchpad.solve import plan_scratchpad
 
 RunPlan = Callable[[ScratchpadProblem, ScratchpadPlan], int]
@@ -137,3 +141,46 @@ def test_an_interrupt_before_the_first_answer_gives_a_plan(monkeypatch: pytest.M
     problem = ladder(60)
     plan = planned(problem, run_plan)
     assert plan.lower_bound_bytes == 0
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("seed", range(30))
+def test_every_residency_can_be_repaired(
+    seed: int, in_place: bool, random_problem: Callable[[int], ScratchpadProblem], run_plan: RunPlan
+) -> None:
+    problem = random_problem(seed)
+    order = tuple(range(len(problem.operators)))
+    wanted = keep_in_place(problem, order) if in_place else SharedResidency(gap.keep(problem, order), ())
+    placed = repaired(wanted)
+    plan = assemble(placed.shared.residency, placed.offsets, 0, 0.0)
+    names = [tensor.name for tensor in problem.tensors]
+    plan = replace(plan, shares=tuple((names[b], names[a]) for b, a in placed.shared.pairs))
+    assert check_plan(problem, plan) == []
+    assert run_plan(problem, plan) == plan.noncompulsory_bytes >= wanted.residency.noncompulsory_bytes
+
+
+def test_a_residency_without_a_layout_is_repaired(run_plan: RunPlan) -> None:
+    """All bytes fit at each step, but one sweep leaves holes that are too small."""
+    problem = wide(60)
+    order = tuple(range(len(problem.operators)))
+    wanted = SharedResidency(gap.keep(problem, order), ())
+    plan = assemble((placed := repaired(wanted)).shared.residency, placed.offsets, 0, 0.0)
+    assert check_plan(problem, plan) == []
+    assert run_plan(problem, plan) > wanted.residency.noncompulsory_bytes
+
+
+def wide(count: int) -> ScratchpadProblem:
+    """Odd sizes and long lives, so that first fit leaves holes."""
+    edges: list[Edge] = [([v - 1, *(u for u in (v - 4, v - 9) if u >= 0)], [v]) for v in range(1, count)]
+    return problem_of([1 + v * v % 7 for v in range(count)], edges, 26)
+
+
+def test_an_interrupt_while_addresses_are_sought_gives_a_plan(
+    monkeypatch: pytest.MonkeyPatch, run_plan: RunPlan
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(solve, "place", interrupted)
+    plan = planned(ladder(30), run_plan)
+    assert plan.buffers
