@@ -87,7 +87,7 @@ class CanonicalSearch:
 
     def _runs(self) -> Iterator[Any]:
         """A state at the root, a ranking, and a limit on nodes, for ever; None if the root contradicts itself."""
-        nodes = float(FIRST_NODES)
+        nodes = float(max(FIRST_NODES, 2 * len(self._order)))
         while True:
             for name in RANKINGS:
                 state = self._root()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from bisect import insort
+import math
+import time
 from collections.abc import Callable
 
 from .rectangles import Rectangles
 
 
-def first_fit(rectangles: Rectangles) -> tuple[int, ...] | None:
-    """Offsets in units by the first of the orders that fits, or None if none does."""
+def first_fit(rectangles: Rectangles, deadline: float = math.inf) -> tuple[int, ...] | None:
+    """Offsets in units by the first of the orders that fits, or None if none does; no order is begun after `deadline`
+    [time.monotonic()] but the first."""
     neighbours = _neighbours(rectangles)
     for key in _keys(rectangles):
         order = sorted(range(len(rectangles)), key=key)
         offsets = _stack(rectangles, neighbours, order)
         if offsets is not None:
             return offsets
+        if time.monotonic() > deadline:
+            break
     return None
 
 
@@ -51,18 +55,14 @@ def _neighbours(r: Rectangles) -> list[list[int]]:
 
 
 def _stack(r: Rectangles, neighbours: list[list[int]], order: list[int]) -> tuple[int, ...] | None:
-    offsets = [-1] * len(r)
+    offsets, ends = [-1] * len(r), [0] * len(r)
     for index in order:
-        taken: list[tuple[int, int]] = []
-        for other in neighbours[index]:
-            if offsets[other] >= 0:
-                insort(taken, (offsets[other], offsets[other] + r.sizes[other]))
         offset = 0
-        for start, end in taken:
+        for start, end in sorted((offsets[b], ends[b]) for b in neighbours[index] if offsets[b] >= 0):
             if start >= offset + r.sizes[index]:
                 break
             offset = max(offset, end)
         if offset + r.sizes[index] > r.capacity:
             return None
-        offsets[index] = offset
+        offsets[index], ends[index] = offset, offset + r.sizes[index]
     return tuple(offsets)

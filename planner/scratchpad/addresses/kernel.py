@@ -17,6 +17,9 @@ OPEN, FOUND, EXHAUSTED, FULL = 0, 1, 2, 3
 TRAIL, CHOICES, FRAMES, FAILING, NODES, OVERFULL = 0, 1, 2, 3, 4, 5
 """Places in the array of counters"""
 
+NAMED = 4096
+"""In longer lists of buffers states are not remembered: their names would cost more than the rest"""
+
 
 class Instance(NamedTuple):
     """What does not change: buffers sorted by their first clique, maximal cliques in order of time."""
@@ -204,10 +207,10 @@ def _mix(x):
 @njit(cache=True)
 def _next_group(g, s, lo, hi, rank, key):
     """The first group among lo <= b < hi that hangs together in time and is still to be placed: from (-1 if none is
-    left), to, and its buffer of least offset, ties by rank. Sets `key` to the name of the group's state."""
+    left), to, and its buffer of least offset, ties by rank. Sets `key` to the name of the group's state, or to 0."""
     begin, end, reach = np.int64(-1), hi, np.int64(0)
     best, least = np.int64(-1), np.int64(0)
-    one, two = np.uint64(1), np.uint64(2)
+    one, two = np.uint64(0), np.uint64(0)
     for b in range(lo, hi):
         v = s.value[b]
         if v < 0:
@@ -220,6 +223,8 @@ def _next_group(g, s, lo, hi, rank, key):
         reach = max(reach, g.last[b])
         if best < 0 or v >> 1 < least or (v >> 1 == least and rank[b] < rank[best]):
             best, least = b, v >> 1
+        if hi - lo > NAMED:
+            continue
         token = _mix(np.uint64(v) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(b + 1))
         one ^= token
         two += _mix(token + np.uint64(0x5851F42D4C957F2D))
@@ -243,7 +248,8 @@ def _backtrack(g, s):
             if _postpone(g, s, s.choice[at, 0]) or s.count[OVERFULL]:
                 return True
             continue
-        s.failed[s.choice_key[at, 0] & mask] = s.choice_key[at]
+        if s.choice_key[at, 0] != 0:
+            s.failed[s.choice_key[at, 0] & mask] = s.choice_key[at]
         s.count[CHOICES] = at
     return False
 
@@ -305,7 +311,7 @@ def search(g, s, rank, nodes):
             _enter(s, group, end)
         s.count[NODES] += 1
         known = s.failed[key[0] & mask]
-        if known[0] == key[0] and known[1] == key[1]:
+        if key[0] != 0 and known[0] == key[0] and known[1] == key[1]:
             s.count[FAILING] = 1
             continue
         if s.count[CHOICES] >= s.choice.shape[0]:

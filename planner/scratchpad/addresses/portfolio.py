@@ -24,13 +24,13 @@ def lay_out(
 
     Raises RuntimeError if the independent check finds an overlap: a fault of this package, never of its input.
     """
-    deadline = None if time_limit_s is None else time.monotonic() + time_limit_s
+    deadline = math.inf if time_limit_s is None else time.monotonic() + time_limit_s
     rounded = [(lower, upper, -(-size // alignment) * alignment) for lower, upper, size in buffers]
     groups = components(rounded, capacity - capacity % alignment)
     if any(size > capacity for _, _, size in rounded) or any(max(g.loads) > g.capacity for g in groups):
         return INFEASIBLE
-    found = [first_fit(group) for group in groups]
-    if deadline is not None and None in found:
+    found = [first_fit(group, deadline) for group in groups]
+    if None in found:
         deadline += prepare()
     unknown = False
     for at, group in enumerate(groups):
@@ -51,19 +51,15 @@ def lay_out(
     return Layout("found", tuple(offsets))
 
 
-def _search(group: Rectangles, deadline: float | None) -> Layout:
+def _search(group: Rectangles, deadline: float) -> Layout:
     """The canonical search and constraint programming in turns that grow; each is complete by itself."""
     search, turn_s = CanonicalSearch(group), FIRST_TURN_S
-    while (left_s := _left_s(deadline)) > 0:
+    while (left_s := deadline - time.monotonic()) > 0:
         layout = search.run(min(turn_s, left_s))
         if layout.status != "unknown":
             return layout
-        layout = solve_cpsat(group, min(turn_s, max(_left_s(deadline), 0.0)))
+        layout = solve_cpsat(group, min(turn_s, deadline - time.monotonic()))
         if layout.status != "unknown":
             return layout
         turn_s *= 2
     return UNKNOWN
-
-
-def _left_s(deadline: float | None) -> float:
-    return math.inf if deadline is None else deadline - time.monotonic()
