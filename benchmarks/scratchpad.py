@@ -1,4 +1,4 @@
-"""The experiment of COSMA (arXiv 2311.18246), section V, whole: fourteen networks, three sizes of scratchpad, with
+"""The experiment of COSMA (arXiv 2311.18246), whole: fourteen networks, three sizes of scratchpad, with
 and without parameters, the planner against four baselines. Prints Markdown.
 
     python benchmarks/scratchpad.py [--nets NAME ...] [--time-limit 20] [--runs 1] [--json results.json]
