@@ -48,11 +48,13 @@ class Residency:
         """Spills and reloads, by step: every stay but a tensor's first is reloaded; an intermediate tensor is written
         back once, when it first leaves."""
         found: list[Move] = []
+        written: set[int] = set()
         last: Stay | None = None
         for stay in self.stays:
             if last is not None and last.tensor == stay.tensor:
                 tensor = self.problem.tensors[stay.tensor]
-                if not tensor.leaves_free and not any(m.tensor == stay.tensor for m in found):
+                if not tensor.leaves_free and stay.tensor not in written:
+                    written.add(stay.tensor)
                     found.append(Move(last.end, stay.tensor, "spill", tensor.bytes))
                 found.append(Move(stay.start, stay.tensor, "reload", tensor.bytes))
             last = stay

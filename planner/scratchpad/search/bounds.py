@@ -7,8 +7,8 @@ v. With o[a,v] (a is out at v), r[a,c] (a is reloaded for its touch c) and w[a] 
     min sum_a reload_a sum_c r[a,c] + write_a w_a                                                                  (32)
     sum_{N(v)} size_a o[a,v] >= D(v);   sum_{c not before v} r[a,c] >= o[a,v];   w_a >= o[a,v]                     (33)
 
-Sizes above D(v) count as D(v) in (33). The linear relaxation is solved, and the bound is read off by weak duality: whatever multipliers the solver gives are
-made feasible for the dual and summed again.
+Sizes above D(v) count as D(v) in (33). The linear relaxation is solved, and the bound is read off by weak duality:
+whatever multipliers the solver gives are made feasible for the dual and summed again.
 """
 
 from __future__ import annotations
