@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dovetail.planner.scratchpad.addresses import allocate, lay_out, portfolio
-from dovetail.planner.scratchpad.addresses.canonical import CanonicalSearch
+from dovetail.planner.scratchpad.addresses.canonical import CanonicalSearch, prepare
 from dovetail.planner.scratchpad.addresses.cpsat import solve_cpsat
 from dovetail.planner.scratchpad.addresses.rectangles import Buffer, components
 from dovetail.planner.scratchpad.addresses.verify import clashes
@@ -24,6 +24,12 @@ NO_LAYOUT: list[Buffer] = [
     (12, 13, 1),
 ]
 """Its load never exceeds 21, and yet it does not fit into 21"""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled() -> None:
+    """Time limits count searching, not compiling."""
+    prepare()
 
 
 def full_load(rng: random.Random, capacity: int, steps: int) -> list[Buffer]:
