@@ -1,8 +1,9 @@
 """Which tiling each operator gets: choices in the order of their cost without spills, cheapest first.
 
-A choice costs at least what it moves when nothing is spilled: the tiles, the tensors that tiles need written or leave
-outside, and the compulsory traffic. That is known before any schedule is searched, so choices come out best first (A*,
-operator by operator), and once the next one costs as much as the best schedule found, no other need be looked at.
+A choice costs at least what it moves when nothing is spilled: its tiles, the tensors that tiles need written or leave
+outside, and the compulsory traffic; and besides what its tiled operators push out in every order (`evictions.py`). That
+is known before any schedule is searched, so choices come out best first (A*, operator by operator), and once the next
+one costs as much as the best schedule found, no other need be looked at.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from heapq import heappop, heappush
 from itertools import count
 
 from ..problem import ScratchpadProblem
+from .evictions import Evictions
 from .nest import Nest
 from .rewrite import Choice, streams
 from .search import Tiling, room_of, tile_with, whole_sets
@@ -102,10 +104,13 @@ class Costs:
     def __init__(self, problem: ScratchpadProblem, given: Mapping[int, Sequence[Tiling]]) -> None:
         self.problem, self.given = problem, given
         self.ops = sorted(given)
+        pushed = Evictions(problem, frozenset(given))
+        self.own = {id(t): _moved(t) + pushed.least_bytes(op, t.resident_bytes) for op in given for t in given[op]}
+        """what each tiling moves and pushes out"""
         self.ahead = [0]
         """least cost of the operators from each place on, their own tensors included"""
         for op in reversed(self.ops):
-            self.ahead.append(self.ahead[-1] + min(_moved(t) + self._private(op, t) for t in given[op]))
+            self.ahead.append(self.ahead[-1] + min(self.own[id(t)] + self._private(op, t) for t in given[op]))
         self.ahead.reverse()
         touched = {t for op in self.ops for t in problem.operators[op].touched}
         self.shared = [t for t in touched if problem.touches[t]]
@@ -127,7 +132,7 @@ class Costs:
 
     def of(self, choice: Choice) -> int:
         """Bytes that the operators decided so far move, and those of tensors that must move whatever the rest do."""
-        tiles = sum(_moved(tiling) for tiling in choice.values())
+        tiles = sum(self.own[id(tiling)] for tiling in choice.values())
         return self.fixed + tiles + sum(self._of_tensor(index, choice) for index in self.shared)
 
     def _of_tensor(self, index: int, choice: Choice) -> int:

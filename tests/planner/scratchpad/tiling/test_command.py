@@ -11,9 +11,10 @@ from dovetail import driver
 from dovetail.backends.scratchpad_text import scratchpad_text
 from dovetail.ir.diagnostics import Infeasible
 
+SHAPE = {"m": 64, "n": 64, "k": 64}
 GRAPH = {
     "ops": [
-        {"name": "up", "type": "MatMul", "inputs": ["x", "w"], "outputs": ["h"], "attributes": {"m": 64, "n": 64, "k": 64}},
+        {"name": "up", "type": "MatMul", "inputs": ["x", "w"], "outputs": ["h"], "attributes": SHAPE},
         {"name": "act", "type": "Relu", "inputs": ["h"], "outputs": ["y"]},
     ],
     "tensor_bytes_int8": {"x": 4096, "w": 4096, "h": 4096, "y": 4096},
