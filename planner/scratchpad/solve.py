@@ -24,6 +24,8 @@ AFTER_INTERRUPT_S = 1.0
 """for addresses once the user asked to stop"""
 PLACE_S, JOINT_S = 5.0, 10.0
 """at most, for the addresses of one residency, and for one order with addresses"""
+SPARED = (0.02, 0.05, 0.1)
+"""shares of the scratchpad that are left free, to make addresses easier to find"""
 SMALL_OPERATORS, SMALL_STATES = 12, 20_000
 """in-place problems below both are searched whole where the relaxation leaves them open"""
 SHOWN_OPERATORS = 8
@@ -179,7 +181,7 @@ def _lay_out(best: SharedResidency, bound: int, in_place: bool, clock: _Clock, t
 
 
 def _with_addresses(best: SharedResidency, in_place: bool, clock: _Clock) -> Iterator[Placed]:
-    """In place no more often than it needs; as it is; repaired; not in place; and keeping anew, addresses in mind."""
+    """In place no more often than it needs; as it is; repaired; not in place; keeping less; keeping with addresses."""
     problem, order = best.residency.problem, best.residency.order
     few = needed_pairs(best)
     for shared in (few, best) if few != best else (best,):
@@ -197,6 +199,16 @@ def _with_addresses(best: SharedResidency, in_place: bool, clock: _Clock) -> Ite
         placed = Placed(plain, offsets) if offsets is not None else repaired(plain)
         least = min(least, _moved(placed.shared))
         yield placed
+    for share in SPARED:
+        smaller = problem.with_size(round(problem.size_bytes * (1 - share)))
+        if fits_in_place(smaller, order) if in_place else smaller.least_size_bytes <= smaller.size_bytes:
+            kept = _keep(smaller, order, in_place)
+            stays = kept.residency.stays
+            roomy = needed_pairs(SharedResidency(Residency(problem, order, stays), kept.pairs))
+            offsets = place(roomy, clock.at_most_s(PLACE_S))
+            placed = Placed(roomy, offsets) if offsets is not None else repaired(roomy)
+            least = min(least, _moved(placed.shared))
+            yield placed
     for each in dict.fromkeys((tuple(order), tuple(range(len(order))))):
         limit_s = clock.at_most_s(JOINT_S)
         better = keep_and_place(problem, each, in_place=in_place, below_bytes=least, time_limit_s=limit_s)
