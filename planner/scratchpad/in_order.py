@@ -1,8 +1,9 @@
 """Everything but the order at once: what is kept, where it lies, and which outputs take over buffers of inputs.
 
-GAP with addresses, as one constraint program: each touch of a tensor is a rectangle of one step, each gap between
-two touches one that is there if the tensor is kept, at the address of both; an output that takes over an input's buffer
-has that address and no rectangle at its first step. Exact for the order where time allows.
+GAP with addresses and operators in place, as one constraint program (`addresses/joint.py` is it without the latter):
+each touch of a tensor is a rectangle of one step, each gap between two touches one that is there if the tensor is kept,
+at the address of both; an output that takes over an input's buffer has that address and no rectangle at its first
+step. Exact for the order where time allows.
 """
 
 from __future__ import annotations
@@ -25,21 +26,16 @@ class Placed(NamedTuple):
     offsets: dict[int, int]
 
 
-def keep_and_place(
-    problem: ScratchpadProblem,
-    order: Sequence[int],
-    *,
-    in_place: bool = False,
-    below_bytes: int | None = None,
-    time_limit_s: float | None = None,
+def keep_and_share(
+    problem: ScratchpadProblem, order: Sequence[int], below_bytes: int, time_limit_s: float | None = None
 ) -> Placed | None:
-    """The plan with the least traffic for this order, addresses included, or the best until the time limit; None
-    where none was found, or none that moves less than `below_bytes`."""
-    return _Program(problem, order, in_place).solve(below_bytes, time_limit_s)
+    """The plan in place with the least traffic for this order, addresses included, or the best until the time limit;
+    None if none was found that moves less than `below_bytes`."""
+    return _Program(problem, order).solve(below_bytes, time_limit_s)
 
 
 class _Program:
-    def __init__(self, problem: ScratchpadProblem, order: Sequence[int], in_place: bool) -> None:
+    def __init__(self, problem: ScratchpadProblem, order: Sequence[int]) -> None:
         self.problem, self.order = problem, order
         self.cp: Any = load_cp_model()
         self.model: Any = self.cp.CpModel()
@@ -55,8 +51,7 @@ class _Program:
         self.cost: list[Any] = []
         for tensor in range(len(problem.tensors)):
             self._add_tensor(tensor)
-        pairs = self._possible_pairs() if in_place else []
-        for pair in pairs:
+        for pair in self._possible_pairs():
             self._add_share(pair)
         self._add_first_touches()
         self.model.add_no_overlap_2d(self.times, self.spaces)
@@ -120,9 +115,8 @@ class _Program:
                 self.model.add(sum(taking) + alone == 1)
             self._rectangle(tensor, steps[0], steps[0] + 1, self.offset[tensor][0], alone)
 
-    def solve(self, below_bytes: int | None, time_limit_s: float | None) -> Placed | None:
-        if below_bytes is not None:
-            self.model.add(sum(self.cost) < below_bytes)
+    def solve(self, below_bytes: int, time_limit_s: float | None) -> Placed | None:
+        self.model.add(sum(self.cost) < below_bytes)
         solver = self.cp.CpSolver()
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = 0

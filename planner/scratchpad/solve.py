@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ...ir.diagnostics import Diagnostic, Infeasible
 from .exhaustive import exhaustive
-from .in_order import Placed, keep_and_place
+from .in_order import Placed, keep_and_share
 from .in_place import SharedResidency, fits_in_place, keep_in_place, least_need_bytes, needed_pairs, relaxed
 from .layout import place
 from .plan import ScratchpadPlan, assemble
@@ -157,6 +157,15 @@ def _moved(shared: SharedResidency) -> int:
     return shared.residency.noncompulsory_bytes
 
 
+def _keep_and_place(
+    problem: ScratchpadProblem, order: Sequence[int], below_bytes: int, time_limit_s: float | None
+) -> Placed | None:
+    from .addresses.joint import keep_and_place
+
+    found = keep_and_place(problem, order, at_most_bytes=below_bytes - 1, time_limit_s=time_limit_s)
+    return found and Placed(SharedResidency(found.residency, ()), found.offsets)
+
+
 def _keep(problem: ScratchpadProblem, order: Sequence[int], in_place: bool) -> SharedResidency:
     from .search import gap
 
@@ -211,7 +220,7 @@ def _with_addresses(best: SharedResidency, in_place: bool, clock: _Clock) -> Ite
             yield placed
     for each in dict.fromkeys((tuple(order), tuple(range(len(order))))):
         limit_s = clock.at_most_s(JOINT_S)
-        better = keep_and_place(problem, each, in_place=in_place, below_bytes=least, time_limit_s=limit_s)
+        better = (keep_and_share if in_place else _keep_and_place)(problem, each, least, limit_s)
         if better is not None:
             least = _moved(better.shared)
             yield better
