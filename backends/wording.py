@@ -88,7 +88,7 @@ COST_PARTS = {
 QUALITIES = {
     "measured": "from measurements",
     "fitted": "from a model fitted to measurements",
-    "data_sheet": "from data sheets",
+    "data_sheet": "from data sheets or your own files",
     "guess": "from guesses",
 }
 """How well the numbers behind a cost are known, best first."""

@@ -168,7 +168,7 @@ def test_a_context_longer_than_the_models_is_refused(tmp_path: Path) -> None:
         "nodes": {"a": llm},
         "fleet": {"devices": {"h100": {"model": "h100-sxm", "count": 8, "price": {"rent": "2 USD/h"}}}},
     }
-    with pytest.raises(dovetail.InputError, match="the context of `llama-3.1-8b` is 131072"):
+    with pytest.raises(dovetail.InputError, match=r"the context of `llama-3.1-8b` is 131072"):
         planned(tmp_path, graph)
 
 
