@@ -8,39 +8,58 @@ It shares no code with the planner. Ids of its faults: `check.shape`, `.hash`, `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...ir.diagnostics import Diagnostic, Diagnostics
 from .schema import plan_schema, shape_faults
+
+if TYPE_CHECKING:
+    from .subject import Subject
 
 __all__ = ["check_plan", "plan_schema"]
 
 
 def check_plan(plan: Mapping[str, Any]) -> list[Diagnostic]:
-    """Every fault of a plan, as read from plan.json; empty where it holds."""
+    """Every fault of a plan, as read from plan.json; empty where it holds. Raises nothing, whatever it is given."""
     faults = Diagnostics()
-    for message in shape_faults(plan):
-        faults.error("check.shape", message)
+    try:
+        for message in shape_faults(plan):
+            faults.error("check.shape", message)
+    except RecursionError:
+        faults.error("check.shape", "the plan is nested too deeply")
     if not faults.errors:
         _check_content(plan, faults)
     return faults.found
 
 
 def _check_content(plan: Mapping[str, Any], faults: Diagnostics) -> None:
+    from .reading import (
+        BROKEN,
+        check_hashes,
+        read_subject,
+    )  # reads the dialects, slow to load, only for what has a shape
+
+    try:
+        check_hashes(plan, faults)
+        subject = read_subject(plan, faults)
+        if subject is not None and plan["status"] not in ("infeasible", "unknown"):
+            _check_subject(subject, faults)
+    except BROKEN as error:
+        # The last boundary: inputs that pass for a graph and a fleet, but that nothing can be derived from.
+        message = f"cost and latency cannot be derived from the embedded inputs: {type(error).__name__}: {error}"
+        faults.error("check.underived", message)
+
+
+def _check_subject(subject: Subject, faults: Diagnostics) -> None:
     from .goal import check_goal
-    from .reading import check_hashes, read_subject  # reads the dialects, slow to load, only for what has a shape
     from .service import NotDerivable
     from .structure import check_structure
 
-    check_hashes(plan, faults)
-    subject = read_subject(plan, faults)
-    if subject is None or plan["status"] in ("infeasible", "unknown"):
-        return
     check_structure(subject, faults)
     if any(fault.id == "check.placement" for fault in faults.errors):
         return
     check_goal(subject, faults)
-    shares = sum(plan["quality"].values())
+    shares = sum(subject.plan["quality"].values())
     if abs(shares - 1) > 1e-6:
         faults.error("check.quality", f"the shares of quality sum to {shares:.6g}, and not 1")
     try:
@@ -49,7 +68,7 @@ def _check_content(plan: Mapping[str, Any], faults: Diagnostics) -> None:
         faults.error("check.underived", f"cost and latency cannot be derived: {reason}")
 
 
-def _check_figures(subject: Any, faults: Diagnostics) -> None:
+def _check_figures(subject: Subject, faults: Diagnostics) -> None:
     from .cost import check_cost
     from .latency import check_latency
     from .load import check_loads, loads_of

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ...ir.diagnostics import Diagnostics
+from .latency import bound_of
 from .subject import Subject
 
 OPTIMAL_GAP = 1e-6
@@ -13,6 +16,22 @@ def check_goal(subject: Subject, faults: Diagnostics) -> None:
     """Report `check.objective` and `check.status` faults."""
     _check_value(subject, faults)
     _check_gap(subject, faults)
+    names = set(_names_that_may_bind(subject))
+    if len(set(subject.plan["binding"])) < len(subject.plan["binding"]):
+        faults.error("check.status", "the plan names twice what binds")
+    for name in subject.plan["binding"]:
+        if name not in names:
+            faults.error("check.status", f"`{name}` is said to bind, but is no bound, count or limit of the inputs")
+
+
+def _names_that_may_bind(subject: Subject) -> Iterator[str]:
+    """Names of the bounds on latency, the counts of devices and the limits of the fleet."""
+    slo = subject.graph["slo"]
+    yield from (f"slo.{kind}" for kind in ("first_output", "end_to_end") if slo.get(f"{kind}_s") is not None)
+    for node in (node for node in subject.nodes.values() if node.is_llm):
+        yield from (f"slo.{kind}[{node.name}]" for kind in ("ttft", "tbt") if bound_of(subject, node, kind)[0])
+    yield from (f"count[{name}]" for name in subject.specs)
+    yield from (f"limits.{name}" for name in subject.fleet.limits)
 
 
 def _check_value(subject: Subject, faults: Diagnostics) -> None:

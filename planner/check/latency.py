@@ -134,7 +134,7 @@ def _spans(
             if field == "first_output" and forks:
                 yield (field, name), (low, inf)
             else:
-                yield (field, name), (low, high + grid_s if low < high else high)
+                yield (field, name), (low, high + grid_s if times.vary else high)
 
 
 def _compare(name: tuple[str, str], stated: float, low: float, high: float, faults: Diagnostics) -> None:

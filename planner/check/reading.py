@@ -14,7 +14,20 @@ from ...ir.agent import graph_of
 from ...ir.diagnostics import Diagnostics, DovetailError
 from ...ir.digest import digest
 from ...ir.fleet import FleetSpec
+from .ranges import odd_figures
 from .subject import Node, Subject, read_workflow
+
+BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What code that trusts its inputs raises where they were tampered with in ways that no rule names."""
 
 
 def check_hashes(plan: Mapping[str, Any], faults: Diagnostics) -> None:
@@ -39,6 +52,11 @@ def read_subject(plan: Mapping[str, Any], faults: Diagnostics) -> Subject | None
         catalogue = read_catalogue(inputs["catalogue"])
         graph, nodes, hops = read_workflow(graph_of(module))
         llms = {name: model for name, model in catalogue.models.items() if isinstance(model, LLM)}
+        odd = [*odd_figures(catalogue.devices, "devices"), *odd_figures(catalogue.models, "models")]
+        for fault in (*odd, *odd_figures(catalogue.works, "models")):
+            faults.error("check.inputs", f"the embedded catalogue is wrong: {fault}")
+        if faults.errors:
+            return None
         works = _works(nodes, catalogue)
         subject = Subject(dict(plan), graph, nodes, hops, fleet, _devices(fleet, catalogue), llms, works)
         len(subject.ways)  # TooManyWays is a fault of the graph
@@ -46,8 +64,8 @@ def read_subject(plan: Mapping[str, Any], faults: Diagnostics) -> Subject | None
         for fault in error.diagnostics:
             faults.error("check.inputs", f"the embedded inputs are wrong: {fault.message}")
         return None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        faults.error("check.inputs", f"the embedded inputs cannot be read: {error}")
+    except BROKEN as error:
+        faults.error("check.inputs", f"the embedded inputs cannot be read: {type(error).__name__}: {error}")
         return None
     return subject
 

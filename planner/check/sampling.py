@@ -39,6 +39,11 @@ class Times:
     weights: Array
 
     @property
+    def vary(self) -> bool:
+        """Whether not all requests take the same."""
+        return bool(np.ptp(self.values) > 1e-12 * np.max(self.values))
+
+    @property
     def mean(self) -> float:
         return float(np.average(self.values, weights=self.weights))
 

@@ -9,10 +9,14 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
-NUMBER: Schema = {"type": "number", "minimum": 0}
-NUMBER_OR_NULL: Schema = {"type": ["number", "null"], "minimum": 0}
-WHOLE: Schema = {"type": "integer", "minimum": 0}
-COUNT: Schema = {"type": "integer", "minimum": 1}
+LARGEST = 1e30
+"""No figure in base units comes near this."""
+MOST = 10_000_000
+"""No count comes near this."""
+NUMBER: Schema = {"type": "number", "minimum": 0, "maximum": LARGEST}
+NUMBER_OR_NULL: Schema = {**NUMBER, "type": ["number", "null"]}
+WHOLE: Schema = {"type": "integer", "minimum": 0, "maximum": MOST}
+COUNT: Schema = {**WHOLE, "minimum": 1}
 SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 TEXT: Schema = {"type": "string", "minLength": 1}
 TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
@@ -50,9 +54,9 @@ INPUTS = _record(
 OBJECTIVE = _record(
     {
         "name": {"enum": list(OBJECTIVES)},
-        "value": {"type": ["number", "null"]},
+        "value": {"type": ["number", "null"], "minimum": -LARGEST, "maximum": LARGEST},
         "unit": TEXT,
-        "bound": {"type": ["number", "null"]},
+        "bound": {"type": ["number", "null"], "minimum": -LARGEST, "maximum": LARGEST},
         "gap": NUMBER_OR_NULL,
     }
 )
@@ -79,7 +83,7 @@ POOL = _record(
         "parallel": _record({"tp": COUNT, "pp": COUNT, "ep": COUNT, "dp": COUNT}),
         "max_batch": COUNT,
         "memory_bytes_per_device": NUMBER,
-        "utilisation": {"type": ["number", "null"], "minimum": 0},
+        "utilisation": NUMBER_OR_NULL,
     },
     {"wait": WAIT},
 )
@@ -94,6 +98,11 @@ PLACEMENT = _record(
     }
 )
 TRANSFER = _record({"from": PIECE, "to": PIECE, "bytes": NUMBER, "latency_s": NUMBER})
+SOLVE: Mapping[str, Schema] = {
+    "seconds": NUMBER,
+    **dict.fromkeys(("pieces", "variables", "constraints", "cuts"), WHOLE),
+    "solver": TEXT,
+}
 PLAN = _record(
     {
         "format": {"const": 1},
@@ -113,7 +122,7 @@ PLAN = _record(
         "conflict": TEXTS,
         "warnings": TEXTS,
         "quality": _record(dict.fromkeys(QUALITY_MARKS, SHARE)),
-        "solve": OBJECT,
+        "solve": _record({}, SOLVE),
     }
 )
 UNSOLVED = _record({name: PLAN["properties"][name] for name in ("format", "dovetail", "inputs", "conflict")})
@@ -179,11 +188,16 @@ def _object_departures(value: dict[str, object], schema: Schema, where: str) -> 
 
 def _range_departures(value: float, schema: Schema, where: str) -> Iterator[str]:
     if value < schema.get("minimum", -math.inf):
-        yield f"{where} is {value:g}, under {schema['minimum']}"
+        yield f"{where} is {_figure(value)}, under {schema['minimum']:g}"
     if value > schema.get("maximum", math.inf):
-        yield f"{where} is {value:g}, over {schema['maximum']}"
+        yield f"{where} is {_figure(value)}, over {schema['maximum']:g}"
     if value <= schema.get("exclusiveMinimum", -math.inf):
-        yield f"{where} is {value:g}, not over {schema['exclusiveMinimum']}"
+        yield f"{where} is {_figure(value)}, not over {schema['exclusiveMinimum']:g}"
+
+
+def _figure(value: float) -> str:
+    """The value in few digits; whole numbers may be beyond what a float can hold."""
+    return f"{value:g}" if abs(value) < 1e300 else "a number of more than 300 digits"
 
 
 def _not_finite(value: object, where: str) -> Iterator[str]:

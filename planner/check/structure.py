@@ -33,6 +33,8 @@ def _check_each_piece_once(subject: Subject, faults: Diagnostics) -> None:
             faults.error("check.placement", f"`{piece}` is no piece of the graph")
             continue
         shares[piece].append(placed["share"])
+        if placed["when"] is not None:
+            faults.error("check.placement", f"`{piece}` is placed on a condition, which this validator cannot derive")
         if pool not in known:
             faults.error("check.placement", f"`{piece}` is placed in pool `{pool}`, which the plan does not have")
         elif known[pool] != placed["device"]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+BUSY_NEVER = 1e30
+"""Beyond this 1/B makes a wait too rare to matter."""
+ROUNDING = 1e-18
+
 
 @dataclass(frozen=True)
 class Wait:
@@ -16,14 +20,20 @@ class Wait:
 def erlang_c(servers: int, offered: float) -> float:
     """Probability that an arrival waits in M/M/n, `offered` = arrival rate * mean service; 1 where it overflows.
 
-    By the Erlang-B recursion (Kleinrock, Queueing Systems vol. 1, section 3.6): B(0) = 1,
-    B(k) = a B(k-1) / (k + a B(k-1)), and C = B / (1 - rho (1 - B)).
+    C = B / (1 - rho (1 - B)), with 1/B = 1 + n/a + n (n-1)/a^2 + ... + n!/a^n (Kleinrock, Queueing Systems vol. 1,
+    sections 3.5 and 3.6), which is added up until the rest no longer counts.
     """
     if offered >= servers:
         return 1.0
-    blocked = 1.0
-    for k in range(1, servers + 1):
-        blocked = offered * blocked / (k + offered * blocked)
+    if offered <= 0:
+        return 0.0
+    inverse = term = 1.0
+    for left in range(servers, 0, -1):
+        term *= left / offered
+        inverse += term
+        if inverse > BUSY_NEVER or term < ROUNDING * inverse:
+            break
+    blocked = 1 / inverse
     return blocked / (1 - offered / servers * (1 - blocked))
 
 

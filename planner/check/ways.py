@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 MAX_WAYS = 4096
+MAX_VISITS = 60_000
+"""On all ways together."""
 RARE = 1e-12
 """Ways that a smaller share of requests takes do not count."""
 
@@ -60,7 +62,7 @@ class _Walk:
 
 
 class TooManyWays(ValueError):
-    """More than MAX_WAYS ways lead through the workflow."""
+    """More than MAX_WAYS ways lead through the workflow, or more than MAX_VISITS visits lie on them."""
 
 
 def ways_through(nodes: Sequence[str], hops: Sequence[Hop]) -> list[Way]:
@@ -71,15 +73,18 @@ def ways_through(nodes: Sequence[str], hops: Sequence[Hop]) -> list[Way]:
     leads_to = {node: _descendants(node, hops) for node in nodes}
     targets = {hop.target for hop in hops}
     start = _Walk(1.0, (), tuple((node, ()) for node in nodes if node not in targets))
-    walks, finished = deque([start]), []
+    walks, finished, sum_of_visits = deque([start]), [], 0
     while walks:
         walk = walks.popleft()
         if not walk.waiting:
             finished.append(Way(walk.probability, walk.visits))
+            sum_of_visits += len(walk.visits)
         else:
             walks.extend(next for next in _next_walks(walk, hops, leads_to) if next.probability >= RARE)
         if len(walks) + len(finished) > MAX_WAYS:
             raise TooManyWays(f"more than {MAX_WAYS} ways lead through the graph")
+        if sum_of_visits > MAX_VISITS:
+            raise TooManyWays(f"the ways through the graph have more than {MAX_VISITS} visits")
     total = sum(way.probability for way in finished)
     return [replace(way, probability=way.probability / total) for way in finished]
 

@@ -170,7 +170,7 @@ def ocr() -> Json:
             },
             "latency_s": {"ttft": {}, "tbt": {}, "first_output": dict(spread), "end_to_end": dict(spread)},
             "energy_j_per_request": 165.0,
-            "gco2_per_request": 0.0183333,
+            "gco2_per_request": 165.0 / 3.6e6 * 400,
             "pools": [pool_of("p1", "gpu", 0.4, {"probability": 0.4, "mean_s": 1 / 3})],
             "placements": [placed("ocr.run", "p1", "gpu", 0.2)],
             "transfers": [],

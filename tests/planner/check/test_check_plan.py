@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from dovetail.costmodel.hardware import load_devices
+from dovetail.costmodel.models import LLM, load_models
 from dovetail.ir.digest import digest
 from dovetail.planner.check import check_plan, plan_schema
+from dovetail.planner.check.ranges import odd_figures
 
 Json = dict[str, Any]
 MISSING = object()
@@ -107,7 +110,18 @@ TABLE3_CHANGES: list[tuple[str, tuple[str | int, ...], Any]] = [
     ("check.status", ("objective", "gap"), 0.01),
     ("check.status", ("objective", "bound"), None),
     ("check.status", ("conflict",), ["slo.end_to_end"]),
+    ("check.status", ("binding",), ["slo.ttft[think]"]),
+    ("check.status", ("binding",), ["slo.end_to_end", "slo.end_to_end"]),
     ("check.quality", ("quality", "guess"), 0.5),
+    ("check.shape", ("pools", 0, "replicas"), 10**30),
+    ("check.shape", ("pools", 0, "memory_bytes_per_device"), 10**400),
+    ("check.shape", ("cost", "usd_per_request"), 1e308),
+    ("check.shape", ("warnings",), "none"),
+    ("check.shape", ("warnings",), [1]),
+    ("check.shape", ("solve", "cuts"), "none"),
+    ("check.placement", ("placements", 0, "when"), "a long prompt"),
+    ("check.cost", ("cost", "usd_per_1k_requests"), 95.0 * (1 + 3e-6)),
+    ("check.latency", ("latency_s", "end_to_end", "p95"), 0.12 * (1 + 3e-6)),
 ]
 
 
@@ -222,6 +236,44 @@ def test_every_value_replaced_by_nonsense_is_rejected_without_a_traceback(table3
         for nonsense in (None, [], {}, 7, "x"):
             if nonsense != table3[name]:
                 assert ids(changed(table3, name, to=nonsense)), f"{name} = {nonsense!r} passed"
+
+
+def test_inputs_that_pass_for_a_graph_but_give_no_figures_are_one_fault(
+    ocr: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the deriving code raises on inputs that it trusts is told, and goes no further."""
+    from dovetail.planner.check import service
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(service.Services, "_serve", fails)
+    assert ids(ocr) == {"check.underived"}
+
+
+DEEP = 200_000
+
+
+def test_plan_nested_without_end_is_rejected(table3: Json) -> None:
+    nested: Any = []
+    for _ in range(DEEP):
+        nested = [nested]
+    assert ids(changed_shallow(table3, nested)) == {"check.shape"}
+
+
+def changed_shallow(plan: Json, nested: Any) -> Json:
+    return plan | {"inputs": plan["inputs"] | {"graph": {"nodes": nested}}}
+
+
+@pytest.mark.parametrize("value", [-64, 1e308, math.nan, True, "x", None, [1]])
+def test_catalogue_figure_that_cannot_be_is_rejected(value: Any) -> None:
+    model = LLM("m", layers=value, hidden=1, heads=1, kv_heads=1, head_dim=1, ffn=1, vocab=1)
+    assert list(odd_figures({"m": model}, "models"))
+
+
+def test_every_catalogue_entry_is_in_range() -> None:
+    assert not list(odd_figures(load_models(), "models"))
+    assert not list(odd_figures(load_devices(), "devices"))
 
 
 def test_plan_read_back_from_json_passes(table3: Json) -> None:

@@ -38,3 +38,10 @@ def test_wait_grows_with_the_variance_of_arrivals() -> None:
 def test_wait_without_load_and_with_too_much() -> None:
     assert wait_of(4, 0.0, 1.0) == Wait(0.0, 0.0)
     assert wait_of(4, 5.0, 1.0) == Wait(1.0, math.inf)
+
+
+def test_erlang_c_of_very_many_servers() -> None:
+    """Where n is far above the load nobody waits; at n = a + 2 sqrt(a) it is the Halfin-Whitt 0.0269 or so."""
+    assert erlang_c(10**12, 1.0) < 1e-29
+    # Halfin and Whitt (1981): 1 / (1 + b Phi(b) / phi(b)) with b = 2
+    assert erlang_c(10**8 + 2 * 10**4, 1e8) == pytest.approx(1 / (1 + 2 * 0.97725 / 0.053991), rel=1e-3)

@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 
 from dovetail.ir.distribution import Distribution
+from dovetail.planner.placement.clock import Clock, TimeUp
+from dovetail.planner.placement.judge import Judge
 from dovetail.planner.placement.problem import (
     Bound,
     DeviceType,
@@ -180,3 +182,29 @@ def test_ties_go_to_the_faster_plan_and_equal_inputs_give_equal_answers() -> Non
     first, second = (solve(replace(p, options=same)) for _ in range(2))
     assert first.placements == {"llm.prefill": "HP", "llm.decode": "HP"}
     assert replace(first, stats=second.stats) == second
+
+
+def test_judging_stops_with_its_clock() -> None:
+    p = chain(3, 2, seed=1, percentile=0.95)
+    plan = {q.id: next(o.pool for o in p.options if o.piece == q.id) for q in p.pieces}
+    with pytest.raises(TimeUp):
+        Judge(p, p.options, clock=Clock(0.0)).broken(plan)
+
+
+def test_long_scenario_is_no_deep_recursion() -> None:
+    """A thousand visits in a row, one after the other, in one model."""
+    one = VisitTime(Distribution.point(1e-3), Distribution.point(1e-3))
+    steps = tuple(Step(f"p0@{k}", ("p0",), k, ((f"p0@{k - 1}", False),) if k > 1 else ()) for k in range(1, 1001))
+    p = PlacementProblem(
+        pieces=(Piece("p0", "p0", "run", 1000.0),),
+        pools=(Pool("g", "d", "d"),),
+        options=(Option("p0", "g", (one,) * 1000, load=1.0, usd_per_request=1.0),),
+        devices=(DeviceType("d", 0, 1),),
+        transfers=(),
+        scenarios=(Scenario(1.0, steps, ("p0@1000",)),),
+        bounds=(Bound("slo.end_to_end", "end_to_end", 2.0),),
+        rate_per_s=None,
+    )
+    result = solve(p)
+    assert result.status == "optimal"
+    assert result.latency.end_to_end["mean"] == pytest.approx(1.0)

@@ -62,3 +62,21 @@ def test_probabilities_sum_to_one_and_growth_is_refused():
     pieces = {n: (n,) for n in {e.source for e in (*wide.edges, *forks)} | {e.target for e in forks}}
     with pytest.raises(TooManyScenarios):
         unroll(Flow(pieces, (*wide.edges, *forks)))
+
+
+def loop(probability: float, max_visits: int) -> Flow:
+    back = Edge("c", "b", probability=probability, max_visits=max_visits)
+    return flow(Edge("a", "b"), Edge("b", "c"), back, Edge("c", "d"))
+
+
+def test_ways_that_hardly_any_request_takes_are_left_out():
+    """0.5^39 is above 1e-12 and 0.5^40 below, and a way's last choice halves it once more."""
+    scenarios = unroll(loop(0.5, 1000))
+    assert len(scenarios) == 39
+    assert sum(s.probability for s in scenarios) == pytest.approx(1.0, abs=1e-15)
+    assert expected_visits(scenarios)["b"] == pytest.approx(2.0, rel=1e-9)
+
+
+def test_too_many_visits_are_refused():
+    with pytest.raises(TooManyScenarios, match="visits"):
+        unroll(loop(0.999, 4000))
