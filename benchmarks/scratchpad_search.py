@@ -2,8 +2,8 @@
 
     python benchmarks/scratchpad_search.py GRAPHS [--runs 3] [--time-limit 20] [--json results.json]
 
-GRAPHS is a folder of tensor graphs. The figures beside are a single-threaded C++ prototype's. The first run of a process
-is not counted: it loads the compiled code. Watts-Strogatz graphs follow, unit tensors of 24.5K, each node an operator
+GRAPHS is a folder of tensor graphs. The figures beside are a C++ prototype's, on one core. The first run of a process
+is not counted: it loads compiled code. Watts-Strogatz graphs follow, unit tensors of 24.5K, each node an operator
 that reads its neighbours of lower number (the graph's input if none), and one operator that reads all that nobody
 reads.
 """

@@ -93,7 +93,7 @@ def _dual_value(model: Any, cost: Any, dual: Any) -> int:
 
     dual = np.maximum(dual, 0.0)
     starts, index, value = model.a_matrix_.start_, model.a_matrix_.index_, model.a_matrix_.value_
-    lengths = np.diff(np.array(starts))
+    lengths = np.diff(np.array(starts, np.int64))
     reduced = cost.copy()
     np.subtract.at(reduced, np.array(index), np.repeat(dual, lengths) * np.array(value))
     total = float(np.dot(dual, np.array(model.row_lower_)) + np.minimum(reduced, 0.0).sum())
