@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from .memory_map.occupancy import load_bytes
 from .tiling_text import tiling_lines
+from .wording import memory
 
 Json = dict[str, Any]
 SHOWN_TENSORS = 10
@@ -17,19 +19,19 @@ def scratchpad_text(plan: Json, name: str) -> str:
 
     What is moved, how far that is proved, how full the scratchpad is, which tensors move most. Ends with a newline.
     """
-    loads = _loads(plan)
+    loads = load_bytes(plan)
     fullest = max(range(len(loads)), key=loads.__getitem__, default=0)
     lines = [
-        f"{name}: {plan['status']}, {len(plan['order']):,} operators on a scratchpad of {_bytes(plan['size_bytes'])}",
+        f"{name}: {plan['status']}, {len(plan['order']):,} operators on a scratchpad of {memory(plan['size_bytes'])}",
         "",
-        f"  compulsory traffic      {_bytes(plan['compulsory_bytes']):>12}   inputs, parameters and outputs, once each",
-        f"  non-compulsory traffic  {_bytes(plan['noncompulsory_bytes']):>12}   {_moves(plan)}",
-        f"  lower bound             {_bytes(plan['lower_bound_bytes']):>12}   {_gap(plan)}",
+        f"  compulsory traffic      {memory(plan['compulsory_bytes']):>12}   inputs, parameters and outputs, once each",
+        f"  non-compulsory traffic  {memory(plan['noncompulsory_bytes']):>12}   {_moves(plan)}",
+        f"  lower bound             {memory(plan['lower_bound_bytes']):>12}   {_gap(plan)}",
     ]
     if loads:
         share = 100 * loads[fullest] / plan["size_bytes"] if plan["size_bytes"] else 0.0
         text = f"{share:.1f} % at step {fullest}, `{plan['order'][fullest]}`"
-        lines.append(f"  most resident at once   {_bytes(loads[fullest]):>12}   {text}")
+        lines.append(f"  most resident at once   {memory(loads[fullest]):>12}   {text}")
     if plan.get("shares"):
         lines.append(
             f"  in place                {len(plan['shares']):>12,}   outputs that take over the buffer of an input"
@@ -37,13 +39,6 @@ def scratchpad_text(plan: Json, name: str) -> str:
     lines += _most_moved(plan) + tiling_lines(plan)
     lines.append(f"\nplanned in {plan['seconds']:.2f} s")
     return "\n".join(lines) + "\n"
-
-
-def _bytes(count: int) -> str:
-    """`count` in the unit in which it is short; exact where it is a whole number of KiB."""
-    if count < 10_000:
-        return f"{count:,} B"
-    return f"{count / 1024:,.2f}".rstrip("0").rstrip(".") + " KiB"
 
 
 def _moves(plan: Json) -> str:
@@ -62,21 +57,7 @@ def _gap(plan: Json) -> str:
     moved, bound = plan["noncompulsory_bytes"], plan["lower_bound_bytes"]
     if moved <= bound:
         return "proved: no order and no plan moves less"
-    return f"over all orders; gap {_bytes(moved - bound)}, {100 * (moved - bound) / moved:.1f} %"
-
-
-def _loads(plan: Json) -> list[int]:
-    """Bytes in buffers at each step; what an output takes over counts once."""
-    loads = [0] * len(plan["order"])
-    sizes = [dict[tuple[int, str], int]() for _ in loads]
-    takes = dict(plan.get("shares", ()))
-    for buffer in plan["buffers"]:
-        for step in range(buffer["start"], buffer["end"] + 1):
-            sizes[step][buffer["offset"], buffer["tensor"]] = buffer["bytes"]
-    for step, held in enumerate(sizes):
-        names = {tensor for _, tensor in held}
-        loads[step] = sum(size for (_, tensor), size in held.items() if takes.get(tensor) not in names)
-    return loads
+    return f"over all orders; gap {memory(moved - bound)}, {100 * (moved - bound) / moved:.1f} %"
 
 
 def _most_moved(plan: Json) -> list[str]:
@@ -93,7 +74,7 @@ def _most_moved(plan: Json) -> list[str]:
     lines = ["", f"  {'tensor':<{width}}  spills  reloads         bytes"]
     for tensor, size in shown:
         lines.append(
-            f"  {tensor:<{width}}  {kinds[tensor, 'spill']:>6}  {kinds[tensor, 'reload']:>7}  {_bytes(size):>12}"
+            f"  {tensor:<{width}}  {kinds[tensor, 'spill']:>6}  {kinds[tensor, 'reload']:>7}  {memory(size):>12}"
         )
     if len(moved) > len(shown):
         lines.append(f"  and {len(moved) - len(shown):,} more tensors")

@@ -48,6 +48,13 @@ def data(size_bytes: float) -> str:
     return f"{number(size_bytes)} B"
 
 
+def memory(size_bytes: int) -> str:
+    """An amount of memory, exact where it is a whole number of KiB: 512 B; 1,568 KiB."""
+    if size_bytes < 10_000:
+        return f"{size_bytes:,} B"
+    return f"{size_bytes / 1024:,.2f}".rstrip("0").rstrip(".") + " KiB"
+
+
 def share(fraction: float) -> str:
     """A fraction in per cent: 92 %; 0.3 %; `>99 %` for what is nearly all."""
     percent = 100 * fraction

@@ -1,0 +1,120 @@
+"""The table of what left the scratchpad, and why: who needed the room, and what lay there instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..wording import memory
+from .occupancy import Buffer, Departure, Plan, departures, load_bytes, residents, shown
+
+SHOWN_RESIDENTS = 3
+COLUMNS = ("leaves after", "tensor", "bytes", "way out", "wanted at", "no room at", "lacking", "what lies there")
+NUMERIC = ("bytes", "lacking")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a tensor was not kept between two uses."""
+
+    departure: Departure
+    tightest: int | None
+    """the fullest step while it is away, the first of equals; None where it is back at once"""
+    lacking_bytes: int
+    """by which the scratchpad would overflow there had it stayed; not above 0 where the bytes alone would fit"""
+    others: tuple[Buffer, ...]
+    """all that is resident at that step, the largest first"""
+
+
+def reasons(plan: Plan) -> list[Reason]:
+    """A reason for each departure, by the step at which the tensor leaves."""
+    loads, found = load_bytes(plan), departures(plan)
+    tightest = [_tightest(loads, departure) for departure in found]
+    others = residents(plan, {step for step in tightest if step is not None})
+    given = []
+    for departure, step in zip(found, tightest, strict=True):
+        if step is None:
+            given.append(Reason(departure, None, 0, ()))
+        else:
+            lacking = loads[step] + departure.bytes - plan["size_bytes"]
+            given.append(Reason(departure, step, lacking, tuple(others[step])))
+    return given
+
+
+def _tightest(loads: Sequence[int], departure: Departure) -> int | None:
+    first = departure.left + 1
+    between = loads[first : departure.back]
+    return first + between.index(max(between)) if between else None
+
+
+def spills_text(plan: Plan) -> str:
+    """One row for each tensor that leaves and comes back. Ends with a newline."""
+    found = reasons(plan)
+    lines = [
+        "Each tensor that leaves the scratchpad and is wanted again. `no room at` is the fullest step while it is away,",
+        "`lacking` the bytes by which it would overflow there had the tensor stayed. What is `written` goes out once; of",
+        "the rest there is a copy outside, or will be.",
+        "",
+    ]
+    rows = [_row(plan, reason) for reason in found]
+    lines = [*lines, *table(rows)] if rows else ["Nothing leaves the scratchpad before its last use."]
+    return "\n".join([*lines, *_others(plan, found)]) + "\n"
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows under `COLUMNS`, each column as wide as its longest cell."""
+    cells = [COLUMNS, *rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(COLUMNS))]
+    sides = [">" if name in NUMERIC else "<" for name in COLUMNS]
+    return ["  ".join(f"{c:{s}{w}}" for c, s, w in zip(row, sides, widths, strict=True)).rstrip() for row in cells]
+
+
+def _row(plan: Plan, reason: Reason) -> tuple[str, ...]:
+    away = reason.departure
+    room, lacking = why(plan, reason)
+    return (
+        step_text(plan, away.left),
+        shown(away.tensor),
+        f"{away.bytes:,}",
+        "written" if away.is_written else "copy outside",
+        step_text(plan, away.back),
+        room,
+        lacking,
+        _listed(reason.others),
+    )
+
+
+def why(plan: Plan, reason: Reason) -> tuple[str, str]:
+    """Where there was no room, and the bytes that were lacking, in words."""
+    if reason.tightest is None:
+        return "nowhere: it is back at once, at another address", ""
+    if reason.lacking_bytes <= 0:
+        return "nowhere by bytes: no free range of addresses", ""
+    return step_text(plan, reason.tightest), f"{reason.lacking_bytes:,}"
+
+
+def step_text(plan: Plan, step: int) -> str:
+    """A step and its operator: `12 conv_3`."""
+    return f"{step} {shown(plan['order'][step])}"
+
+
+def _listed(others: Sequence[Buffer]) -> str:
+    named = ", ".join(f"{shown(b['tensor'])} {b['bytes']:,}" for b in others[:SHOWN_RESIDENTS])
+    return named + (f" and {len(others) - SHOWN_RESIDENTS:,} more" if len(others) > SHOWN_RESIDENTS else "")
+
+
+def _others(plan: Plan, found: Sequence[Reason]) -> list[str]:
+    """Moves of tensors that operators in tiles stream from and to the outside: no buffer ends or is filled again."""
+    written = {reason.departure.tensor for reason in found if reason.departure.is_written}
+    back = {(reason.departure.tensor, reason.departure.back) for reason in found}
+    lines = []
+    for move in plan["moves"]:
+        if move["kind"] == "spill" and move["tensor"] not in written:
+            what = "is written, for tiles to read"
+        elif move["kind"] == "reload" and (move["tensor"], move["step"]) not in back:
+            what = "is loaded, after tiles wrote it"
+        else:
+            continue
+        where = step_text(plan, move["step"])
+        lines.append(f"at {where}: {shown(move['tensor'])} {what}: {memory(move['bytes'])}")
+    return ["", "For operators in tiles:", *lines] if lines else []
