@@ -6,6 +6,10 @@ PLAIN := .venv/.installed
 STAMP := .venv/.installed-dev
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
+# Data and schemas that tests and benchmarks read and the project does not ship; without them those tests are skipped.
+export DOVETAIL_DATA ?= $(wildcard $(abspath ../shared/data))
+export DOVETAIL_SCHEMAS ?= $(wildcard $(abspath ../shared/schemas))
+
 .PHONY: demo test test-slow test-gpu fuzz check bench clean
 .DEFAULT_GOAL := demo
 

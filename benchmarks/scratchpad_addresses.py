@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import time
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from dovetail.planner.scratchpad.addresses import Layout, lay_out
 from dovetail.planner.scratchpad.addresses.canonical import prepare
 from dovetail.planner.scratchpad.addresses.rectangles import Buffer
 
-DATA = Path(__file__).parents[1] / "tests" / "data" / "scratchpad" / "minimalloc"
+DATA = Path(os.environ.get("DOVETAIL_DATA", "data")) / "scratchpad" / "minimalloc"
+"""the instances of google/minimalloc (Apache-2.0), which the project does not ship"""
 MINIMALLOC_S = {"A": 23.8, "C": 4.3, "E": 22.0, "G": 9.1, "I": 27.5, "K": 2.1}
 
 

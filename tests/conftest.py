@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,15 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite golden files that differ")
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder that DOVETAIL_DATA names: data that the project does not ship."""
+    named = os.environ.get("DOVETAIL_DATA")
+    if not named or not Path(named).is_dir():
+        pytest.skip("set DOVETAIL_DATA to the folder of calibration data")
+    return Path(named)
 
 
 @pytest.fixture
