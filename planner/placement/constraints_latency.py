@@ -11,6 +11,9 @@ from .laws import is_point, mean, quantile
 from .problem import Bound, Option, PlacementProblem, Scenario
 from .variables import Expr, PlacementVars
 
+MANY_TERMS = 400
+"""A moment with more terms than this gets a variable."""
+
 
 @dataclass(frozen=True)
 class Level:
@@ -116,7 +119,7 @@ def _scenario_moments(
         key = (step.pieces, step.visit, tuple((at[i].number, c) for i, c in step.after))
         if key not in known:
             starts = [(at[i].out if c else at[i].end) + _move(v, last[i], step.pieces[0]) for i, c in step.after]
-            start = _latest(m, v, starts)
+            start = _short(m, v, _latest(m, v, starts))
             first = start + _time(v, step.pieces[0], step.visit, "first", level)
             done = start
             for j, q in enumerate(step.pieces):
@@ -149,6 +152,15 @@ def _latest(m: pulp.LpProblem, v: PlacementVars, moments: list[Expr]) -> Expr:
     for moment in moments:
         m.addConstraint(latest - moment >= 0, v.name("finish", v.count))
     return Expr(latest)
+
+
+def _short(m: pulp.LpProblem, v: PlacementVars, moment: Expr) -> Expr:
+    """The moment, or a variable that stands for it where it has many terms: every later one would repeat them."""
+    if len(moment) <= MANY_TERMS:
+        return moment
+    stands = v.real("moment", v.count)
+    m.addConstraint(stands - moment >= 0, v.name("finish", v.count))
+    return Expr(stands)
 
 
 def _earliest(m: pulp.LpProblem, v: PlacementVars, moments: list[Expr], level: Level) -> Expr:

@@ -20,22 +20,56 @@ def affordable(p: PlacementProblem, below: float) -> list[Option]:
         return list(p.options)
     pools = {g.id: g for g in p.pools}
     node = {q.id: q.node for q in p.pieces}
+    single, whole = _costs(p)
+    apart = _apart(p, single)
+    least = _least(apart, whole)
+    slack = below - sum(least.values())
+    return [o for o in p.options if _excess(o, pools[o.pool], node[o.piece], single, whole, apart, least) <= slack]
+
+
+def least_cost(p: PlacementProblem) -> float:
+    """What no plan costs less than: all pieces at their least, or one with its devices [USD/h or USD/request]."""
+    single, whole = _costs(p)
+    pools = {g.id: g for g in p.pools}
+    alone: dict[str, float] = {}
+    for o in p.options:
+        cost = _least_cost(p, pools[o.pool], [o], alone=True)
+        alone[o.piece] = min(alone.get(o.piece, math.inf), cost)
+    return max(sum(_least(_apart(p, single), whole).values()), *alone.values())
+
+
+Costs = dict[str, dict[str, float]]
+"""Piece, or node, and pool -> what it costs there at least."""
+
+
+def _costs(p: PlacementProblem) -> tuple[Costs, Costs]:
+    """Least costs of pieces by themselves, and of nodes in pools that take them whole."""
+    pools = {g.id: g for g in p.pools}
+    node = {q.id: q.node for q in p.pieces}
     tenants: dict[str, list[Option]] = defaultdict(list)
     for o in p.options:
         tenants[o.pool].append(o)
-    single: dict[str, dict[str, float]] = defaultdict(dict)
-    whole: dict[str, dict[str, float]] = defaultdict(dict)
+    single: Costs = defaultdict(dict)
+    whole: Costs = defaultdict(dict)
     for pool, rows in tenants.items():
         alone = len({node[o.piece] if pools[pool].whole_nodes else o.piece for o in rows}) == 1
         for unit in _units(pools[pool], rows, node):
             cost = _least_cost(p, pools[pool], unit, alone)
             (whole[node[unit[0].piece]] if pools[pool].whole_nodes else single[unit[0].piece])[pool] = cost
-    apart = {
-        n: {q.id: min(single[q.id].values(), default=math.inf) for q in p.pieces if q.node == n} for n in node.values()
-    }
-    least = {n: min(sum(apart[n].values()), *whole[n].values(), math.inf) for n in apart}
-    slack = below - sum(least.values())
-    return [o for o in p.options if _excess(o, pools[o.pool], node[o.piece], single, whole, apart, least) <= slack]
+    return single, whole
+
+
+def _apart(p: PlacementProblem, single: Costs) -> Costs:
+    """Node -> piece -> its least cost by itself."""
+    found: Costs = {q.node: {} for q in p.pieces}
+    for q in p.pieces:
+        found[q.node][q.id] = min(single[q.id].values(), default=math.inf)
+    return found
+
+
+def _least(apart: Costs, whole: Costs) -> dict[str, float]:
+    """Node -> its least cost."""
+    return {n: min(sum(apart[n].values()), *whole[n].values(), math.inf) for n in apart}
 
 
 def _units(g: Pool, rows: list[Option], node: dict[str, str]) -> list[list[Option]]:
@@ -68,9 +102,9 @@ def _excess(
     o: Option,
     g: Pool,
     node: str,
-    single: dict[str, dict[str, float]],
-    whole: dict[str, dict[str, float]],
-    apart: dict[str, dict[str, float]],
+    single: Costs,
+    whole: Costs,
+    apart: Costs,
     least: dict[str, float],
 ) -> float:
     """How much the option makes the least cost of its node rise."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pulp
 
+from .clock import Clock
 from .variables import PlacementVars
 
 Plan = dict[str, str]
@@ -47,10 +48,14 @@ class _InterruptibleHiGHS(pulp.HiGHS):
     """HiGHS in a thread of its own, so that Ctrl-C stops it with what it has."""
 
     interrupted = False
+    clock = Clock(None)
 
     def callSolver(self, lp: Any) -> None:
         h = lp.solverModel
         h.HandleUserInterrupt = True
+        if self.clock.left is not None:
+            # Large models take seconds to hand over, which count as well.
+            h.setOptionValue("time_limit", self.clock.left)
         h.startSolve()
         done = False
         while not done:
@@ -72,6 +77,7 @@ def _run_highs(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None, 
         mip_feasibility_tolerance=1e-9,
         primal_feasibility_tolerance=1e-9,
     )
+    engine.clock = Clock(time_limit_s)
     found: list[list[float]] = []
 
     def improved(event: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pulp
 
+from .clock import NO_LIMIT, Clock
 from .constraints_fleet import (
     constrain_capacity,
     constrain_company,
@@ -27,23 +28,27 @@ from .problem import PlacementProblem
 from .variables import PlacementVars, add_variables
 
 
-def build(p: PlacementProblem) -> tuple[pulp.LpProblem, PlacementVars]:
-    """min (17) subject to (1)-(16)."""
+def build(p: PlacementProblem, clock: Clock = NO_LIMIT) -> tuple[pulp.LpProblem, PlacementVars]:
+    """min (17) subject to (1)-(16); TimeUp where the clock is over before it is written down."""
     m, v = add_variables(p)
-    constrain_each_piece_placed_once(m, p, v)  # (1)
-    constrain_exclusions(m, p, v)  # (2)
-    constrain_memory(m, p, v)  # (3)
-    constrain_replicas(m, p, v)  # (4)
-    constrain_capacity(m, p, v)  # (5)
-    constrain_device_count(m, p, v)  # (6)
-    constrain_payment(m, p, v)  # (7)
-    constrain_transfers(m, p, v)  # (8)
-    constrain_company(m, p, v)  # (9)
-    constrain_whole_nodes(m, p, v)  # (10)
-    constrain_ttft(m, p, v)  # (11)
-    constrain_tbt(m, p, v)  # (12)
-    constrain_mean_latency(m, p, v)  # (13), (14)
-    constrain_percentiles(m, p, v)  # (13), (15)
-    constrain_limits(m, p, v)  # (16)
+    for constrain in (
+        constrain_each_piece_placed_once,  # (1)
+        constrain_exclusions,  # (2)
+        constrain_memory,  # (3)
+        constrain_replicas,  # (4)
+        constrain_capacity,  # (5)
+        constrain_device_count,  # (6)
+        constrain_payment,  # (7)
+        constrain_transfers,  # (8)
+        constrain_company,  # (9)
+        constrain_whole_nodes,  # (10)
+        constrain_ttft,  # (11)
+        constrain_tbt,  # (12)
+        constrain_mean_latency,  # (13), (14)
+        constrain_percentiles,  # (13), (15)
+        constrain_limits,  # (16)
+    ):
+        clock.check()
+        constrain(m, p, v)
     minimise(m, p, v)  # (17)
     return m, v

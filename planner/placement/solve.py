@@ -11,6 +11,7 @@ import pulp
 
 from .clock import Clock, TimeUp
 from .conflict import binding_names, irreducible_conflict
+from .cutoff import least_cost
 from .engine import Outcome, Plan, run
 from .evaluate import Books
 from .judge import SIZES, Judge
@@ -20,6 +21,7 @@ from .model import build
 from .objective import cost_unit, second_objective
 from .presolve import presolve
 from .problem import PlacementProblem
+from .quick import MANY_OPTIONS, few_options
 from .result import PlacementResult, SolveStats
 from .summary import horizon_s, summarise
 from .variables import Expr, PlacementVars
@@ -32,6 +34,8 @@ PLANS_PER_ROUND = 4
 """Plans of one run of the solver that are evaluated, and cut off if they break a bound."""
 BINDING_TRIALS = 12
 """Problems tried at most to find out what binds: a number and not a time, so that equal runs give equal answers."""
+FIRST_PLAN_S = 5.0
+"""Time spent at most on a first plan of a large problem, and half of what a shorter limit leaves [s]."""
 CONFLICT_S = 20.0
 """Time spent at most on making a conflict irreducible, where no limit is set [s]."""
 
@@ -48,6 +52,8 @@ class Search:
     """Only plans with an objective below this are of interest, by more than the gap that counts."""
     laws: dict[tuple[float, int], Latencies] | None = None
     """Laws of times that another search on the same times has computed."""
+    first: Search | None = None
+    """A search on a part of the problem that found a plan: where this one starts from."""
     best: Plan | None = None
     value: float = math.inf
     """Objective of the best plan."""
@@ -60,16 +66,23 @@ class Search:
     v: PlacementVars = field(init=False)
 
     def __post_init__(self) -> None:
-        reduced = presolve(self.p, self.below)
+        if self.first is not None:
+            self.best, self.value, self.bound = self.first.best, self.first.value, self.first.bound
+        # Plans as good as the first stay: which one is taken must not depend on it.
+        most = self.value + abs(self.value) * OPTIMAL_GAP
+        reduced = presolve(self.p, min(self.below, most))
         self.judge = Judge(self.p, reduced.options, self.laws, self.clock)
-        self.p = reduced
-        self.m, self.v = build(self.p)
         self.books = Books(self.p)
+        self.p = reduced
+        self.m, self.v = build(self.p, self.clock)
         self.unit = self.v.time_scale if self.v.mean is not None else cost_unit(self.p, self.v)
         if self.below < math.inf:
             assert self.m.objective is not None
             better = self.below - max(abs(self.below) * OPTIMAL_GAP, self.unit * 10 * EQUAL)
             self.m.addConstraint(self.m.objective <= better / self.unit, "better")
+        elif most < math.inf:
+            assert self.m.objective is not None
+            self.m.addConstraint(self.m.objective <= most / self.unit, "as_good")
         self._means: Latencies | None = None
         self._seen: list[Plan] = []
 
@@ -208,7 +221,13 @@ def solve(
     ValueError for an unknown solver.
     """
     clock = Clock(time_limit_s)
-    search = Search(problem, solver, clock, on_progress)
+    first = _first_plan(problem, solver, clock, on_progress)
+    try:
+        search = Search(problem, solver, clock, on_progress, first=first)
+    except TimeUp:
+        search = first
+    if search is None:
+        return PlacementResult("unknown", unit=_unit(problem), stats=SolveStats(clock.spent, solver=solver))
     binding: tuple[str, ...] = ()
     try:
         search.run()
@@ -222,6 +241,35 @@ def solve(
     return _result(problem, search, binding)
 
 
+def _first_plan(
+    p: PlacementProblem, solver: str, clock: Clock, on_progress: Callable[[float | None, float | None], None] | None
+) -> Search | None:
+    """A search that ended with some plan of a large problem; None for a small one, or where none was found soon."""
+    if len(p.options) <= MANY_OPTIONS:
+        return None
+    reduced = presolve(p)
+    few = few_options(reduced)
+    if few is None:
+        return None
+    soon = clock.at_most(FIRST_PLAN_S if clock.left is None else min(FIRST_PLAN_S, clock.left / 2))
+    with suppress(TimeUp):
+        search = Search(few, solver, soon, on_progress)
+        search.run()
+        # What the search proved holds for few of the options.
+        search.bound = least_cost(reduced) if p.objective == "cost" else 0.0
+        search.infeasible, search.clock = False, clock
+        return search if search.best is not None else None
+    return None
+
+
+def _has_plan(search: Callable[[], Search]) -> bool | None:
+    """Whether the problem that `search` is made for has a plan; None where time is up first."""
+    try:
+        return search().any_plan()
+    except TimeUp:
+        return None
+
+
 def _binding(search: Search, p: PlacementProblem) -> tuple[str, ...]:
     """What binds, as far as a few trials show."""
     trials = 0
@@ -231,8 +279,8 @@ def _binding(search: Search, p: PlacementProblem) -> tuple[str, ...]:
         trials += 1
         if trials > BINDING_TRIALS or search.clock.over:
             return False
-        trial = Search(other, search.solver, search.clock, below=search.value, laws=search.judge.laws)
-        return trial.any_plan() is True
+        laws = search.judge.laws
+        return _has_plan(lambda: Search(other, search.solver, search.clock, below=search.value, laws=laws)) is True
 
     return binding_names(p, better, search.value)
 
@@ -241,7 +289,7 @@ def _infeasible(p: PlacementProblem, search: Search) -> PlacementResult:
     clock = search.clock.at_most(CONFLICT_S)
 
     def feasible(other: PlacementProblem) -> bool | None:
-        return None if clock.over else Search(other, search.solver, clock).any_plan()
+        return None if clock.over else _has_plan(lambda: Search(other, search.solver, clock))
 
     conflict = irreducible_conflict(p, feasible)
     return PlacementResult("infeasible", unit=_unit(p), conflict=conflict, stats=_stats(search))

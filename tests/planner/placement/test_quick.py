@@ -1,0 +1,87 @@
+"""First plans of large problems: found on few of the options, and no reason for another optimum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from dovetail.planner.placement import quick
+from dovetail.planner.placement import solve as solving
+from dovetail.planner.placement.clock import Clock
+from dovetail.planner.placement.cutoff import least_cost
+from dovetail.planner.placement.problem import PlacementProblem
+from dovetail.planner.placement.solve import Search, solve
+
+Make = Callable[[int], PlacementProblem]
+
+
+@pytest.fixture
+def all_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (quick, solving):
+        monkeypatch.setattr(module, "MANY_OPTIONS", 0)
+
+
+def copies(p: PlacementProblem, count: int) -> PlacementProblem:
+    """The problem with `count` further pools of each kind, each a little dearer than the one before."""
+    pools, options = list(p.pools), list(p.options)
+    for k in range(1, count + 1):
+        pools += [replace(g, id=f"{g.id}.{k}") for g in p.pools]
+        options += [replace(o, pool=f"{o.pool}.{k}", usd_per_request=o.usd_per_request + 1e-4 * k) for o in p.options]
+    return replace(p, pools=tuple(pools), options=tuple(options))
+
+
+def test_small_problems_are_solved_whole(random_problem: Make) -> None:
+    assert quick.few_options(random_problem(0)) is None
+
+
+@pytest.mark.usefixtures("all_are_large")
+def test_few_options_are_some_of_the_problem_and_hold_its_cheapest_calls(random_problem: Make) -> None:
+    p = replace(copies(random_problem(3), 20), rate_per_s=None)
+    few = quick.few_options(p)
+    assert few is not None
+    assert set(few.options) < set(p.options)
+    assert {g.id for g in few.pools} == {o.pool for o in few.options}
+    assert {o.piece for o in few.options} == {o.piece for o in p.options}
+    for q in p.pieces:
+        cheapest = min(o.usd_per_request for o in p.options if o.piece == q.id)
+        assert min(o.usd_per_request for o in few.options if o.piece == q.id) == cheapest
+
+
+def test_start_from_a_first_plan_changes_no_optimum(random_problem: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = [copies(random_problem(seed), 2) for seed in range(60, 90)]
+    before = [solve(p) for p in problems]
+    for module in (quick, solving):
+        monkeypatch.setattr(module, "MANY_OPTIONS", 0)
+    after = [solve(p) for p in problems]
+    assert [r.status for r in after] == [r.status for r in before]
+    costs, expected = ([-1.0 if r.objective is None else r.objective for r in found] for found in (after, before))
+    assert costs == pytest.approx(expected, rel=1e-6)
+    assert {r.status for r in after} == {"optimal", "infeasible"}
+
+
+def test_no_plan_costs_less_than_the_least_cost(random_problem: Make) -> None:
+    found = [(solve(p), p) for p in map(random_problem, range(100, 130)) if p.objective == "cost"]
+    costs = [(r.objective, least_cost(p)) for r, p in found if r.objective is not None]
+    assert costs
+    assert all(least <= cost * (1 + 1e-9) for cost, least in costs)
+
+
+@pytest.mark.usefixtures("all_are_large")
+def test_first_plan_stands_where_the_whole_problem_takes_too_long(
+    random_problem: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    p = next(q for q in map(random_problem, range(100)) if q.objective == "cost" and solve(q).status == "optimal")
+    first = solving._first_plan(p, "highs", Clock(None), None)
+    assert first is not None
+    monkeypatch.setattr(solving, "_first_plan", lambda *_: first)
+    first.clock = Clock(0.0)
+    result = solve(p, time_limit_s=0.0)
+    assert result.objective == first.value
+    assert result.bound is not None
+    assert result.bound <= result.objective
+
+
+def test_search_without_time_finds_nothing_and_says_so(random_problem: Make) -> None:
+    assert solving._has_plan(lambda: Search(random_problem(0), "highs", Clock(0.0))) is None
