@@ -144,7 +144,9 @@ def _scratchpad_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--align", type=_alignment, default=1, metavar="N", help="offsets are multiples of N bytes")
     parser.add_argument("--time-limit", type=_seconds, metavar="S", help="stop after S seconds with the best so far")
     parser.add_argument("--json", action="store_true", help="print the plan as JSON alone on stdout")
-    parser.add_argument("-o", "--output", metavar="DIR", help="write the plan as JSON and as text here")
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", help="write the plan, a memory map, a trace and a table of spills here"
+    )
     parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by us")
     parser.set_defaults(do=_do_scratchpad)
 
@@ -171,13 +173,15 @@ def _do_scratchpad(arguments: argparse.Namespace) -> int:
         raise
     document = found.to_json()
     shown = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    text = scratchpad_text(document, Path(arguments.model).stem)
+    name = Path(arguments.model).stem
+    text = scratchpad_text(document, name)
     print(shown if arguments.json else text, end="")
     if arguments.output:
         from .backends import OutputFile
+        from .backends.memory_map import scratchpad_files
         from .backends.writer import write_folder
 
-        files = [OutputFile("scratchpad.json", shown), OutputFile("scratchpad.txt", text)]
+        files = [OutputFile("plan.txt", text), *scratchpad_files(document, name)]
         write_folder(files, arguments.output, force=arguments.force)
         print(f"written to {arguments.output}", file=sys.stderr)
     return DONE

@@ -6,11 +6,13 @@ from collections import Counter
 from typing import Any
 
 from .memory_map.occupancy import load_bytes
+from .memory_map.spills import spill_lines
 from .tiling_text import tiling_lines
 from .wording import memory
 
 Json = dict[str, Any]
 SHOWN_TENSORS = 10
+SHOWN_SPILLS = 10
 
 
 def scratchpad_text(plan: Json, name: str) -> str:
@@ -36,7 +38,7 @@ def scratchpad_text(plan: Json, name: str) -> str:
         lines.append(
             f"  in place                {len(plan['shares']):>12,}   outputs that take over the buffer of an input"
         )
-    lines += _most_moved(plan) + tiling_lines(plan)
+    lines += _most_moved(plan) + _why(plan) + tiling_lines(plan)
     lines.append(f"\nplanned in {plan['seconds']:.2f} s")
     return "\n".join(lines) + "\n"
 
@@ -79,3 +81,9 @@ def _most_moved(plan: Json) -> list[str]:
     if len(moved) > len(shown):
         lines.append(f"  and {len(moved) - len(shown):,} more tensors")
     return lines
+
+
+def _why(plan: Json) -> list[str]:
+    """Where tensors leave, and who needs their room."""
+    lines = [f"  {line}" for line in spill_lines(plan, SHOWN_SPILLS)]
+    return ["", *lines] if lines else []

@@ -51,49 +51,57 @@ def spills_text(plan: Plan) -> str:
     """One row for each tensor that leaves and comes back. Ends with a newline."""
     found = reasons(plan)
     lines = [
-        "Each tensor that leaves the scratchpad and is wanted again. `no room at` is the fullest step while it is away,",
-        "`lacking` the bytes by which it would overflow there had the tensor stayed. What is `written` goes out once; of",
-        "the rest there is a copy outside, or will be.",
+        "Each tensor that leaves the scratchpad and is wanted again. `no room at` is the fullest step while it is",
+        "away, `lacking` the bytes by which it would overflow there had the tensor stayed. What is `written` goes out",
+        "once; of the rest there is a copy outside, or will be.",
         "",
     ]
     rows = [_row(plan, reason) for reason in found]
-    lines = [*lines, *table(rows)] if rows else ["Nothing leaves the scratchpad before its last use."]
+    lines = [*lines, *_table(COLUMNS, rows)] if rows else ["Nothing leaves the scratchpad before its last use."]
     return "\n".join([*lines, *_others(plan, found)]) + "\n"
 
 
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows under `COLUMNS`, each column as wide as its longest cell."""
-    cells = [COLUMNS, *rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(COLUMNS))]
-    sides = [">" if name in NUMERIC else "<" for name in COLUMNS]
+def spill_lines(plan: Plan, most: int) -> list[str]:
+    """The table of the `most` departures that move most bytes, less what lies there; empty where nothing leaves."""
+    found = sorted(reasons(plan), key=lambda r: (-r.departure.moved_bytes, r.departure.left, r.departure.tensor))
+    rows = sorted(found[:most], key=lambda r: (r.departure.left, r.departure.tensor))
+    more = [f"and {len(found) - most:,} more"] if len(found) > most else []
+    return [*_table(COLUMNS[:-1], [_row(plan, reason)[:-1] for reason in rows]), *more] if rows else []
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows under their columns, each as wide as its longest cell."""
+    cells = [columns, *rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    sides = [">" if name in NUMERIC else "<" for name in columns]
     return ["  ".join(f"{c:{s}{w}}" for c, s, w in zip(row, sides, widths, strict=True)).rstrip() for row in cells]
 
 
 def _row(plan: Plan, reason: Reason) -> tuple[str, ...]:
     away = reason.departure
-    room, lacking = why(plan, reason)
+    room, lacking = _why(plan, reason)
     return (
-        step_text(plan, away.left),
+        _step(plan, away.left),
         shown(away.tensor),
         f"{away.bytes:,}",
         "written" if away.is_written else "copy outside",
-        step_text(plan, away.back),
+        _step(plan, away.back),
         room,
         lacking,
         _listed(reason.others),
     )
 
 
-def why(plan: Plan, reason: Reason) -> tuple[str, str]:
+def _why(plan: Plan, reason: Reason) -> tuple[str, str]:
     """Where there was no room, and the bytes that were lacking, in words."""
     if reason.tightest is None:
         return "nowhere: it is back at once, at another address", ""
     if reason.lacking_bytes <= 0:
         return "nowhere by bytes: no free range of addresses", ""
-    return step_text(plan, reason.tightest), f"{reason.lacking_bytes:,}"
+    return _step(plan, reason.tightest), f"{reason.lacking_bytes:,}"
 
 
-def step_text(plan: Plan, step: int) -> str:
+def _step(plan: Plan, step: int) -> str:
     """A step and its operator: `12 conv_3`."""
     return f"{step} {shown(plan['order'][step])}"
 
@@ -115,6 +123,6 @@ def _others(plan: Plan, found: Sequence[Reason]) -> list[str]:
             what = "is loaded, after tiles wrote it"
         else:
             continue
-        where = step_text(plan, move["step"])
+        where = _step(plan, move["step"])
         lines.append(f"at {where}: {shown(move['tensor'])} {what}: {memory(move['bytes'])}")
     return ["", "For operators in tiles:", *lines] if lines else []

@@ -80,8 +80,15 @@ def test_in_place_says_so(model: str, capsys: pytest.CaptureFixture[str]) -> Non
 def test_the_plan_is_written(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert cli.main(["scratchpad", model, "--size", "10KiB", "-o", str(out)]) == 0
-    assert json.loads((out / "scratchpad.json").read_text())["status"] == "optimal"
-    assert (out / "scratchpad.txt").read_text() == capsys.readouterr().out
+    assert json.loads((out / "plan.json").read_text())["status"] == "optimal"
+    assert (out / "plan.txt").read_text() == capsys.readouterr().out
+    assert {file.name for file in out.iterdir() if not file.name.startswith(".")} == {
+        "plan.json",
+        "plan.txt",
+        "memory.svg",
+        "trace.json",
+        "spills.txt",
+    }
 
 
 def test_what_does_not_fit_is_an_error_with_figures(model: str, capsys: pytest.CaptureFixture[str]) -> None:
