@@ -12,7 +12,7 @@ from .candidates.setting import Setting
 from .placement.clock import Clock
 from .placement.problem import PlacementProblem
 from .placement.result import PlacementResult
-from .placement.solve import solve
+from .placement.solve import objective_within
 from .unplaceable import unplaceable_diagnostic
 
 SLO = re.compile(r"slo\.(?P<kind>\w+)(\[(?P<node>[^\]]+)\])?$")
@@ -60,9 +60,9 @@ def way_out(problem: PlacementProblem, result: PlacementResult, left_s: float = 
             loose, said = _loosened(problem, name, factor)
             if loose is None or clock.over:
                 break
-            found = solve(loose, time_limit_s=clock.left)
-            if found.objective is not None:
-                return f"there is a plan with {said}, at {found.objective:.4g} {found.unit}"
+            found = objective_within(loose, clock.left)
+            if found is not None:
+                return f"there is a plan with {said}, at {found:.4g} {result.unit}"
     return None
 
 

@@ -241,6 +241,16 @@ def solve(
     return _result(problem, search, binding)
 
 
+def objective_within(problem: PlacementProblem, time_limit_s: float | None, solver: str = "highs") -> float | None:
+    """Objective of the best plan found in the time, in the problem's unit; None without one. Nothing is reported."""
+    try:
+        search = Search(problem, solver, Clock(time_limit_s))
+        search.run()
+    except TimeUp:
+        return None
+    return None if search.best is None else search.value
+
+
 def _first_plan(
     p: PlacementProblem, solver: str, clock: Clock, on_progress: Callable[[float | None, float | None], None] | None
 ) -> Search | None:

@@ -23,7 +23,7 @@ from dovetail.planner.placement.problem import (
     Transfer,
     VisitTime,
 )
-from dovetail.planner.placement.solve import solve
+from dovetail.planner.placement.solve import objective_within, solve
 
 SOLVERS = ("highs", "cbc")
 
@@ -208,3 +208,9 @@ def test_long_scenario_is_no_deep_recursion() -> None:
     result = solve(p)
     assert result.status == "optimal"
     assert result.latency.end_to_end["mean"] == pytest.approx(1.0)
+
+
+def test_objective_within_a_time_is_that_of_the_whole_answer() -> None:
+    p = chain(3, 2, seed=1, percentile=0.95)
+    assert objective_within(p, None) == pytest.approx(solve(p).objective)
+    assert objective_within(p, 0.0) is None
