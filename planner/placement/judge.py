@@ -10,6 +10,7 @@ import numpy as np
 from .clock import NO_LIMIT, Clock
 from .latency import ArcLaw, Delay, Latencies
 from .laws import Grid, Law, cdf, constant, is_point, mean, quantile
+from .network import FACTORS
 from .problem import Bound, Option, PlacementProblem
 from .variables import Expr, PlacementVars
 
@@ -62,6 +63,9 @@ class Judge:
 
     def _breaks(self, b: Bound, plan: Mapping[str, str]) -> Broken | None:
         grid = self.grid(b, SIZES[0])
+        # Shared times as if independent are fast, and only ever too late: what is kept even so is kept.
+        if self._verdict(b, grid, *grid.of_plan(plan), factors=0)[0]:
+            return None
         for size in SIZES:
             grid = self.grid(b, size)
             kept, surely = self._verdict(b, grid, *grid.of_plan(plan))
@@ -78,13 +82,15 @@ class Judge:
             self.laws[key] = Latencies(self.p, Grid(b.limit_s * SPAN / size, size), self.clock)
         return self.laws[key]
 
-    def _verdict(self, b: Bound, grid: Latencies, arcs: ArcLaw, delay: Delay) -> tuple[bool, bool]:
+    def _verdict(
+        self, b: Bound, grid: Latencies, arcs: ArcLaw, delay: Delay, factors: int = FACTORS
+    ) -> tuple[bool, bool]:
         """Whether the bound is kept for sure, and whether it is broken for sure."""
         limit = b.limit_s * (1 + ROUNDING)
         if b.percentile is None:
-            value, error = grid.mean(b.kind, arcs, delay)
+            value, error = grid.mean(b.kind, arcs, delay, factors)
             return value <= limit, value - error > limit
-        measure = grid.measure(b, arcs, delay)
+        measure = grid.measure(b, arcs, delay, factors)
         return measure.reached >= b.percentile - ROUNDING, measure.at_best < b.percentile - ROUNDING
 
     def cut(self, v: PlacementVars, plan: Mapping[str, str], broken: Broken) -> Expr:

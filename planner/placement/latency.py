@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ...ir.distribution import Distribution
 from .clock import NO_LIMIT, Clock
 from .laws import Grid, Law, constant, is_point, mean, quantile, quantile_of_mixture
-from .network import SINK, SOURCE, Network, longest
+from .network import FACTORS, SINK, SOURCE, Network, longest
 from .problem import Bound, Option, PlacementProblem, Scenario
 
 ArcLaw = Callable[[str, int, str], Law]
@@ -68,23 +68,23 @@ class Latencies:
         here, there = self.pools[pool_a].location, self.pools[pool_b].location
         return 0.0 if routes is None or here == there else routes[here, there].latency_s
 
-    def laws(self, kind: str, arcs: ArcLaw, delay: Delay) -> list[tuple[float, Law]]:
-        """Probability and law of each scenario; `kind` is `end_to_end` or `first_output`."""
-        return [(s.probability, scenario_law(s, kind, arcs, delay, self.grid)) for s in self.p.scenarios]
+    def laws(self, kind: str, arcs: ArcLaw, delay: Delay, factors: int = FACTORS) -> list[tuple[float, Law]]:
+        """Probability and law of each scenario; `kind` is `end_to_end` or `first_output`; `factors` as in `longest`."""
+        return [(s.probability, scenario_law(s, kind, arcs, delay, self.grid, factors)) for s in self.p.scenarios]
 
-    def measure(self, bound: Bound, arcs: ArcLaw, delay: Delay) -> Measure:
+    def measure(self, bound: Bound, arcs: ArcLaw, delay: Delay, factors: int = FACTORS) -> Measure:
         """How a percentile bound fares: the probability of keeping it, from below and from above."""
         low = high = 0.0
-        for weight, law in self.laws(bound.kind, arcs, delay):
+        for weight, law in self.laws(bound.kind, arcs, delay, factors):
             low += weight * self.grid.at_most(law, bound.limit_s)
             unknown = law.error_s == float("inf")
             high += weight * (1.0 if unknown else self.grid.at_most(law, bound.limit_s + law.error_s))
         return Measure(low, high)
 
-    def mean(self, kind: str, arcs: ArcLaw, delay: Delay) -> tuple[float, float]:
+    def mean(self, kind: str, arcs: ArcLaw, delay: Delay, factors: int = FACTORS) -> tuple[float, float]:
         """Mean over requests, never understated, and how much it may be overstated [s]."""
         value = error = 0.0
-        for weight, law in self.laws(kind, arcs, delay):
+        for weight, law in self.laws(kind, arcs, delay, factors):
             value += weight * self.grid.mean_of(law)
             error += weight * (0.0 if law.mean_s is not None else law.error_s)
         return value, error
@@ -110,18 +110,18 @@ class Memo(Grid):
         return known[0]
 
 
-def scenario_law(s: Scenario, kind: str, arcs: ArcLaw, delay: Delay, grid: Grid) -> Law:
+def scenario_law(s: Scenario, kind: str, arcs: ArcLaw, delay: Delay, grid: Grid, factors: int = FACTORS) -> Law:
     """Law of one scenario's end, or of its first output (see the module docstring of `problem`)."""
     if kind == "end_to_end":
         network = _network(s, arcs, delay, grid)
         for sink in s.sinks:
             network.add(f"{sink}/end", SINK, constant(0.0))
-        return longest(network)
+        return longest(network, factors)
     laws = []
     for sink in s.sinks:
         network = _network(s, arcs, delay, grid)
         network.add(f"{sink}/out", SINK, constant(0.0))
-        laws.append(longest(network))
+        laws.append(longest(network, factors))
     if len(laws) == 1:
         return laws[0]
     if all(law.mass is None for law in laws):
