@@ -24,6 +24,8 @@ class Reason:
     """by which the scratchpad would overflow there had it stayed; not above 0 where the bytes alone would fit"""
     others: tuple[Buffer, ...]
     """all that is resident at that step, the largest first"""
+    free_offset: int | None
+    """an address from which enough bytes stay free all the while it is away"""
 
 
 def reasons(plan: Plan) -> list[Reason]:
@@ -34,10 +36,11 @@ def reasons(plan: Plan) -> list[Reason]:
     given = []
     for departure, step in zip(found, tightest, strict=True):
         if step is None:
-            given.append(Reason(departure, None, 0, ()))
+            given.append(Reason(departure, None, 0, (), None))
         else:
             lacking = loads[step] + departure.bytes - plan["size_bytes"]
-            given.append(Reason(departure, step, lacking, tuple(others[step])))
+            offset = None if lacking > 0 else _free_offset(plan, departure)
+            given.append(Reason(departure, step, lacking, tuple(others[step]), offset))
     return given
 
 
@@ -45,6 +48,17 @@ def _tightest(loads: Sequence[int], departure: Departure) -> int | None:
     first = departure.left + 1
     between = loads[first : departure.back]
     return first + between.index(max(between)) if between else None
+
+
+def _free_offset(plan: Plan, away: Departure) -> int | None:
+    """The lowest address from which its bytes are free at all steps while it is away."""
+    there = (b for b in plan["buffers"] if b["start"] < away.back and b["end"] > away.left)
+    end = 0
+    for buffer in sorted(there, key=lambda b: b["offset"]):
+        if buffer["offset"] - end >= away.bytes:
+            return end
+        end = max(end, buffer["offset"] + buffer["bytes"])
+    return end if plan["size_bytes"] - end >= away.bytes else None
 
 
 def spills_text(plan: Plan) -> str:
@@ -96,8 +110,10 @@ def _why(plan: Plan, reason: Reason) -> tuple[str, str]:
     """Where there was no room, and the bytes that were lacking, in words."""
     if reason.tightest is None:
         return "nowhere: it is back at once, at another address", ""
+    if reason.free_offset is not None:
+        return f"nowhere: enough is free from address {reason.free_offset:,}", ""
     if reason.lacking_bytes <= 0:
-        return "nowhere by bytes: no free range of addresses", ""
+        return "nowhere by bytes: no range of addresses stays free", ""
     return _step(plan, reason.tightest), f"{reason.lacking_bytes:,}"
 
 

@@ -17,15 +17,10 @@ MakePlan = Callable[..., Json]
 
 @pytest.fixture
 def tiny() -> Json:
-    """`a` leaves for `c` and comes back; `x` has a copy outside and leaves for free."""
+    """`a` leaves for `d` and comes back; `x` has a copy outside and leaves for free."""
     buffers = [("a", 0, 1, 0, 4096), ("a", 3, 4, 0, 4096), ("b", 1, 2, 4096, 4096), ("c", 2, 3, 8192, 2048)]
-    buffers += [
-        ("x", 0, 0, 4096, 2048),
-        ("x", 4, 4, 4096, 2048),
-        ("y", 4, 4, 6144, 1024),
-        ("d", 2, 2, 0, 2048),
-        ("z", 2, 3, 0, 0),
-    ]
+    buffers += [("x", 0, 0, 4096, 2048), ("x", 4, 4, 4096, 2048), ("y", 4, 4, 6144, 1024)]
+    buffers += [("d", 2, 2, 0, 2048), ("z", 2, 3, 0, 0)]
     moves = [(1, "a", "spill", 4096), (3, "a", "reload", 4096), (4, "x", "reload", 2048)]
     return {
         "status": "optimal",
