@@ -126,7 +126,8 @@ def plan_files(
     if result.objective is None:
         from .planner.plan import unsolved_document
 
-        faults = infeasible_diagnostics(posed.setting, posed.problem, result, graph_file.sources, fleet_file.sources)
+        places = (graph_file.sources, fleet_file.sources)
+        faults = infeasible_diagnostics(posed.setting, posed.problem, result, *places, time_limit_s)
         raise Infeasible(faults, result.conflict, unsolved_document(result, posed.inputs, VERSION))
     return Plan(_document(posed, result), base_dir)
 

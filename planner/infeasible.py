@@ -26,7 +26,9 @@ LIMIT = re.compile(r"limits\.(?P<what>\w+)$")
 
 FACTORS = (1.25, 2.0, 4.0, 10.0, 100.0)
 """By how much a constraint is loosened to see whether a plan exists then."""
-TRIALS_S = 5.0
+HALVINGS = 3
+"""Times that the room between a factor without a plan and one with it is halved."""
+TRIALS_S = 15.0
 """Time for all such trials together, where the user sets no shorter limit [s]."""
 
 
@@ -56,14 +58,33 @@ def way_out(problem: PlacementProblem, result: PlacementResult, left_s: float = 
     """
     clock = Clock(min(TRIALS_S, left_s))
     for name in result.conflict:
+        tight = 1.0
         for factor in FACTORS:
             loose, said = _loosened(problem, name, factor)
             if loose is None or clock.over:
                 break
             found = objective_within(loose, clock.left)
             if found is not None:
+                said, found = _tightened(problem, name, (tight, factor), (said, found), clock)
                 return f"there is a plan with {said}, at {found:.4g} {result.unit}"
+            tight = factor
     return None
+
+
+def _tightened(
+    problem: PlacementProblem, name: str, between: tuple[float, float], best: tuple[str, float], clock: Clock
+) -> tuple[str, float]:
+    """The smallest room found with which a plan exists, after HALVINGS of the factors `between`."""
+    low, high = between
+    for _ in range(HALVINGS):
+        middle = math.sqrt(low * high)
+        loose, said = _loosened(problem, name, middle)
+        found = None if loose is None or clock.over else objective_within(loose, clock.left)
+        if found is None:
+            low = middle
+        else:
+            high, best = middle, (said, found)
+    return best
 
 
 def _loosened(problem: PlacementProblem, name: str, factor: float) -> tuple[PlacementProblem | None, str]:
@@ -72,7 +93,8 @@ def _loosened(problem: PlacementProblem, name: str, factor: float) -> tuple[Plac
         if bound.name == name:
             limit_s = float(f"{bound.limit_s * factor:.3g}")
             bounds = tuple(replace(b, limit_s=limit_s) if b is bound else b for b in problem.bounds)
-            return replace(problem, bounds=bounds), f"`{name}` at {limit_s * 1000:g} ms"
+            shown = f"{limit_s:g} s" if limit_s >= 1 else f"{limit_s * 1000:g} ms"
+            return replace(problem, bounds=bounds), f"`{name}` at {shown}"
     for limit in problem.limits:
         if f"limits.{limit[0]}" == name:
             more = float(f"{limit[1] * factor:.3g}")
