@@ -12,9 +12,9 @@ LANE_GAP, LANE_HEIGHT = 22.0, 72.0
 """of the traffic under the map"""
 MOST_NAMES_HEIGHT = 190.0
 """of the operators' names under that"""
-LEAST_WIDTH = 1080.0
+LEAST_WIDTH = 1280.0
 CHART_WIDTH, WIDEST_CHART = 1440.0, 32_000.0
-WIDEST_STEP, ROOMY_STEP = 56.0, 9.0
+WIDEST_STEP, ROOMY_STEP = 120.0, 9.0
 """what a step has at most, and what it is not squeezed below unless the chart gets wider than `WIDEST_CHART`"""
 CHARACTER, LINE = 6.1, 11.0
 """a character and a line of the 10 px font, with their gaps [px]"""
@@ -62,7 +62,7 @@ def clipped(name: str, room_px: float) -> str | None:
     name, fits = shown(name), int(room_px / CHARACTER)
     if len(name) <= fits:
         return name
-    return "\N{HORIZONTAL ELLIPSIS}" + name[1 - fits :] if fits > LEAST_CHARACTERS else None
+    return "\N{HORIZONTAL ELLIPSIS}" + name[1 - fits :].lstrip("./_ ") if fits > LEAST_CHARACTERS else None
 
 
 def round_step(least: float, factors: tuple[int, ...] = (1, 2, 5), base: int = 10) -> int:

@@ -34,7 +34,7 @@ text { font: 10px sans-serif; fill: #222; } .h { font-size: 16px; font-weight: 6
 .edge { fill: none; stroke: #4a5568; stroke-width: .6; } .grid { stroke: #d8dce2; stroke-width: .6; fill: none; }
 .full { stroke: #b3123b; stroke-width: 1.4; stroke-dasharray: 7 4; } .axis { stroke: #4a5568; stroke-width: 1; }
 .out { fill: #b3123b; } .in { fill: #1c62a8; } .copy { fill: #fff; stroke: #b3123b; stroke-width: 1; }
-.m { text-anchor: middle; } .e { text-anchor: end; } rect:hover { opacity: .7; }
+.m { text-anchor: middle; } .e { text-anchor: end; } g > rect:hover { opacity: .7; }
 """
 _CORNER = 7.0
 """[px] from a corner of a rectangle to the middle of its mark: names have the middle"""
@@ -71,7 +71,8 @@ class _Buffers:
         self.plan, self.scale = plan, scale
         self.buffers = buffers_of(plan)
         self.leaving = {(d.tensor, d.left): d for d in departures(plan)}
-        self.workspaces = {tile["workspace"] for tile in plan.get("tiles", ())}
+        self.tiles = {tile["workspace"]: sum(tile["moved"].values()) for tile in plan.get("tiles", ())}
+        """bytes that move through each workspace"""
         takes = taken_over(plan)
         self.starts_late = {(output, self.buffers[output][0]["start"]) for output in takes if self.buffers[output]}
         self.ends_early = {
@@ -115,7 +116,7 @@ class _Buffers:
         return f'<rect class="{self._kind(buffer, index)}" {place}><title>{about}</title></rect>'
 
     def _kind(self, buffer: Buffer, index: int) -> str:
-        if buffer["tensor"] in self.workspaces:
+        if buffer["tensor"] in self.tiles:
             return "tile"
         if index:
             return "back"
@@ -128,6 +129,8 @@ class _Buffers:
             f"{shown(buffer['tensor'])}: {buffer['bytes']:,} bytes at {buffer['offset']:,}",
             f"steps {start} ({shown(order[start])}) to {end} ({shown(order[end])})" + (", reloaded" if index else ""),
         ]
+        if buffer["tensor"] in self.tiles:
+            lines.append(f"{self.tiles[buffer['tensor']]:,} bytes move in tiles")
         leaving = self.leaving.get((buffer["tensor"], end))
         if leaving is not None:
             out = "written" if leaving.is_written else "leaves, has a copy outside"

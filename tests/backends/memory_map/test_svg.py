@@ -86,6 +86,15 @@ def test_colours_and_marks(tiny: Json) -> None:
     assert "written; back at 3 (use)" in memory_svg(tiny, "net")
 
 
+def test_tiles_have_their_colour_and_their_bytes(tiny: Json) -> None:
+    tiny["tiles"] = [{"operator": "make_c", "workspace": "d", "moved": {"a": 3000, "c": 1000}}]
+    text = memory_svg(tiny, "net")
+    tile = next(rect for rect in ElementTree.fromstring(text).iter(f"{SVG}rect") if rect.get("class") == "tile")
+    assert (tile.findtext(f"{SVG}title") or "").splitlines()[-1] == "4,000 bytes move in tiles"
+    assert "tiles of an operator" in text
+    assert "tiles of an operator" not in memory_svg(tiny | {"tiles": []}, "net")
+
+
 def test_capacity_far_above_does_not_flatten_the_map(tiny: Json) -> None:
     roomy = tiny | {"size_bytes": 1 << 30}
     text = memory_svg(roomy, "net")
