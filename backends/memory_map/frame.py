@@ -48,14 +48,7 @@ def triangle(kind: str, tips: Sequence[tuple[float, float]]) -> str:
 
 def heading(plan: Plan, name: str) -> list[str]:
     """What is shown, what it moves, and what colours and marks mean."""
-    moved, bound = plan["noncompulsory_bytes"], plan["lower_bound_bytes"]
-    proof = "proved least" if moved <= bound else f"at least {memory(bound)} in every order"
-    lines = [
-        text_at(LEFT, 24, shown(name), "h"),
-        text_at(
-            LEFT, 44, f"{memory(moved)} moved beyond the compulsory {memory(plan['compulsory_bytes'])}: {proof}", "p"
-        ),
-    ]
+    lines = [text_at(LEFT, 24, shown(name), "h"), text_at(LEFT, 44, _outcome(plan), "p")]
     x = LEFT
     for kind, meaning in _LEGEND:
         if kind != "tile" or plan.get("tiles"):
@@ -65,6 +58,14 @@ def heading(plan: Plan, name: str) -> list[str]:
         lines += [triangle(kind, [(x + 8, 64.0)]), text_at(x + 14, 68, meaning)]
         x += 32 + 5.2 * len(meaning)
     return lines
+
+
+def _outcome(plan: Plan) -> str:
+    if plan["status"] in ("infeasible", "unknown"):
+        return f"no plan: {plan['status']}"
+    moved, bound = plan["noncompulsory_bytes"], plan["lower_bound_bytes"]
+    proof = "proved least" if moved <= bound else f"at least {memory(bound)} in every order"
+    return f"{memory(moved)} moved beyond the compulsory {memory(plan['compulsory_bytes'])}: {proof}"
 
 
 def addresses(plan: Plan, scale: Scale) -> list[str]:

@@ -148,3 +148,4 @@ def test_names_are_escaped(tiny: Json, name: str) -> None:
 def test_an_empty_plan_is_a_picture(tiny: Json) -> None:
     empty = tiny | {"order": [], "buffers": [], "moves": [], "size_bytes": 0, "noncompulsory_bytes": 0}
     assert rectangles(memory_svg(empty, "none")) == []
+    assert "no plan: infeasible" in memory_svg(empty | {"status": "infeasible"}, "none")
