@@ -1,0 +1,258 @@
+"""From a problem and the levels beyond its scratchpad to a timed plan."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from ....ir.diagnostics import Diagnostic, InputError
+from ..plan import ScratchpadPlan
+from ..problem import ScratchpadProblem
+from ..solve import plan_scratchpad
+from .addresses import place_holds
+from .bounds import makespan_bound
+from .level import Level, require_levels
+from .listing import list_schedule
+from .plan import Border, HierarchyPlan, Objective, timed
+from .tasks import Tasks, lower_bound, route, tasks_of
+from .tiers import choose_tiers
+from .traffic import SCRATCHPAD, Hold, Traffic, traffic_of
+
+LEADS = (0, 1, 2, 4, 8)
+"""steps before its use that a tensor's room is kept free for it"""
+LESS = (1.0, 0.95, 0.85, 0.5, 0.0)
+"""shares of the middle level that are used, until its holds find addresses"""
+EXACT_TASKS, EXACT_S = 200, 10.0
+"""constraint programming schedules no more tasks, and no longer"""
+PLACE_S = 5.0
+NEAR_SHARE, WHOLE_SHARE, TIERS_SHARE = 0.35, 0.15, 0.1
+"""of the time limit: the scratchpad's plan, the bound of the outer border, one choice of tiers"""
+CLOSE = 1e-6
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    tasks: Tasks
+    offsets: dict[int, int]
+    starts: list[int]
+    moved: tuple[int, ...]
+    """across each border, compulsory bytes included"""
+
+    @property
+    def makespan_s(self) -> float:
+        ends = (s + d for s, d in zip(self.starts, self.tasks.ticks, strict=True))
+        return max(ends, default=0) * self.tasks.tick_s
+
+
+def plan_hierarchy(
+    problem: ScratchpadProblem,
+    levels: Sequence[Level],
+    *,
+    objective: Objective = "bytes",
+    operator_s: Sequence[float] | None = None,
+    time_limit_s: float | None = None,
+) -> HierarchyPlan:
+    """
+    Order, addresses and timed transfers over the scratchpad and one or two levels beyond it, nearest first.
+
+    `bytes` minimises the bytes across all borders, each weighed by the seconds that it takes there; `makespan` the time
+    until the last operator and the last store end. Orders come from the search on the scratchpad alone and on both
+    limited levels as one; along each the tiers are exact, addresses apart. `operator_s` are the seconds of each
+    operator; by default what it touches takes as long as across the scratchpad's border. Infeasible where an operator
+    does not fit, InputError for levels or seconds that make no sense.
+    """
+    require_levels(levels)
+    begun, levels = time.perf_counter(), tuple(levels)
+    seconds = _operator_seconds(problem, levels, operator_s)
+    near = plan_scratchpad(problem, time_limit_s=_share(time_limit_s, NEAR_SHARE))
+    orders, bounds = _orders(problem, levels, near, time_limit_s)
+    found: list[_Candidate] = []
+    for order in orders:
+        found += _candidates(problem, levels, order, near, seconds, time_limit_s)
+    costs = [1 / level.bytes_per_s for level in levels]
+
+    def rank(c: _Candidate) -> tuple[float, float]:
+        cost = sum(cost * moved for cost, moved in zip(costs, c.moved, strict=True))
+        return (cost, c.makespan_s) if objective == "bytes" else (c.makespan_s, cost)
+
+    best = min(found, key=rank)
+    left_s = None if time_limit_s is None else time_limit_s - (time.perf_counter() - begun)
+    best, bound = _improved(best, left_s)
+    compulsory = problem.compulsory_bytes
+    fastest = makespan_bound(problem, levels, seconds, [compulsory + each for each in bounds])
+    borders = tuple(
+        Border(level.name, compulsory, moved - compulsory, least)
+        for level, moved, least in zip(levels, best.moved, bounds, strict=True)
+    )
+    if objective == "bytes":
+        closed = all(b.noncompulsory_bytes == b.lower_bound_bytes for b in borders)
+    else:
+        closed = best.makespan_s <= fastest * (1 + CLOSE)
+    operators, transfers, holds = timed(best.tasks, best.starts, best.offsets, levels)
+    return HierarchyPlan(
+        status="optimal" if closed else "feasible",
+        objective=objective,
+        borders=borders,
+        makespan_s=best.makespan_s,
+        makespan_bound_s=min(fastest, best.makespan_s),
+        schedule_bound_s=bound * best.tasks.tick_s,
+        order=tuple(problem.operators[op].name for op in best.tasks.traffic.order),
+        operators=operators,
+        transfers=transfers,
+        holds=holds,
+        seconds=time.perf_counter() - begun,
+    )
+
+
+def _share(limit_s: float | None, share: float) -> float | None:
+    return None if limit_s is None else limit_s * share
+
+
+def _operator_seconds(
+    problem: ScratchpadProblem, levels: Sequence[Level], given: Sequence[float] | None
+) -> tuple[float, ...]:
+    if given is None:
+        return tuple(
+            sum(problem.tensors[t].bytes for t in op.touched) / levels[0].bytes_per_s for op in problem.operators
+        )
+    if len(given) != len(problem.operators) or not all(0 <= s < float("inf") for s in given):
+        line = f"{len(problem.operators)} operators need as many durations, finite and not negative"
+        raise InputError([Diagnostic("hierarchy", line)])
+    return tuple(given)
+
+
+def _orders(
+    problem: ScratchpadProblem, levels: Sequence[Level], near: ScratchpadPlan, limit_s: float | None
+) -> tuple[list[tuple[int, ...]], list[int]]:
+    """Orders to try, and for each border a bound over all orders on what crosses it beyond the compulsory.
+
+    Across the outer border: both limited levels as one scratchpad can do whatever the two can."""
+    number = {op.name: v for v, op in enumerate(problem.operators)}
+    orders, bounds = [tuple(number[name] for name in near.order)], [near.lower_bound_bytes]
+    if len(levels) > 1:
+        if not problem.operators:
+            return orders, [*bounds, 0]
+        from ..search import schedule
+
+        both = problem.with_size(problem.size_bytes + (levels[0].size_bytes or 0))
+        residency, bound = schedule(both, time_limit_s=_share(limit_s, WHOLE_SHARE))
+        orders.append(residency.order)
+        bounds.append(bound)
+    return list(dict.fromkeys(orders)), bounds
+
+
+def _candidates(
+    problem: ScratchpadProblem,
+    levels: tuple[Level, ...],
+    order: tuple[int, ...],
+    near: ScratchpadPlan,
+    seconds: Sequence[float],
+    limit_s: float | None,
+) -> Iterator[_Candidate]:
+    """Both levels chosen at once; along the scratchpad's own order also with its holds as they are planned."""
+    free = _placed(problem, levels, order, None, limit_s)
+    if free is not None:
+        traffic, _ = free
+        yield from _scheduled(traffic, levels, seconds, limit_s)
+    if tuple(problem.operators[op].name for op in order) != near.order:
+        return
+    fixed = _placed(problem, levels, order, near, limit_s)
+    if fixed is not None:
+        yield _candidate(*fixed, levels, seconds)
+        yield from _scheduled(fixed[0], levels, seconds, limit_s)
+
+
+def _scheduled(
+    traffic: Traffic, levels: tuple[Level, ...], seconds: Sequence[float], limit_s: float | None
+) -> Iterator[_Candidate]:
+    for lead in LEADS:
+        offsets = place_holds(traffic, levels, lead, _place_s(limit_s))
+        if offsets is not None:
+            yield _candidate(traffic, offsets, levels, seconds)
+
+
+def _place_s(limit_s: float | None) -> float:
+    return PLACE_S if limit_s is None else min(PLACE_S, limit_s / 50)
+
+
+def _candidate(
+    traffic: Traffic, offsets: dict[int, int], levels: tuple[Level, ...], seconds: Sequence[float]
+) -> _Candidate:
+    moved: Counter[int] = Counter()
+    for x in traffic.transfers:
+        for border in range(*route(traffic, x, len(levels))):
+            moved[border] += traffic.problem.tensors[x.tensor].bytes
+    tasks = tasks_of(traffic, offsets, levels, seconds)
+    return _Candidate(tasks, offsets, list_schedule(tasks), tuple(moved[b] for b in range(len(levels))))
+
+
+def _placed(
+    problem: ScratchpadProblem,
+    levels: tuple[Level, ...],
+    order: tuple[int, ...],
+    near: ScratchpadPlan | None,
+    limit_s: float | None,
+) -> tuple[Traffic, dict[int, int]] | None:
+    """Tiers with addresses in both levels; of the middle level less is used where its holds find none. With `near`,
+    the scratchpad's holds are that plan's, and so are their addresses."""
+    for share in LESS if len(levels) > 1 else (1.0,):
+        middle = round((levels[0].size_bytes or 0) * share) if len(levels) > 1 else None
+        fixed = None if near is None else _kept(problem, order, near)
+        tiers = choose_tiers(
+            problem, order, levels, fixed=fixed, middle_bytes=middle, time_limit_s=_share(limit_s, TIERS_SHARE)
+        )
+        if tiers is None:
+            continue
+        traffic = traffic_of(problem, tiers)
+        if near is None:
+            offsets = place_holds(traffic, levels, 0, _place_s(limit_s))
+        else:
+            offsets = _addresses_of(near, traffic, levels, limit_s)
+        if offsets is not None:
+            return traffic, offsets
+    return None
+
+
+def _kept(problem: ScratchpadProblem, order: Sequence[int], near: ScratchpadPlan) -> list[list[bool]]:
+    """By tensor and gap: whether the plan keeps it in the scratchpad."""
+    at = {op: step for step, op in enumerate(order)}
+    starts = {(b.tensor, b.start) for b in near.buffers}
+    return [
+        [(tensor.name, there) not in starts for _, there in pairwise(sorted(at[op] for op in problem.touches[t]))]
+        for t, tensor in enumerate(problem.tensors)
+    ]
+
+
+def _addresses_of(
+    near: ScratchpadPlan, traffic: Traffic, levels: tuple[Level, ...], limit_s: float | None
+) -> dict[int, int] | None:
+    """The scratchpad's addresses as planned, and the middle level's."""
+    problem = traffic.problem
+    planned = {(b.tensor, b.start): b.offset for b in near.buffers}
+    beyond = [i for i, hold in enumerate(traffic.holds) if hold.level != SCRATCHPAD]
+    only = replace(traffic, holds=tuple(traffic.holds[i] for i in beyond), transfers=())
+    offsets = place_holds(only, levels, 0, _place_s(limit_s))
+    if offsets is None:
+        return None
+    found = {i: offsets[at] for at, i in enumerate(beyond)}
+
+    def where(hold: Hold) -> int:
+        return planned[problem.tensors[hold.tensor].name, hold.first]
+
+    return found | {i: where(hold) for i, hold in enumerate(traffic.holds) if hold.level == SCRATCHPAD}
+
+
+def _improved(best: _Candidate, left_s: float | None) -> tuple[_Candidate, int]:
+    """The schedule of a small plan made exact; the bound for its tasks [ticks]."""
+    bound = lower_bound(best.tasks)
+    makespan = max((s + d for s, d in zip(best.starts, best.tasks.ticks, strict=True)), default=0)
+    limit_s = EXACT_S if left_s is None else min(EXACT_S, left_s)
+    if makespan <= bound or len(best.starts) > EXACT_TASKS or limit_s <= 0:
+        return best, bound
+    from .cpsat import improve
+
+    starts, bound = improve(best.tasks, best.starts, bound, limit_s)
+    return replace(best, starts=starts), bound
