@@ -168,7 +168,7 @@ def _solve(
             shown = "no plan yet" if best is None else f"best {best:.6g}"
             on_progress(shown if bound is None else f"{shown}, no plan under {bound:.6g}")
 
-    return solve(problem, time_limit_s=time_limit_s, solver=solver, on_progress=tell)
+    return solve(problem, time_limit_s=time_limit_s, solver=solver, on_progress=tell, with_latency=False)
 
 
 def _document(posed: Posed, result: PlacementResult) -> Json:

@@ -11,6 +11,9 @@ from .objective import price
 from .presolve import presolve
 from .problem import UNLIMITED, PlacementProblem, Pool, Transfer
 
+ONE_BY_ONE = 3
+"""So few names are tried each by itself: that all of them together bind would save little."""
+
 
 def constraint_names(p: PlacementProblem) -> list[str]:
     """Names of all that can be left out of a problem, the first to be left out first.
@@ -140,10 +143,10 @@ def binding_names(
     names = [name for name in constraint_names(p) if name.startswith(prefixes) and name not in dear]
 
     def find(names: list[str]) -> list[str]:
-        if not names or not better(without(p, names)):
+        if len(names) <= ONE_BY_ONE:
+            return [name for name in names if better(without(p, [name]))]
+        if not better(without(p, names)):
             return []
-        if len(names) == 1:
-            return names
         half = len(names) // 2
         return find(names[:half]) + find(names[half:])
 

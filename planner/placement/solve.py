@@ -22,7 +22,7 @@ from .objective import cost_unit, second_objective
 from .presolve import presolve
 from .problem import PlacementProblem
 from .quick import MANY_OPTIONS, few_options
-from .result import PlacementResult, SolveStats
+from .result import LatencySummary, PlacementResult, SolveStats
 from .summary import horizon_s, summarise
 from .variables import Expr, PlacementVars
 
@@ -213,8 +213,11 @@ def solve(
     time_limit_s: float | None = None,
     solver: str = "highs",
     on_progress: Callable[[float | None, float | None], None] | None = None,
+    with_latency: bool = True,
 ) -> PlacementResult:
     """The best placement, or the best found with its gap when time runs out or the user interrupts.
+
+    `with_latency` leaves `latency` empty where it is False, for callers that summarise it with other waits.
 
     `solver` is `highs` or `cbc`; `on_progress(value, bound)` is called now and then with the best value known and
     the bound proved, None where there is none yet. Ties go to the second objective (`objective.second_objective`).
@@ -238,7 +241,7 @@ def solve(
             binding = _binding(search, problem)
     except KeyboardInterrupt:
         search.interrupted = True
-    return _result(problem, search, binding)
+    return _result(problem, search, binding, with_latency)
 
 
 def objective_within(problem: PlacementProblem, time_limit_s: float | None, solver: str = "highs") -> float | None:
@@ -305,7 +308,7 @@ def _infeasible(p: PlacementProblem, search: Search) -> PlacementResult:
     return PlacementResult("infeasible", unit=_unit(p), conflict=conflict, stats=_stats(search))
 
 
-def _result(p: PlacementProblem, search: Search, binding: tuple[str, ...]) -> PlacementResult:
+def _result(p: PlacementProblem, search: Search, binding: tuple[str, ...], with_latency: bool) -> PlacementResult:
     bound = search.bound if search.bound > -math.inf else None
     if search.best is None:
         return PlacementResult("unknown", unit=_unit(p), bound=bound, stats=_stats(search))
@@ -323,7 +326,7 @@ def _result(p: PlacementProblem, search: Search, binding: tuple[str, ...]) -> Pl
         transfers=account.transfers,
         cost=account.cost,
         utilisation=account.utilisation,
-        latency=summarise(p, plan),
+        latency=summarise(p, plan) if with_latency else LatencySummary(),
         binding=binding,
         stats=_stats(search),
     )
