@@ -42,9 +42,9 @@ def widened(traffic: Traffic, lead: int) -> tuple[Hold, ...]:
             for step in range(hold.first, hold.last + 1):
                 load[step] += problem.sizes[hold.tensor]
     filled = {x.targets[0] for x in traffic.transfers if x.kind in ("load", "reload")}
-    left = {x.source for x in traffic.transfers if not x.targets or x.kind == "copy"}
+    left = {x.source for x in traffic.transfers if x.source is not None and (not x.targets or x.kind == "copy")}
     ends = {(h.tensor, h.last) for h in holds if h.level == SCRATCHPAD}
-    for i in sorted(filled | (left - {None}), key=lambda i: holds[i].first):
+    for i in sorted(filled | left, key=lambda i: holds[i].first):
         hold = holds[i]
         if hold.level != SCRATCHPAD:
             continue

@@ -82,7 +82,7 @@ def plan_hierarchy(
     left_s = None if time_limit_s is None else time_limit_s - (time.perf_counter() - begun)
     best, bound = _improved(best, left_s)
     compulsory = problem.compulsory_bytes
-    fastest = makespan_bound(problem, levels, seconds, [compulsory + each for each in bounds])
+    fastest = makespan_bound(problem, levels, seconds, bounds)
     borders = tuple(
         Border(level.name, compulsory, moved - compulsory, least)
         for level, moved, least in zip(levels, best.moved, bounds, strict=True)

@@ -95,7 +95,7 @@ class _Program:
         return [self._binary(f"{name}_{tensor}_{i}") for i in range(count)]
 
     def _binary(self, name: str) -> Any:
-        return self.pulp.LpVariable(name, cat="Binary")
+        return self.m.add_variable(name, cat="Binary")
 
     def solve(self, fixed: Sequence[Sequence[bool]] | None, time_limit_s: float | None) -> Tiers | None:
         pulp = self.pulp
@@ -140,7 +140,7 @@ class _Program:
             self.m += entry >= h[i] - (h[i - 1] if i else 0) - p[i]
             copied.append(entry)
         outer: Any = sum_of(u)
-        down: Any = self.pulp.LpVariable(f"down_{a}", lowBound=0)
+        down: Any = self.m.add_variable(f"down_{a}", lowBound=0)
         written: Any = 0
         if not tensor.is_loaded:
             written = self._binary(f"g_{a}")
