@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from dovetail.ir.diagnostics import Infeasible, InputError
-from dovetail.planner.scratchpad.hierarchy import Level, check_hierarchy, plan_hierarchy
+from dovetail.planner.scratchpad.hierarchy import HierarchyPlan, Level, check_hierarchy, plan_hierarchy
 from dovetail.planner.scratchpad.hierarchy.level import transfer_s
+from dovetail.planner.scratchpad.hierarchy.plan import Objective
 from dovetail.planner.scratchpad.problem import Operator, ScratchpadProblem, Tensor
 from dovetail.planner.scratchpad.solve import plan_scratchpad
 
@@ -16,7 +17,7 @@ DRAM = Level("dram", None, 1.0)
 SIMPLE = (Level("sram", 100, 10.0), DRAM)
 
 
-def run_and_check(problem, levels, replay, objective="bytes", operator_s=None):
+def run_and_check(problem, levels, replay, objective: Objective = "bytes", operator_s=None) -> HierarchyPlan:
     plan = plan_hierarchy(problem, levels, objective=objective, operator_s=operator_s)
     assert check_hierarchy(problem, levels, plan, operator_s) == []
     assert replay(problem, levels, plan) == pytest.approx(plan.makespan_s)
