@@ -142,6 +142,15 @@ def _scratchpad_arguments(parser: argparse.ArgumentParser) -> None:
     way.add_argument("--in-place", action="store_true", help="let outputs take over buffers of inputs that end")
     way.add_argument("--tile", action="store_true", help="run operators that do not fit in tiles")
     parser.add_argument("--align", type=_alignment, default=1, metavar="N", help="offsets are multiples of N bytes")
+    parser.add_argument(
+        "--level",
+        type=_level,
+        action="append",
+        default=[],
+        metavar="NAME:SIZE:BANDWIDTH",
+        help="a memory beyond the scratchpad, nearest first; the outermost has no size: dram::25GB/s",
+    )
+    parser.add_argument("--objective", choices=("bytes", "makespan"), help="with --level: bytes unless said")
     parser.add_argument("--time-limit", type=_seconds, metavar="S", help="stop after S seconds with the best so far")
     parser.add_argument("--json", action="store_true", help="print the plan as JSON alone on stdout")
     parser.add_argument(
@@ -156,6 +165,8 @@ def _do_scratchpad(arguments: argparse.Namespace) -> int:
     from .backends.scratchpad_text import scratchpad_text
     from .ir.diagnostics import Infeasible
 
+    if arguments.level or arguments.objective:
+        return _do_hierarchy(arguments)
     try:
         found = driver.scratchpad(
             arguments.model,
@@ -231,6 +242,34 @@ def _do_schema(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _do_hierarchy(arguments: argparse.Namespace) -> int:
+    from . import driver
+    from .backends.hierarchy_text import hierarchy_text
+    from .ir.diagnostics import Diagnostic, Infeasible, InputError
+
+    if not arguments.level or arguments.in_place or arguments.tile or arguments.output:
+        message = "`--objective` goes with `--level`, and `--level` not with `--in-place`, `--tile` or `--output`"
+        raise InputError([Diagnostic("hierarchy", message)])
+    try:
+        found = driver.hierarchy(
+            arguments.model,
+            arguments.size,
+            arguments.level,
+            objective=arguments.objective or "bytes",
+            parameters=arguments.params,
+            alignment_bytes=arguments.align,
+            time_limit_s=arguments.time_limit,
+        )
+    except Infeasible as error:
+        if arguments.json:
+            print(json.dumps(error.document, indent=2, ensure_ascii=False))
+        raise
+    document = found.to_json()
+    shown = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    print(shown if arguments.json else hierarchy_text(document, Path(arguments.model).stem), end="")
+    return DONE
+
+
 COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], object]], ...] = (
     ("plan", PLAN_ABOUT, _plan_parser),
     (
@@ -266,6 +305,19 @@ def _bytes(text: str) -> int:
     if value < 0 or value != int(value):
         raise argparse.ArgumentTypeError(f"`{text}` is no whole number of bytes, 0 or more")
     return int(value)
+
+
+def _level(text: str) -> tuple[str, int | None, float]:
+    """Name, bytes (None where left out) and bytes per second of `NAME:SIZE:BANDWIDTH`."""
+    from .ir.units import UnitError, parse
+
+    name, *figures = text.split(":")
+    if not name or len(figures) != 2:
+        raise argparse.ArgumentTypeError(f"`{text}` is not NAME:SIZE:BANDWIDTH, such as sram:4MiB:100GB/s")
+    try:
+        return name, _bytes(figures[0]) if figures[0] else None, parse(figures[1], "bandwidth")
+    except UnitError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _alignment(text: str) -> int:

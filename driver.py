@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .ir.diagnostics import Diagnostic, Infeasible, InputError
 from .version import VERSION
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .planner.placement.problem import PlacementProblem
     from .planner.placement.result import PlacementResult
     from .planner.pose import Posed
+    from .planner.scratchpad.hierarchy import HierarchyPlan
     from .planner.scratchpad.plan import ScratchpadPlan
 
 Json = dict[str, Any]
@@ -271,6 +272,35 @@ def scratchpad(
         return plan_below(problem, nests, time_limit_s=time_limit_s, on_progress=on_progress)
     found = plan_scratchpad(problem, time_limit_s=time_limit_s, on_progress=on_progress, in_place=in_place)
     faults = check_plan(problem, found)
+    if faults:
+        text = "\n".join(faults)
+        raise AssertionError(f"the plan fails its own check, which is a fault of Dovetail:\n{text}")
+    return found
+
+
+def hierarchy(
+    model: Where,
+    size_bytes: int,
+    levels: Sequence[tuple[str, int | None, float]],
+    *,
+    objective: Literal["bytes", "makespan"] = "bytes",
+    parameters: bool = False,
+    alignment_bytes: int = 1,
+    time_limit_s: float | None = None,
+) -> HierarchyPlan:
+    """Schedule, addresses and timed transfers of one tensor graph on a scratchpad and the memories beyond it.
+
+    `levels` are (name, bytes, bytes per second), nearest first; the outermost has no size (None). An operator takes as
+    long as what it touches takes across the scratchpad's border. InputError for what is wrong in the file or the
+    levels, Infeasible where an operator does not fit.
+    """
+    from .planner.scratchpad.hierarchy import Level, check_hierarchy, plan_hierarchy
+    from .planner.scratchpad.read import read_problem
+
+    problem = read_problem(model, size_bytes, parameters, alignment_bytes)
+    memories = tuple(Level(*level) for level in levels)
+    found = plan_hierarchy(problem, memories, objective=objective, time_limit_s=time_limit_s)
+    faults = check_hierarchy(problem, memories, found)
     if faults:
         text = "\n".join(faults)
         raise AssertionError(f"the plan fails its own check, which is a fault of Dovetail:\n{text}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ....ir.diagnostics import Diagnostic, InputError
 
 MOST_LEVELS = 2
+NEAREST = "scratchpad"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ def require_levels(levels: Sequence[Level]) -> None:
     faults = []
     if not 1 <= len(levels) <= MOST_LEVELS:
         faults.append(f"{len(levels)} levels beyond the scratchpad: 1 or {MOST_LEVELS} are supported")
+    if len({NEAREST, *(level.name for level in levels)}) <= len(levels):
+        faults.append(f"levels need different names, none of them `{NEAREST}`")
     for place, level in enumerate(levels):
         outermost = place == len(levels) - 1
         if outermost != (level.size_bytes is None):

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from .level import Level
+from .level import NEAREST, Level
 from .tasks import Tasks
 from .traffic import SCRATCHPAD, Kind
 
 Objective = Literal["bytes", "makespan"]
-NEAREST = "scratchpad"
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,8 @@ def test_streams_are_as_fast_as_the_slowest_border() -> None:
         ((), "0 levels"),
         ((Level("a", 1, 1.0), Level("b", 1, 1.0), DRAM), "3 levels"),
         ((Level("a", 1, 1.0),), "outermost"),
+        ((Level("dram", 1, 1.0), DRAM), "different names"),
+        ((Level("scratchpad", None, 1.0),), "different names"),
         ((Level("a", None, 1.0), DRAM), "needs a size"),
         ((Level("a", -1, 1.0), DRAM), "-1 bytes"),
         ((Level("a", None, 0.0),), "bytes a second"),
