@@ -17,32 +17,29 @@ def makespan_bound(
         max( (first loads of some operator without predecessors) + sum of operator_s + (stores of the outputs of some
              operator without successors),   what keeps each border busy / its channels,   the longest path )     (78)
 
-    Loads come from the outermost level at once, in a stream as slow as the slowest border; an output crosses each
-    border by itself or in a stream, and takes at least its time there.
+    Whatever crosses a border, in a stream or by itself, takes at least its time there.
     """
     if not problem.operators:
         return 0.0
+    borders = range(len(levels))
 
-    def loading_s(tensors: Sequence[Tensor]) -> float:
-        return sum(transfer_s(levels, 0, len(levels), t.bytes) for t in tensors if t.is_loaded)
+    def moving_s(tensors: Sequence[Tensor], border: int) -> float:
+        least = sum(transfer_s(levels, border, border + 1, t.bytes) for t in tensors)
+        return least / levels[border].channels
 
-    def storing_s(tensors: Sequence[Tensor], border: int) -> float:
-        return sum(transfer_s(levels, border, border + 1, t.bytes) for t in tensors if t.kind == "output")
+    def loads(v: int) -> list[Tensor]:
+        return [t for i in problem.operators[v].touched if (t := problem.tensors[i]).is_loaded]
 
-    touched = [[problem.tensors[t] for t in op.touched] for op in problem.operators]
-    made = [[problem.tensors[t] for t in dict.fromkeys(op.outputs)] for op in problem.operators]
-    every = [tensor for tensor, ops in zip(problem.tensors, problem.touches, strict=True) if ops]
+    def stores(v: int) -> list[Tensor]:
+        return [t for i in set(problem.operators[v].outputs) if (t := problem.tensors[i]).kind == "output"]
+
     before, after = problem.predecessors, {p for direct in problem.predecessors for p in direct}
-    narrowest = min(level.channels for level in levels)
-    first = min(loading_s(touched[v]) for v in range(len(touched)) if not before[v]) / narrowest
-    last = min(
-        max(storing_s(made[v], b) / level.channels for b, level in enumerate(levels))
-        for v in range(len(made))
-        if v not in after
-    )
+    every = range(len(problem.operators))
+    first = min(max(moving_s(loads(v), b) for b in borders) for v in every if not before[v])
+    last = min(max(moving_s(stores(v), b) for b in borders) for v in every if v not in after)
+    touched = [t for t, ops in zip(problem.tensors, problem.touches, strict=True) if ops and t.kind != "intermediate"]
     busy = (
-        (loading_s(every) + storing_s(every, b) + beyond_bytes[b] / level.bytes_per_s) / level.channels
-        for b, level in enumerate(levels)
+        moving_s(touched, b) + beyond_bytes[b] / level.bytes_per_s / level.channels for b, level in enumerate(levels)
     )
     path: list[float] = []
     for v, direct in enumerate(before):

@@ -17,6 +17,7 @@ from .bounds import makespan_bound
 from .level import Level, require_levels
 from .listing import list_schedule
 from .plan import Border, HierarchyPlan, Objective, timed
+from .staging import staged
 from .tasks import Tasks, lower_bound, route, tasks_of
 from .tiers import choose_tiers
 from .traffic import SCRATCHPAD, Hold, Traffic, traffic_of
@@ -169,9 +170,13 @@ def _scheduled(
     traffic: Traffic, levels: tuple[Level, ...], seconds: Sequence[float], limit_s: float | None
 ) -> Iterator[_Candidate]:
     for lead in LEADS:
-        offsets = place_holds(traffic, levels, lead, _place_s(limit_s))
-        if offsets is not None:
-            yield _candidate(traffic, offsets, levels, seconds)
+        ways = [traffic]
+        if lead and len(levels) > 1:
+            ways.append(staged(traffic, levels[0].size_bytes or 0, lead))
+        for way in ways:
+            offsets = place_holds(way, levels, lead, _place_s(limit_s))
+            if offsets is not None:
+                yield _candidate(way, offsets, levels, seconds)
 
 
 def _place_s(limit_s: float | None) -> float:

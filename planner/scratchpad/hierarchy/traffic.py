@@ -8,7 +8,7 @@ from typing import Literal
 from ..problem import ScratchpadProblem
 from .tiers import Tiers
 
-Kind = Literal["load", "reload", "copy", "store"]
+Kind = Literal["load", "reload", "copy", "store", "stage"]
 SCRATCHPAD, MIDDLE = 0, 1
 
 
@@ -31,7 +31,8 @@ class Transfer:
 
     tensor: int
     kind: Kind
-    """`load` is the first of what comes from outside, `copy` goes to the middle level, `store` to the outermost"""
+    """`load` is the first of what comes from outside, `copy` goes from the scratchpad to the middle level, `store` to
+    the outermost, `stage` from the outermost to the middle, ahead of a load or reload"""
     boundary: int
     source: int | None
     """index of the hold that it reads; None: the outermost level"""

@@ -75,6 +75,16 @@ def test_without_room_nothing_runs_ahead(chain) -> None:
     assert plan.schedule_bound_s == pytest.approx(plan.makespan_s)
 
 
+def test_a_full_scratchpad_is_fed_through_the_middle_level(chain, replay) -> None:
+    """The next weights come from outside in 10 s while an operator runs, and only their last second, from the middle
+    level, is waited for: one load at once, then five operators, four short reloads and the store."""
+    problem = chain(count=5, size_bytes=12)
+    plan = run_and_check(problem, SIMPLE, replay, "makespan", [10.0] * 5)
+    assert plan.makespan_s == pytest.approx(10 + 5 * 10 + 4 * 1 + 1)
+    assert sum(x.kind == "stage" for x in plan.transfers) == 4
+    assert [b.noncompulsory_bytes for b in plan.borders] == [0, 0]
+
+
 def test_constraint_programming_is_no_worse_than_the_list(drawn_problem, random_levels, monkeypatch) -> None:
     for seed in range(12):
         problem, levels = drawn_problem(2 * seed), random_levels(seed)
