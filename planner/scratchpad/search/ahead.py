@@ -26,6 +26,25 @@ LEVELS = 48
 FIRST_ROWS = 1 << 14
 
 
+NEVER = 1e18
+"""potential of a downset that no useful plan passes [bytes]"""
+ROUNDING = 1e-6
+
+
+class Priced(NamedTuple):
+    """Prices of live tensors by downset, and potentials (see `prices.py`); empty where there are none."""
+
+    start: Ints
+    """the tensors of row d are `live[start[d] : start[d + 1]]`"""
+    live: Ints
+    dirty: NDArray[np.float64]
+    clean: NDArray[np.float64]
+    potential: NDArray[np.float64]
+    """by row [bytes]"""
+    grain: int
+    """all costs are multiples of it [bytes]"""
+
+
 class Ahead(NamedTuple):
     """The table; `rows` 0 where there is none."""
 
@@ -40,13 +59,19 @@ class Ahead(NamedTuple):
     """P by downset [bytes], less what may leave unwritten"""
     share: NDArray[np.float64]
     """least bytes reloaded, and written, per byte out"""
+    priced: Priced
 
 
 def nothing_ahead(t: Tables) -> Ahead:
     """The table that knows nothing."""
     row = np.zeros((1, words(len(t.need))), np.uint64)
     levels = np.zeros((1, 1), np.uint16)
-    return Ahead(0, 1, row, np.zeros(1, np.int32), levels, np.zeros(1, np.int64), np.zeros(2))
+    return Ahead(0, 1, row, np.zeros(1, np.int32), levels, np.zeros(1, np.int64), np.zeros(2), _no_prices())
+
+
+def _no_prices() -> Priced:
+    none = np.zeros(0)
+    return Priced(np.zeros(1, np.int64), np.zeros(0, np.int32), none, none, none, 1)
 
 
 def find_ahead(t: Tables, most: int) -> Ahead | None:
@@ -70,7 +95,7 @@ def find_ahead(t: Tables, most: int) -> Ahead | None:
     levels = _highest(t, done, count) // unit + 1
     reloads, peak = np.zeros((count, levels), np.uint16), np.zeros(count, np.int64)
     _fill(t, done, count, slots, unit, reloads, peak)
-    return Ahead(count, unit, done, slots, reloads, peak, share)
+    return Ahead(count, unit, done, slots, reloads, peak, share, _no_prices())
 
 
 @njit(cache=True)
@@ -190,7 +215,23 @@ def ahead_of(t, table, row, live_bytes, resident, clean):
     level = min(-(-out // table.unit), table.reloads.shape[1] - 1)
     reloads = np.int64(table.reloads[row, level]) * table.unit
     writes = max(0, table.peak[row] - out - paid)
-    return np.int64(reloads * table.share[0]) + np.int64(writes * table.share[1])
+    counted = np.int64(reloads * table.share[0]) + np.int64(writes * table.share[1])
+    return max(counted, _priced(table.priced, row, resident, clean))
+
+
+@njit(cache=True)
+def _priced(p, row, resident, clean):
+    """h of `prices.py` [bytes]; more than any cost where no useful plan passes."""
+    if len(p.potential) == 0:
+        return np.int64(0)
+    total = p.potential[row]
+    if total >= NEVER / 2:
+        return np.int64(1) << 60
+    for i in range(p.start[row], p.start[row + 1]):
+        a = p.live[i]
+        if has(resident, a):
+            total += p.clean[i] if has(clean, a) else p.dirty[i]
+    return np.int64(np.ceil(total / p.grain - ROUNDING)) * p.grain
 
 
 @njit(cache=True)

@@ -12,6 +12,7 @@ from numba import njit
 
 from .ahead import ahead_of, find_ahead, live_bytes, locate, nothing_ahead
 from .moves import Children, add, expand, mimics, room
+from .prices import Prices
 from .split import Piece
 from .store import (
     BOUND,
@@ -166,6 +167,13 @@ class Search:
             _start(self.store, self.tables)
         return table is not None
 
+    def price(self, prices: Prices) -> None:
+        """Start again with prices, which are those of its table."""
+        self.table = prices.told(self.table)
+        self.store = empty_store(self.tables, 2 * CHILDREN)
+        self.is_stuck = False
+        _start(self.store, self.tables)
+
     @property
     def bound(self) -> int:
         """A proved lower bound on every plan [bytes], or the upper bound it was run with, if none is cheaper."""
@@ -187,12 +195,21 @@ class Search:
         status = self.store.counters[STATUS]
         rows, most = len(self.store.cost), memory_bytes // row_bytes(self.tables)
         if status == FULL and rows * 5 // 4 < most:
-            self.store = grown(self.store, self.tables, min(4 * rows, most, 2**30))
+            self.grow(min(4 * rows, most, 2**30))
         elif status in (FULL, CROWDED):
             self.is_stuck = True
         self.is_done = status == DONE
         if self.store.counters[GOAL] >= 0:
             self.path = self._read_path(int(self.store.counters[GOAL]))
+
+    def drop(self) -> None:
+        """Give up this direction, and its memory."""
+        self.store = empty_store(self.tables, 1)
+        self.is_stuck = True
+
+    def grow(self, rows: int) -> None:
+        """Make room for so many states."""
+        self.store = grown(self.store, self.tables, rows)
 
     def _read_path(self, state: int) -> tuple[tuple[int, ...], list[list[bool]]]:
         states = []

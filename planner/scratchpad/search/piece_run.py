@@ -9,6 +9,7 @@ from .beam import beam_order
 from .bounds import cut_bound
 from .exact import Search
 from .gap import Kept, belady_piece, keep_piece
+from .pricing import Pricing, can_price
 from .split import Piece
 from .tables import words
 
@@ -27,6 +28,8 @@ MOST_DOWNSETS = 1 << 22
 FIRST_TABLE_S = 0.01
 TABLE_SHARE = 0.25
 """of the time left that the table of what is ahead may take"""
+PRICE_SHARE = 0.4
+"""of the time left that prices may take at once"""
 OPERATORS_PER_S = 1e7
 """words of operators that its listing looks at"""
 GAP_OPERATORS = 4000
@@ -50,6 +53,7 @@ class PieceRun:
         self._beams = 0
         self._beam_s = 0.0
         self._pops_per_s = 2e4
+        self._pricing: Pricing | None = None
 
     @property
     def is_proved(self) -> bool:
@@ -59,7 +63,8 @@ class PieceRun:
     @property
     def can_go_on(self) -> bool:
         """Whether more time can help."""
-        return not self.searches or not all(s.is_stuck for s in self.searches)
+        rises = self._pricing is not None and self._pricing.rises
+        return rises or not self.searches or not all(s.is_stuck for s in self.searches)
 
     @property
     def memory_bytes(self) -> int:
@@ -71,11 +76,15 @@ class PieceRun:
         if not self.searches:
             self.searches = [Search(self.piece), Search(self.piece.reverse())]
         self._look_ahead(clock)
+        if pops > HARD_POPS and self._has_table:
+            self._price(clock)
         for search in self.searches:
-            self._advance(search, pops, clock, memory_bytes)
             if self.is_proved:
-                self.searches = []
-                return
+                break
+            self._advance(search, pops, clock, memory_bytes)
+        if self.is_proved:
+            self.searches, self._pricing = [], None
+            return
         if pops >= HARD_POPS:
             self._try_orders(pops, clock)
 
@@ -88,6 +97,18 @@ class PieceRun:
         if not self._has_table and most > 4 * self._most_tried and clock.left_s > 0:
             self._most_tried = most
             self._has_table = all(search.look_ahead(most) for search in self.searches)
+        self._spent_s += time.perf_counter() - begin
+
+    def _price(self, clock: Clock) -> None:
+        """Prices for as long as was spent so far; the direction in which they prove more starts again with them."""
+        begin = time.perf_counter()
+        spare_s = min(self._spent_s, clock.left_s * PRICE_SHARE)
+        if self._pricing is None and can_price(self.searches, spare_s):
+            self._pricing = Pricing(self.searches)
+        if self._pricing is not None and self._pricing.rises:
+            self._pricing.improve(self.upper, begin + spare_s)
+            self.bound = min(self.upper, max(self.bound, self._pricing.bound_bytes))
+            self._pricing.hand_over()
         self._spent_s += time.perf_counter() - begin
 
     def _try_orders(self, pops: int, clock: Clock) -> None:

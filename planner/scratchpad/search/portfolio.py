@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..problem import ScratchpadProblem
 from ..residency import Residency, residency_of
+from .prepare import prepare
 from .split import Piece, pieces
 
 DEFAULT_TIME_LIMIT_S = 30.0
@@ -29,9 +30,10 @@ def schedule(
     [bytes].
 
     They agree when the answer is proved optimal. Ends at the time limit [s], by default DEFAULT_TIME_LIMIT_S, or on
-    Ctrl-C, with the best so far. ValueError if an operator does not fit; InputError without the extra `scratchpad`.
+    Ctrl-C, with the best so far; loading or compiling the engines at first use does not count. ValueError if an
+    operator does not fit; InputError without the extra `scratchpad`.
     """
-    require_compiler()
+    prepare()
     from .piece_run import PieceRun
 
     clock = Clock(DEFAULT_TIME_LIMIT_S if time_limit_s is None else time_limit_s)
@@ -61,18 +63,6 @@ class Clock:
     def left_s(self) -> float:
         """Seconds left, never below 0."""
         return max(0.0, self.end - time.perf_counter())
-
-
-def require_compiler() -> None:
-    """InputError unless numba is installed."""
-    try:
-        import numba  # noqa: F401
-    except ImportError:
-        from ....ir.diagnostics import Diagnostic, InputError
-
-        raise InputError(
-            [Diagnostic("scratchpad", "the scratchpad planner needs the extra `dovetail[scratchpad]`")]
-        ) from None
 
 
 def _improve(runs: list[PieceRun], times: list[PieceRun], clock: Clock, tell: Progress) -> None:
