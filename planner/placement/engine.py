@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -92,7 +93,8 @@ def _run_highs(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None, 
         lp.solverModel.cbMipImprovingSolution += improved
 
     engine.createAndConfigureSolver = configure  # type: ignore[method-assign]
-    m.solve(engine)
+    with suppress(IndexError):  # PuLP reads row values, which HiGHS has none of where it found no solution
+        m.solve(engine)
     h: Any = m.solverModel
     name = h.modelStatusToString(h.getModelStatus())
     info = h.getInfo()

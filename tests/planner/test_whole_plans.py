@@ -118,3 +118,11 @@ def test_place_binds_and_stands_in_the_conflict(tmp_path: Path) -> None:
     with pytest.raises(dovetail.Infeasible) as caught:
         planned(tmp_path, devices, node, slo={"tbt": "10 ms"})
     assert set(caught.value.conflict) == {"place[chat]", "slo.tbt[chat]"}
+
+
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parents[1] / "cases" / "fuzzed").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_graphs_that_once_failed_are_planned_and_pass_the_validator(file: Path) -> None:
+    """Found by planning random graphs: the driver refuses any plan that its validator does not accept."""
+    assert dovetail.plan(file).status == "optimal"
