@@ -29,8 +29,9 @@ LESS = (1.0, 0.95, 0.85, 0.5, 0.0)
 EXACT_TASKS, EXACT_S = 200, 10.0
 """constraint programming schedules no more tasks, and no longer"""
 PLACE_S = 5.0
-NEAR_SHARE, WHOLE_SHARE, TIERS_SHARE = 0.35, 0.15, 0.1
-"""of the time limit: the scratchpad's plan, the bound of the outer border, one choice of tiers"""
+NEAR_SHARE, WHOLE_SHARE, TIERS_SHARE, LISTED_SHARE = 0.35, 0.15, 0.06, 0.8
+"""of the time limit: the scratchpad's plan, the bound of the outer border, one choice of tiers; and what may be spent
+before no more ways are listed"""
 CLOSE = 1e-6
 
 
@@ -71,8 +72,10 @@ def plan_hierarchy(
     near = plan_scratchpad(problem, time_limit_s=_share(time_limit_s, NEAR_SHARE))
     orders, bounds = _orders(problem, levels, near, time_limit_s)
     found: list[_Candidate] = []
-    for order in orders:
-        found += _candidates(problem, levels, order, near, seconds, time_limit_s)
+    for candidate in _all_candidates(problem, levels, orders, near, seconds, time_limit_s):
+        found.append(candidate)
+        if time_limit_s is not None and time.perf_counter() - begun > LISTED_SHARE * time_limit_s:
+            break
     costs = [1 / level.bytes_per_s for level in levels]
 
     def rank(c: _Candidate) -> tuple[float, float]:
@@ -145,25 +148,29 @@ def _orders(
     return list(dict.fromkeys(orders)), bounds
 
 
-def _candidates(
+def _all_candidates(
     problem: ScratchpadProblem,
     levels: tuple[Level, ...],
-    order: tuple[int, ...],
+    orders: Sequence[tuple[int, ...]],
     near: ScratchpadPlan,
     seconds: Sequence[float],
     limit_s: float | None,
 ) -> Iterator[_Candidate]:
-    """Both levels chosen at once; along the scratchpad's own order also with its holds as they are planned."""
-    free = _placed(problem, levels, order, None, limit_s)
-    if free is not None:
-        traffic, _ = free
-        yield from _scheduled(traffic, levels, seconds, limit_s)
-    if tuple(problem.operators[op].name for op in order) != near.order:
-        return
-    fixed = _placed(problem, levels, order, near, limit_s)
-    if fixed is not None:
-        yield _candidate(*fixed, levels, seconds)
-        yield from _scheduled(fixed[0], levels, seconds, limit_s)
+    """First with the scratchpad's holds as they are planned, which have addresses; then along each order."""
+    fixed = _placed(problem, levels, orders[0], near, limit_s)
+    if fixed is None:  # nothing in the middle level, for lack of time
+        bare = choose_tiers(problem, orders[0], levels, fixed=_kept(problem, orders[0], near), middle_bytes=0)
+        assert bare is not None
+        traffic = traffic_of(problem, bare)
+        offsets = _addresses_of(near, traffic, levels, None)
+        assert offsets is not None
+        fixed = traffic, offsets
+    yield _candidate(*fixed, levels, seconds)
+    for order in orders:
+        free = _placed(problem, levels, order, None, limit_s)
+        if free is not None:
+            yield from _scheduled(free[0], levels, seconds, limit_s)
+    yield from _scheduled(fixed[0], levels, seconds, limit_s)
 
 
 def _scheduled(
