@@ -101,7 +101,7 @@ def plan_hierarchy(
         objective=objective,
         borders=borders,
         makespan_s=best.makespan_s,
-        makespan_bound_s=min(fastest, best.makespan_s),
+        makespan_bound_s=fastest,
         schedule_bound_s=bound * best.tasks.tick_s,
         order=tuple(problem.operators[op].name for op in best.tasks.traffic.order),
         operators=operators,
