@@ -20,6 +20,8 @@ SLICE_S = 0.1
 """between two looks at the clock"""
 HARD_POPS = 8000
 """pieces that took so many states get more than the plain search"""
+LAGGING, LAGGING_PART = 0.75, 8
+"""a direction that has proved less than this share of what the other has gets one part in so many of its states"""
 BEAM_WIDTH = 100
 BEAM_SHARE = 0.25
 """of the time left that one more beam may take"""
@@ -28,8 +30,10 @@ MOST_DOWNSETS = 1 << 22
 FIRST_TABLE_S = 0.01
 TABLE_SHARE = 0.25
 """of the time left that the table of what is ahead may take"""
-PRICE_SHARE = 0.4
+PRICE_SHARE = 0.5
 """of the time left that prices may take at once"""
+MANY_DOWNSETS = 20_000
+"""from which on the search gets nowhere before prices are good, so that they get their whole share"""
 OPERATORS_PER_S = 1e7
 """words of operators that its listing looks at"""
 GAP_OPERATORS = 4000
@@ -81,7 +85,8 @@ class PieceRun:
         for search in self.searches:
             if self.is_proved:
                 break
-            self._advance(search, pops, clock, memory_bytes)
+            lags = search.bound < LAGGING * max(s.bound for s in self.searches)
+            self._advance(search, pops // LAGGING_PART if lags else pops, clock, memory_bytes)
         if self.is_proved:
             self.searches, self._pricing = [], None
             return
@@ -102,7 +107,9 @@ class PieceRun:
     def _price(self, clock: Clock) -> None:
         """Prices for as long as was spent so far; the direction in which they prove more starts again with them."""
         begin = time.perf_counter()
-        spare_s = min(self._spent_s, clock.left_s * PRICE_SHARE)
+        spare_s = clock.left_s * PRICE_SHARE
+        if self.searches[0].table.rows < MANY_DOWNSETS:
+            spare_s = min(spare_s, self._spent_s)
         if self._pricing is None and can_price(self.searches, spare_s):
             self._pricing = Pricing(self.searches)
         if self._pricing is not None and self._pricing.rises:

@@ -36,7 +36,7 @@ SLOPE = 0.08
 """of its full price, per operator before the next use, at the start"""
 FIRST_HEAT, LAST_HEAT, COOLING = 0.3, 0.05, 0.97
 """of the soft minimum, in units of the largest price; and how it falls"""
-RATE = 0.1
+RATE = 0.2
 """share of the full price that a step moves, per heat"""
 KEEP_MEAN, KEEP_SQUARE, RARE = 0.8, 0.95, 1e-4
 """of the gradient, by Adam's rule; prices met more rarely than RARE move less"""

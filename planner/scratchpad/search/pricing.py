@@ -10,13 +10,15 @@ from .prices import Prices
 
 STEPS = 8
 """between two looks at what is proved"""
-TRIED_STEPS = 24
+TRIED_STEPS = 8
 """in each direction, before one is taken"""
 DOWNSETS_PER_S = 5e4
 """whose graph is built"""
 MOST_DOWNSETS = 400_000
+FIRST_STEPS = 48
+"""whatever they gain"""
 LEAST_GAIN = 0.01
-"""of the value, that makes it worth to go on"""
+"""of the value, that makes it worth to start the search again"""
 
 
 def can_price(searches: Sequence[Search], spare_s: float) -> bool:
@@ -49,12 +51,13 @@ class Pricing:
             if self._steps >= TRIED_STEPS and len(self._open) > 1:
                 self._choose()
             best = max(prices.value_bytes for _, prices in self._open)
-            if self._steps > 2 * TRIED_STEPS and best - before < LEAST_GAIN / 4 * abs(best) / STEPS:
+            if self._steps > FIRST_STEPS and best - before < LEAST_GAIN / 4 * abs(best) / STEPS:
                 self.rises = False
                 return
 
     def _run(self, prices: Prices, upper: int, end: float) -> None:
-        prices.settle(upper)
+        if prices.bound_bytes < 0:
+            prices.settle(upper)
         for _ in range(STEPS):
             if time.perf_counter() > end:
                 break
