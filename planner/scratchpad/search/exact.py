@@ -38,6 +38,7 @@ from .tables import tables
 SCANNED = 4000
 """Closed states of a downset that are tried as dominators, newest first."""
 CHILDREN = 1 << 15
+FIRST_ROWS = 4 * CHILDREN
 
 
 @njit(cache=True)
@@ -151,7 +152,7 @@ class Search:
         self.tables = tables(piece)
         self.children: Children = room(self.tables, CHILDREN)
         self.table = nothing_ahead(self.tables)
-        self.store = empty_store(self.tables, 2 * CHILDREN)
+        self.store = empty_store(self.tables, FIRST_ROWS)
         self.path: tuple[tuple[int, ...], list[list[bool]]] | None = None
         """the order found and what it keeps, once the optimum is proved by a plan cheaper than the upper bound"""
         self.is_done = False
@@ -163,14 +164,14 @@ class Search:
         table = find_ahead(self.tables, most_downsets)
         if table is not None:
             self.table = table
-            self.store = empty_store(self.tables, 2 * CHILDREN)
+            self.store = empty_store(self.tables, FIRST_ROWS)
             _start(self.store, self.tables)
         return table is not None
 
     def price(self, prices: Prices) -> None:
         """Start again with prices, which are those of its table."""
         self.table = prices.told(self.table)
-        self.store = empty_store(self.tables, 2 * CHILDREN)
+        self.store = empty_store(self.tables, FIRST_ROWS)
         self.is_stuck = False
         _start(self.store, self.tables)
 

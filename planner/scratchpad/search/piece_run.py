@@ -20,6 +20,8 @@ SLICE_S = 0.1
 """between two looks at the clock"""
 HARD_POPS = 8000
 """pieces that took so many states get more than the plain search"""
+BEAM_POPS = 2000
+"""and so many, beams: soon, for of many hard pieces none is proved before each has a fair plan"""
 LAGGING, LAGGING_PART = 0.75, 8
 """a direction that has proved less than this share of what the other has gets one part in so many of its states"""
 BEAM_WIDTH = 100
@@ -90,7 +92,7 @@ class PieceRun:
         if self.is_proved:
             self.searches, self._pricing = [], None
             return
-        if pops >= HARD_POPS:
+        if pops >= BEAM_POPS:
             self._try_orders(pops, clock)
 
     def _look_ahead(self, clock: Clock) -> None:
@@ -120,7 +122,7 @@ class PieceRun:
 
     def _try_orders(self, pops: int, clock: Clock) -> None:
         """Upper bounds: what the file order keeps at best, and beams of growing width in both directions."""
-        if not self._has_gap and len(self.order) <= GAP_OPERATORS:
+        if pops >= HARD_POPS and not self._has_gap and len(self.order) <= GAP_OPERATORS:
             self._has_gap = True
             self.bound = min(self.upper, max(self.bound, cut_bound(self.piece)))
             self.offer_order(self.order, clock)
@@ -129,7 +131,7 @@ class PieceRun:
                 return
             begin = time.perf_counter()
             weight = WEIGHTS[self._beams // 2 % len(WEIGHTS)]
-            found = beam_order(search.tables, max(8, pops // HARD_POPS * BEAM_WIDTH), weight, self._beams, self.upper)
+            found = beam_order(search.tables, max(8, pops * BEAM_WIDTH // HARD_POPS), weight, self._beams, self.upper)
             self._beams += 1
             self._beam_s = 2.5 * (time.perf_counter() - begin)
             if found is not None:
