@@ -119,12 +119,12 @@ def plan_files(
     on_progress: Progress | None = None,
 ) -> Plan:
     """As `plan`, of a graph and a fleet that were read; paths in the graph are relative to `base_dir`."""
-    from .planner.infeasible import infeasible_diagnostics
     from .planner.pose import pose
 
     posed = pose(graph_file, fleet_file, base_dir, objective)
     result = _solve(posed.problem, time_limit_s, solver, on_progress)
     if result.objective is None:
+        from .planner.infeasible import infeasible_diagnostics
         from .planner.plan import unsolved_document
 
         places = (graph_file.sources, fleet_file.sources)

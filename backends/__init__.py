@@ -49,7 +49,7 @@ class Backend(Protocol):
 
 
 def _manifests() -> Backend:
-    from .manifests import ManifestsBackend
+    from .manifests.emit import ManifestsBackend
 
     return ManifestsBackend()
 

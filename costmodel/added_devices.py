@@ -7,12 +7,14 @@ file. It is asked only for a name that the catalogue lacks, and for listings: st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..ir.diagnostics import Diagnostic, InputError
 from .figures import read_yaml
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINTS = "dovetail.devices"
 
@@ -22,6 +24,8 @@ def added_entries() -> dict[str, Mapping[str, Any]]:
 
     InputError that names the entry point, for one that cannot be loaded or is neither mapping nor path.
     """
+    from importlib.metadata import entry_points  # slow to import, and asked for only where our catalogue lacks a name
+
     entries: dict[str, Mapping[str, Any]] = {}
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: (p.name, p.value)):
         for id, entry in _load(point).items():

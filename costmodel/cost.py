@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,6 +55,8 @@ def cost_of(op: Operation) -> Cost:
 @cache
 def cost_rules() -> Mapping[type[Operation], CostRule]:
     """The rule of every op class, ours and those of entry points; ours cannot be taken over."""
+    from importlib.metadata import entry_points
+
     from .rules_nn import RULES  # loads xdsl, which a plan of agents does not need
 
     found: dict[type[Operation], CostRule] = {}

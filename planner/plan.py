@@ -96,7 +96,7 @@ def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: 
             "value": result.objective,
             "unit": result.unit,
             "bound": result.bound,
-            "gap": result.gap,
+            "gap": 0.0 if result.gap is not None and result.gap < 10**-DIGITS else result.gap,
         },
         "cost": _cost(solved),
         "latency_s": {

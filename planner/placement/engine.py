@@ -67,6 +67,10 @@ class _InterruptibleHiGHS(pulp.HiGHS):
                 h.cancelSolve()
 
 
+SMALL = 1000
+"""Variables up to which HiGHS's presolve costs more than it saves: ours has dropped what is dominated already."""
+
+
 def _run_highs(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None, progress: Progress | None) -> Outcome:
     engine = _InterruptibleHiGHS(
         msg=False,
@@ -75,6 +79,7 @@ def _run_highs(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None, 
         gapAbs=GAP,
         timeLimit=time_limit_s,
         random_seed=0,
+        presolve="off" if m.numVariables() <= SMALL else "choose",
         mip_feasibility_tolerance=1e-9,
         primal_feasibility_tolerance=1e-9,
     )

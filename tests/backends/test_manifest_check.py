@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from dovetail.backends.manifests import emit_manifests
 from dovetail.backends.manifests.check import check_manifests
+from dovetail.backends.manifests.emit import emit_manifests
 
 Json = dict[str, Any]
 Objects = dict[tuple[str, str], Json]

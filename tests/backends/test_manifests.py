@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dovetail.backends import OutputFile
-from dovetail.backends.manifests import emit_manifests
 from dovetail.backends.manifests.check import check_manifests
 from dovetail.backends.manifests.dump import dump
+from dovetail.backends.manifests.emit import emit_manifests
 from dovetail.backends.manifests.kv_transfer import kv_transfer_warnings
 from dovetail.backends.manifests.names import dns_name
 from dovetail.ir.diagnostics import InputError

@@ -12,7 +12,7 @@ import pytest
 
 import dovetail.backends as registry
 from dovetail.backends import ENTRY_POINT_GROUP, EmitContext, OutputFile, backends, emit_all
-from dovetail.backends.manifests import ManifestsBackend
+from dovetail.backends.manifests.emit import ManifestsBackend
 from dovetail.ir.diagnostics import InputError
 
 Json = dict[str, Any]

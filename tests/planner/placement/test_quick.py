@@ -80,6 +80,7 @@ def test_first_plan_stands_where_the_whole_problem_takes_too_long(
     result = solve(p, time_limit_s=0.0)
     assert result.objective == first.value
     assert result.bound is not None
+    assert result.objective is not None
     assert result.bound <= result.objective
 
 
