@@ -85,7 +85,8 @@ class Entry:
 
 def test_packages_add_rules_but_do_not_take_ours_over(monkeypatch):
     cost_rules.cache_clear()
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Entry()] if group == "dovetail.cost_rules" else [])
+    found = {"dovetail.cost_rules": [Entry()]}
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: found.get(group, []))
     try:
         assert cost_of(ReturnOp()) == Cost(flops=7)
         assert cost_of(nn.ReluOp.make(ROWS)).flops == 15
