@@ -21,6 +21,8 @@ NEGLIGIBLE = 1e-4
 """A mean wait of this share of the service time is as good as none: more replicas would change nothing."""
 MOST_STEPS = 12
 """Numbers of replicas tried for one set of tenants."""
+MOST_SHARED = 200
+"""Replicas of a pool above which only all of its tenants together, or each alone, have sizings."""
 MOST_REPLICAS = 10_000
 """A pool of more replicas than this is not planned."""
 
@@ -73,7 +75,7 @@ def sizings(
     load = sum(loads) * rate_per_s
     most = MOST_REPLICAS if most is None else min(most, MOST_REPLICAS)
     found = list(_ladder(load, slots, service_s, most))
-    if len(loads) > 2:
+    if len(loads) > 2 and load <= MOST_SHARED:
         # Some of the tenants, but not all: too many sets to have a law for each.
         found += [_class_sizing(each, slots, load, service_s, most) for each in WAIT_CLASSES]
     return found or [_short(service_s, most)]

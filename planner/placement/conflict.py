@@ -11,6 +11,8 @@ from .objective import price
 from .presolve import presolve
 from .problem import UNLIMITED, PlacementProblem, Pool, Transfer
 
+MOST_ADDED = 256
+"""Replicas that a pool is given at most where its count is left out; the last of them carries all that is asked."""
 ONE_BY_ONE = 3
 """So few names are tried each by itself: that all of them together bind would save little."""
 
@@ -63,8 +65,9 @@ def _pool_without(g: Pool, gone: frozenset[str], load: float) -> Pool:
     if g.capacity and f"count[{g.device}]" in gone and 0 < g.capacity[-1] < load:
         # A larger pool carries at least as much for each replica: pooling only shortens the wait.
         each, n = g.capacity[-1] / len(g.capacity), len(g.capacity)
-        more = math.ceil(load / each) - n
-        return replace(g, capacity=(*g.capacity, *(each * (n + k) for k in range(1, more + 1))))
+        more = min(math.ceil(load / each) - n, MOST_ADDED)
+        added = (*(each * (n + k) for k in range(1, more)), max(load, each * (n + more)))
+        return replace(g, capacity=(*g.capacity, *added))
     return g
 
 
