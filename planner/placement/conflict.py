@@ -11,7 +11,7 @@ from .objective import price
 from .presolve import presolve
 from .problem import UNLIMITED, PlacementProblem, Pool, Transfer
 
-MOST_ADDED = 256
+MOST_ADDED = 512
 """Replicas that a pool is given at most where its count is left out; the last of them carries all that is asked."""
 ONE_BY_ONE = 3
 """So few names are tried each by itself: that all of them together bind would save little."""
