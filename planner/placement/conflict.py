@@ -12,7 +12,7 @@ from .presolve import presolve
 from .problem import UNLIMITED, PlacementProblem, Pool, Transfer
 
 MOST_ADDED = 512
-"""Replicas that a pool is given at most where its count is left out; the last of them carries all that is asked."""
+"""Replicas that a pool is given at most where its count is left out: what needs more is the fault of the rate."""
 ONE_BY_ONE = 3
 """So few names are tried each by itself: that all of them together bind would save little."""
 
@@ -66,8 +66,7 @@ def _pool_without(g: Pool, gone: frozenset[str], load: float) -> Pool:
         # A larger pool carries at least as much for each replica: pooling only shortens the wait.
         each, n = g.capacity[-1] / len(g.capacity), len(g.capacity)
         more = min(math.ceil(load / each) - n, MOST_ADDED)
-        added = (*(each * (n + k) for k in range(1, more)), max(load, each * (n + more)))
-        return replace(g, capacity=(*g.capacity, *added))
+        return replace(g, capacity=(*g.capacity, *(each * (n + k) for k in range(1, more + 1))))
     return g
 
 
