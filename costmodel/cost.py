@@ -57,7 +57,7 @@ def cost_rules() -> Mapping[type[Operation], CostRule]:
     """The rule of every op class, ours and those of entry points; ours cannot be taken over."""
     from importlib.metadata import entry_points
 
-    from .rules_nn import RULES  # loads xdsl, which a plan of agents does not need
+    from .rules import RULES  # loads xdsl, which a plan of agents does not need
 
     found: dict[type[Operation], CostRule] = {}
     for entry in entry_points(group=ENTRY_POINT_GROUP):

@@ -8,7 +8,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ..ir import nn
 from .cost import Cost, cost_of
-from .rules_nn import tensor_bytes
+from .rules import tensor_bytes
 
 
 def total(network: nn.NnModule) -> Cost:

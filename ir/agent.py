@@ -287,6 +287,33 @@ class CacheOp(NodeOp):
 
 
 @irdl_op_definition
+class AgentCallOp(NodeOp):
+    """
+    A nested agent: one visit is one way through the graph inside.
+
+        "agent.agent_call"() ({ "agent.graph"() ({ ... }) {...} : () -> () }) {sym_name = "helper"} : () -> ()
+
+    (C1) It holds one `agent.graph` and nothing else.
+    """
+
+    name = "agent.agent_call"
+    body = region_def("single_block")
+    traits = traits_def(NoTerminator(), SymbolOpInterface())
+
+    @property
+    def inner(self) -> GraphOp:
+        """The graph that it stands for."""
+        (graph,) = self.body.block.ops
+        assert isinstance(graph, GraphOp)
+        return graph
+
+    def verify_(self) -> None:
+        inside = list(self.body.block.ops)
+        if len(inside) != 1 or not isinstance(inside[0], GraphOp):
+            raise VerifyException(f"(C1) `{self.sym_name.data}` must hold one `agent.graph` and nothing else")
+
+
+@irdl_op_definition
 class EdgeOp(IRDLOperation):
     """
     What follows what, how often, and whether it starts at the first output.
@@ -315,12 +342,24 @@ class EdgeOp(IRDLOperation):
 
 
 def graph_of(module: Operation) -> GraphOp:
-    """The one `agent.graph` of `module`."""
+    """The `agent.graph` of `module` that no other graph nests."""
     return next(op for op in module.walk() if isinstance(op, GraphOp))
 
 
 Agent = Dialect(
     "agent",
-    [GraphOp, LLMCallOp, ModelCallOp, ToolCallOp, LookupOp, ComputeOp, StoreOp, RouterOp, CacheOp, EdgeOp],
+    [
+        GraphOp,
+        LLMCallOp,
+        ModelCallOp,
+        ToolCallOp,
+        LookupOp,
+        ComputeOp,
+        StoreOp,
+        RouterOp,
+        CacheOp,
+        AgentCallOp,
+        EdgeOp,
+    ],
     [DistAttr],
 )

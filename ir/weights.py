@@ -79,14 +79,14 @@ def _scale_layers(network: nn.NnModule, weights: dict[str, Any], scaled: set[str
     for op in block.ops:
         if isinstance(op, ReturnOp):
             return
-        result = evaluate(op, [values[o] for o in op.operands], weights)
+        (result,) = evaluate(op, [values[o] for o in op.operands], weights)
         name = _kernel_of(op)
         if name in scaled and (deviation := float(result.std())) > 0:
             scaled.remove(name)
             weights[name] = (weights[name] / deviation).astype(weights[name].dtype)
             kernel = op.operands[1]
             values[kernel] = np.asarray(weights[name], dtype=np.float64)
-            result = evaluate(op, [values[o] for o in op.operands], weights)
+            (result,) = evaluate(op, [values[o] for o in op.operands], weights)
         values[op.results[0]] = result
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from xdsl.dialects.builtin import AnyFloat, ModuleOp, NameLoc
 from xdsl.ir import Operation, SSAValue
 
-from ..costmodel.rules_nn import tensor_bytes
+from ..costmodel.rules import tensor_bytes
 from ..ir import nn
 from ..ir.interpret import evaluate
 
@@ -29,7 +29,7 @@ def fold_weights(network: nn.NnModule) -> nn.NnModule:
     folded: list[nn.TensorOp] = []
     for op in nn.body_of(module):
         if isinstance(op, nn.WeightOp | nn.FillOp) or (can_fold(op, known) and should_fold(op)):
-            known[op.results[0]] = evaluate(op, [known[o] for o in op.operands], weights)
+            known.update(zip(op.results, evaluate(op, [known[o] for o in op.operands], weights), strict=True))
             if isinstance(op, nn.TensorOp) and not isinstance(op, nn.WeightOp | nn.FillOp):
                 folded.append(op)
     inside = set(folded)

@@ -1,22 +1,29 @@
 """
 The `nn` dialect: tensor operators as SSA ops, after ONNX where ONNX has the operator.
 
-A network is a module with one `func.func @main(inputs) -> outputs` of builtin tensor types with static shapes;
+A network is a module with one `func.func @main(inputs) -> outputs` of builtin tensor types;
 its body is one block of nn ops that ends in `func.return`. Weights are `nn.weight {weight = "name"}` ops whose values
-stand in a dictionary of numpy arrays beside the module (`NnModule`). Images are (n, c, h, w). Every op has one result,
+stand in a dictionary of numpy arrays beside the module (`NnModule`). Images are (n, c, h, w). Every op
 is pure, and carries a location naming where it came from. All data are attributes, so that the module also verifies in
 MLIR through IRDL.
 
     from dovetail.ir import nn
     y = nn.Conv2dOp.make(x, w, strides=(2, 2))        # infers the result type, raises VerifyException
 
-The reference meaning of every op is in `ir/interpret.py`.
+Sizes may be open (`sizes.py`). The reference meaning of every op is in `ir/meaning`.
 """
 
 from xdsl.ir import Dialect
 
-from .base import Shape, Tensor, TensorOp, integer, ints, number, shape_of, tensor_type, with_shape
-from .elementwise import (
+from . import fused, layout, products, reductions, scalars, windows
+from .base import Shape, Tensor, TensorOp, integer, ints, number, shape_in, shape_of, tensor, tensor_type, with_shape
+from .fused import FusedElementwiseOp, StepAttr
+from .layout import BroadcastOp, ConcatOp, FillOp, ReshapeOp, SliceOp, TransposeOp, WeightOp
+from .module import NnModule, body_of, build_main, main_of
+from .open_sizes import open_names, sizes_given, with_sizes
+from .products import GemmOp, MatmulOp
+from .reductions import BatchNormOp, ReduceOp, SoftmaxOp
+from .scalars import (
     BINARY,
     ELEMENTWISE,
     UNARY,
@@ -26,7 +33,6 @@ from .elementwise import (
     ElementwiseOp,
     ErfOp,
     ExpOp,
-    FusedElementwiseOp,
     LogOp,
     MaxOp,
     MinOp,
@@ -36,36 +42,23 @@ from .elementwise import (
     RsqrtOp,
     SigmoidOp,
     SqrtOp,
-    StepAttr,
     SubOp,
     TanhOp,
     UnaryOp,
-    broadcast,
 )
-from .layers import (
-    AveragePoolOp,
-    BatchNormOp,
-    Conv2dOp,
-    GemmOp,
-    MatmulOp,
-    MaxPoolOp,
-    PoolOp,
-    ReduceOp,
-    SoftmaxOp,
-    WindowOp,
-)
-from .layout import BroadcastOp, ConcatOp, FillOp, ReshapeOp, SliceOp, TransposeOp, WeightOp
-from .module import NnModule, body_of, build_main, main_of
+from .shapes import broadcast, broadcasts_to
+from .sizes import Size, Undecided, size_of
+from .windows import AveragePoolOp, Conv2dOp, MaxPoolOp, PoolOp, WindowOp
 
-LAYERS = (Conv2dOp, MaxPoolOp, AveragePoolOp, MatmulOp, GemmOp, BatchNormOp, SoftmaxOp, ReduceOp)
-LAYOUT = (WeightOp, FillOp, ReshapeOp, BroadcastOp, TransposeOp, ConcatOp, SliceOp)
-Nn = Dialect("nn", [*UNARY, *BINARY, FusedElementwiseOp, *LAYERS, *LAYOUT], [StepAttr])
+LAYOUT = layout.OPS
+OPS = (*scalars.OPS, *fused.OPS, *windows.OPS, *products.OPS, *reductions.OPS, *layout.OPS)
+Nn = Dialect("nn", [*OPS], [StepAttr])
 
 __all__ = [
     "BINARY",
     "ELEMENTWISE",
-    "LAYERS",
     "LAYOUT",
+    "OPS",
     "UNARY",
     "AddOp",
     "AveragePoolOp",
@@ -97,6 +90,7 @@ __all__ = [
     "RsqrtOp",
     "Shape",
     "SigmoidOp",
+    "Size",
     "SliceOp",
     "SoftmaxOp",
     "SqrtOp",
@@ -107,16 +101,24 @@ __all__ = [
     "TensorOp",
     "TransposeOp",
     "UnaryOp",
+    "Undecided",
     "WeightOp",
     "WindowOp",
     "body_of",
     "broadcast",
+    "broadcasts_to",
     "build_main",
     "integer",
     "ints",
     "main_of",
     "number",
+    "open_names",
+    "shape_in",
     "shape_of",
+    "size_of",
+    "sizes_given",
+    "tensor",
     "tensor_type",
     "with_shape",
+    "with_sizes",
 ]

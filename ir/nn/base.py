@@ -1,4 +1,4 @@
-"""What every nn op shares: its result type follows from its operands, and the verifier holds it to that."""
+"""What every nn op shares: its result types follow from its operands, and the verifier holds it to that."""
 
 from __future__ import annotations
 
@@ -6,18 +6,32 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
-from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, StringAttr, TensorType, f64, i64
+from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    ArrayAttr,
+    DenseArrayBase,
+    FloatAttr,
+    IntegerAttr,
+    NoneAttr,
+    StringAttr,
+    TensorType,
+    f64,
+    i64,
+)
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import IRDLOperation
 from xdsl.utils.exceptions import VerifyException
 
+from .sizes import Size, Undecided, size_of
+
 AttributeLike = Attribute | bool | int | float | str | Sequence[int]
 Tensor = TensorType[Any]
 Shape = tuple[int, ...]
+"""Outermost first. A size that is not known yet is a `Size`, which does arithmetic as an int does."""
 
 
 class TensorOp(IRDLOperation):
-    """An op with one tensor result, whose type `infer` works out from operands and attributes."""
+    """An op whose results are tensors, with types that `infer` works out from operands and attributes."""
 
     DEFAULTS: ClassVar[Mapping[str, AttributeLike]] = {}
     """Attributes that `make` sets where the caller names none."""
@@ -41,26 +55,39 @@ class TensorOp(IRDLOperation):
         values = [o for o in operands if o is not None]
         if type is None:
             probe = cls.create(operands=values, attributes=given)
-            type = probe.infer()
+            types = probe.inferred()
             probe.drop_all_references()
+        else:
+            types = (type,)
         location = at.location if at is not None else None
-        op = cls.create(operands=values, attributes=given, result_types=[type], location=location)
+        op = cls.create(operands=values, attributes=given, result_types=types, location=location)
         op.verify_()
         return op
 
     @abstractmethod
-    def infer(self) -> Tensor:
-        """The result type, after checking the numbered constraints of the op."""
+    def infer(self) -> Tensor | tuple[Tensor, ...]:
+        """The type of the result, or of each where there are several, after checking the numbered constraints."""
+
+    def inferred(self) -> tuple[Tensor, ...]:
+        """The type of each result; VerifyException where a constraint does not hold, or depends on open sizes."""
+        try:
+            types = self.infer()
+        except Undecided as undecided:
+            raise VerifyException(f"(C0) {self.name}: {undecided}") from undecided
+        return types if isinstance(types, tuple) else (types,)
 
     @property
     def type(self) -> Tensor:
-        """The declared type of the one result."""
+        """The declared type of the first result."""
         return tensor_type(self.results[0])
 
     def verify_(self) -> None:
-        inferred = self.infer()
-        if self.type != inferred:
-            raise VerifyException(f"(C0) the result of {self.name} is {self.type}, must be {inferred}")
+        inferred = self.inferred()
+        if len(inferred) != len(self.results):
+            raise VerifyException(f"(C0) {self.name} has {len(self.results)} results, must have {len(inferred)}")
+        for result, must in zip(self.results, inferred, strict=True):
+            if result.type != must:
+                raise VerifyException(f"(C0) the result of {self.name} is {result.type}, must be {must}")
 
 
 def as_attribute(value: AttributeLike) -> Attribute:
@@ -85,23 +112,56 @@ def require(holds: bool, message: str) -> None:
 
 
 def tensor_type(value: SSAValue) -> Tensor:
-    """The type of `value`, which must be a tensor of known shape."""
+    """The type of `value`, which must be a tensor of known rank."""
     type = value.type  # messages are made only where they are raised: printing a type is slow
     if not isinstance(type, TensorType):
         raise VerifyException(f"(C0) an operand has type {type}, must be a tensor")
-    if -1 in type.get_shape():
-        raise VerifyException(f"(C0) {type} has an unknown size")
     return cast(Tensor, type)
 
 
 def shape_of(value: SSAValue) -> Shape:
     """The shape of the tensor `value`, outermost first."""
-    return tuple(tensor_type(value).get_shape())
+    return shape_in(tensor_type(value))
+
+
+def shape_in(type: Tensor) -> Shape:
+    """The shape that `type` says; VerifyException where a size is open and its encoding does not name it."""
+    shape = tuple(type.get_shape())
+    if min(shape, default=0) >= 0:
+        if not isinstance(type.encoding, NoneAttr):
+            raise VerifyException(f"(C0) {type} has an encoding and no open size")
+        return shape
+    return _open_shape(type, shape)
+
+
+def _open_shape(type: Tensor, shape: Shape) -> Shape:
+    said = type.encoding.data if isinstance(type.encoding, ArrayAttr) else ()
+    try:
+        sizes = tuple(
+            size_of(s.data if isinstance(s, StringAttr) else cast(IntegerAttr[Any], s).value.data) for s in said
+        )
+    except (ValueError, AttributeError) as error:
+        raise VerifyException(f"(C0) {type} has an unreadable size: {error}") from error
+    agree = len(sizes) == len(shape) and all(
+        isinstance(size, Size) if n == DYNAMIC_INDEX else size == n for size, n in zip(sizes, shape, strict=True)
+    )
+    if not agree:
+        raise VerifyException(f"(C0) {type} has an unknown size")
+    return cast(Shape, sizes)
+
+
+def tensor(element: Attribute, shape: Sequence[int]) -> Tensor:
+    """The tensor type of `shape`, with open sizes in its encoding, and elements of type `element`."""
+    sizes: Sequence[int | Size] = shape
+    if not any(isinstance(size, Size) for size in sizes):
+        return TensorType(element, list(shape))
+    said = ArrayAttr([StringAttr(str(n)) if isinstance(n, Size) else IntegerAttr(n, i64) for n in sizes])
+    return TensorType(element, [DYNAMIC_INDEX if isinstance(n, Size) else n for n in sizes], said)
 
 
 def with_shape(value: SSAValue, shape: Sequence[int]) -> Tensor:
     """A tensor type of `shape` with the element type of `value`."""
-    return TensorType(tensor_type(value).element_type, list(shape))
+    return tensor(tensor_type(value).element_type, shape)
 
 
 def same_element_type(op: Operation) -> None:

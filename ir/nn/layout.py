@@ -7,8 +7,8 @@ from math import prod
 from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, StringAttr
 from xdsl.irdl import attr_def, irdl_op_definition, operand_def, result_def, var_operand_def
 
-from .base import Tensor, TensorOp, integer, ints, require, same_element_type, shape_of, with_shape
-from .elementwise import broadcasts_to
+from .base import Tensor, TensorOp, integer, ints, require, same_element_type, shape_in, shape_of, with_shape
+from .shapes import broadcasts_to
 
 
 @irdl_op_definition
@@ -61,7 +61,7 @@ class ReshapeOp(TensorOp):
     result = result_def()
 
     def infer(self) -> Tensor:
-        old, new = shape_of(self.x), tuple(self.type.get_shape())
+        old, new = shape_of(self.x), shape_in(self.type)
         require(prod(old) == prod(new), f"(C1) {old} has {prod(old)} elements and {new} has {prod(new)}")
         require(with_shape(self.x, new) == self.type, "(C1) a reshape keeps the element type")
         return self.type
@@ -82,7 +82,7 @@ class BroadcastOp(TensorOp):
     result = result_def()
 
     def infer(self) -> Tensor:
-        old, new = shape_of(self.x), tuple(self.type.get_shape())
+        old, new = shape_of(self.x), shape_in(self.type)
         require(broadcasts_to(old, new), f"(C1) {old} does not broadcast to {new}")
         require(with_shape(self.x, new) == self.type, "(C1) a broadcast keeps the element type")
         return self.type
@@ -159,3 +159,6 @@ class SliceOp(TensorOp):
         )
         require(inside, f"(C1) the slice {starts} to {limits} is not inside {shape}")
         return with_shape(self.x, [b - a for a, b in zip(starts, limits, strict=True)])
+
+
+OPS = (WeightOp, FillOp, ReshapeOp, BroadcastOp, TransposeOp, ConcatOp, SliceOp)

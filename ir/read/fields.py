@@ -27,6 +27,10 @@ class Reading:
     base: Path | None = None
     """The folder that paths in the document are relative to; None: the document names no files."""
     embedded: dict[DocumentPath, Any] = field(default_factory=dict)
+    chain: tuple[Path, ...] = ()
+    """The files that nest this document, the outermost first, and its own."""
+    nested: list[Path] = field(default_factory=list)
+    """The files of all nested graphs that were read, in order."""
 
     def fault(
         self, path: DocumentPath, id: str, message: str, help: str | None = None, *, label: str = "", key: bool = False

@@ -13,6 +13,7 @@ from ..source import Path as DocumentPath
 from ..source import SourceMap, Span
 from .fields import Reading
 from .fleet import FleetDraft, FleetFile, draft_fleet, plain_document
+from .nested import add_places, nested_drafts
 from .rules import check_graph
 from .schema import GRAPH
 from .yaml import Document, read_yaml
@@ -20,6 +21,8 @@ from .yaml import Document, read_yaml
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
     from xdsl.ir import Operation
+
+    from ..agent import GraphOp
 
 Op = TypeVar("Op", bound="Operation")
 USUAL_NAME = "workflow"
@@ -39,6 +42,7 @@ class GraphFile:
     sha256: str
     fleet: Path | FleetFile | None
     """the fleet's file, the fleet where it is written in the graph, or None where none is named"""
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 @dataclass
@@ -53,12 +57,25 @@ class GraphDraft:
     def finish(self) -> GraphFile:
         """The graph; InputError with all faults, if there is one."""
         self.to.faults.raise_if_errors()
+        fleet = self.fleet.finish() if isinstance(self.fleet, FleetDraft) else self.fleet
+        written, sources = self.written(), self.places()
+        module = _module(self.plain, self.to)
+        return GraphFile(module, written, sources, self.document.sha256, fleet, self.to.faults.warnings)
+
+    def written(self) -> dict[str, Any]:
+        """The document without `fleet`, with what it names in other files put in its place."""
         written = copy.deepcopy({key: value for key, value in self.document.value.items() if key != "fleet"})
         for path, values in self.to.embedded.items():
             _put(written, path, values)
-        fleet = self.fleet.finish() if isinstance(self.fleet, FleetDraft) else self.fleet
-        module = _module(self.plain, self.to)
-        return GraphFile(module, written, self.document.sources, self.document.sha256, fleet)
+        for name, inner in nested_drafts(self.plain):
+            _put(written, ("nodes", name, "graph"), inner.written())
+        return written
+
+    def places(self) -> SourceMap:
+        """Where everything is written, nodes of nested graphs under the names that pieces give them."""
+        for name, inner in nested_drafts(self.plain):
+            add_places(name, inner.places(), self.document.sources)
+        return self.document.sources
 
 
 def read_graph(path: Path) -> GraphFile:
@@ -91,12 +108,21 @@ def graph_document(path: Path) -> Document:
     return read_yaml(file)
 
 
-def draft_graph(document: Document, base: Path | None) -> GraphDraft:
-    """The graph in `document`, with its faults noted and not raised; paths in it are relative to `base`."""
-    to = Reading(document.sources, Diagnostics(), base)
+def draft_graph(document: Document, base: Path | None, within: Reading | None = None) -> GraphDraft:
+    """The graph in `document`, with its faults noted and not raised; paths in it are relative to `base`.
+
+    `within` reads the graph around it: their faults are noted together, and its fleet is that of both.
+    """
+    file = (base or Path()) / Path(document.sources.source.name).name
+    if within is None:
+        to = Reading(document.sources, Diagnostics(), base, chain=(file,))
+    else:
+        to = Reading(document.sources, within.faults, base, chain=(*within.chain, file), nested=within.nested)
     value, fleet = document.value, None
+    if isinstance(value, dict) and within is not None:
+        value = {key: item for key, item in value.items() if key != "fleet"}
     if isinstance(value, dict) and isinstance(value.get("fleet"), dict):
-        fleet = draft_fleet(_inner_document(document, "fleet"))
+        fleet = draft_fleet(inner_document(document.sources, value["fleet"], ("fleet",)))
         value = {key: item for key, item in value.items() if key != "fleet"}
     plain = GRAPH.read(value, (), to) or {}
     if isinstance(value, dict):
@@ -106,12 +132,12 @@ def draft_graph(document: Document, base: Path | None) -> GraphDraft:
     return GraphDraft(document, plain, to, fleet)
 
 
-def _inner_document(outer: Document, key: str) -> Document:
-    """What is written under `key`, as a document of its own whose places are in the same file."""
-    inner = SourceMap(outer.sources.source)
-    for old, new in ((outer.sources.keys, inner.keys), (outer.sources.values, inner.values)):
-        new.update({path[1:]: span for path, span in old.items() if path[:1] == (key,)})
-    plain = plain_document(outer.value[key], outer.sources.source.name)
+def inner_document(outer: SourceMap, value: Mapping[str, Any], at: DocumentPath) -> Document:
+    """`value`, which is written at the place `at`, as a document of its own whose places are in the same file."""
+    inner = SourceMap(outer.source)
+    for old, new in ((outer.keys, inner.keys), (outer.values, inner.values)):
+        new.update({path[len(at) :]: span for path, span in old.items() if path[: len(at)] == at})
+    plain = plain_document(value, outer.source.name)
     return Document(plain.value, inner, plain.sha256)
 
 
@@ -124,19 +150,31 @@ def _put(document: Any, path: DocumentPath, value: Any) -> None:
 def _module(plain: Mapping[str, Any], to: Reading) -> ModuleOp:
     """The module of a graph without faults."""
     from xdsl.dialects.builtin import ModuleOp
+
+    return _placed(ModuleOp([_graph_op(plain, to)]), to.sources.value(()))
+
+
+def _graph_op(plain: Mapping[str, Any], to: Reading) -> GraphOp:
     from xdsl.ir import Block, Region
 
     from ..agent import GraphOp
-    from .nodes import node_op
 
     ops: list[Operation] = []
     for name, node in plain["nodes"].items():
-        ops.append(_placed(node_op(name, node), to.sources.key(("nodes", name))))
+        ops.append(_placed(_node_op(name, node), to.sources.key(("nodes", name))))
     for number, edge in enumerate(plain.get("edges", ())):
         ops.append(_placed(_edge_op(edge, plain["nodes"]), to.sources.value(("edges", number))))
     graph = GraphOp(attributes=_graph_attributes(plain), regions=[Region(Block(ops))])
-    module = ModuleOp([_placed(graph, to.sources.value(()))])
-    return _placed(module, to.sources.value(()))
+    return _placed(graph, to.sources.value(()))
+
+
+def _node_op(name: str, node: Mapping[str, Any]) -> Operation:
+    from .nodes import agent_op, node_op
+
+    if node["kind"] != "agent":
+        return node_op(name, node)
+    inner: GraphDraft = node["graph"]
+    return agent_op(name, _graph_op(inner.plain, inner.to))
 
 
 def _placed(op: Op, span: Span) -> Op:

@@ -12,6 +12,7 @@ from ..units import shorten
 from .fields import name_of
 from .fleet import FleetDraft, FleetFile, draft_fleet
 from .graph import GraphDraft, GraphFile, draft_graph, graph_document, path_of_graph
+from .nested import nested_drafts
 from .rules import RELATIVE, is_there, known
 from .yaml import read_yaml
 
@@ -36,9 +37,10 @@ def read_inputs(graph: Path, fleet: Path | None = None) -> tuple[GraphFile, Flee
     return graph_draft.finish(), fleet_draft.finish()
 
 
-def _place(fault: Diagnostic) -> tuple[int, int]:
-    """Line and column, so that faults come in the order of the file."""
-    return min(((label.span.line, label.span.col) for label in fault.labels), default=(0, 0))
+def _place(fault: Diagnostic) -> tuple[str, int, int]:
+    """File, line and column, so that faults come in the order of the file."""
+    spans = (label.span for label in fault.labels)
+    return min(((span.source.name, span.line, span.col) for span in spans), default=("", 0, 0))
 
 
 def _draft_graph(path: Path, faults: list[Diagnostic]) -> GraphDraft | None:
@@ -84,6 +86,8 @@ def _check_devices(graph: GraphDraft, fleet: FleetDraft) -> None:
         if device not in fleet.devices:
             message = f"{name_of(path)} names `{device}`, which is no device of the fleet"
             graph.to.fault(path, "unknown-device", message, known(device, "devices", fleet.devices), key=key)
+    for _, inner in nested_drafts(graph.plain):
+        _check_devices(inner, fleet)
 
 
 def _devices_named(plain: Mapping[str, Any]) -> Iterator[tuple[DocumentPath, str, bool]]:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatAttr, IntegerAttr, StringAttr, f64, i64
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, Block, Region
 
 from ..agent import (
+    AgentCallOp,
     CacheOp,
     ComputeOp,
     DistAttr,
+    GraphOp,
     LLMCallOp,
     LookupOp,
     ModelCallOp,
@@ -38,6 +40,11 @@ def node_op(name: str, node: Plain) -> NodeOp:
     if "profile" in node:
         attributes["profile"] = profile_attr(node["profile"])
     return op_class(attributes=attributes)
+
+
+def agent_op(name: str, inner: GraphOp) -> AgentCallOp:
+    """The nested agent called `name`, whose graph is `inner`."""
+    return AgentCallOp(attributes={"sym_name": StringAttr(name)}, regions=[Region(Block([inner]))])
 
 
 def number(value: float) -> FloatAttr:

@@ -26,6 +26,7 @@ from .fields import (
     name_of,
     shown,
 )
+from .nested import Nested
 
 NODE_NAME = "[a-z][a-z0-9-]{0,39}"
 NODE_NAME_FORM = "a lower-case letter, then up to 39 lower-case letters, digits or `-`"
@@ -166,11 +167,13 @@ _PARALLEL = Record(
         "dp": Key(_ONE_YET, "data-parallel degree"),
     }
 )
+_KIND = {"kind": Key(Text(), "what the node is", required=True)}
+_STREAM = {"stream": Key(Flag(), "its successors start at its first output")}
 _COMMON = {
-    "kind": Key(Text(), "what the node is", required=True),
+    **_KIND,
     "place": Key(_PLACE, "where it may run"),
     "slo": Key(_NODE_SLO, "latency bounds of this node alone"),
-    "stream": Key(Flag(), "its successors start at its first output"),
+    **_STREAM,
     "profile": Key(_PROFILE, "measured figures of this node, by device"),
     "priority": Key(Later("a priority"), "which node goes first"),
     "limit": Key(Later("a rate limit", "a tool's `concurrency` is supported"), "most requests per second"),
@@ -240,7 +243,18 @@ _KINDS: dict[str, dict[str, Key]] = {
         "latency": Key(Dist("time"), "time of a lookup", required=True),
     },
 }
-_NODES = Tagged("kind", {kind: Record(_COMMON | keys) for kind, keys in _KINDS.items()}, later=("map", "agent"))
+_OF_INSIDE = Later("a wish for all nodes of a nested agent", "say it of the nodes inside")
+_AGENT = Record(
+    {
+        **_KIND,
+        **_STREAM,
+        "graph": Key(Nested(), "path of the graph.yaml that it stands for", required=True),
+        **{key: Key(_OF_INSIDE, "not of a nested agent") for key in _COMMON if key not in (*_KIND, *_STREAM)},
+    }
+)
+_NODES = Tagged(
+    "kind", {kind: Record(_COMMON | keys) for kind, keys in _KINDS.items()} | {"agent": _AGENT}, later=("map",)
+)
 _EDGE = Record(
     {
         "from": Key(Text(), "node it leaves", required=True),

@@ -119,7 +119,7 @@ class _Module:
         return self.roots.get(value, value)
 
     def add_tensor(self, value: SSAValue, name: str, kind: str) -> None:
-        from ...costmodel.rules_nn import tensor_bytes
+        from ...costmodel.rules import tensor_bytes
 
         self.index[value] = len(self.tensors)
         self.tensors.append(Tensor(_unique(name, self.tensor_names), tensor_bytes(value), kind))

@@ -11,7 +11,8 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Region
 
 from dovetail.ir import nn
-from dovetail.ir.interpret import MEANING, SCALAR, evaluate, interpret
+from dovetail.ir.interpret import evaluate, interpret
+from dovetail.ir.meaning import MEANING, SCALAR
 
 IMAGE = np.arange(1.0, 10.0).reshape(1, 1, 3, 3)  # 1 2 3 / 4 5 6 / 7 8 9
 
@@ -21,7 +22,7 @@ def apply(kind: type[nn.TensorOp], /, *operands, **attributes) -> np.ndarray:
     arrays = [np.asarray(o, dtype=np.float64) for o in operands]
     block = Block(arg_types=[TensorType(f32, a.shape) for a in arrays])
     op = kind.make(*block.args, **attributes)
-    result = evaluate(op, arrays, {})
+    (result,) = evaluate(op, arrays, {})
     assert result.shape == nn.shape_of(op.results[0])
     return result
 

@@ -69,7 +69,7 @@ def nest_of_op(op: Operation, inputs: list[str], out: str) -> Nest | None:
 
 def _width(value: Any) -> int:
     """Bytes of an element."""
-    from ....costmodel.rules_nn import tensor_bytes
+    from ....costmodel.rules import tensor_bytes
     from ....ir import nn
 
     return tensor_bytes(value) // prod(nn.shape_of(value))

@@ -95,8 +95,8 @@ def test_a_piece_that_the_passes_fused_means_what_the_interpreter_says():
     inputs = [np.random.default_rng(1).standard_normal(nn.shape_of(block.args[0])).astype(np.float32)]
     values: dict[SSAValue, np.ndarray] = dict(zip(nn.main_of(network.module).args, inputs, strict=True))
 
-    def keep(op: Operation, result: np.ndarray) -> None:
-        values[op.results[0]] = result
+    def keep(op: Operation, results: tuple[np.ndarray, ...]) -> None:
+        values.update(zip(op.results, results, strict=True))
 
     interpret(network.module, inputs, network.weights, keep)
     source = emit_triton(fused, "norm_relu")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from xdsl.dialects.builtin import ArrayAttr, Float32Type, StringAttr, TensorType, f32, f64, i32
+from xdsl.dialects.builtin import DYNAMIC_INDEX, ArrayAttr, Float32Type, StringAttr, TensorType, f32, f64, i32
 from xdsl.ir import Attribute, Block, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
@@ -115,7 +115,7 @@ def test_C0_an_operand_must_be_a_tensor_of_known_shape():
     with pytest.raises(VerifyException, match=r"\(C0\) an operand has type f32"):
         nn.ReluOp.make(scalar)
     with pytest.raises(VerifyException, match=r"\(C0\) .* has an unknown size"):
-        nn.ReluOp.make(value(-1, 4))
+        nn.ReluOp.make(value(DYNAMIC_INDEX, 4))
 
 
 @pytest.mark.parametrize(

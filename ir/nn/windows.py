@@ -1,11 +1,11 @@
-"""The layers that mix elements: convolution, pooling, matrix products, normalisation, softmax and reductions."""
+"""Convolution and pooling."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import ClassVar
 
-from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, StringAttr
+from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr
 from xdsl.ir import SSAValue
 from xdsl.irdl import attr_def, irdl_op_definition, operand_def, opt_operand_def, result_def
 
@@ -21,9 +21,6 @@ from .base import (
     shape_of,
     with_shape,
 )
-from .elementwise import broadcast, broadcasts_to
-
-REDUCTIONS = ("sum", "mean", "max")
 
 
 class WindowOp(TensorOp):
@@ -147,131 +144,4 @@ class AveragePoolOp(PoolOp):
     count_pads = attr_def(IntegerAttr)
 
 
-@irdl_op_definition
-class MatmulOp(TensorOp):
-    """
-    The product of the last two axes, (..., m, k) by (..., k, n); the axes before them broadcast.
-
-        %y = "nn.matmul"(%a, %b) : (tensor<2x3x4xf32>, tensor<4x5xf32>) -> tensor<2x3x5xf32>
-
-    (C1) Operands have one element type. (C2) Axes before the last two broadcast.
-    (C3) Both have at least rank 2, and the inner sizes agree.
-    """
-
-    name = "nn.matmul"
-    a = operand_def()
-    b = operand_def()
-    result = result_def()
-
-    def infer(self) -> Tensor:
-        same_element_type(self)
-        a, b = shape_of(self.a), shape_of(self.b)
-        require(min(len(a), len(b)) >= 2 and a[-1] == b[-2], f"(C3) {a} by {b} is no matrix product")
-        return with_shape(self.a, (*broadcast([a[:-2], b[:-2]]), a[-2], b[-1]))
-
-
-@irdl_op_definition
-class GemmOp(TensorOp):
-    """
-    A matrix product (m, k) by (k, n), either transposed on the way, plus a bias that broadcasts to (m, n) if given.
-
-        %y = "nn.gemm"(%a, %b, %c) {transpose_a = 0 : i64, transpose_b = 1 : i64} : (...) -> tensor<1x1000xf32>
-
-    (C1) Operands have one element type. (C2) Both matrices have rank 2, and the inner sizes agree.
-    (C3) The bias broadcasts to (m, n).
-    """
-
-    name = "nn.gemm"
-    DEFAULTS: ClassVar[Mapping[str, AttributeLike]] = {"transpose_a": 0, "transpose_b": 0}
-    a = operand_def()
-    b = operand_def()
-    bias = opt_operand_def()
-    transpose_a = attr_def(IntegerAttr)
-    transpose_b = attr_def(IntegerAttr)
-    result = result_def()
-
-    def infer(self) -> Tensor:
-        same_element_type(self)
-        a, b = shape_of(self.a), shape_of(self.b)
-        require(len(a) == len(b) == 2, f"(C2) {a} by {b} is no product of two matrices")
-        a = a[::-1] if integer(self.transpose_a) else a
-        b = b[::-1] if integer(self.transpose_b) else b
-        require(a[1] == b[0], f"(C2) inner sizes {a[1]} and {b[0]} differ")
-        shape = (a[0], b[1])
-        if self.bias is not None:
-            bias = shape_of(self.bias)
-            require(broadcasts_to(bias, shape), f"(C3) a bias {bias} does not broadcast to {shape}")
-        return with_shape(self.a, shape)
-
-
-@irdl_op_definition
-class BatchNormOp(TensorOp):
-    """
-    (x - mean) / sqrt(variance + epsilon) * scale + bias for each channel c of (n, c, ...).
-
-        %y = "nn.batch_norm"(%x, %scale, %bias, %mean, %variance) {epsilon = 1.0e-05 : f64} : (...) -> tensor<1x8x4xf32>
-
-    (C1) Operands have one element type. (C2) The input has at least rank 2, all others have shape (c).
-    """
-
-    name = "nn.batch_norm"
-    x = operand_def()
-    scale = operand_def()
-    bias = operand_def()
-    mean = operand_def()
-    variance = operand_def()
-    epsilon = attr_def(FloatAttr)
-    result = result_def()
-
-    def infer(self) -> Tensor:
-        same_element_type(self)
-        shape = shape_of(self.x)
-        require(len(shape) >= 2, f"(C2) the input has rank {len(shape)}, must be at least 2")
-        for operand in self.operands[1:]:
-            require(shape_of(operand) == (shape[1],), f"(C2) {shape_of(operand)} must be ({shape[1]})")
-        return with_shape(self.x, shape)
-
-
-@irdl_op_definition
-class SoftmaxOp(TensorOp):
-    """
-    exp(x) over its sum along `axis`, shifted by the maximum so that nothing overflows.
-
-        %y = "nn.softmax"(%x) {axis = 1 : i64} : (tensor<1x8xf32>) -> tensor<1x8xf32>
-
-    (C1) 0 <= axis < rank.
-    """
-
-    name = "nn.softmax"
-    x = operand_def()
-    axis = attr_def(IntegerAttr)
-    result = result_def()
-
-    def infer(self) -> Tensor:
-        shape, axis = shape_of(self.x), integer(self.axis)
-        require(0 <= axis < len(shape), f"(C1) axis {axis} is outside rank {len(shape)}")
-        return with_shape(self.x, shape)
-
-
-@irdl_op_definition
-class ReduceOp(TensorOp):
-    """
-    The sum, mean or max along `axes`, which stay as size 1.
-
-        %y = "nn.reduce"(%x) {kind = "mean", axes = array<i64: 2, 3>} : (tensor<1x8x4x4xf32>) -> tensor<1x8x1x1xf32>
-
-    (C1) `kind` is sum, mean or max. (C2) `axes` rise strictly within the rank of the input.
-    """
-
-    name = "nn.reduce"
-    x = operand_def()
-    kind = attr_def(StringAttr)
-    axes = attr_def(DenseArrayBase)
-    result = result_def()
-
-    def infer(self) -> Tensor:
-        require(self.kind.data in REDUCTIONS, f"(C1) `{self.kind.data}` is no reduction")
-        shape, axes = shape_of(self.x), ints(self.axes)
-        rising = list(axes) == sorted(set(axes)) and all(0 <= a < len(shape) for a in axes)
-        require(rising, f"(C2) axes {axes} do not rise within rank {len(shape)}")
-        return with_shape(self.x, [1 if i in axes else size for i, size in enumerate(shape)])
+OPS = (Conv2dOp, MaxPoolOp, AveragePoolOp)

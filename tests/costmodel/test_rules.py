@@ -10,7 +10,7 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from dovetail.costmodel.cost import Cost, NoCostRule, cost_of, cost_rules
-from dovetail.costmodel.rules_nn import RULES
+from dovetail.costmodel.rules import RULES
 from dovetail.ir import nn
 
 

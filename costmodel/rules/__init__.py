@@ -1,0 +1,16 @@
+"""
+The work of each nn op, one file for each file of `ir/nn`.
+
+Conventions, for all rules: flops are dense, a multiplication and an addition are two, and every scalar function counts
+one, whatever its hardware takes (as in XLA's `HloCostAnalysis`, which counts transcendental functions apart). Each
+operand is read once and the result written once, at its own size before broadcasting: what a kernel with perfect reuse
+moves, so a lower bound. One op is one launch; views and values known beforehand are none.
+"""
+
+from . import layout, products, reductions, scalars, windows
+from .kernel import Rules, elements, tensor_bytes
+
+RULES: Rules = {**scalars.RULES, **windows.RULES, **products.RULES, **reductions.RULES, **layout.RULES}
+"""Op class -> its rule."""
+
+__all__ = ["RULES", "elements", "tensor_bytes"]

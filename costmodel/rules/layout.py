@@ -1,0 +1,41 @@
+"""Making and rearranging tensors."""
+
+from __future__ import annotations
+
+from xdsl.ir import Operation
+
+from ...ir import nn
+from ..cost import Cost
+from .kernel import Rules, kernel, tensor_bytes
+
+
+def move(op: Operation) -> Cost:
+    """flops = 0; all operands are read and the result is written."""
+    return kernel(op, 0)
+
+
+def slice_(op: nn.SliceOp) -> Cost:
+    """flops = 0; as much is read as written, not the whole operand."""
+    size = tensor_bytes(op.result)
+    return Cost(0, size, size, 1)
+
+
+def fill(op: nn.FillOp) -> Cost:
+    """flops = 0; nothing is read. A scalar stands in its user's code and costs nothing."""
+    return Cost(0, 0, tensor_bytes(op.result), 1) if nn.shape_of(op.result) else Cost()
+
+
+def free(op: Operation) -> Cost:
+    """No work: a weight is there before the run (its users read it), a reshape is the same memory."""
+    return Cost()
+
+
+RULES: Rules = {
+    nn.BroadcastOp: move,
+    nn.TransposeOp: move,
+    nn.ConcatOp: move,
+    nn.SliceOp: slice_,
+    nn.FillOp: fill,
+    nn.WeightOp: free,
+    nn.ReshapeOp: free,
+}

@@ -1,0 +1,21 @@
+"""
+The reference meaning of each nn op in numpy float64, one file for each file of `ir/nn`.
+
+Integers and truth values are held in float64 too, exactly up to 2^53; true is 1. A cast between floating-point types
+changes nothing here: the meaning of a network is that of real numbers, and rounding is what a target adds to it.
+"""
+
+from . import layout, products, reductions, scalars, windows
+from .meaning import Array, Meanings
+from .scalars import SCALAR
+
+MEANING: Meanings = {
+    **scalars.MEANING,
+    **windows.MEANING,
+    **products.MEANING,
+    **reductions.MEANING,
+    **layout.MEANING,
+}
+"""Op class -> its meaning. A weight has none: its value is given."""
+
+__all__ = ["MEANING", "SCALAR", "Array"]
