@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from .tables import Ints, Tables, Words, words
 
@@ -27,6 +28,9 @@ class Children(NamedTuple):
     left: Ints
     """by tensor: uses to come"""
     others: Ints
+    """residents, by falling size"""
+    own: NDArray[np.bool_]
+    """by place in `others`: whether the operator touches it"""
     forbidden: Words
     chosen: Ints
     demanded: Words
@@ -43,6 +47,7 @@ def room(t: Tables, children: int) -> Children:
         np.empty(children, np.int64),
         np.empty(m + 1, np.int64),
         np.empty(m + 1, np.int64),
+        np.empty(m + 1, np.bool_),
         np.empty(65, np.uint64),
         np.empty(m + 1, np.int64),
         np.empty(m + 2, np.uint64),
@@ -97,28 +102,33 @@ def count_uses(t, done, c):
 
 
 @njit(cache=True)
-def excess(t, resident, c, v):
-    """Bytes that must leave before v runs; fills `others`, who may. Returns (bytes, how many others)."""
-    k, total = 0, t.need[v] - t.capacity
+def list_residents(t, resident, c):
+    """Fill `others` with all residents, by falling size; returns how many."""
+    k = 0
     for w in range(len(resident)):
         bits = resident[w]
         while bits != NONE:
             low = bits & (~bits + ONE)
             bits ^= low
-            a = (w << 6) + _place(low)
-            c.others[k] = a
-            total += t.size[a]
+            a, j = (w << 6) + _place(low), k - 1
+            while j >= 0 and t.size[c.others[j]] < t.size[a]:
+                c.others[j + 1] = c.others[j]
+                j -= 1
+            c.others[j + 1] = a
             k += 1
+    return k
+
+
+@njit(cache=True)
+def excess(t, resident, c, k, v):
+    """Bytes that must leave before v runs, of the k residents."""
+    total = t.need[v] - t.capacity
+    for i in range(k):
+        total += t.size[c.others[i]]
     for i in range(t.touch_start[v], t.touch_start[v + 1]):
         if has(resident, t.touch[i]):
             total -= t.size[t.touch[i]]
-            j = 0
-            while c.others[j] != t.touch[i]:
-                j += 1
-            for q in range(j, k - 1):
-                c.others[q] = c.others[q + 1]
-            k -= 1
-    return total, k
+    return total
 
 
 @njit(cache=True, inline="always")
@@ -141,7 +151,7 @@ def _place(low):
 
 
 @njit(cache=True)
-def runs_at_once(t, resident, clean, c, v):
+def runs_at_once(t, resident, clean, c, k, v):
     """Whether v, ready, may be the only child (24).
 
     Nothing needs to leave, all it touches that has been touched before is resident, and what it starts, if anything,
@@ -155,8 +165,8 @@ def runs_at_once(t, resident, clean, c, v):
         if c.left[a] == uses:
             started += t.size[a]
             started_cost += t.reload[a] + t.write[a]
-            for k in range(t.use_start[a], t.use_start[a + 1]):
-                if not has(t.ancestors[t.use[k]], v):
+            for u in range(t.use_start[a], t.use_start[a + 1]):
+                if not has(t.ancestors[t.use[u]], v):
                     return False
         elif not has(resident, a):
             return False
@@ -165,7 +175,7 @@ def runs_at_once(t, resident, clean, c, v):
             ending_cost += leaving(t, clean, a)
     if started > 0 and (least_ending == 2**62 or started > least_ending or started_cost > ending_cost):
         return False
-    return excess(t, resident, c, v)[0] <= 0
+    return excess(t, resident, c, k, v) <= 0
 
 
 @njit(cache=True)
@@ -211,8 +221,8 @@ def put_child(t, resident, clean, c, n, v, depth):
     cost = 0
     c.op[n] = v
     after, paid = c.resident[n], c.clean[n]
-    after[:] = resident
-    paid[:] = clean
+    for w in range(len(resident)):
+        after[w], paid[w] = resident[w], clean[w]
     for i in range(depth):
         a = c.others[c.chosen[i]]
         cost += leaving(t, clean, a)
@@ -231,31 +241,40 @@ def put_child(t, resident, clean, c, n, v, depth):
 
 
 @njit(cache=True)
-def put_evictions(t, done, resident, clean, c, n, v, over, k):
-    """Write a child for each inclusion-minimal set of the k others of at least `over` bytes; returns their count, -1 if
-    there is no room for them.
+def fill_suffix(t, c, v, k):
+    """Mark in `own` which of the k residents v touches, and fill `suffix`: the bytes of the others from each on.
+
+    Returns the marks of the first 64 as bits.
+    """
+    bits = NONE
+    c.suffix[k] = 0
+    for i in range(k - 1, -1, -1):
+        c.own[i] = False
+        for q in range(t.touch_start[v], t.touch_start[v + 1]):
+            if t.touch[q] == c.others[i]:
+                c.own[i] = True
+                bits |= ONE << np.uint64(i & 63)
+                break
+        c.suffix[i] = c.suffix[i + 1] + (0 if c.own[i] else t.size[c.others[i]])
+    return bits
+
+
+@njit(cache=True)
+def put_evictions(t, resident, clean, c, n, v, over, k):
+    """Write a child for each inclusion-minimal set of at least `over` bytes of the k residents that v does not touch;
+    returns their count, -1 if there is no room for them.
 
     Taken by falling size, a set is minimal just when its sum passes `over` with the last that was taken.
     """
     others = c.others
-    for i in range(1, k):
-        a, j = others[i], i - 1
-        while j >= 0 and t.size[others[j]] < t.size[a]:
-            others[j + 1] = others[j]
-            j -= 1
-        others[j + 1] = a
-    c.suffix[k] = 0
-    for i in range(k - 1, -1, -1):
-        c.suffix[i] = c.suffix[i + 1] + t.size[others[i]]
     ruled = k <= 64
-    if ruled:
-        fill_forbidden(t, done, clean, c, k)
+    free = ~fill_suffix(t, c, v, k)
     depth, total, i, taken = 0, 0, 0, NONE
     c.demanded[0] = NONE
     while True:
         passed = (ONE << np.uint64(i)) - ONE if i < 64 else ~NONE
         alive = i < k and total + c.suffix[i] >= over
-        if alive and ruled and c.demanded[depth] & passed & ~taken != NONE:
+        if alive and ruled and c.demanded[depth] & passed & free & ~taken != NONE:
             alive = False
         if not alive:
             if depth == 0:
@@ -266,7 +285,7 @@ def put_evictions(t, done, resident, clean, c, n, v, over, k):
             taken &= ~(ONE << np.uint64(i & 63))
             i += 1
             continue
-        if ruled and c.forbidden[i] & passed & ~taken != NONE:
+        if c.own[i] or (ruled and c.forbidden[i] & passed & free & ~taken != NONE):
             i += 1
             continue
         c.chosen[depth] = i
@@ -275,7 +294,7 @@ def put_evictions(t, done, resident, clean, c, n, v, over, k):
             taken |= ONE << np.uint64(i & 63)
             c.demanded[depth + 1] = c.demanded[depth] | (c.forbidden[i] if ruled else NONE)
             depth += 1
-        elif not ruled or (c.demanded[depth] | c.forbidden[i]) & ~(taken | ONE << np.uint64(i)) == NONE:
+        elif not ruled or (c.demanded[depth] | c.forbidden[i]) & free & ~(taken | ONE << np.uint64(i)) == NONE:
             if n == len(c.op):
                 return -1
             put_child(t, resident, clean, c, n, v, depth + 1)
@@ -287,23 +306,26 @@ def put_evictions(t, done, resident, clean, c, n, v, over, k):
 def expand(t, done, resident, clean, c):
     """Write all children of a state; returns their count, -1 if there is no room for them."""
     count_uses(t, done, c)
-    operators = len(t.need)
+    operators, k = len(t.need), list_residents(t, resident, c)
     for v in range(operators):
-        if is_ready(t, done, v) and runs_at_once(t, resident, clean, c, v):
+        if is_ready(t, done, v) and runs_at_once(t, resident, clean, c, k, v):
             put_child(t, resident, clean, c, 0, v, 0)
             return 1
-    n = 0
+    n, is_ruled = 0, k > 64
     for v in range(operators):
         if not is_ready(t, done, v):
             continue
-        over, k = excess(t, resident, c, v)
+        over = excess(t, resident, c, k, v)
         if over <= 0:
             if n == len(c.op):
                 return -1
             put_child(t, resident, clean, c, n, v, 0)
             n += 1
         else:
-            n = put_evictions(t, done, resident, clean, c, n, v, over, k)
+            if not is_ruled:
+                fill_forbidden(t, done, clean, c, k)
+                is_ruled = True
+            n = put_evictions(t, resident, clean, c, n, v, over, k)
             if n < 0:
                 return -1
     return n

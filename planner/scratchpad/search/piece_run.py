@@ -21,8 +21,8 @@ SLICE_S = 0.1
 HARD_POPS = 8000
 """pieces that took so many states get more than the plain search"""
 BEAM_POPS = 2000
-"""and so many, beams: soon, for of many hard pieces none is proved before each has a fair plan"""
-LAGGING, LAGGING_PART = 0.75, 8
+"""and so many, beams, if others are open: soon, for of many hard pieces none is proved before each has a fair plan"""
+LAGGING, LAGGING_PART = 0.95, 8
 """a direction that has proved less than this share of what the other has gets one part in so many of its states"""
 BEAM_WIDTH = 100
 BEAM_SHARE = 0.25
@@ -77,22 +77,24 @@ class PieceRun:
         """Bytes of the tables of its searches."""
         return sum(s.memory_bytes for s in self.searches)
 
-    def go_on(self, pops: int, clock: Clock, memory_bytes: int) -> None:
-        """Search each direction for about so many states, within the time, all tables together within the memory."""
+    def go_on(self, pops: int, clock: Clock, memory_bytes: int, is_alone: bool = True) -> None:
+        """Search each direction for about so many states, within the time, all tables together within the memory;
+        `is_alone` where no other piece is open."""
         if not self.searches:
             self.searches = [Search(self.piece), Search(self.piece.reverse())]
         self._look_ahead(clock)
         if pops > HARD_POPS and self._has_table:
             self._price(clock)
-        for search in self.searches:
+        lagging = LAGGING * max(search.bound for search in self.searches)
+        for search in sorted(self.searches, key=lambda s: -s.bound):
             if self.is_proved:
                 break
-            lags = search.bound < LAGGING * max(s.bound for s in self.searches)
+            lags = search.bound < lagging
             self._advance(search, pops // LAGGING_PART if lags else pops, clock, memory_bytes)
         if self.is_proved:
             self.searches, self._pricing = [], None
             return
-        if pops >= BEAM_POPS:
+        if pops >= (HARD_POPS if is_alone else BEAM_POPS):
             self._try_orders(pops, clock)
 
     def _look_ahead(self, clock: Clock) -> None:

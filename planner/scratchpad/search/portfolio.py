@@ -16,6 +16,8 @@ DEFAULT_TIME_LIMIT_S = 30.0
 """what a search without a limit may take"""
 MEMORY_BYTES = 1_400 << 20
 """of all tables of the exact search together"""
+FIRST_POPS = 250
+"""states of the first round, which shows what direction is better; twice as many in each round after it"""
 
 if TYPE_CHECKING:
     from .piece_run import PieceRun
@@ -67,12 +69,12 @@ class Clock:
 
 def _improve(runs: list[PieceRun], times: list[PieceRun], clock: Clock, tell: Progress) -> None:
     """Work on all open pieces in turn, twice as long each time."""
-    pops = 1000
+    pops = FIRST_POPS
     open_runs = [run for run in runs if not run.is_proved]
     while open_runs and clock.left_s > 0:
         used = sum(run.memory_bytes for run in runs)
         for run in open_runs:
-            run.go_on(pops, clock, MEMORY_BYTES - used + run.memory_bytes)
+            run.go_on(pops, clock, MEMORY_BYTES - used + run.memory_bytes, is_alone=len(open_runs) == 1)
             used = sum(r.memory_bytes for r in runs)
             if clock.left_s == 0:
                 break
