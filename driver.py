@@ -130,7 +130,7 @@ def plan_files(
         places = (graph_file.sources, fleet_file.sources)
         faults = infeasible_diagnostics(posed.setting, posed.problem, result, *places, time_limit_s)
         raise Infeasible(faults, result.conflict, unsolved_document(result, posed.inputs, VERSION))
-    return Plan(_document(posed, result), base_dir)
+    return Plan(_document(posed, result, graph_file.warnings), base_dir)
 
 
 def _read(graphs: tuple[Where, ...], fleet: Where | None) -> tuple[GraphFile, FleetFile, Path]:
@@ -172,7 +172,7 @@ def _solve(
     return solve(problem, time_limit_s=time_limit_s, solver=solver, on_progress=tell, with_latency=False)
 
 
-def _document(posed: Posed, result: PlacementResult) -> Json:
+def _document(posed: Posed, result: PlacementResult, noted: Sequence[Diagnostic]) -> Json:
     """plan.json of a solved problem, which the validator has accepted."""
     from .backends.manifests.kv_transfer import kv_transfer_warnings
     from .planner.cautions import cautions
@@ -180,7 +180,8 @@ def _document(posed: Posed, result: PlacementResult) -> Json:
     from .planner.plan import plan_document
 
     solved = posed.solved(result)
-    document = plan_document(solved, posed.inputs, cautions(solved), VERSION)
+    warnings = [*(warning.message for warning in noted), *cautions(solved)]
+    document = plan_document(solved, posed.inputs, warnings, VERSION)
     document["warnings"] += kv_transfer_warnings(document)
     faults = check_plan(document)
     if faults:

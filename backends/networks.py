@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .nested import flat_nodes
+
 if TYPE_CHECKING:
     from ..ir.nn import NnModule
     from . import EmitContext
@@ -19,7 +21,7 @@ def placed_networks(plan: Mapping[str, Any], context: EmitContext) -> Iterator[t
     from ..passes.target import lower_for_target
 
     devices = {p["piece"].rpartition(".")[0]: p["device"] for p in plan.get("placements") or ()}
-    for name, node in sorted(plan["inputs"]["graph"]["nodes"].items()):
+    for name, node in sorted(flat_nodes(plan["inputs"]["graph"]).items()):
         graph = node.get("graph")
         if name in devices and node["kind"] == "model" and isinstance(graph, str) and graph.endswith(".onnx"):
             kind = kind_of(plan, devices[name])

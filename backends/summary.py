@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..ir.units import parse
+from .nested import flat_nodes
 from .wording import COST_PARTS, LATENCY_KINDS, QUALITIES, constraint, data, dollar_column, dollars, number, share, time
 
 Json = Mapping[str, Any]
@@ -116,7 +117,7 @@ def _without_empty_columns(table: Table) -> Table:
 def _place_in_graph(piece: str, plan: Json) -> tuple[int, bool, str]:
     """Orders pieces as the graph lists their nodes, and prefill before decode."""
     node, _, part = piece.rpartition(".")
-    nodes = list(plan["inputs"]["graph"].get("nodes") or {})
+    nodes = list(flat_nodes(plan["inputs"]["graph"]))
     return (nodes.index(node) if node in nodes else len(nodes)), part == "decode", piece
 
 
@@ -198,7 +199,7 @@ def _over_requests(plan: Json) -> Iterator[tuple[str, ...]]:
 
 
 def _of_nodes(plan: Json) -> Iterator[tuple[str, ...]]:
-    nodes = plan["inputs"]["graph"].get("nodes") or {}
+    nodes = flat_nodes(plan["inputs"]["graph"])
     for kind in ("ttft", "tbt"):
         for node, value_s in (plan["latency_s"].get(kind) or {}).items():
             slo = {**_slo(plan), **((nodes.get(node) or {}).get("slo") or {})}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from xdsl.passes import ModulePass
 
 PIPELINE = (
+    ("inline-agents", "the pieces of a nested agent are placed one by one, like all others"),
     ("lower-llm-call", "prefill and decode are bound by different things, so each gets a device of its own"),
     ("partition-pieces", "gives what is placed a name that does not depend on the order in the file"),
 )
@@ -37,6 +38,7 @@ BUILT_IN = {
     "decompose-batch-norm": (".decompose_batch_norm", "DecomposeBatchNormPass"),
     "fuse-conv-batch-norm": (".fuse_conv_batch_norm", "FuseConvBatchNormPass"),
     "fuse-elementwise": (".fuse_elementwise", "FuseElementwisePass"),
+    "inline-agents": (".agent.inline_agents", "InlineAgentsPass"),
     "lower-llm-call": (".lower_llm_call", "LowerLLMCallPass"),
     "partition-pieces": (".partition", "PartitionPiecesPass"),
 }

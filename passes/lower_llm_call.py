@@ -43,8 +43,11 @@ def catalogue_kv_bytes(call: LLMCallOp) -> float:
 
 
 def _folder(call: LLMCallOp) -> Path:
-    """The folder of the file that `call` was read from; the working directory where it is from none."""
-    span = place_of(call)
+    """The folder of the file that the outermost graph was read from; the working directory where it is from none."""
+    around: Operation = call
+    while (parent := around.parent_op()) is not None and not isinstance(parent, ModuleOp):
+        around = parent
+    span = place_of(around)
     return Path(span.source.name).parent if span else Path()
 
 

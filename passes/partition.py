@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.ir import Block, Region
 from xdsl.passes import ModulePass
 
-from ..ir.agent import GraphOp, LLMCallOp, NodeOp
+from ..ir.agent import AgentCallOp, GraphOp, LLMCallOp, NodeOp
 from ..ir.diagnostics import Diagnostic, InputError
 from ..ir.llm import node_and_part
 from ..ir.plan import PieceOp, PlanOp, plan_of
@@ -34,7 +34,7 @@ class PartitionPiecesPass(ModulePass):
 def partition_pieces(module: ModuleOp) -> None:
     """Add the `plan.plan` of each `agent.graph` of `module`, with pieces and nothing placed yet.
 
-    InputError where an `agent.llm_call` is not lowered yet, or where the module holds a plan already.
+    InputError where an `agent.llm_call` or a nested agent is not lowered yet, or where the module holds a plan already.
     """
     if plan_of(module) is not None:
         raise InputError([Diagnostic("pass", "`partition-pieces` met a module that has a plan already")])
@@ -56,8 +56,9 @@ def pieces_of(graph: GraphOp) -> list[PieceOp]:
 
 
 def _piece(op: NodeOp) -> PieceOp:
-    if isinstance(op, LLMCallOp):
-        message = f"`partition-pieces` met `{op.sym_name.data}`, which `lower-llm-call` must split first"
+    if isinstance(op, LLMCallOp | AgentCallOp):
+        first = "`lower-llm-call` must split" if isinstance(op, LLMCallOp) else "`inline-agents` must inline"
+        message = f"`partition-pieces` met `{op.sym_name.data}`, which {first} first"
         raise InputError([Diagnostic("pass", message)])
     node, part = node_and_part(op)
     piece = PieceOp(

@@ -11,6 +11,7 @@ from ..ir.diagnostics import Diagnostic, InputError, Label
 from ..ir.read.fleet import FleetFile
 from ..ir.read.graph import GraphFile
 from ..passes import run_pipeline
+from ..passes.agent.inline_agents import inline_agents
 from .candidates.setting import Setting
 from .fixed_limits import limit_faults
 from .placement.problem import PlacementProblem
@@ -65,7 +66,11 @@ def pose(graph: GraphFile, fleet: FleetFile, base_dir: Path, objective: str | No
 
 
 def resolve_files(graph: GraphFile, fleet: FleetFile, base_dir: Path) -> Resolved:
-    """What the names in both files stand for; InputError with all that mean nothing."""
+    """What the names in both files stand for; InputError with all that mean nothing.
+
+    Nested agents are inlined in place before, since their names are looked up like all others.
+    """
+    inline_agents(graph.module)
     asked = Asked(graph_of(graph.module), fleet.spec, graph.sources, fleet.sources, base_dir)
     return resolve_names(asked)
 

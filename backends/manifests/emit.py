@@ -8,9 +8,9 @@ from typing import Any
 
 from ...ir.diagnostics import Diagnostic, InputError
 from .. import EmitContext, OutputFile
+from ..nested import flat_edges
 from .check import check_manifests
 from .dump import dump
-from .flow import edges_of
 from .names import dns_name
 from .objects import claim_template, config_map, deployment, kustomization, service, shares_devices
 from .router import PORT as ROUTER_PORT
@@ -133,7 +133,7 @@ def _graph(view: PlanView, endpoints: Mapping[str, Json]) -> dict[str, Any]:
     shares = [{key: placement.get(key) for key in ("piece", "pool", "share", "when")} for placement in view.placements]
     data = {
         "graph.yaml": dump([view.graph]),
-        "edges.yaml": dump([{"edges": edges_of(view.graph)}]),
+        "edges.yaml": dump([{"edges": flat_edges(view.graph)}]),
         "endpoints.yaml": dump([{"nodes": endpoints}]),
         "placements.yaml": dump([{"placements": shares}]),
     }

@@ -1,29 +1,18 @@
-"""The graph's edges as graph.yaml writes them, and how often a cycle may bring a request back to a node."""
+"""How often a cycle may bring a request back to a node."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
+
+from ..nested import flat_edges
 
 Json = Mapping[str, Any]
 
 
-def edges_of(graph: Json) -> list[dict[str, Any]]:
-    """Every edge as `{from, to, ...}`; `a -> b -> c` is two edges."""
-    edges: list[dict[str, Any]] = []
-    for edge in graph.get("edges") or ():
-        if isinstance(edge, Mapping):
-            edges.append(dict(edge))
-            continue
-        ends = [end.strip() for end in str(edge).split("->")]
-        edges += [{"from": a, "to": b} for a, b in pairwise(ends)]
-    return edges
-
-
 def visits_at_most(node: str, graph: Json) -> int:
     """An upper bound on the visits of `node`: 1, and the `max_visits` of every edge on a cycle through it."""
-    edges = edges_of(graph)
+    edges = flat_edges(graph)
     after, before = _reachable(node, edges, "from", "to"), _reachable(node, edges, "to", "from")
     return 1 + sum(int(e.get("max_visits") or 0) for e in edges if e["from"] in after and e["to"] in before)
 

@@ -9,6 +9,7 @@ from typing import Any
 from ...costmodel.hardware import Device, canonical, device_id, read_device
 from ...ir.diagnostics import Diagnostic, InputError
 from ...ir.units import parse
+from ..nested import flat_nodes
 from .hardware import Offer, offer_of
 from .names import dns_name
 
@@ -83,7 +84,7 @@ def read_plan(plan: Json) -> PlanView:
     inputs = plan["inputs"]
     graph, catalogue = inputs["graph"], inputs.get("catalogue") or {}
     placements = tuple(plan.get("placements") or ())
-    nodes = dict(_nodes(graph.get("nodes") or {}))
+    nodes = flat_nodes(graph)
     missing = sorted({node_of(p["piece"]) for p in placements} - nodes.keys())
     if missing:
         raise InputError([Diagnostic("plan", f"the plan places node `{missing[0]}`, which its graph does not have")])
@@ -98,17 +99,6 @@ def read_plan(plan: Json) -> PlanView:
         pools=tuple(sorted(pools, key=lambda pool: pool.id)),
         placements=placements,
     )
-
-
-def _nodes(nodes: Json, prefix: str = "") -> list[tuple[str, Json]]:
-    """Nodes by the names that pieces give them, those of nested graphs included."""
-    found: list[tuple[str, Json]] = []
-    for name, node in nodes.items():
-        found.append((prefix + name, node))
-        nested = node.get("graph")
-        if isinstance(nested, Mapping):
-            found += _nodes(nested.get("nodes") or {}, f"{prefix}{name}/")
-    return found
 
 
 def _pool(pool: Json, sized: bool, inputs: Json, placements: tuple[Json, ...]) -> PoolView:

@@ -137,14 +137,16 @@ def _check(draft: GraphDraft) -> None:
     for key in OF_THE_WHOLE:
         if key in written:
             span = to.sources.key((key,))
-            to.faults.warning("nested", f"`{key}` in `{span.source.name}` is not read: that of the whole graph holds", span)
+            to.faults.warning(
+                "nested", f"`{key}` in `{span.source.name}` is not read: that of the whole graph holds", span
+            )
 
 
 def _rebase(draft: GraphDraft, folder: PurePosixPath) -> None:
     """Let the paths in a graph start at the folder of the graph around it, of which `folder` is a part."""
     for name, node in (draft.plain.get("nodes") or {}).items():
-        key = {"llm": "model", "model": "graph"}.get((node or {}).get("kind"))
-        if key is not None and str(node.get(key)).endswith((".json", ".onnx")):
+        key = "model" if node is not None and node["kind"] == "llm" else "graph"
+        if node is not None and str(node.get(key)).endswith((".json", ".onnx")):
             node[key] = draft.to.embedded["nodes", name, key] = str(folder / node[key])
     for _, inner in nested_drafts(draft.plain):
         _rebase(inner, folder)

@@ -14,6 +14,7 @@ from ...ir.agent import graph_of
 from ...ir.diagnostics import Diagnostics, DovetailError
 from ...ir.digest import digest
 from ...ir.fleet import FleetSpec
+from ...passes.agent.inline_agents import inline_agents
 from .ranges import odd_figures
 from .subject import Node, Subject, read_workflow
 
@@ -48,6 +49,7 @@ def read_subject(plan: Mapping[str, Any], faults: Diagnostics) -> Subject | None
     inputs = plan["inputs"]
     try:
         module = parse_graph(inputs["graph"]).module
+        inline_agents(module)
         fleet = parse_fleet(inputs["fleet"]).spec
         catalogue = read_catalogue(inputs["catalogue"])
         graph, nodes, hops = read_workflow(graph_of(module))

@@ -15,6 +15,8 @@ CASES = Path(__file__).parents[1] / "cases"
 VOICE = (CASES / "agent_voice.mlir").read_text()
 KINDS = (CASES / "agent_kinds.mlir").read_text()
 
+NESTED = KINDS.replace("({", '({ "agent.agent_call"() ({ <GRAPH> }) {sym_name = "helper"} : () -> () ', 1)
+
 LOOP = VOICE[VOICE.index("probability = 0.4") : VOICE.index("bytes = 2000.0")]
 ENDLESS = LOOP.replace("probability = 0.4 : f64, ", "").replace("from = @think, to = @say", "from = @hear, to = @say")
 
@@ -36,6 +38,13 @@ BROKEN = [
     ("agent.tool_call C1", VOICE, "concurrency = 20", "concurrency = 0", "`concurrency` of `search` is under 1"),
     ("agent.tool_call C2", VOICE, "failure = 0.0", "failure = 1.5", "`failure` of `search` is no probability"),
     ("agent.cache C1", KINDS, "hit_ratio = 0.3", "hit_ratio = -0.3", "`hit_ratio` of `seen` is no probability"),
+    (
+        "agent.agent_call C1",
+        NESTED,
+        "<GRAPH>",
+        '"agent.router"() {sym_name = "a"} : () -> ()',
+        "`helper` must hold one `agent.graph` and nothing else",
+    ),
     ("agent.edge C1", VOICE, "probability = 0.4", "probability = 0.0", "`probability` must be over 0"),
     ("agent.edge C2", VOICE, "max_visits = 3", "max_visits = 0", "`max_visits` must be at least 1"),
     ("agent.edge C3", VOICE, "bytes = 1600.0", "bytes = -1.0", "`bytes` must not be negative"),

@@ -68,6 +68,12 @@ irdl.dialect @agent {
     %2 = irdl.base "#builtin.string"
     irdl.attributes {"hit_ratio" = %0, "latency" = %1, "sym_name" = %2}
   }
+  irdl.operation @agent_call {
+    %0 = irdl.base "#builtin.string"
+    irdl.attributes {"sym_name" = %0}
+    %1 = irdl.region with size 1
+    irdl.regions(body: %1)
+  }
   irdl.operation @edge {
     %0 = irdl.base "#builtin.symbol_ref"
     %1 = irdl.base "#builtin.symbol_ref"

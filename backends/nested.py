@@ -1,0 +1,52 @@
+"""The graph that a plan embeds, with nested graphs written flat: nodes by the names that pieces give them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+def flat_nodes(graph: Json, prefix: str = "") -> dict[str, Json]:
+    """Every node as graph.yaml writes it, in the file's order; the nodes inside a nested agent in its place."""
+    found: dict[str, Json] = {}
+    for name, node in (graph.get("nodes") or {}).items():
+        nested = node.get("graph")
+        found |= flat_nodes(nested, f"{prefix}{name}/") if isinstance(nested, Mapping) else {prefix + name: node}
+    return found
+
+
+def flat_edges(graph: Json, prefix: str = "") -> list[dict[str, Any]]:
+    """Every edge as `{from, to, ...}` between nodes that are no nested agents; `a -> b -> c` is two edges."""
+    found: list[dict[str, Any]] = []
+    for edge in _written(graph):
+        starts, ends = _ends(graph, edge["to"], prefix, "to"), _ends(graph, edge["from"], prefix, "from")
+        found += [{**edge, "from": source, "to": target} for source in ends for target in starts]
+    for name, node in (graph.get("nodes") or {}).items():
+        if isinstance(node.get("graph"), Mapping):
+            found += flat_edges(node["graph"], f"{prefix}{name}/")
+    return found
+
+
+def _written(graph: Json) -> Iterator[dict[str, Any]]:
+    for edge in graph.get("edges") or ():
+        if isinstance(edge, Mapping):
+            yield dict(edge)
+            continue
+        ends = [end.strip() for end in str(edge).split("->")]
+        yield from ({"from": a, "to": b} for a, b in pairwise(ends))
+
+
+def _ends(graph: Json, name: str, prefix: str, side: str) -> list[str]:
+    """The nodes that an edge joins on its `side`: `name` itself, or where the nested agent `name` starts or ends.
+
+    An edge enters (`to`) at the nodes that no edge of the nested graph enters, and leaves likewise.
+    """
+    nested = ((graph.get("nodes") or {}).get(name) or {}).get("graph")
+    if not isinstance(nested, Mapping):
+        return [prefix + name]
+    joined = {edge[side] for edge in _written(nested)}
+    free = [inner for inner in nested.get("nodes") or {} if inner not in joined]
+    return [end for inner in free for end in _ends(nested, inner, f"{prefix}{name}/", side)]

@@ -1,0 +1,145 @@
+"""`inline-agents`: the graph of a nested agent takes the agent's place, its nodes called `agent/node`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import DictionaryAttr, ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.ir import Attribute, Operation
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from ...ir.agent import AgentCallOp, EdgeOp, GraphOp
+from ...ir.diagnostics import Diagnostic, InputError, Label
+from ...ir.verify import place_of
+
+NAMES = ("sym_name", "node")
+REFERENCES = ("from", "to")
+RELATIONS = ("with", "apart")
+
+
+@dataclass(frozen=True)
+class InlineAgentsPass(ModulePass):
+    """
+    Inlines every `agent.agent_call`, the innermost first.
+
+        before: agent.agent_call @helper { think -> search };  agent.edge @ask -> @helper;  agent.edge @helper -> @say
+        after:  @helper/think;  @helper/search;  agent.edge @helper/think -> @helper/search;
+                agent.edge @ask -> @helper/think;  agent.edge @helper/search -> @say
+
+    Promise: the ways of a request through the graph, their probabilities and times are those of the nested graphs.
+    An edge into an agent leads to each node that its graph starts with, an edge out of it leaves each node that its
+    graph ends with; where that would not mean the same (`why_not_inlined`) the module is refused. `max_visits`
+    counts over a whole request, inside as outside.
+    """
+
+    name: ClassVar[str] = "inline-agents"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        inline_agents(op)
+
+
+def inline_agents(module: ModuleOp) -> None:
+    """Inline every nested agent of `module` in place; InputError with all that cannot be."""
+    calls = [op for op in module.walk() if isinstance(op, AgentCallOp)]
+    faults = [fault for call in calls for fault in why_not_inlined(call)]
+    if faults:
+        raise InputError(faults)
+    for call in reversed(calls):
+        _inline(call)
+
+
+def why_not_inlined(call: AgentCallOp) -> list[Diagnostic]:
+    """The edges of `call` that no edges of single nodes can stand for.
+
+    A choice leads to one node, so a graph that starts with several cannot be chosen; a choice, a count and a first
+    output belong to one node, so a graph that ends with several cannot have them.
+    """
+    graph, name = call.parent_op(), call.sym_name.data
+    if not isinstance(graph, GraphOp):
+        return [Diagnostic("pass", f"`inline-agents` met `{name}`, which stands in no `agent.graph`")]
+    starts, ends = starts_and_ends(call.inner)
+    found = []
+    for edge in graph.edges:
+        if edge.target.string_value() == name and len(starts) > 1 and edge.probability is not None:
+            found.append(_fault(edge, name, f"starts with {_listed(starts)}", "a `probability`", "start"))
+        asks = [key for key in ("probability", "max_visits", "stream") if key in edge.attributes]
+        if edge.source.string_value() == name and len(ends) > 1 and asks:
+            found.append(_fault(edge, name, f"ends with {_listed(ends)}", f"`{asks[0]}`", "end"))
+    return found
+
+
+def starts_and_ends(graph: GraphOp) -> tuple[list[str], list[str]]:
+    """The nodes without in-edges, and those without out-edges."""
+    edges = list(graph.edges)
+    targets, sources = ({end.string_value() for end in ends} for ends in _ends(edges))
+    names = [_symbol(node) for node in graph.nodes]
+    return [n for n in names if n not in targets], [n for n in names if n not in sources]
+
+
+def _ends(edges: list[EdgeOp]) -> tuple[list[SymbolRefAttr], list[SymbolRefAttr]]:
+    return [edge.target for edge in edges], [edge.source for edge in edges]
+
+
+def _fault(edge: EdgeOp, name: str, what: str, asks: str, end: str) -> Diagnostic:
+    span = place_of(edge)
+    message = f"the nested agent `{name}` {what}, and {asks} of an edge needs one node"
+    help = f"{end} its graph with one node: `{end}: {{kind: router}}`"
+    return Diagnostic("nested", message, (Label(span),) if span else (), help)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(f"`{name}`" for name in names)
+
+
+def _inline(call: AgentCallOp) -> None:
+    graph, name = call.parent_op(), call.sym_name.data
+    assert isinstance(graph, GraphOp)
+    starts, ends = ([f"{name}/{each}" for each in found] for found in starts_and_ends(call.inner))
+    for op in list(call.inner.body.block.ops):
+        op.detach()
+        _rename(op, f"{name}/")
+        Rewriter.insert_op(op, InsertPoint.before(call))
+    for edge in list(graph.edges):
+        sources = ends if edge.source.string_value() == name else [edge.source.string_value()]
+        targets = starts if edge.target.string_value() == name else [edge.target.string_value()]
+        if sources is ends or targets is starts:
+            _replace(edge, [(source, target) for source in sources for target in targets])
+    Rewriter.erase_op(call)
+
+
+def _rename(op: Operation, prefix: str) -> None:
+    """Let `op` and what it names be called as in the graph around."""
+    for key in NAMES:
+        old = op.attributes.get(key)
+        if isinstance(old, StringAttr):
+            op.attributes[key] = StringAttr(prefix + old.data)
+    for key in REFERENCES:
+        old = op.attributes.get(key)
+        if isinstance(old, SymbolRefAttr):
+            op.attributes[key] = SymbolRefAttr(prefix + old.string_value())
+    place = op.attributes.get("place")
+    if isinstance(place, DictionaryAttr):
+        op.attributes["place"] = DictionaryAttr({key: _wish(key, value, prefix) for key, value in place.data.items()})
+
+
+def _wish(key: str, value: Attribute, prefix: str) -> Attribute:
+    return StringAttr(prefix + value.data) if key in RELATIONS and isinstance(value, StringAttr) else value
+
+
+def _replace(edge: EdgeOp, pairs: list[tuple[str, str]]) -> None:
+    """Put an edge as `edge` between each of `pairs` in its place."""
+    for source, target in pairs:
+        ends = {"from": SymbolRefAttr(source), "to": SymbolRefAttr(target)}
+        new = EdgeOp(attributes={**edge.attributes, **ends})
+        new.location = edge.location
+        Rewriter.insert_op(new, InsertPoint.before(edge))
+    Rewriter.erase_op(edge)
+
+
+def _symbol(node: Operation) -> str:
+    name = node.attributes["sym_name"]
+    assert isinstance(name, StringAttr)
+    return name.data

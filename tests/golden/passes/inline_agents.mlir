@@ -1,0 +1,21 @@
+builtin.module {
+  "agent.graph"() ({
+    "agent.compute"() {sym_name = "hear", cpu_s = #agent.dist<"point", [1.000000e-02 : f64], 0.000000e+00 : f64>, bytes_in = 0.000000e+00 : f64, bytes_out = 0.000000e+00 : f64} : () -> ()
+    "agent.router"() {sym_name = "helper/ask"} : () -> ()
+    "agent.llm_call"() {sym_name = "helper/think", model = "llama-3.1-8b", prompt_tokens = #agent.dist<"point", [1.000000e+03 : f64], 0.000000e+00 : f64>, output_tokens = #agent.dist<"point", [1.500000e+02 : f64], 0.000000e+00 : f64>, prompt_growth = 3.000000e+02 : f64, cached_prefix_tokens = 0.000000e+00 : f64, slo = {ttft_s = 1.000000e+00 : f64}} : () -> ()
+    "agent.tool_call"() {sym_name = "helper/search", latency = #agent.dist<"lognormal", [-1.6381811510066411 : f64, 0.9318887773556509 : f64], 0.000000e+00 : f64>, cpus = 5.000000e-01 : f64, memory_mean_bytes = 0.000000e+00 : f64, memory_peak_bytes = 0.000000e+00 : f64, usd_per_call = 0.000000e+00 : f64, failure = 0.000000e+00 : f64, place = {with = "helper/ask"}} : () -> ()
+    "agent.compute"() {sym_name = "helper/tidy/clean", cpu_s = #agent.dist<"point", [2.000000e-02 : f64], 0.000000e+00 : f64>, bytes_in = 0.000000e+00 : f64, bytes_out = 0.000000e+00 : f64} : () -> ()
+    "agent.store"() {sym_name = "helper/tidy/log", bytes = 4.000000e+03 : f64} : () -> ()
+    "agent.lookup"() {sym_name = "helper/tidy/files", vectors = 1000 : i64, dimensions = 64 : i64, top_k = 3 : i64, index = "flat"} : () -> ()
+    "agent.edge"() {from = @"helper/tidy/clean", to = @"helper/tidy/log", bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @"helper/tidy/clean", to = @"helper/tidy/files", bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @"helper/ask", to = @"helper/think", bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @"helper/think", to = @"helper/search", probability = 4.000000e-01 : f64, max_visits = 2 : i64, bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @"helper/search", to = @"helper/think", bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @"helper/think", to = @"helper/tidy/clean", bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.compute"() {sym_name = "say", cpu_s = #agent.dist<"point", [3.000000e-02 : f64], 0.000000e+00 : f64>, bytes_in = 0.000000e+00 : f64, bytes_out = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @hear, to = @"helper/ask", bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @"helper/tidy/log", to = @say, bytes = 2.000000e+03 : f64} : () -> ()
+    "agent.edge"() {from = @"helper/tidy/files", to = @say, bytes = 2.000000e+03 : f64} : () -> ()
+  }) {sym_name = "nested", objective = "cost", workload = {arrivals_cv = 1.000000e+00 : f64, rate = 2.000000e+00 : f64}, slo = {ttft_s = 2.000000e+00 : f64, end_to_end_s = 1.500000e+01 : f64}} : () -> ()
+}
