@@ -47,6 +47,10 @@ class Device:
     cores: int | None = None
     """physical cores of a CPU"""
     scratchpad_bytes: float | None = None
+    block_memory_bytes: float | None = None
+    """on-chip memory that one block of a GPU kernel may use"""
+    thread_registers: int | None = None
+    """32-bit registers that one thread of a GPU kernel may use"""
     figures: Mapping[str, Figure] = field(default_factory=lambda: _NONE, compare=False, repr=False)
     """source and quality of each figure, by the names of the catalogue: `memory`, `flops.bf16`, ..."""
 
@@ -81,6 +85,8 @@ DIMENSIONS: Mapping[str, str] = {
     "list_price": "money",
     "rent": "rent",
     "scratchpad": "bytes",
+    "block_memory": "bytes",
+    "thread_registers": "count",
     "cores": "count",
     "chassis": "count",
 }
@@ -190,6 +196,8 @@ def _device(id: str, kind: str, vendor: str, figures: Mapping[str, Figure]) -> D
         rent_usd_per_hour=optional("rent"),
         cores=int(value("cores")) or None,
         scratchpad_bytes=optional("scratchpad"),
+        block_memory_bytes=optional("block_memory"),
+        thread_registers=int(value("thread_registers")) or None,
         figures=MappingProxyType(dict(figures)),
     )
 
