@@ -35,7 +35,7 @@ def interpret(
         raise ValueError(f"main takes {len(block.args)} inputs, got {len(inputs)}")
     values: dict[SSAValue, Array] = {}
     for index, (arg, given) in enumerate(zip(block.args, inputs, strict=True)):
-        values[arg] = _as_declared(given, arg, f"input {index}")
+        values[arg] = declared(given, arg, f"input {index}")
     uses = Counter(operand for op in block.ops for operand in op.operands)
     for op in block.ops:
         operands = [values[o] for o in op.operands]
@@ -58,7 +58,7 @@ def evaluate(op: Operation, operands: Sequence[Array], weights: Mapping[str, Arr
         name = op.weight.data
         if name not in weights:
             raise ValueError(f"weight `{name}` has no value")
-        return (_as_declared(weights[name], op.result, f"weight `{name}`"),)
+        return (declared(weights[name], op.result, f"weight `{name}`"),)
     meaning = MEANING.get(type(op))
     if meaning is None:
         raise NotImplementedError(f"{op.name} has no reference meaning")
@@ -72,7 +72,8 @@ def _closed(module: ModuleOp, inputs: Sequence[Array]) -> ModuleOp:
     return nn.with_sizes(module, sizes) if sizes else module
 
 
-def _as_declared(given: Array, value: SSAValue, what: str) -> Array:
+def declared(given: Array, value: SSAValue, what: str) -> Array:
+    """`given` in float64; ValueError, naming `what`, unless it has the shape of `value`."""
     array = np.asarray(given, dtype=np.float64)
     if array.shape != nn.shape_of(value):
         raise ValueError(f"{what} has shape {array.shape}, the module says {nn.shape_of(value)}")

@@ -7,10 +7,17 @@ operand is read once and the result written once, at its own size before broadca
 moves, so a lower bound. One op is one launch; views and values known beforehand are none.
 """
 
-from . import layout, products, reductions, scalars, windows
+from . import collectives, layout, products, reductions, scalars, windows
 from .kernel import Rules, elements, tensor_bytes
 
-RULES: Rules = {**scalars.RULES, **windows.RULES, **products.RULES, **reductions.RULES, **layout.RULES}
+RULES: Rules = {
+    **scalars.RULES,
+    **windows.RULES,
+    **products.RULES,
+    **reductions.RULES,
+    **layout.RULES,
+    **collectives.RULES,
+}
 """Op class -> its rule."""
 
 __all__ = ["RULES", "elements", "tensor_bytes"]

@@ -15,8 +15,18 @@ Sizes may be open (`sizes.py`). The reference meaning of every op is in `ir/mean
 
 from xdsl.ir import Dialect
 
-from . import fused, layout, products, reductions, scalars, windows
+from . import collectives, fused, layout, products, reductions, scalars, windows
 from .base import Shape, Tensor, TensorOp, integer, ints, number, shape_in, shape_of, tensor, tensor_type, with_shape
+from .collectives import (
+    AllGatherOp,
+    AllReduceOp,
+    AllToAllOp,
+    CollectiveOp,
+    PermuteOp,
+    RankOp,
+    ReduceScatterOp,
+    ShardOp,
+)
 from .fused import FusedElementwiseOp, StepAttr
 from .layout import BroadcastOp, ConcatOp, FillOp, ReshapeOp, SliceOp, TransposeOp, WeightOp
 from .module import NnModule, body_of, build_main, main_of
@@ -51,7 +61,7 @@ from .sizes import Size, Undecided, size_of
 from .windows import AveragePoolOp, Conv2dOp, MaxPoolOp, PoolOp, WindowOp
 
 LAYOUT = layout.OPS
-OPS = (*scalars.OPS, *fused.OPS, *windows.OPS, *products.OPS, *reductions.OPS, *layout.OPS)
+OPS = (*scalars.OPS, *fused.OPS, *windows.OPS, *products.OPS, *reductions.OPS, *layout.OPS, *collectives.OPS)
 Nn = Dialect("nn", [*OPS], [StepAttr])
 
 __all__ = [
@@ -61,10 +71,14 @@ __all__ = [
     "OPS",
     "UNARY",
     "AddOp",
+    "AllGatherOp",
+    "AllReduceOp",
+    "AllToAllOp",
     "AveragePoolOp",
     "BatchNormOp",
     "BinaryOp",
     "BroadcastOp",
+    "CollectiveOp",
     "ConcatOp",
     "Conv2dOp",
     "DivOp",
@@ -83,12 +97,16 @@ __all__ = [
     "NegOp",
     "Nn",
     "NnModule",
+    "PermuteOp",
     "PoolOp",
+    "RankOp",
     "ReduceOp",
+    "ReduceScatterOp",
     "ReluOp",
     "ReshapeOp",
     "RsqrtOp",
     "Shape",
+    "ShardOp",
     "SigmoidOp",
     "Size",
     "SliceOp",

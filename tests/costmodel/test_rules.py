@@ -53,6 +53,12 @@ BY_HAND = [
     (nn.FillOp.make(type=TensorType(f32, []), value=1.0), Cost()),
     (nn.WeightOp.make(type=TensorType(f32, [3]), weight="w"), Cost()),
     (nn.ReshapeOp.make(ROWS, type=TensorType(f32, [15])), Cost()),
+    # each of 5 ranks adds 4 others to its fifth of 15 elements, or of 10
+    (nn.AllReduceOp.make(ROWS, mesh="tp", ranks=5), Cost(12, 60, 60, 1)),
+    (nn.ReduceScatterOp.make(value(2, 5), axis=1, mesh="tp", ranks=5), Cost(8, 40, 8, 1)),
+    (nn.AllGatherOp.make(ROWS, axis=0, mesh="tp", ranks=2), Cost(0, 60, 120, 1)),
+    (nn.ShardOp.make(ROWS, axis=0, mesh="tp", ranks=3), Cost(0, 20, 20, 1)),
+    (nn.RankOp.make(mesh="tp", ranks=3), Cost()),
 ]
 
 
