@@ -1,0 +1,17 @@
+"""Several ops as one launch."""
+
+from __future__ import annotations
+
+from ...ir import nn
+from ..cost import Cost, cost_of
+from .kernel import Rules, tensor_bytes
+
+
+def fusion(op: nn.FusionOp) -> Cost:
+    """The flops of all ops inside; every operand is read once and the results are written, nothing in between."""
+    flops = sum(cost_of(step).flops for step in op.steps)
+    read = sum(tensor_bytes(o) for o in dict.fromkeys(op.operands))
+    return Cost(flops, read, sum(tensor_bytes(r) for r in op.results), 1)
+
+
+RULES: Rules = {nn.FusionOp: fusion}
