@@ -7,16 +7,20 @@ operand is read once and the result written once, at its own size before broadca
 moves, so a lower bound. One op is one launch; views and values known beforehand are none.
 """
 
-from . import collectives, layout, products, reductions, scalars, windows
+from . import attention, collectives, experts, fusion, layout, products, quantise, reductions, scalars, windows
 from .kernel import Rules, elements, tensor_bytes
 
 RULES: Rules = {
+    **collectives.RULES,
     **scalars.RULES,
     **windows.RULES,
     **products.RULES,
     **reductions.RULES,
     **layout.RULES,
-    **collectives.RULES,
+    **attention.RULES,
+    **experts.RULES,
+    **quantise.RULES,
+    **fusion.RULES,
 }
 """Op class -> its rule."""
 

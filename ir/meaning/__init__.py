@@ -5,17 +5,21 @@ Integers and truth values are held in float64 too, exactly up to 2^53; true is 1
 changes nothing here: the meaning of a network is that of real numbers, and rounding is what a target adds to it.
 """
 
-from . import layout, products, reductions, scalars, windows
+from . import attention, experts, fusion, layout, products, quantise, reductions, scalars, windows
 from .meaning import Array, Meanings
 from .scalars import SCALAR
 
-MEANING: Meanings = {
+_PLAIN: Meanings = {
     **scalars.MEANING,
     **windows.MEANING,
     **products.MEANING,
     **reductions.MEANING,
     **layout.MEANING,
+    **attention.MEANING,
+    **experts.MEANING,
+    **quantise.MEANING,
 }
+MEANING: Meanings = {**_PLAIN, **fusion.meanings(_PLAIN)}
 """Op class -> its meaning. A weight has none: its value is given."""
 
 __all__ = ["MEANING", "SCALAR", "Array"]

@@ -15,7 +15,8 @@ Sizes may be open (`sizes.py`). The reference meaning of every op is in `ir/mean
 
 from xdsl.ir import Dialect
 
-from . import collectives, fused, layout, products, reductions, scalars, windows
+from . import attention, collectives, experts, fused, fusion, layout, products, quantise, reductions, scalars, windows
+from .attention import AttentionOp, PagedAttentionOp, RotaryOp
 from .base import Shape, Tensor, TensorOp, integer, ints, number, shape_in, shape_of, tensor, tensor_type, with_shape
 from .collectives import (
     AllGatherOp,
@@ -27,11 +28,14 @@ from .collectives import (
     ReduceScatterOp,
     ShardOp,
 )
+from .experts import CombineOp, DispatchOp, GroupedMatmulOp, RouteOp
 from .fused import FusedElementwiseOp, StepAttr
+from .fusion import FusionOp
 from .layout import BroadcastOp, ConcatOp, FillOp, ReshapeOp, SliceOp, TransposeOp, WeightOp
 from .module import NnModule, body_of, build_main, main_of
 from .open_sizes import open_names, sizes_given, with_sizes
 from .products import GemmOp, MatmulOp
+from .quantise import DequantiseOp, QuantiseOp
 from .reductions import BatchNormOp, ReduceOp, SoftmaxOp
 from .scalars import (
     BINARY,
@@ -61,7 +65,19 @@ from .sizes import Size, Undecided, size_of
 from .windows import AveragePoolOp, Conv2dOp, MaxPoolOp, PoolOp, WindowOp
 
 LAYOUT = layout.OPS
-OPS = (*scalars.OPS, *fused.OPS, *windows.OPS, *products.OPS, *reductions.OPS, *layout.OPS, *collectives.OPS)
+OPS = (
+    *scalars.OPS,
+    *fused.OPS,
+    *fusion.OPS,
+    *windows.OPS,
+    *products.OPS,
+    *reductions.OPS,
+    *layout.OPS,
+    *collectives.OPS,
+    *attention.OPS,
+    *experts.OPS,
+    *quantise.OPS,
+)
 Nn = Dialect("nn", [*OPS], [StepAttr])
 
 __all__ = [
@@ -74,20 +90,26 @@ __all__ = [
     "AllGatherOp",
     "AllReduceOp",
     "AllToAllOp",
+    "AttentionOp",
     "AveragePoolOp",
     "BatchNormOp",
     "BinaryOp",
     "BroadcastOp",
     "CollectiveOp",
+    "CombineOp",
     "ConcatOp",
     "Conv2dOp",
+    "DequantiseOp",
+    "DispatchOp",
     "DivOp",
     "ElementwiseOp",
     "ErfOp",
     "ExpOp",
     "FillOp",
     "FusedElementwiseOp",
+    "FusionOp",
     "GemmOp",
+    "GroupedMatmulOp",
     "LogOp",
     "MatmulOp",
     "MaxOp",
@@ -97,13 +119,17 @@ __all__ = [
     "NegOp",
     "Nn",
     "NnModule",
+    "PagedAttentionOp",
     "PermuteOp",
     "PoolOp",
+    "QuantiseOp",
     "RankOp",
     "ReduceOp",
     "ReduceScatterOp",
     "ReluOp",
     "ReshapeOp",
+    "RotaryOp",
+    "RouteOp",
     "RsqrtOp",
     "Shape",
     "ShardOp",

@@ -1,0 +1,20 @@
+"""Numbers of few bits and back."""
+
+from __future__ import annotations
+
+from ...ir import nn
+from ..cost import Cost
+from .kernel import Rules, elements, kernel
+
+
+def quantise(op: nn.QuantiseOp) -> Cost:
+    """flops = 4 e, 5 e with a zero: divide, round, two bounds, and the zero."""
+    return kernel(op, (4 + (op.zero is not None)) * elements(op.x))
+
+
+def dequantise(op: nn.DequantiseOp) -> Cost:
+    """flops = e, 2 e with a zero."""
+    return kernel(op, (1 + (op.zero is not None)) * elements(op.q))
+
+
+RULES: Rules = {nn.QuantiseOp: quantise, nn.DequantiseOp: dequantise}
