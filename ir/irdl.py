@@ -137,8 +137,9 @@ def export_irdl(dialects: Iterable[Dialect]) -> str:
 
 
 def no_terminator_ops(dialects: Iterable[Dialect]) -> list[str]:
-    """Names of the ops whose blocks need no terminator."""
-    return [op.name for dialect in dialects for op in dialect.operations if op.has_trait(NoTerminator)]
+    """Names of the ops whose blocks need no terminator, but for `variadic_ops`, which MLIR is not told of at all."""
+    ops = (op for dialect in dialects for op in dialect.operations)
+    return [op.name for op in ops if op.has_trait(NoTerminator) and not _is_variadic(op)]
 
 
 def variadic_ops(dialects: Iterable[Dialect]) -> list[str]:
