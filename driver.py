@@ -180,7 +180,7 @@ def _document(posed: Posed, result: PlacementResult, noted: Sequence[Diagnostic]
     from .planner.plan import plan_document
 
     solved = posed.solved(result)
-    warnings = [*(warning.message for warning in noted), *cautions(solved)]
+    warnings = [*(warning.message for warning in noted), *posed.notes, *cautions(solved)]
     document = plan_document(solved, posed.inputs, warnings, VERSION)
     document["warnings"] += kv_transfer_warnings(document)
     faults = check_plan(document)

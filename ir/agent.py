@@ -121,6 +121,8 @@ class NodeOp(IRDLOperation):
     """As in `agent.graph`, for this node alone."""
     profile = opt_attr_def(DictionaryAttr)
     """As in `agent.graph`, for this node alone."""
+    call = opt_attr_def(StringAttr)
+    """Names the exact call: nodes of one `call` do the same with the outputs of the same predecessors."""
     traits = traits_def(SymbolOpInterface())
 
 
@@ -147,6 +149,8 @@ class LLMCallOp(NodeOp):
     """[tokens] added on each revisit"""
     cached_prefix_tokens = attr_def(FloatAttr)
     """[tokens] of the prompt that are already cached on the first visit"""
+    temperature = opt_attr_def(FloatAttr)
+    """of sampling; at 0 equal prompts get equal answers"""
     tp = opt_attr_def(IntegerAttr)
     pp = opt_attr_def(IntegerAttr)
 
@@ -206,6 +210,8 @@ class ToolCallOp(NodeOp):
     retries = opt_attr_def(IntegerAttr)
     failure = attr_def(FloatAttr)
     mcp = opt_attr_def(StringAttr)
+    deterministic = opt_attr_def(UnitAttr)
+    """equal inputs get equal outputs"""
 
     def verify_(self) -> None:
         if self.concurrency is not None and self.concurrency.value.data < 1:
@@ -228,6 +234,8 @@ class LookupOp(NodeOp):
     top_k = attr_def(IntegerAttr)
     index = attr_def(StringAttr)
     """`flat`, `hnsw` or `ivf`"""
+    deterministic = opt_attr_def(UnitAttr)
+    """equal inputs get equal outputs"""
 
 
 @irdl_op_definition
@@ -242,6 +250,8 @@ class ComputeOp(NodeOp):
     cpu_s = attr_def(DistAttr)
     bytes_in = attr_def(FloatAttr)
     bytes_out = attr_def(FloatAttr)
+    deterministic = opt_attr_def(UnitAttr)
+    """equal inputs get equal outputs"""
 
 
 @irdl_op_definition
@@ -332,6 +342,11 @@ class EdgeOp(IRDLOperation):
     bytes = attr_def(FloatAttr)
     """[bytes] that move along the edge on each visit"""
 
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The names of the nodes that it leaves and enters."""
+        return self.source.string_value(), self.target.string_value()
+
     def verify_(self) -> None:
         if self.probability is not None and not 0 < self.probability.value.data <= 1:
             raise VerifyException("(C1) `probability` must be over 0 and at most 1")
@@ -339,6 +354,14 @@ class EdgeOp(IRDLOperation):
             raise VerifyException("(C2) `max_visits` must be at least 1")
         if self.bytes.value.data < 0:
             raise VerifyException("(C3) `bytes` must not be negative")
+
+
+def symbol_of(op: Operation) -> str:
+    """The name of a node; ValueError for an op that has none."""
+    name = op.attributes.get("sym_name")
+    if not isinstance(name, StringAttr):
+        raise ValueError(f"`{op.name}` has no name")
+    return name.data
 
 
 def graph_of(module: Operation) -> GraphOp:

@@ -27,8 +27,8 @@ from xdsl.utils.exceptions import VerifyException
 from .agent import GraphOp, NodeOp
 from .llm import node_and_part
 
-PIECE_ID = re.compile(r"([a-z][a-z0-9-]{0,39}/)*[a-z][a-z0-9-]{0,39}\.[a-z]+")
-"""`node.part`, or `agent/node.part` for a node of a nested graph."""
+PIECE_ID = re.compile(r"([a-z][a-z0-9-]{0,39}/)*[a-z][a-z0-9-]{0,39}(@\d+(-\d+)?)?\.[a-z]+")
+"""`node.part`, `agent/node.part` for a node of a nested graph, `node@2.part` for a visit of an unrolled loop."""
 
 SHARE_TOLERANCE = 1e-6
 """What the shares of one piece may miss 1 by: solvers give them in floating point."""

@@ -40,7 +40,9 @@ BUILT_IN = {
     "fuse-elementwise": (".fuse_elementwise", "FuseElementwisePass"),
     "inline-agents": (".agent.inline_agents", "InlineAgentsPass"),
     "lower-llm-call": (".lower_llm_call", "LowerLLMCallPass"),
+    "merge-equal-calls": (".agent.merge_equal_calls", "MergeEqualCallsPass"),
     "partition-pieces": (".partition", "PartitionPiecesPass"),
+    "unroll-loops": (".agent.unroll_loops", "UnrollLoopsPass"),
 }
 """Pass name -> its module and its class there; imported when first asked for."""
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..costmodel.embedded import embed
-from ..ir.agent import graph_of
+from ..ir.agent import GraphOp, graph_of
 from ..ir.diagnostics import Diagnostic, InputError, Label
 from ..ir.read.fleet import FleetFile
 from ..ir.read.graph import GraphFile
 from ..passes import run_pipeline
 from ..passes.agent.inline_agents import inline_agents
+from ..passes.agent.merge_equal_calls import equal_calls
 from .candidates.setting import Setting
 from .fixed_limits import limit_faults
 from .placement.problem import PlacementProblem
@@ -31,6 +33,8 @@ class Posed:
     setting: Setting
     problem: PlacementProblem
     inputs: Inputs
+    notes: tuple[str, ...] = ()
+    """What the user should know of the graph, one sentence each."""
 
     def solved(self, result: PlacementResult) -> Solved:
         """The result with the latencies that the plan's own load gives."""
@@ -50,6 +54,7 @@ def pose(graph: GraphFile, fleet: FleetFile, base_dir: Path, objective: str | No
     through them.
     """
     resolved = resolve_files(graph, fleet, base_dir)
+    notes = tuple(_equal_calls(graph_of(graph.module)))
     run_pipeline(graph.module)
     lowered = graph_of(graph.module)
     setting = Setting(lowered, fleet.spec, resolved.devices, resolved.llms)
@@ -62,7 +67,13 @@ def pose(graph: GraphFile, fleet: FleetFile, base_dir: Path, objective: str | No
         label = Label(graph.sources.key(("edges",)))
         help = "lower `max_visits`, or split the graph"
         raise InputError([Diagnostic("too-large", str(error), (label,), help)]) from None
-    return Posed(setting, problem, Inputs(graph.document, fleet.document, _catalogue(fleet, resolved)))
+    return Posed(setting, problem, Inputs(graph.document, fleet.document, _catalogue(fleet, resolved)), notes)
+
+
+def _equal_calls(graph: GraphOp) -> Iterator[str]:
+    """Nodes that are placed and paid for though another node makes their call."""
+    for kept, other in equal_calls(graph):
+        yield f"`{other.sym_name.data}` makes the same call as `{kept.sym_name.data}`: one node could stand for both"
 
 
 def resolve_files(graph: GraphFile, fleet: FleetFile, base_dir: Path) -> Resolved:

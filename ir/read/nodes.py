@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatAttr, IntegerAttr, StringAttr, f64, i64
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatAttr, IntegerAttr, StringAttr, UnitAttr, f64, i64
 from xdsl.ir import Attribute, Block, Region
 
 from ..agent import (
@@ -33,6 +33,9 @@ def node_op(name: str, node: Plain) -> NodeOp:
     """The op of the node called `name`, whose values are right by the schema and the rules of `graph.py`."""
     op_class, attributes_of = _KINDS[node["kind"]]
     attributes: Attributes = {"sym_name": StringAttr(name), **attributes_of(name, node)}
+    attributes |= _texts(node, "call")
+    if node.get("deterministic", False):
+        attributes["deterministic"] = UnitAttr()
     if "place" in node:
         attributes["place"] = place_attr(node["place"])
     if "slo" in node:
@@ -122,6 +125,7 @@ def _llm(name: str, node: Plain) -> Attributes:
         "output_tokens": DistAttr.of(node["output_tokens"]),
         "prompt_growth": number(node.get("prompt_growth", 0.0)),
         "cached_prefix_tokens": number(node.get("cached_prefix_tokens", 0.0)),
+        **({"temperature": number(node["temperature"])} if "temperature" in node else {}),
         **{degree: integer(parallel[degree]) for degree in ("tp", "pp") if degree in parallel},
     }
 

@@ -175,12 +175,14 @@ _COMMON = {
     "slo": Key(_NODE_SLO, "latency bounds of this node alone"),
     **_STREAM,
     "profile": Key(_PROFILE, "measured figures of this node, by device"),
+    "call": Key(Text(), "name of the exact call: nodes of one call do the same with the same predecessors' outputs"),
     "priority": Key(Later("a priority"), "which node goes first"),
     "limit": Key(Later("a rate limit", "a tool's `concurrency` is supported"), "most requests per second"),
     "failure": Key(Later("failures of a node that is no tool"), "share of visits that fail"),
 }
 _QUALITY_HELP = "name one model; plan once for each alternative"
 _NO_PARALLEL = {"parallel": Key(Later("parallelism of a node that is no llm"), "how it is split over devices")}
+_DETERMINISTIC = {"deterministic": Key(Flag(), "equal inputs get equal outputs")}
 _KINDS: dict[str, dict[str, Key]] = {
     "llm": {
         "model": Key(Unless(Text(), _is_list, "alternatives", _QUALITY_HELP), "catalogue id or path to a config.json"),
@@ -190,6 +192,7 @@ _KINDS: dict[str, dict[str, Key]] = {
         "output_tokens": Key(Dist(None, positive=True), "tokens written on each visit", required=True),
         "prompt_growth": Key(Number(), "tokens that the prompt grows by on each revisit"),
         "cached_prefix_tokens": Key(Number(), "tokens of the prompt that are in the KV cache from the start"),
+        "temperature": Key(Number(), "of sampling; at 0 equal prompts get equal answers"),
         "quality": Key(Later("alternatives by quality", _QUALITY_HELP), "quality of each alternative"),
         "parallel": Key(_PARALLEL, "how one replica is split over devices"),
     },
@@ -204,6 +207,7 @@ _KINDS: dict[str, dict[str, Key]] = {
         "batch": Key(_COUNT, "inputs of one visit"),
     },
     "tool": _NO_PARALLEL
+    | _DETERMINISTIC
     | {
         "latency": Key(Dist("time"), "time of one call", required=True),
         "cpus": Key(Number(), "cores that a call keeps busy"),
@@ -223,6 +227,7 @@ _KINDS: dict[str, dict[str, Key]] = {
         "mcp": Key(Text(), "MCP server that answers the call"),
     },
     "lookup": _NO_PARALLEL
+    | _DETERMINISTIC
     | {
         "vectors": Key(_COUNT, "vectors in the index", required=True),
         "dimensions": Key(_COUNT, "dimensions of a vector", required=True),
@@ -230,6 +235,7 @@ _KINDS: dict[str, dict[str, Key]] = {
         "index": Key(Text(("flat", "hnsw", "ivf")), "kind of index"),
     },
     "compute": _NO_PARALLEL
+    | _DETERMINISTIC
     | {
         "cpu": Key(Dist("time"), "time on one core", required=True),
         "bytes_in": Key(_SIZE, "data read"),

@@ -11,7 +11,7 @@ from xdsl.ir import Attribute, Operation
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from ...ir.agent import AgentCallOp, EdgeOp, GraphOp
+from ...ir.agent import AgentCallOp, EdgeOp, GraphOp, symbol_of
 from ...ir.diagnostics import Diagnostic, InputError, Label
 from ...ir.verify import place_of
 
@@ -63,24 +63,20 @@ def why_not_inlined(call: AgentCallOp) -> list[Diagnostic]:
     starts, ends = starts_and_ends(call.inner)
     found = []
     for edge in graph.edges:
-        if edge.target.string_value() == name and len(starts) > 1 and edge.probability is not None:
+        source, target = edge.ends
+        if target == name and len(starts) > 1 and edge.probability is not None:
             found.append(_fault(edge, name, f"starts with {_listed(starts)}", "a `probability`", "start"))
         asks = [key for key in ("probability", "max_visits", "stream") if key in edge.attributes]
-        if edge.source.string_value() == name and len(ends) > 1 and asks:
+        if source == name and len(ends) > 1 and asks:
             found.append(_fault(edge, name, f"ends with {_listed(ends)}", f"`{asks[0]}`", "end"))
     return found
 
 
 def starts_and_ends(graph: GraphOp) -> tuple[list[str], list[str]]:
     """The nodes without in-edges, and those without out-edges."""
-    edges = list(graph.edges)
-    targets, sources = ({end.string_value() for end in ends} for ends in _ends(edges))
-    names = [_symbol(node) for node in graph.nodes]
+    sources, targets = ({edge.ends[side] for edge in graph.edges} for side in (0, 1))
+    names = [symbol_of(node) for node in graph.nodes]
     return [n for n in names if n not in targets], [n for n in names if n not in sources]
-
-
-def _ends(edges: list[EdgeOp]) -> tuple[list[SymbolRefAttr], list[SymbolRefAttr]]:
-    return [edge.target for edge in edges], [edge.source for edge in edges]
 
 
 def _fault(edge: EdgeOp, name: str, what: str, asks: str, end: str) -> Diagnostic:
@@ -103,9 +99,10 @@ def _inline(call: AgentCallOp) -> None:
         _rename(op, f"{name}/")
         Rewriter.insert_op(op, InsertPoint.before(call))
     for edge in list(graph.edges):
-        sources = ends if edge.source.string_value() == name else [edge.source.string_value()]
-        targets = starts if edge.target.string_value() == name else [edge.target.string_value()]
-        if sources is ends or targets is starts:
+        source, target = edge.ends
+        sources = ends if source == name else [source]
+        targets = starts if target == name else [target]
+        if name in edge.ends:
             _replace(edge, [(source, target) for source in sources for target in targets])
     Rewriter.erase_op(call)
 
@@ -137,9 +134,3 @@ def _replace(edge: EdgeOp, pairs: list[tuple[str, str]]) -> None:
         new.location = edge.location
         Rewriter.insert_op(new, InsertPoint.before(edge))
     Rewriter.erase_op(edge)
-
-
-def _symbol(node: Operation) -> str:
-    name = node.attributes["sym_name"]
-    assert isinstance(name, StringAttr)
-    return name.data
