@@ -51,7 +51,7 @@ def _role(weight: SSAValue) -> str:
     match use.operation:
         case nn.ReshapeOp():
             return _role(use.operation.result)
-        case nn.Conv2dOp() if use.index == 1:
+        case nn.ConvOp() if use.index == 1:
             return "kernel"
         case nn.GemmOp() | nn.MatmulOp() if use.index < 2:
             return "matrix"
@@ -91,7 +91,7 @@ def _scale_layers(network: nn.NnModule, weights: dict[str, Any], scaled: set[str
 
 
 def _kernel_of(op: Operation) -> str | None:
-    if isinstance(op, nn.Conv2dOp | nn.GemmOp | nn.MatmulOp):
+    if isinstance(op, nn.ConvOp | nn.GemmOp | nn.MatmulOp):
         owner = op.operands[1].owner
         return owner.weight.data if isinstance(owner, nn.WeightOp) else None
     return None

@@ -19,17 +19,17 @@ from .locations import fused_location
 @dataclass
 class FuseConvBatchNorm(RewritePattern):
     """
-    before: %c = "nn.conv2d"(%x, %w)
+    before: %c = "nn.conv"(%x, %w)
             %y = "nn.batch_norm"(%c, %scale, %bias, %mean, %variance) {epsilon = e}
     after:  %gain = scale / sqrt(variance + e), %shift = bias - mean * gain      on (m)
             %kernel = w * gain                                                   on (m, c, kh, kw)
-            %y = "nn.conv2d"(%x, %kernel, %shift)
+            %y = "nn.conv"(%x, %kernel, %shift)
     """
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: nn.BatchNormOp, rewriter: PatternRewriter) -> None:
         conv = op.x.owner
-        if not (isinstance(conv, nn.Conv2dOp) and can_fuse(conv, op) and should_fuse(conv, op)):
+        if not (isinstance(conv, nn.ConvOp) and can_fuse(conv, op) and should_fuse(conv, op)):
             return
         emit = Emitter(op)
         gain, shift = gain_and_shift(op, emit)
@@ -58,7 +58,7 @@ class FuseConvBatchNormPass(ModulePass):
         PatternRewriteWalker(FuseConvBatchNorm(), apply_recursively=False).rewrite_module(op)
 
 
-def can_fuse(conv: nn.Conv2dOp, norm: nn.BatchNormOp) -> bool:
+def can_fuse(conv: nn.ConvOp, norm: nn.BatchNormOp) -> bool:
     """
     Whether `norm` can go into the weights of `conv`.
 
@@ -70,7 +70,7 @@ def can_fuse(conv: nn.Conv2dOp, norm: nn.BatchNormOp) -> bool:
     return users == {norm} and all(isinstance(p.owner, nn.WeightOp) for p in parameters)
 
 
-def should_fuse(conv: nn.Conv2dOp, norm: nn.BatchNormOp) -> bool:
+def should_fuse(conv: nn.ConvOp, norm: nn.BatchNormOp) -> bool:
     """Whether a convolution with a bias moves fewer bytes and does no more flops than the two, by the cost rules."""
     together = conv.with_weights(conv.w, norm.bias)
     fused, apart = cost_of(together), cost_of(conv) + cost_of(norm)

@@ -13,7 +13,7 @@ from ..python_text import Expression, call, sequence
 from .scalars import literal
 
 LAYERS = {
-    nn.Conv2dOp: "conv2d",
+    nn.ConvOp: "conv2d",
     nn.MaxPoolOp: "max_pool",
     nn.AveragePoolOp: "average_pool",
     nn.BatchNormOp: "batch_norm",
@@ -27,7 +27,7 @@ def _window(op: Any) -> dict[str, object]:
     return {name: value for name, value in (("strides", strides), ("pads", pads)) if set(value) - {name == "strides"}}
 
 
-def _conv2d(op: nn.Conv2dOp, operands: Sequence[str]) -> Expression:
+def _conv2d(op: nn.ConvOp, operands: Sequence[str]) -> Expression:
     dilations, groups = nn.ints(op.dilations), nn.integer(op.groups)
     extra = {"dilations": dilations} if set(dilations) != {1} else {}
     return call("conv2d", *operands, **_window(op), **extra, **({"groups": groups} if groups > 1 else {}))
@@ -96,7 +96,7 @@ def _fill(op: nn.FillOp, operands: Sequence[str]) -> Expression:
 
 
 EXPRESSIONS: dict[type[Operation], Callable[[Any, Sequence[str]], Expression]] = {
-    nn.Conv2dOp: _conv2d,
+    nn.ConvOp: _conv2d,
     nn.MaxPoolOp: _max_pool,
     nn.AveragePoolOp: _average_pool,
     nn.BatchNormOp: _batch_norm,

@@ -2,12 +2,27 @@
 The work of each nn op, one file for each file of `ir/nn`.
 
 Conventions, for all rules: flops are dense, a multiplication and an addition are two, and every scalar function counts
-one, whatever its hardware takes (as in XLA's `HloCostAnalysis`, which counts transcendental functions apart). Each
-operand is read once and the result written once, at its own size before broadcasting: what a kernel with perfect reuse
-moves, so a lower bound. One op is one launch; views and values known beforehand are none.
+one, whatever its hardware takes (as in XLA's `HloCostAnalysis`, which counts transcendental functions apart); those
+made of others, as GELU, count as many as they are made of, and integer operations as floating-point ones. Each operand
+is read once and the result written once, at its own size before broadcasting: what a kernel with perfect reuse moves,
+so a lower bound. One op is one launch; views and values known beforehand are none.
 """
 
-from . import attention, collectives, experts, fusion, layout, products, quantise, reductions, scalars, windows
+from . import (
+    attention,
+    collectives,
+    experts,
+    fusion,
+    indexing,
+    layout,
+    norms,
+    products,
+    quantise,
+    reductions,
+    resize,
+    scalars,
+    windows,
+)
 from .kernel import Rules, elements, tensor_bytes
 
 RULES: Rules = {
@@ -16,7 +31,10 @@ RULES: Rules = {
     **windows.RULES,
     **products.RULES,
     **reductions.RULES,
+    **norms.RULES,
     **layout.RULES,
+    **indexing.RULES,
+    **resize.RULES,
     **attention.RULES,
     **experts.RULES,
     **quantise.RULES,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-from xdsl.dialects.builtin import FixedBitwidthType
 from xdsl.ir import Operation, SSAValue
 
 from ...ir import nn
@@ -15,10 +14,9 @@ Rules = Mapping[type[Operation], CostRule]
 
 
 def tensor_bytes(value: SSAValue) -> int:
-    """[bytes] of the tensor `value`."""
-    element = nn.tensor_type(value).element_type
-    assert isinstance(element, FixedBitwidthType)
-    return elements(value) * element.size
+    """[bytes] of the tensor `value`, packed: elements of less than a byte share bytes, and the last is filled up."""
+    bits = elements(value) * nn.bits_of(nn.tensor_type(value).element_type)
+    return (bits + 7) // 8
 
 
 def elements(value: SSAValue) -> int:
@@ -27,6 +25,6 @@ def elements(value: SSAValue) -> int:
 
 
 def kernel(op: Operation, flops: float) -> Cost:
-    """One launch that does `flops`, reads every operand once (one used twice, once) and writes the result."""
+    """One launch that does `flops`, reads every operand once (one used twice, once) and writes the results."""
     read = sum(tensor_bytes(o) for o in dict.fromkeys(op.operands))
-    return Cost(flops, read, tensor_bytes(op.results[0]), 1)
+    return Cost(flops, read, sum(tensor_bytes(r) for r in op.results), 1)

@@ -10,7 +10,7 @@ from .kernel import Rules, kernel, tensor_bytes
 
 
 def move(op: Operation) -> Cost:
-    """flops = 0; all operands are read and the result is written."""
+    """flops = 0; all operands are read and the results are written."""
     return kernel(op, 0)
 
 
@@ -34,6 +34,9 @@ RULES: Rules = {
     nn.BroadcastOp: move,
     nn.TransposeOp: move,
     nn.ConcatOp: move,
+    nn.SplitOp: move,
+    nn.ReverseOp: move,
+    nn.PadOp: move,
     nn.SliceOp: slice_,
     nn.FillOp: fill,
     nn.WeightOp: free,

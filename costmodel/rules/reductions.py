@@ -1,18 +1,10 @@
-"""Normalisation, softmax and reductions."""
+"""Reductions, searches and running sums."""
 
 from __future__ import annotations
 
 from ...ir import nn
 from ..cost import Cost
 from .kernel import Rules, elements, kernel
-
-
-def batch_norm(op: nn.BatchNormOp) -> Cost:
-    """
-    flops = 2 n c ... + 5 c: a scale and a shift of each element, after working them out for each channel
-    (add epsilon, 1 / sqrt, times scale; times mean, from bias).
-    """
-    return kernel(op, 2 * elements(op.result) + 5 * elements(op.scale))
 
 
 def softmax(op: nn.SoftmaxOp) -> Cost:
@@ -28,4 +20,29 @@ def reduce(op: nn.ReduceOp) -> Cost:
     return kernel(op, elements(op.x) - elements(op.result) + divisions)
 
 
-RULES: Rules = {nn.BatchNormOp: batch_norm, nn.SoftmaxOp: softmax, nn.ReduceOp: reduce}
+def arg_max(op: nn.ArgMaxOp) -> Cost:
+    """flops = e - o comparisons for e elements in o rows."""
+    return kernel(op, elements(op.x) - elements(op.result))
+
+
+def top_k(op: nn.TopKOp) -> Cost:
+    """
+    flops = e k comparisons for e elements: each is held against the k best of its row.
+
+    An upper bound for large k; a selection over blocks (RadixSelect) reads more often but compares less.
+    """
+    return kernel(op, elements(op.x) * nn.integer(op.k))
+
+
+def cum_sum(op: nn.CumSumOp) -> Cost:
+    """flops = e additions for e elements: what one pass in order does, not what a parallel scan adds."""
+    return kernel(op, elements(op.x))
+
+
+RULES: Rules = {
+    nn.SoftmaxOp: softmax,
+    nn.ReduceOp: reduce,
+    nn.ArgMaxOp: arg_max,
+    nn.TopKOp: top_k,
+    nn.CumSumOp: cum_sum,
+}

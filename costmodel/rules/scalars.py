@@ -6,15 +6,44 @@ from ...ir import nn
 from ..cost import Cost
 from .kernel import Rules, elements, kernel
 
+COMPOSITE = {
+    "gelu": 5,
+    "gelu_tanh": 9,
+    "silu": 2,
+    "softplus": 2,
+    "mish": 4,
+    "hard_sigmoid": 4,
+    "hard_swish": 5,
+}
+"""
+Scalar functions made of others -> how many: the operations of the formula in the op's docstring, with exp, tanh, erf,
+sigmoid and log1p as one, and divisions by constants as multiplications. So a chain costs the same before and
+after it is recognised as one of them.
+"""
+
+
+def flops_of(kind: str) -> int:
+    """[flops] of one scalar function."""
+    return COMPOSITE.get(kind, 1)
+
 
 def elementwise(op: nn.ElementwiseOp) -> Cost:
-    """flops = elements of the result."""
-    return kernel(op, elements(op.results[0]))
+    """flops = elements of the result, times the operations of a composite function."""
+    return kernel(op, flops_of(op.kind) * elements(op.results[0]))
 
 
 def fused_elementwise(op: nn.FusedElementwiseOp) -> Cost:
-    """flops = steps x elements of the result: a step on operands that broadcast is done again for each element."""
-    return kernel(op, len(op.steps) * elements(op.result))
+    """flops = those of all steps x elements of the result: a step on operands that broadcast is done again for each."""
+    return kernel(op, sum(flops_of(kind) for kind, _ in op.chain) * elements(op.result))
 
 
-RULES: Rules = {**dict.fromkeys((*nn.UNARY, *nn.BINARY), elementwise), nn.FusedElementwiseOp: fused_elementwise}
+def one_each(op: nn.ComparisonOp | nn.WhereOp | nn.CastOp) -> Cost:
+    """flops = elements of the result."""
+    return kernel(op, elements(op.result))
+
+
+RULES: Rules = {
+    **dict.fromkeys((*nn.UNARY, *nn.BINARY), elementwise),
+    **dict.fromkeys((*nn.COMPARISONS, nn.WhereOp, nn.CastOp), one_each),
+    nn.FusedElementwiseOp: fused_elementwise,
+}

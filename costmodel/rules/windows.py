@@ -9,9 +9,9 @@ from ..cost import Cost
 from .kernel import Rules, elements, kernel
 
 
-def conv2d(op: nn.Conv2dOp) -> Cost:
+def conv(op: nn.ConvOp) -> Cost:
     """
-    flops = 2 n m oh ow (c / groups) kh kw, and n m oh ow more with a bias.
+    flops = 2 n m (output places) (c / groups) (places in the window), and one more for each output with a bias.
 
     Taps on the padding count, since kernels do them; XLA's cost analysis leaves them out.
     """
@@ -19,14 +19,29 @@ def conv2d(op: nn.Conv2dOp) -> Cost:
     return kernel(op, elements(op.result) * (2 * taps + (op.bias is not None)))
 
 
+def conv_transpose(op: nn.ConvTransposeOp) -> Cost:
+    """
+    flops = 2 n c (input places) (m / groups) (places in the window), and one more for each output with a bias.
+
+    What falls on the pads that are cut off counts; XLA's cost analysis leaves it out.
+    """
+    taps = prod(nn.shape_of(op.w)[1:])
+    return kernel(op, 2 * elements(op.x) * taps + (elements(op.result) if op.bias is not None else 0))
+
+
 def max_pool(op: nn.MaxPoolOp) -> Cost:
-    """flops = n c oh ow (kh kw - 1) comparisons."""
+    """flops = outputs x (places in the window - 1) comparisons."""
     return kernel(op, elements(op.result) * (prod(nn.ints(op.kernel)) - 1))
 
 
 def average_pool(op: nn.AveragePoolOp) -> Cost:
-    """flops = n c oh ow kh kw: kh kw - 1 additions and a division."""
+    """flops = outputs x places in the window: one addition fewer, and a division."""
     return kernel(op, elements(op.result) * prod(nn.ints(op.kernel)))
 
 
-RULES: Rules = {nn.Conv2dOp: conv2d, nn.MaxPoolOp: max_pool, nn.AveragePoolOp: average_pool}
+RULES: Rules = {
+    nn.ConvOp: conv,
+    nn.ConvTransposeOp: conv_transpose,
+    nn.MaxPoolOp: max_pool,
+    nn.AveragePoolOp: average_pool,
+}

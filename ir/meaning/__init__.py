@@ -5,7 +5,20 @@ Integers and truth values are held in float64 too, exactly up to 2^53; true is 1
 changes nothing here: the meaning of a network is that of real numbers, and rounding is what a target adds to it.
 """
 
-from . import attention, experts, fusion, layout, products, quantise, reductions, scalars, windows
+from . import (
+    attention,
+    experts,
+    fusion,
+    indexing,
+    layout,
+    norms,
+    products,
+    quantise,
+    reductions,
+    resize,
+    scalars,
+    windows,
+)
 from .meaning import Array, Meanings
 from .scalars import SCALAR
 
@@ -14,7 +27,10 @@ _PLAIN: Meanings = {
     **windows.MEANING,
     **products.MEANING,
     **reductions.MEANING,
+    **norms.MEANING,
     **layout.MEANING,
+    **indexing.MEANING,
+    **resize.MEANING,
     **attention.MEANING,
     **experts.MEANING,
     **quantise.MEANING,

@@ -24,7 +24,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from .sizes import Size, Undecided, size_of
 
-AttributeLike = Attribute | bool | int | float | str | Sequence[int]
+AttributeLike = Attribute | bool | int | float | str | Sequence[int] | Sequence[float]
 Tensor = TensorType[Any]
 Shape = tuple[int, ...]
 """Outermost first. A size that is not known yet is a `Size`, which does arithmetic as an int does."""
@@ -37,6 +37,11 @@ class TensorOp(IRDLOperation):
     """Attributes that `make` sets where the caller names none."""
 
     @classmethod
+    def defaults(cls, operands: Sequence[SSAValue]) -> Mapping[str, AttributeLike]:
+        """DEFAULTS, and what else follows from `operands` where the caller does not say it."""
+        return cls.DEFAULTS
+
+    @classmethod
     def make(
         cls,
         *operands: SSAValue | None,
@@ -45,14 +50,16 @@ class TensorOp(IRDLOperation):
         **attributes: AttributeLike,
     ) -> Self:
         """
-        The op on `operands` (an optional one may be None), with the location of the op `at`.
+        The op on `operands` (optional ones at the end may be None), with the location of the op `at`.
 
-        Attributes are given as Python values: ints become i64, floats f64, sequences of ints arrays of i64.
+        Attributes are given as Python values: ints become i64, floats f64, sequences arrays of i64 or f64.
         `type` is needed by the ops whose result does not follow from the operands (weight, fill, reshape,
         broadcast). Raises VerifyException where a constraint of the op does not hold.
         """
-        given = {name: as_attribute(value) for name, value in {**cls.DEFAULTS, **attributes}.items()}
         values = [o for o in operands if o is not None]
+        require(None not in operands[: len(values)], f"(C0) {cls.name} is given an operand after one that is absent")
+        attributes = {**cls.defaults(values), **attributes}
+        given = {name: as_attribute(value) for name, value in attributes.items()}
         if type is None:
             probe = cls.create(operands=values, attributes=given)
             types = probe.inferred()
@@ -101,8 +108,10 @@ def as_attribute(value: AttributeLike) -> Attribute:
             return FloatAttr(value, f64)
         case str():
             return StringAttr(value)
+        case _ if any(isinstance(v, float) for v in value):
+            return DenseArrayBase.from_list(f64, [float(v) for v in value])
         case _:
-            return DenseArrayBase.from_list(i64, list(value))
+            return DenseArrayBase.from_list(i64, [int(v) for v in value])
 
 
 def require(holds: bool, message: str) -> None:

@@ -9,8 +9,8 @@ from xdsl.ir import ParametrizedAttribute
 from xdsl.irdl import attr_def, irdl_attr_definition, irdl_op_definition, param_def, result_def, var_operand_def
 from xdsl.utils.exceptions import VerifyException
 
-from .base import Shape, Tensor, TensorOp, ints, require, same_element_type, shape_of, with_shape
-from .scalars import ELEMENTWISE
+from .base import Shape, Tensor, TensorOp, ints, require, same_element_type, shape_of, tensor_type, with_shape
+from .scalars import ELEMENTWISE, KINDS
 from .shapes import broadcast
 
 
@@ -56,6 +56,7 @@ class FusedElementwiseOp(TensorOp):
 
     (C1) Operands have one element type. (C2) Their shapes broadcast.
     (C3) There is at least one step. (C4) A step uses operands and earlier steps alone.
+    (C5) Every function is of the element type of the operands.
     """
 
     name = "nn.fused_elementwise"
@@ -74,6 +75,10 @@ class FusedElementwiseOp(TensorOp):
         for position, (kind, args) in enumerate(self.chain):
             known = len(self.operands) + position
             require(all(0 <= a < known for a in args), f"(C4) step {position} (`{kind}`) uses a later value")
+        element = tensor_type(self.operands[0]).element_type
+        for kind in {kind for kind, _ in self.chain}:
+            of = ELEMENTWISE[kind].OF
+            require(KINDS[of](element), f"(C5) `{kind}` is of {of}, not of {element}")
         return with_shape(self.operands[0], broadcast([shape_of(o) for o in self.operands]))
 
 

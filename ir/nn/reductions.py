@@ -1,50 +1,18 @@
-"""Normalisation, softmax and reductions."""
+"""Reductions, searches and running sums along axes."""
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, StringAttr
+from collections.abc import Mapping
+from typing import ClassVar
+
+from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, StringAttr, i64
 from xdsl.irdl import attr_def, irdl_op_definition, operand_def, result_def
 
-from .base import (
-    Tensor,
-    TensorOp,
-    integer,
-    ints,
-    require,
-    same_element_type,
-    shape_of,
-    with_shape,
-)
+from .base import AttributeLike, Tensor, TensorOp, integer, ints, require, shape_of, tensor, tensor_type, with_shape
+from .elements import is_float, is_number
+from .shapes import axis_of, replaced, require_rising
 
-REDUCTIONS = ("sum", "mean", "max")
-
-
-@irdl_op_definition
-class BatchNormOp(TensorOp):
-    """
-    (x - mean) / sqrt(variance + epsilon) * scale + bias for each channel c of (n, c, ...).
-
-        %y = "nn.batch_norm"(%x, %scale, %bias, %mean, %variance) {epsilon = 1.0e-05 : f64} : (...) -> tensor<1x8x4xf32>
-
-    (C1) Operands have one element type. (C2) The input has at least rank 2, all others have shape (c).
-    """
-
-    name = "nn.batch_norm"
-    x = operand_def()
-    scale = operand_def()
-    bias = operand_def()
-    mean = operand_def()
-    variance = operand_def()
-    epsilon = attr_def(FloatAttr)
-    result = result_def()
-
-    def infer(self) -> Tensor:
-        same_element_type(self)
-        shape = shape_of(self.x)
-        require(len(shape) >= 2, f"(C2) the input has rank {len(shape)}, must be at least 2")
-        for operand in self.operands[1:]:
-            require(shape_of(operand) == (shape[1],), f"(C2) {shape_of(operand)} must be ({shape[1]})")
-        return with_shape(self.x, shape)
+REDUCTIONS = ("sum", "mean", "max", "min", "prod")
 
 
 @irdl_op_definition
@@ -54,7 +22,7 @@ class SoftmaxOp(TensorOp):
 
         %y = "nn.softmax"(%x) {axis = 1 : i64} : (tensor<1x8xf32>) -> tensor<1x8xf32>
 
-    (C1) 0 <= axis < rank.
+    (C1) 0 <= axis < rank. (C2) The input is of floats.
     """
 
     name = "nn.softmax"
@@ -63,19 +31,21 @@ class SoftmaxOp(TensorOp):
     result = result_def()
 
     def infer(self) -> Tensor:
-        shape, axis = shape_of(self.x), integer(self.axis)
-        require(0 <= axis < len(shape), f"(C1) axis {axis} is outside rank {len(shape)}")
-        return with_shape(self.x, shape)
+        axis_of(self.axis, self.x, 1)
+        type = tensor_type(self.x)
+        require(is_float(type.element_type), f"(C2) a softmax of {type.element_type}, must be of floats")
+        return with_shape(self.x, shape_of(self.x))
 
 
 @irdl_op_definition
 class ReduceOp(TensorOp):
     """
-    The sum, mean or max along `axes`, which stay as size 1.
+    The sum, mean, max, min or prod along `axes`, which stay as size 1.
 
         %y = "nn.reduce"(%x) {kind = "mean", axes = array<i64: 2, 3>} : (tensor<1x8x4x4xf32>) -> tensor<1x8x1x1xf32>
 
-    (C1) `kind` is sum, mean or max. (C2) `axes` rise strictly within the rank of the input.
+    (C1) `kind` is sum, mean, max, min or prod. (C2) `axes` rise strictly within the rank of the input.
+    (C3) A mean is of floats, a sum and a prod of numbers; max and min are of i1 too, where they mean any and all.
     """
 
     name = "nn.reduce"
@@ -85,11 +55,85 @@ class ReduceOp(TensorOp):
     result = result_def()
 
     def infer(self) -> Tensor:
-        require(self.kind.data in REDUCTIONS, f"(C1) `{self.kind.data}` is no reduction")
+        kind, element = self.kind.data, tensor_type(self.x).element_type
+        require(kind in REDUCTIONS, f"(C1) `{kind}` is no reduction")
         shape, axes = shape_of(self.x), ints(self.axes)
-        rising = list(axes) == sorted(set(axes)) and all(0 <= a < len(shape) for a in axes)
-        require(rising, f"(C2) axes {axes} do not rise within rank {len(shape)}")
+        require_rising(axes, self.x, 2)
+        of = {"mean": is_float, "sum": is_number, "prod": is_number}.get(kind)
+        require(of is None or of(element), f"(C3) there is no {kind} of {element}")
         return with_shape(self.x, [1 if i in axes else size for i, size in enumerate(shape)])
 
 
-OPS = (BatchNormOp, SoftmaxOp, ReduceOp)
+@irdl_op_definition
+class ArgMaxOp(TensorOp):
+    """
+    Where along `axis`, which stays as size 1, the largest element is; the first of equal ones.
+
+        %i = "nn.arg_max"(%x) {axis = 1 : i64} : (tensor<2x8xf32>) -> tensor<2x1xi64>
+
+    (C1) 0 <= axis < rank. (C2) The axis has an element.
+    """
+
+    name = "nn.arg_max"
+    x = operand_def()
+    axis = attr_def(IntegerAttr)
+    result = result_def()
+
+    def infer(self) -> Tensor:
+        axis, shape = axis_of(self.axis, self.x, 1), shape_of(self.x)
+        require(shape[axis] >= 1, f"(C2) axis {axis} of {shape} is empty")
+        return tensor(i64, replaced(shape, axis, 1))
+
+
+@irdl_op_definition
+class TopKOp(TensorOp):
+    """
+    The `k` largest elements along `axis`, largest first, and where they are; of equal ones the first comes first.
+
+        %v, %i = "nn.top_k"(%x) {k = 2 : i64, axis = 1 : i64} : (tensor<4x8xf32>) -> (tensor<4x2xf32>, tensor<4x2xi64>)
+
+    (C1) 0 <= axis < rank. (C2) 0 <= k <= the size of the axis.
+    """
+
+    name = "nn.top_k"
+    x = operand_def()
+    k = attr_def(IntegerAttr)
+    axis = attr_def(IntegerAttr)
+    values = result_def()
+    indices = result_def()
+
+    def infer(self) -> tuple[Tensor, Tensor]:
+        axis, shape, k = axis_of(self.axis, self.x, 1), shape_of(self.x), integer(self.k)
+        require(0 <= k <= shape[axis], f"(C2) axis {axis} of {shape} has no {k} elements")
+        chosen = replaced(shape, axis, k)
+        return with_shape(self.x, chosen), tensor(i64, chosen)
+
+
+@irdl_op_definition
+class CumSumOp(TensorOp):
+    """
+    The sum of each element and all before it along `axis`; without itself if `exclusive`, those after it if `reverse`.
+
+        %y = "nn.cum_sum"(%x) {axis = 1 : i64, exclusive = 0 : i64, reverse = 0 : i64} : (...) -> tensor<2x8xf32>
+
+    (C1) 0 <= axis < rank. (C2) The input is of numbers. (C3) `exclusive` and `reverse` are 0 or 1.
+    """
+
+    name = "nn.cum_sum"
+    DEFAULTS: ClassVar[Mapping[str, AttributeLike]] = {"exclusive": 0, "reverse": 0}
+    x = operand_def()
+    axis = attr_def(IntegerAttr)
+    exclusive = attr_def(IntegerAttr)
+    reverse = attr_def(IntegerAttr)
+    result = result_def()
+
+    def infer(self) -> Tensor:
+        axis_of(self.axis, self.x, 1)
+        element = tensor_type(self.x).element_type
+        require(is_number(element), f"(C2) there is no sum of {element}")
+        flags = (integer(self.exclusive), integer(self.reverse))
+        require(set(flags) <= {0, 1}, f"(C3) `exclusive` and `reverse` are {flags}, must be 0 or 1")
+        return with_shape(self.x, shape_of(self.x))
+
+
+OPS = (SoftmaxOp, ReduceOp, ArgMaxOp, TopKOp, CumSumOp)

@@ -96,7 +96,7 @@ def _conv(node: Node) -> Result:
     size, kernel = _image_size(node), nn.shape_of(weights)[2:]
     strides, dilations = node.attribute("strides", (1, 1)), node.attribute("dilations", (1, 1))
     return node.emit(
-        nn.Conv2dOp,
+        nn.ConvOp,
         node.tensor(0),
         weights,
         node.tensor(2) if node.has(2) else None,

@@ -6,7 +6,7 @@ builtin.module {
     %scaled = "nn.mul"(%x, %gain) : (tensor<1x8x4x4xf32>, tensor<8x1x1xf32>) -> tensor<1x8x4x4xf32>
     %shifted = "nn.add"(%scaled, %shift) : (tensor<1x8x4x4xf32>, tensor<8x1x1xf32>) -> tensor<1x8x4x4xf32>
     %rectified = "nn.relu"(%shifted) : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
-    %pooled = "nn.max_pool"(%rectified) {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
+    %pooled = "nn.max_pool"(%rectified) {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
     %more = "nn.add"(%pooled, %x) : (tensor<1x8x4x4xf32>, tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
     %gate = "nn.sigmoid"(%more) : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
     %swish = "nn.mul"(%more, %gate) : (tensor<1x8x4x4xf32>, tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>

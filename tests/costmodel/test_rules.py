@@ -31,10 +31,10 @@ BY_HAND = [
     (nn.ExpOp.make(value(4, 4, of=f16)), Cost(16, 32, 32, 1)),
     # 2 x 6 x 4 x 4 = 192 outputs of 2 x 2 x 3 x 3 = 36 taps
     (
-        nn.Conv2dOp.make(IMAGE, value(6, 2, 3, 3), value(6), strides=(2, 2), pads=(1, 1, 1, 1), groups=2),
+        nn.ConvOp.make(IMAGE, value(6, 2, 3, 3), value(6), strides=(2, 2), pads=(1, 1, 1, 1), groups=2),
         Cost(192 * (2 * 18 + 1), 2048 + 108 * 4 + 24, 768, 1),
     ),
-    (nn.Conv2dOp.make(IMAGE, value(1, 4, 8, 8)), Cost(2 * 2 * 256, 2048 + 1024, 8, 1)),
+    (nn.ConvOp.make(IMAGE, value(1, 4, 8, 8)), Cost(2 * 2 * 256, 2048 + 1024, 8, 1)),
     # 2 x 4 x 4 x 4 = 128 outputs of 4 elements
     (nn.MaxPoolOp.make(IMAGE, kernel=(2, 2), strides=(2, 2)), Cost(128 * 3, 2048, 512, 1)),
     (nn.AveragePoolOp.make(IMAGE, kernel=(2, 2), strides=(2, 2)), Cost(128 * 4, 2048, 512, 1)),
@@ -113,7 +113,7 @@ def image_max(x):
 
 
 XLA: list[tuple[Operation, Callable]] = [
-    (nn.Conv2dOp.make(IMAGE, value(6, 2, 3, 3), strides=(2, 1), groups=2), conv),
+    (nn.ConvOp.make(IMAGE, value(6, 2, 3, 3), strides=(2, 1), groups=2), conv),
     (nn.MatmulOp.make(value(2, 3, 4), value(2, 4, 5)), lambda a, b: a @ b),
     (nn.GemmOp.make(value(7, 16), value(16, 9)), lambda a, b: a @ b),
     (nn.MaxPoolOp.make(IMAGE, kernel=(2, 2), strides=(2, 2)), image_max),

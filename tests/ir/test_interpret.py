@@ -74,13 +74,13 @@ def test_a_chain_that_leaves_out_its_widest_operand_still_has_its_shape():
 def test_conv2d_with_pads_strides_and_bias():
     kernel = [[[[1, 0], [0, -1]]]]  # top left minus bottom right
     expected = [[[[0 - 1, 0 - 3], [0 - 7, 5 - 9]]]]
-    got = apply(nn.Conv2dOp, IMAGE, kernel, [100], strides=(2, 2), pads=(1, 1, 0, 0))
+    got = apply(nn.ConvOp, IMAGE, kernel, [100], strides=(2, 2), pads=(1, 1, 0, 0))
     np.testing.assert_allclose(got, np.add(expected, 100))
 
 
 def test_conv2d_dilated_and_in_groups():
     kernel = np.array([1.0, 10.0]).reshape(2, 1, 1, 1) * np.ones((2, 1, 2, 2))
-    got = apply(nn.Conv2dOp, np.concatenate([IMAGE, -IMAGE], axis=1), kernel, groups=2, dilations=(2, 2))
+    got = apply(nn.ConvOp, np.concatenate([IMAGE, -IMAGE], axis=1), kernel, groups=2, dilations=(2, 2))
     np.testing.assert_allclose(got, [[[[1 + 3 + 7 + 9]], [[-200]]]])
 
 

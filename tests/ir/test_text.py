@@ -15,7 +15,7 @@ CASES = Path(__file__).parents[1] / "cases"
 NN = """
 func.func @main(%x: tensor<1x3x8x8xf32>) -> tensor<1x4x8x8xf32> {
   %w = "nn.weight"() {weight = "w"} : () -> tensor<4x3x1x1xf32>
-  %y = "nn.conv2d"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>,
+  %y = "nn.conv"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>,
                             groups = 1 : i64} : (tensor<1x3x8x8xf32>, tensor<4x3x1x1xf32>) -> tensor<1x4x8x8xf32>
   %z = "nn.relu"(%y) : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
   func.return %z : tensor<1x4x8x8xf32>

@@ -37,16 +37,16 @@ def network(groups: int = 1, bias: bool = False, seed: int = 0, weights: bool = 
         ops = {name: nn.WeightOp.make(type=type, weight=name) for name, type in types.items()}
         block.add_ops(ops.values())
         made = {name: op.result for name, op in ops.items()}
-    conv = nn.Conv2dOp.make(block.args[0], made["w"], made.get("b"), strides=(2, 1), pads=(1, 0, 0, 1), groups=groups)
+    conv = nn.ConvOp.make(block.args[0], made["w"], made.get("b"), strides=(2, 1), pads=(1, 0, 0, 1), groups=groups)
     norm = nn.BatchNormOp.make(conv.result, *(made[n] for n in ("scale", "shift", "mean", "variance")), epsilon=0.01)
     conv.location, norm.location = named("conv"), named("norm")
     block.add_ops([conv, norm])
     return nn.NnModule(nn.build_main(block, [norm.result]), values if weights else {}, ("x",), ("y",))
 
 
-def pair(module: nn.NnModule) -> tuple[nn.Conv2dOp, nn.BatchNormOp]:
+def pair(module: nn.NnModule) -> tuple[nn.ConvOp, nn.BatchNormOp]:
     conv, norm = list(nn.body_of(module.module))[-2:]
-    assert isinstance(conv, nn.Conv2dOp)
+    assert isinstance(conv, nn.ConvOp)
     assert isinstance(norm, nn.BatchNormOp)
     return conv, norm
 
@@ -63,7 +63,7 @@ def test_meaning_is_kept_and_the_batch_norm_is_gone(groups, bias):
     fused = nn.NnModule(before.module.clone(), before.weights, ("x",), ("y",))
     run_pipeline(fused.module, FUSE)
     after = fold_weights(fused)
-    assert [op.name for op in nn.body_of(after.module)] == ["nn.weight", "nn.weight", "nn.conv2d"]
+    assert [op.name for op in nn.body_of(after.module)] == ["nn.weight", "nn.weight", "nn.conv"]
     x = np.random.default_rng(3).normal(size=(2, 4, 5, 5))
     (expected,) = interpret(before.module, [x], before.weights)
     for each in (fused, after):
@@ -76,7 +76,7 @@ def test_the_fused_convolution_has_both_locations_and_the_attributes():
     module = network().module
     run_pipeline(module, FUSE)
     conv = list(nn.body_of(module))[-1]
-    assert isinstance(conv, nn.Conv2dOp)
+    assert isinstance(conv, nn.ConvOp)
     assert "conv" in str(conv.location)
     assert "norm" in str(conv.location)
     assert nn.ints(conv.strides) == (2, 1)

@@ -54,7 +54,7 @@ def nest_of_op(op: Operation, inputs: list[str], out: str) -> Nest | None:
     from ....ir import nn
 
     makers: list[tuple[type[Operation] | tuple[type[Operation], ...], Callable[..., Nest | None]]] = [
-        (nn.Conv2dOp, _convolution),
+        (nn.ConvOp, _convolution),
         ((nn.MaxPoolOp, nn.AveragePoolOp), _pool),
         (nn.MatmulOp, _matmul),
         (nn.GemmOp, _gemm),

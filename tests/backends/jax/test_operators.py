@@ -41,7 +41,7 @@ def _scalars(add, x):
 IMAGE, FILTERS = (2, 4, 9, 8), (6, 2, 3, 3)
 CASES = {
     "conv2d": (
-        lambda add, x, w, b: add(nn.Conv2dOp, x, w, b, strides=(2, 1), pads=(0, 1, 2, 1), dilations=(1, 2), groups=2),
+        lambda add, x, w, b: add(nn.ConvOp, x, w, b, strides=(2, 1), pads=(0, 1, 2, 1), dilations=(1, 2), groups=2),
         [IMAGE, FILTERS, (6,)],
     ),
     "max_pool": (lambda add, x: add(nn.MaxPoolOp, x, kernel=(3, 2), strides=(2, 2), pads=(1, 0, 2, 1)), [IMAGE]),

@@ -16,8 +16,8 @@ builtin.module {
     %shift_1 = "nn.add"(%norm_4, %shift) : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>
     %norm_5 = "nn.reshape"(%gain) : (tensor<8xf32>) -> tensor<8x1x1x1xf32>
     %kernel = "nn.mul"(%w, %norm_5) : (tensor<8x2x3x3xf32>, tensor<8x1x1x1xf32>) -> tensor<8x2x3x3xf32>
-    %norm_6 = "nn.conv2d"(%x, %kernel, %shift_1) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<1x2x4x4xf32>, tensor<8x2x3x3xf32>, tensor<8xf32>) -> tensor<1x8x4x4xf32>
-    %other = "nn.conv2d"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<1x2x4x4xf32>, tensor<8x2x3x3xf32>) -> tensor<1x8x4x4xf32>
+    %norm_6 = "nn.conv"(%x, %kernel, %shift_1) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<1x2x4x4xf32>, tensor<8x2x3x3xf32>, tensor<8xf32>) -> tensor<1x8x4x4xf32>
+    %other = "nn.conv"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<1x2x4x4xf32>, tensor<8x2x3x3xf32>) -> tensor<1x8x4x4xf32>
     %kept = "nn.batch_norm"(%other, %scale, %bias, %mean, %variance) {epsilon = 1.000000e-05 : f64} : (tensor<1x8x4x4xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<1x8x4x4xf32>
     %sum = "nn.add"(%kept, %other) : (tensor<1x8x4x4xf32>, tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
     func.return %norm_6, %sum : tensor<1x8x4x4xf32>, tensor<1x8x4x4xf32>

@@ -97,10 +97,10 @@ def test_what_is_wrong_is_said(name: str, tmp_path: Path) -> None:
 
 NETWORK = """
 func.func @main(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>, %s: tensor<6x1x1xf32>) -> tensor<1x16xf32> {
-  %c = "nn.conv2d"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>,
+  %c = "nn.conv"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>,
        groups = 1 : i64} : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> tensor<1x6x8x8xf32>
   %m = "nn.mul"(%c, %s) : (tensor<1x6x8x8xf32>, tensor<6x1x1xf32>) -> tensor<1x6x8x8xf32>
-  %p = "nn.max_pool"(%m) {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>}
+  %p = "nn.max_pool"(%m) {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
        : (tensor<1x6x8x8xf32>) -> tensor<1x6x4x4xf32>
   %f = "nn.reshape"(%p) : (tensor<1x6x4x4xf32>) -> tensor<6x16xf32>
   %t = "nn.transpose"(%f) {permutation = array<i64: 1, 0>} : (tensor<6x16xf32>) -> tensor<16x6xf32>
