@@ -9,8 +9,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .version import VERSION
+
+if TYPE_CHECKING:
+    from .planner.scratchpad.hierarchy import HierarchyPlan
+    from .planner.scratchpad.plan import ScratchpadPlan
 
 OBJECTIVES = ("cost", "latency")
 GC_THRESHOLD = 100_000
@@ -102,7 +107,9 @@ def _do_plan(arguments: argparse.Namespace) -> int:
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="PLAN", help="plan.json, a folder that holds one, or a graph.yaml to lint")
-    parser.add_argument("--graph", metavar="G", help="compare the plan's hash with this graph.yaml")
+    parser.add_argument(
+        "--graph", metavar="G", help="compare the plan with this graph.yaml, or the model of a scratchpad plan"
+    )
     parser.add_argument("--fleet", metavar="F", help="compare the plan's hash with this fleet.yaml")
     parser.set_defaults(do=_do_check)
 
@@ -114,7 +121,7 @@ def _do_check(arguments: argparse.Namespace) -> int:
     for diagnostic in found:
         print(_coloured(diagnostic.render()) + "\n", file=sys.stderr)
     wrong = sum(d.severity == "error" for d in found)
-    print(f"{arguments.file}: {'ok' if not wrong else f'{wrong} faults'}")
+    print(f"{arguments.file}: {'ok' if not wrong else '1 fault' if wrong == 1 else f'{wrong} faults'}")
     return WRONG_INPUT if wrong else DONE
 
 
@@ -161,33 +168,21 @@ def _scratchpad_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_scratchpad(arguments: argparse.Namespace) -> int:
-    from . import driver
+    from .backends.hierarchy_text import hierarchy_text
     from .backends.scratchpad_text import scratchpad_text
     from .ir.diagnostics import Infeasible
 
-    if arguments.level or arguments.objective:
-        return _do_hierarchy(arguments)
     try:
-        found = driver.scratchpad(
-            arguments.model,
-            arguments.size,
-            parameters=arguments.params,
-            alignment_bytes=arguments.align,
-            in_place=arguments.in_place,
-            tile=arguments.tile,
-            time_limit_s=arguments.time_limit,
-            on_progress=_progress if sys.stderr.isatty() else None,
-        )
+        found = (_plan_levels if arguments.level or arguments.objective else _plan_scratchpad)(arguments)
     except Infeasible as error:
         if arguments.json:
             print(json.dumps(error.document, indent=2, ensure_ascii=False))
         raise
     document = found.to_json()
-    shown = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     name = Path(arguments.model).stem
-    text = scratchpad_text(document, name)
-    print(shown if arguments.json else text, end="")
-    if arguments.output:
+    text = (hierarchy_text if arguments.level else scratchpad_text)(document, name)
+    print(json.dumps(document, indent=2, ensure_ascii=False) + "\n" if arguments.json else text, end="")
+    if arguments.output is not None:
         from .backends import OutputFile
         from .backends.memory_map import scratchpad_files
         from .backends.writer import write_folder
@@ -196,6 +191,40 @@ def _do_scratchpad(arguments: argparse.Namespace) -> int:
         write_folder(files, arguments.output, force=arguments.force)
         print(f"written to {arguments.output}", file=sys.stderr)
     return DONE
+
+
+def _plan_scratchpad(arguments: argparse.Namespace) -> ScratchpadPlan:
+    from . import driver
+
+    return driver.scratchpad(
+        arguments.model,
+        arguments.size,
+        parameters=arguments.params,
+        alignment_bytes=arguments.align,
+        in_place=arguments.in_place,
+        tile=arguments.tile,
+        time_limit_s=arguments.time_limit,
+        on_progress=_progress if sys.stderr.isatty() else None,
+    )
+
+
+def _plan_levels(arguments: argparse.Namespace) -> HierarchyPlan:
+    from . import driver
+    from .ir.diagnostics import Diagnostic, InputError
+
+    if not arguments.level:
+        raise InputError([Diagnostic("hierarchy", "`--objective` goes with `--level`")])
+    if arguments.in_place or arguments.tile:
+        raise InputError([Diagnostic("hierarchy", "`--level` does not go with `--in-place` or `--tile`")])
+    return driver.hierarchy(
+        arguments.model,
+        arguments.size,
+        arguments.level,
+        objective=arguments.objective or "bytes",
+        parameters=arguments.params,
+        alignment_bytes=arguments.align,
+        time_limit_s=arguments.time_limit,
+    )
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -239,34 +268,6 @@ def _do_schema(arguments: argparse.Namespace) -> int:
     from . import driver
 
     print(json.dumps(driver.schema(arguments.what), indent=2, sort_keys=True))
-    return DONE
-
-
-def _do_hierarchy(arguments: argparse.Namespace) -> int:
-    from . import driver
-    from .backends.hierarchy_text import hierarchy_text
-    from .ir.diagnostics import Diagnostic, Infeasible, InputError
-
-    if not arguments.level or arguments.in_place or arguments.tile or arguments.output:
-        message = "`--objective` goes with `--level`, and `--level` not with `--in-place`, `--tile` or `--output`"
-        raise InputError([Diagnostic("hierarchy", message)])
-    try:
-        found = driver.hierarchy(
-            arguments.model,
-            arguments.size,
-            arguments.level,
-            objective=arguments.objective or "bytes",
-            parameters=arguments.params,
-            alignment_bytes=arguments.align,
-            time_limit_s=arguments.time_limit,
-        )
-    except Infeasible as error:
-        if arguments.json:
-            print(json.dumps(error.document, indent=2, ensure_ascii=False))
-        raise
-    document = found.to_json()
-    shown = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    print(shown if arguments.json else hierarchy_text(document, Path(arguments.model).stem), end="")
     return DONE
 
 

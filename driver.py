@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -183,18 +183,16 @@ def _document(posed: Posed, result: PlacementResult, noted: Sequence[Diagnostic]
     warnings = [*(warning.message for warning in noted), *posed.notes, *cautions(solved)]
     document = plan_document(solved, posed.inputs, warnings, VERSION)
     document["warnings"] += kv_transfer_warnings(document)
-    faults = check_plan(document)
-    if faults:
-        text = "\n".join(fault.message for fault in faults)
-        raise AssertionError(f"the plan fails its own check, which is a fault of Dovetail:\n{text}")
+    _require_sound([fault.message for fault in check_plan(document)])
     return document
 
 
 def check(file: Where, graph: Where | None = None, fleet: Where | None = None) -> list[Diagnostic]:
     """The faults of a plan, derived from it again without the solver's code; or those of a graph.yaml.
 
-    `file` is a plan.json, a folder that holds one, or a graph.yaml. `graph` and `fleet` are compared with the
-    plan's own inputs. InputError where a file cannot be read.
+    `file` is a plan.json (of `plan` or of `scratchpad`), a folder that holds one, or a graph.yaml. `graph` and `fleet`
+    are compared with the plan's own inputs; the graph of a scratchpad plan is its model. InputError where a file cannot
+    be read.
     """
     path = Path(file)
     if path.is_dir() and (path / "plan.json").is_file():
@@ -204,7 +202,29 @@ def check(file: Where, graph: Where | None = None, fleet: Where | None = None) -
     from .planner.check import check_plan
 
     document = _read_json(path)
+    if isinstance(document, dict) and "order" in document:  # which plans of `scratchpad` alone have
+        return _check_scratchpad(document, graph, fleet)
     return [*check_plan(document), *_differing_inputs(document, graph, fleet)]
+
+
+def _check_scratchpad(document: Json, graph: Where | None, fleet: Where | None) -> list[Diagnostic]:
+    """The faults of a plan of `scratchpad`; `graph` is the model that it is said to be of."""
+    from .planner.scratchpad.check_document import check_document
+    from .planner.scratchpad.inputs import Inputs
+    from .planner.scratchpad.problem import ScratchpadProblem
+    from .planner.scratchpad.read import read_problem
+    from .planner.scratchpad.tiling import Nest, read_nests
+
+    if fleet is not None:
+        raise InputError([Diagnostic("check.inputs", "a scratchpad plan has no fleet to compare with")])
+    if graph is None:
+        return check_document(document)
+
+    def model(inputs: Inputs) -> tuple[ScratchpadProblem, dict[str, Nest]]:
+        problem = read_problem(graph, inputs.size_bytes, inputs.parameters, inputs.alignment_bytes)
+        return problem, read_nests(graph, problem, inputs.parameters) if inputs.nests else {}
+
+    return check_document(document, model)
 
 
 def _lint(path: Path, fleet: Where | None) -> list[Diagnostic]:
@@ -259,24 +279,29 @@ def scratchpad(
     `in_place` lets outputs take over buffers of inputs, `tile` runs operators that do not fit in tiles. InputError for
     what is wrong in the file, Infeasible, with what each operator needs, where one does not fit.
     """
-    from .planner.scratchpad.check import check_plan
+    from .planner.scratchpad.inputs import inputs_of
     from .planner.scratchpad.read import read_problem
     from .planner.scratchpad.solve import plan_scratchpad
+    from .planner.scratchpad.tiling import TiledPlan, check_tiled, plan_below, read_nests
 
-    problem = read_problem(model, size_bytes, parameters, alignment_bytes)
+    problem, nests = read_problem(model, size_bytes, parameters, alignment_bytes), {}
     if tile:
         if in_place:
             raise ValueError("operators run in tiles or in place, not both")
-        from .planner.scratchpad.tiling import plan_below, read_nests
-
         nests = read_nests(model, problem, parameters)
-        return plan_below(problem, nests, time_limit_s=time_limit_s, on_progress=on_progress)
-    found = plan_scratchpad(problem, time_limit_s=time_limit_s, on_progress=on_progress, in_place=in_place)
-    faults = check_plan(problem, found)
+        found = plan_below(problem, nests, time_limit_s=time_limit_s, on_progress=on_progress)
+    else:
+        found = plan_scratchpad(problem, time_limit_s=time_limit_s, on_progress=on_progress, in_place=in_place)
+    _require_sound(check_tiled(problem, nests, found))
+    tiled = {tile.operator for tile in found.tiles} if isinstance(found, TiledPlan) else set()
+    return replace(found, inputs=inputs_of(problem, parameters, {name: nests[name] for name in tiled}))
+
+
+def _require_sound(faults: Sequence[str]) -> None:
+    """AssertionError where a plan of ours has faults."""
     if faults:
         text = "\n".join(faults)
         raise AssertionError(f"the plan fails its own check, which is a fault of Dovetail:\n{text}")
-    return found
 
 
 def hierarchy(
@@ -295,17 +320,16 @@ def hierarchy(
     long as what it touches takes across the scratchpad's border. InputError for what is wrong in the file or the
     levels, Infeasible where an operator does not fit.
     """
-    from .planner.scratchpad.hierarchy import Level, check_hierarchy, plan_hierarchy
+    from .planner.scratchpad.hierarchy import Level, check_hierarchy, operator_seconds, plan_hierarchy
+    from .planner.scratchpad.inputs import inputs_of
     from .planner.scratchpad.read import read_problem
 
     problem = read_problem(model, size_bytes, parameters, alignment_bytes)
     memories = tuple(Level(*level) for level in levels)
     found = plan_hierarchy(problem, memories, objective=objective, time_limit_s=time_limit_s)
-    faults = check_hierarchy(problem, memories, found)
-    if faults:
-        text = "\n".join(faults)
-        raise AssertionError(f"the plan fails its own check, which is a fault of Dovetail:\n{text}")
-    return found
+    seconds = operator_seconds(problem, memories)
+    _require_sound(check_hierarchy(problem, memories, found, seconds))
+    return replace(found, inputs=inputs_of(problem, parameters, levels=memories, operator_s=seconds))
 
 
 def schema(what: str) -> Json:

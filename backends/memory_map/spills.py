@@ -10,7 +10,7 @@ from .occupancy import Buffer, Departure, Plan, departures, load_bytes, resident
 
 SHOWN_RESIDENTS = 3
 COLUMNS = ("leaves after", "tensor", "bytes", "way out", "wanted at", "no room at", "lacking", "what lies there")
-NUMERIC = ("bytes", "lacking")
+NUMERIC = ("bytes", "lacking", "leaves at", "back at")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def spills_text(plan: Plan) -> str:
         "",
     ]
     rows = [_row(plan, reason) for reason in found]
-    lines = [*lines, *_table(COLUMNS, rows)] if rows else ["Nothing leaves the scratchpad before its last use."]
+    lines = [*lines, *table(COLUMNS, rows)] if rows else ["Nothing leaves the scratchpad before its last use."]
     return "\n".join([*lines, *_others(plan, found)]) + "\n"
 
 
@@ -80,10 +80,10 @@ def spill_lines(plan: Plan, most: int) -> list[str]:
     found = sorted(reasons(plan), key=lambda r: (-r.departure.moved_bytes, r.departure.left, r.departure.tensor))
     rows = sorted(found[:most], key=lambda r: (r.departure.left, r.departure.tensor))
     more = [f"and {len(found) - most:,} more"] if len(found) > most else []
-    return [*_table(COLUMNS[:-1], [_row(plan, reason)[:-1] for reason in rows]), *more] if rows else []
+    return [*table(COLUMNS[:-1], [_row(plan, reason)[:-1] for reason in rows]), *more] if rows else []
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows under their columns, each as wide as its longest cell."""
     cells = [columns, *rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]

@@ -84,7 +84,7 @@ class _Check:
             if step < 0 or given not in self.names(self.operator_at(step).inputs):
                 faults.append(f"`{output}` cannot take over `{given}`, which is no input of its operator")
                 continue
-            if not self.buffers[output] or not self.buffers[given]:
+            if not self.buffers.get(output) or not self.buffers.get(given):
                 faults.append(f"`{output}` or `{given}` is never resident")
                 continue
             first, last = self.buffers[output][0], self.buffers[given][-1]
@@ -127,7 +127,7 @@ class _Check:
             f"`{tensor}` is not resident at step {step}, when `{name}` runs"
             for step, name in enumerate(self.plan.order)
             for tensor in self.names((*self.operators[name].inputs, *self.operators[name].outputs))
-            if not any(b.start <= step <= b.end for b in self.buffers[tensor])
+            if not any(b.start <= step <= b.end for b in self.buffers.get(tensor, ()))
         ]
 
     def lives(self) -> list[str]:
@@ -177,7 +177,7 @@ class _Check:
         if tensor.name in spilled:
             return [f"`{tensor.name}` is written back twice"]
         spilled[tensor.name] = step
-        if not any(b.start <= step <= b.end for b in self.buffers[tensor.name]):
+        if not any(b.start <= step <= b.end for b in self.buffers.get(tensor.name, ())):
             return [f"`{tensor.name}` is written back at step {step}, when it is not resident"]
         return []
 

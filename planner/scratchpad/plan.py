@@ -48,12 +48,16 @@ class ScratchpadPlan:
     seconds: float
     shares: tuple[tuple[str, str], ...] = ()
     """in-place operators: (output, the input whose buffer it takes over)"""
+    inputs: dict[str, Any] | None = None
+    """what it was made for, by `inputs.py`: with it the plan can be checked by itself"""
 
     def to_json(self) -> dict[str, Any]:
         """The document that `dovetail scratchpad --json` prints."""
         document = asdict(self)
         if not self.shares:
             del document["shares"]
+        if self.inputs is None:
+            del document["inputs"]
         return json.loads(json.dumps(document))
 
 

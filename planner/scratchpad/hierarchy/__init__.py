@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .check import check_hierarchy
-from .level import Level
+from .level import Level, operator_seconds
 from .plan import HierarchyPlan
 from .solve import plan_hierarchy
 
-__all__ = ["HierarchyPlan", "Level", "check_hierarchy", "plan_hierarchy"]
+__all__ = ["HierarchyPlan", "Level", "check_hierarchy", "operator_seconds", "plan_hierarchy"]

@@ -10,6 +10,8 @@ from .level import Level
 from .plan import HierarchyPlan, TimedHold, TimedTransfer
 
 NEAREST = "scratchpad"
+CLOSE = 1e-6
+"""an optimal makespan is as near to its bound"""
 SLACK = 1e-9
 """of the makespan: what seconds as floating-point numbers may be off"""
 
@@ -23,11 +25,10 @@ def check_hierarchy(
     """The faults of a plan, one sentence each: the order, durations, channels, room in each level at each moment, data
     that is where it is read, bytes and makespan counted again. Without `operator_s` durations of operators are free."""
     check = _Check(problem, levels, plan)
-    faults = check.order(operator_s)
-    if faults:
+    faults = check.order(operator_s) or [*check.each_transfer(), *check.room()]
+    if faults:  # what follows takes levels and tensors as known
         return faults
-    faults = [*check.each_transfer(), *check.channels(), *check.room()]
-    return [*faults, *check.data(), *check.outside(), *check.figures()]
+    return [*check.channels(), *check.data(), *check.outside(), *check.figures()]
 
 
 class _Check:
@@ -184,16 +185,23 @@ class _Check:
         used = {t for op in self.problem.operators for t in op.touched}
         compulsory = sum(self.problem.tensors[t].bytes for t in used if self.problem.tensors[t].kind != "intermediate")
         faults = []
+        if [border.level for border in plan.borders] != [level.name for level in self.levels]:
+            return ["the plan has not one border for each level"]
         for border, said in enumerate(plan.borders):
             if said.compulsory_bytes != compulsory or said.noncompulsory_bytes != moved[border] - compulsory:
                 faults.append(f"{moved[border]} bytes cross the border of `{said.level}`, the plan says otherwise")
-            if said.lower_bound_bytes > said.noncompulsory_bytes:
+            if not 0 <= said.lower_bound_bytes <= said.noncompulsory_bytes:
                 faults.append(f"the bound of the border of `{said.level}` is above its bytes")
         end = max([x.end_s for x in (*plan.operators, *plan.transfers)], default=0.0)
         if abs(end - plan.makespan_s) > self.slack:
             faults.append(f"the makespan is {end} s, the plan says {plan.makespan_s} s")
         if max(plan.makespan_bound_s, plan.schedule_bound_s) > plan.makespan_s + self.slack:
             faults.append("a bound of the makespan is above it")
+        closed = all(b.lower_bound_bytes == b.noncompulsory_bytes for b in plan.borders)
+        if plan.objective == "makespan":
+            closed = plan.makespan_s <= plan.makespan_bound_s * (1 + CLOSE)
+        if closed != (plan.status == "optimal"):
+            faults.append(f"the status is {plan.status}, which the bounds do not say")
         return faults
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ....ir.diagnostics import Diagnostic, InputError
+from ..problem import ScratchpadProblem
 
 MOST_LEVELS = 2
 NEAREST = "scratchpad"
@@ -61,3 +62,18 @@ def transfer_s(levels: Sequence[Level], nearer: int, farther: int, size_bytes: i
         return 0.0
     crossed = levels[nearer:farther]
     return sum(level.latency_s for level in crossed) + size_bytes / min(level.bytes_per_s for level in crossed)
+
+
+def operator_seconds(
+    problem: ScratchpadProblem, levels: Sequence[Level], given: Sequence[float] | None = None
+) -> tuple[float, ...]:
+    """Seconds of each operator: those given, or what it touches across the scratchpad's border. InputError unless
+    there is one for each, finite and not negative."""
+    if given is None:
+        return tuple(
+            sum(problem.tensors[t].bytes for t in op.touched) / levels[0].bytes_per_s for op in problem.operators
+        )
+    if len(given) != len(problem.operators) or not all(0 <= s < float("inf") for s in given):
+        line = f"{len(problem.operators)} operators need as many durations, finite and not negative"
+        raise InputError([Diagnostic("hierarchy", line)])
+    return tuple(given)

@@ -78,10 +78,15 @@ class HierarchyPlan:
     transfers: tuple[TimedTransfer, ...]
     holds: tuple[TimedHold, ...]
     seconds: float
+    inputs: dict[str, Any] | None = None
+    """what it was made for, by `inputs.py`: with it the plan can be checked by itself"""
 
     def to_json(self) -> dict[str, Any]:
         """The plan as a JSON document."""
-        return json.loads(json.dumps(asdict(self)))
+        document = asdict(self)
+        if self.inputs is None:
+            del document["inputs"]
+        return json.loads(json.dumps(document))
 
 
 def timed(

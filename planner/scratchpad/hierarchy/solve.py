@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from ....ir.diagnostics import Diagnostic, InputError
 from ..plan import ScratchpadPlan
 from ..problem import ScratchpadProblem
 from ..solve import plan_scratchpad
 from .addresses import place_holds
 from .bounds import makespan_bound
-from .level import Level, require_levels
+from .level import Level, operator_seconds, require_levels
 from .listing import list_schedule
 from .plan import Border, HierarchyPlan, Objective, timed
 from .staging import staged
@@ -68,7 +67,7 @@ def plan_hierarchy(
     """
     require_levels(levels)
     begun, levels = time.perf_counter(), tuple(levels)
-    seconds = _operator_seconds(problem, levels, operator_s)
+    seconds = operator_seconds(problem, levels, operator_s)
     near = plan_scratchpad(problem, time_limit_s=_share(time_limit_s, NEAR_SHARE))
     orders, bounds = _orders(problem, levels, near, time_limit_s)
     found: list[_Candidate] = []
@@ -113,19 +112,6 @@ def plan_hierarchy(
 
 def _share(limit_s: float | None, share: float) -> float | None:
     return None if limit_s is None else limit_s * share
-
-
-def _operator_seconds(
-    problem: ScratchpadProblem, levels: Sequence[Level], given: Sequence[float] | None
-) -> tuple[float, ...]:
-    if given is None:
-        return tuple(
-            sum(problem.tensors[t].bytes for t in op.touched) / levels[0].bytes_per_s for op in problem.operators
-        )
-    if len(given) != len(problem.operators) or not all(0 <= s < float("inf") for s in given):
-        line = f"{len(problem.operators)} operators need as many durations, finite and not negative"
-        raise InputError([Diagnostic("hierarchy", line)])
-    return tuple(given)
 
 
 def _orders(

@@ -2,6 +2,7 @@
 
 from .below import TiledOperator, TiledPlan, least_traffic_bytes, minimum_bytes, plan_below
 from .bounds import bound_bytes
+from .check import check_tiled
 from .nest import Nest, Operand, Window
 from .read import read_nests
 from .search import Tiling, least_bytes, tile
@@ -14,6 +15,7 @@ __all__ = [
     "Tiling",
     "Window",
     "bound_bytes",
+    "check_tiled",
     "least_bytes",
     "least_traffic_bytes",
     "minimum_bytes",

@@ -86,4 +86,5 @@ class Nest:
     def without(self, tensors: Iterable[str]) -> Nest:
         """The nest whose operands `tensors` cost nothing: they lie whole in the scratchpad, or do not count."""
         gone = set(tensors)
-        return replace(self, operands=tuple(o for o in self.operands if o.tensor not in gone))
+        kept = (o for o in self.operands if o.tensor not in gone or o.role in ("scratch", "state"))
+        return replace(self, operands=tuple(kept))

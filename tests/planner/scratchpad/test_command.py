@@ -40,7 +40,7 @@ def model(tmp_path: Path) -> str:
 def test_json_alone_on_stdout(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["scratchpad", model, "--size", "10KiB", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
-    assert list(plan) == [*KEYS, "seconds"]
+    assert list(plan) == [*KEYS, "seconds", "inputs"]
     assert [plan[key] for key in KEYS[:5]] == ["optimal", 10240, 4096, 8192, 8192]
     assert plan["order"] == ["make_a", "make_b", "make_c", "last"]
     assert {(move["tensor"], move["kind"], move["bytes"]) for move in plan["moves"]} == {

@@ -55,7 +55,7 @@ def test_text(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     ("extra", "words"),
     [
         (["--objective", "bytes"], "goes with `--level`"),
-        ([*LEVELS, "--in-place"], "not with `--in-place`"),
+        ([*LEVELS, "--in-place"], "does not go with `--in-place`"),
         (["--level", "sram:4KiB:4GB/s"], "outermost"),
         (["--level", "dram"], "NAME:SIZE:BANDWIDTH"),
         (["--level", "dram::fast"], "fast"),
