@@ -22,7 +22,7 @@ def _softplus(x: Array) -> Array:
 
 
 def _sigmoid(x: Array) -> Array:
-    return 0.5 * (1.0 + np.tanh(0.5 * x))
+    return np.exp(-np.logaddexp(0.0, -x))  # keeps its digits where x is far below 0
 
 
 def _hard_sigmoid(x: Array) -> Array:
@@ -30,7 +30,8 @@ def _hard_sigmoid(x: Array) -> Array:
 
 
 def _gelu_tanh(x: Array) -> Array:
-    return 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
+    # 1 + tanh(z) = 2 sigmoid(2 z), which keeps its digits where x is negative.
+    return x * _sigmoid(2.0 * math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x))
 
 
 SCALAR: dict[str, Function] = {
@@ -112,7 +113,8 @@ def _cast(op: nn.CastOp, x: Array) -> Array:
     if nn.is_float(before):
         return np.trunc(x)
     low, high = nn.integer_range(after)
-    return np.mod(x - low, float(high - low + 1)) + low
+    wrapped = np.mod(x - low, float(high - low + 1)) + low  # not exact for 64 bits, where x - low is rounded
+    return np.where((low <= x) & (x <= high), x, wrapped)
 
 
 MEANING: Meanings = {
