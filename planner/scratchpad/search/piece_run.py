@@ -34,8 +34,12 @@ TABLE_SHARE = 0.25
 """of the time left that the table of what is ahead may take"""
 PRICE_SHARE = 0.5
 """of the time left that prices may take at once"""
-MANY_DOWNSETS = 20_000
+PRICE_PART = 0.5
+"""of the time spent on the piece so far, likewise, where it has few downsets"""
+MANY_DOWNSETS = 100_000
 """from which on the search gets nowhere before prices are good, so that they get their whole share"""
+HOPELESS = 0.75
+"""a plain search that has proved less than this share of the best bound ends once a priced one runs"""
 OPERATORS_PER_S = 1e7
 """words of operators that its listing looks at"""
 GAP_OPERATORS = 4000
@@ -52,11 +56,15 @@ class PieceRun:
         self.kept, self.upper = belady_piece(piece, self.order)
         self.bound = 0
         self.searches: list[Search] = []
+        """forward and backward"""
+        self._priced: list[Search] = []
+        """the same with prices, of which one direction is given up soon"""
         self._has_gap = False
         self._has_table = False
         self._most_tried = 0
         self._spent_s = 0.0
         self._beams = 0
+        self._beam_bytes = [0, 0]
         self._beam_s = 0.0
         self._pops_per_s = 2e4
         self._pricing: Pricing | None = None
@@ -70,32 +78,46 @@ class PieceRun:
     def can_go_on(self) -> bool:
         """Whether more time can help."""
         rises = self._pricing is not None and self._pricing.rises
-        return rises or not self.searches or not all(s.is_stuck for s in self.searches)
+        return rises or not self.searches or not all(s.is_stuck for s in self._all)
 
     @property
     def memory_bytes(self) -> int:
         """Bytes of the tables of its searches."""
-        return sum(s.memory_bytes for s in self.searches)
+        return sum(s.memory_bytes for s in self._all)
 
-    def go_on(self, pops: int, clock: Clock, memory_bytes: int, is_alone: bool = True) -> None:
+    @property
+    def _all(self) -> list[Search]:
+        return [*self.searches, *self._priced]
+
+    def go_on(self, pops: int, clock: Clock, memory_bytes: int, share: float = 1.0) -> None:
         """Search each direction for about so many states, within the time, all tables together within the memory;
-        `is_alone` where no other piece is open."""
+        nothing beside the search takes more than its `share` of the time left, 1 where no other piece is open."""
         if not self.searches:
             self.searches = [Search(self.piece), Search(self.piece.reverse())]
         self._look_ahead(clock)
         if pops > HARD_POPS and self._has_table:
-            self._price(clock)
-        lagging = LAGGING * max(search.bound for search in self.searches)
-        for search in sorted(self.searches, key=lambda s: -s.bound):
+            self._price(clock.left_s * PRICE_SHARE * share)
+        lagging = self._lagging()
+        for search in sorted(self._all, key=lambda s: -s.bound):
             if self.is_proved:
                 break
-            lags = search.bound < lagging
-            self._advance(search, pops // LAGGING_PART if lags else pops, clock, memory_bytes)
+            self._advance(search, pops // LAGGING_PART if search in lagging else pops, clock, memory_bytes)
         if self.is_proved:
-            self.searches, self._pricing = [], None
+            self.searches, self._priced, self._pricing = [], [], None
             return
-        if pops >= (HARD_POPS if is_alone else BEAM_POPS):
-            self._try_orders(pops, clock)
+        if pops >= (HARD_POPS if share == 1 else BEAM_POPS):
+            self._try_orders(pops, clock, share)
+
+    def _lagging(self) -> list[Search]:
+        """Searches that have proved less than the better plain one; where neither of these lags, the one in whose
+        direction beams do worse: narrow beams tell well which search has fewer states. The plain one that does not
+        lag goes on beside prices, which prove more at first but need not end sooner."""
+        worse = self.searches[self._beam_bytes[0] < self._beam_bytes[1]]
+        best = max(search.bound for search in self.searches)
+        lagging = [search for search in self.searches if search.bound < LAGGING * best]
+        if self._beam_bytes[0] != self._beam_bytes[1] and not lagging:
+            lagging = [worse]
+        return lagging + [search for search in self._priced if search.bound < LAGGING * best]
 
     def _look_ahead(self, clock: Clock) -> None:
         """Give both searches the table of what is ahead once it costs about as much as was spent so far."""
@@ -108,35 +130,45 @@ class PieceRun:
             self._has_table = all(search.look_ahead(most) for search in self.searches)
         self._spent_s += time.perf_counter() - begin
 
-    def _price(self, clock: Clock) -> None:
-        """Prices for as long as was spent so far; the direction in which they prove more starts again with them."""
+    def _price(self, spare_s: float) -> None:
+        """Prices for a part of what was spent so far, within the time [s], for searches of their own: these start again
+        with every better prices, and the plain ones lose nothing."""
         begin = time.perf_counter()
-        spare_s = clock.left_s * PRICE_SHARE
-        if self.searches[0].table.rows < MANY_DOWNSETS:
-            spare_s = min(spare_s, self._spent_s)
+        table = self.searches[0].table
+        if table.rows < MANY_DOWNSETS:
+            spare_s = min(spare_s, PRICE_PART * self._spent_s)
         if self._pricing is None and can_price(self.searches, spare_s):
-            self._pricing = Pricing(self.searches)
+            self._priced = [Search(search.piece) for search in self.searches]
+            for priced, search in zip(self._priced, self.searches, strict=True):
+                priced.table = search.table
+            self._pricing = Pricing(self._priced)
         if self._pricing is not None and self._pricing.rises:
             self._pricing.improve(self.upper, begin + spare_s)
             self.bound = min(self.upper, max(self.bound, self._pricing.bound_bytes))
             self._pricing.hand_over()
+            self._priced = [search for search in self._priced if not search.is_stuck]
+            for search in self.searches:
+                if search.bound < HOPELESS * self.bound:
+                    search.drop()
         self._spent_s += time.perf_counter() - begin
 
-    def _try_orders(self, pops: int, clock: Clock) -> None:
+    def _try_orders(self, pops: int, clock: Clock, share: float) -> None:
         """Upper bounds: what the file order keeps at best, and beams of growing width in both directions."""
         if pops >= HARD_POPS and not self._has_gap and len(self.order) <= GAP_OPERATORS:
             self._has_gap = True
             self.bound = min(self.upper, max(self.bound, cut_bound(self.piece)))
             self.offer_order(self.order, clock)
+        upper = self.upper
         for is_backward, search in enumerate(self.searches):
-            if self._beam_s > clock.left_s * BEAM_SHARE or self.is_proved:
+            if self._beam_s > clock.left_s * BEAM_SHARE * share or self.is_proved:
                 return
             begin = time.perf_counter()
             weight = WEIGHTS[self._beams // 2 % len(WEIGHTS)]
-            found = beam_order(search.tables, max(8, pops * BEAM_WIDTH // HARD_POPS), weight, self._beams, self.upper)
+            found = beam_order(search.tables, max(8, pops * BEAM_WIDTH // HARD_POPS), weight, self._beams, upper)
             self._beams += 1
             self._beam_s = 2.5 * (time.perf_counter() - begin)
-            if found is not None:
+            self._beam_bytes[is_backward] += upper if found is None else found[0]
+            if found is not None and found[0] < self.upper:
                 order = found[1]
                 self.offer_order(tuple(len(order) - 1 - op for op in reversed(order)) if is_backward else order, clock)
 
@@ -152,7 +184,7 @@ class PieceRun:
 
     def _advance(self, search: Search, pops: int, clock: Clock, memory_bytes: int) -> None:
         while pops > 0 and clock.left_s > 0 and not search.is_stuck:
-            others = sum(s.memory_bytes for s in self.searches if s is not search)
+            others = sum(s.memory_bytes for s in self._all if s is not search)
             step = min(pops, max(200, int(self._pops_per_s * min(SLICE_S, clock.left_s))))
             begin = time.perf_counter()
             search.run(self.upper, step, memory_bytes - others)
@@ -168,7 +200,7 @@ class PieceRun:
         """The search proved its optimum, or that the best plan is it."""
         if search.path is not None:
             order, kept = search.path
-            if search is self.searches[1]:
+            if search.piece is not self.piece:
                 last = len(order) - 1
                 order, kept = tuple(last - op for op in reversed(order)), [flags[::-1] for flags in kept]
             self.offer(order, kept, search.bound)

@@ -74,7 +74,7 @@ def _improve(runs: list[PieceRun], times: list[PieceRun], clock: Clock, tell: Pr
     while open_runs and clock.left_s > 0:
         used = sum(run.memory_bytes for run in runs)
         for run in open_runs:
-            run.go_on(pops, clock, MEMORY_BYTES - used + run.memory_bytes, is_alone=len(open_runs) == 1)
+            run.go_on(pops, clock, MEMORY_BYTES - used + run.memory_bytes, 1 / len(open_runs))
             used = sum(r.memory_bytes for r in runs)
             if clock.left_s == 0:
                 break
