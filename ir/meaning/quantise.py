@@ -18,9 +18,14 @@ def _quantise(op: nn.QuantiseOp, x: Array, scale: Array, zero: Array | None = No
     scaled, kind = x / _spread(op, scale, x.shape), op.type.element_type
     if not isinstance(kind, IntegerType):
         return round_to_fp8(scaled, isinstance(kind, Float8E5M2Type))
-    shift = 0.0 if zero is None else _spread(op, zero, x.shape)
     least, largest = integer_range(kind)
-    return np.clip(np.rint(np.rint(scaled) + shift), least, largest)
+    if op.zero is None or zero is None:
+        whole = np.rint(scaled)
+    elif nn.is_float(nn.tensor_type(op.zero).element_type):
+        whole = np.rint(scaled + _spread(op, zero, x.shape))
+    else:
+        whole = np.rint(scaled) + _spread(op, zero, x.shape)
+    return np.clip(whole, least, largest)
 
 
 def _dequantise(op: nn.DequantiseOp, q: Array, scale: Array, zero: Array | None = None) -> Array:

@@ -28,8 +28,8 @@ class QuantiseOp(TensorOp):
         %q = "nn.quantise"(%x, %scale) {block = array<i64: 1, 32>}
              : (tensor<8x64xf32>, tensor<8x2xf32>) -> tensor<8x64xi4>
 
-    For integers, clip(round(x / scale) + zero, least, largest). A zero may be of the result's type or of the scale's,
-    and where it is no integer the sum is rounded.
+    For integers, clip(round(x / scale) + zero, least, largest) with a zero of the result's type, and
+    clip(round(x / scale + zero), least, largest) with one of the scale's.
 
     (C1) x and the scale have one float element type, and at least 16 bits. (C2) The result has the shape of x, and
     integers of 1 to 32 bits or fp8 (E4M3FN, E5M2) as elements. (C3) `block` has an entry of at least 0 for each axis,
