@@ -34,10 +34,18 @@ TARGET_PIPELINE: dict[str, tuple[tuple[str, str], ...]] = {
 """After planning, by the kind of device that a piece was placed on: (pass, why)."""
 
 BUILT_IN = {
+    "canonicalise": (".nn.canonicalise", "CanonicalisePass"),
+    "fold-constants": (".nn.fold_constants", "FoldConstantsPass"),
+    "fuse-epilogue": (".nn.fuse_epilogue", "FuseEpiloguePass"),
+    "merge-equal-ops": (".nn.merge_equal_ops", "MergeEqualOpsPass"),
+    "recognise-activations": (".nn.recognise_activations", "RecogniseActivationsPass"),
+    "recognise-norms": (".nn.recognise_norms", "RecogniseNormsPass"),
+    "recognise-softmax": (".nn.recognise_softmax", "RecogniseSoftmaxPass"),
+    "remove-dead-code": (".nn.remove_dead_code", "RemoveDeadCodePass"),
     "apply-plan": (".apply_plan", "ApplyPlanPass"),
-    "decompose-batch-norm": (".decompose_batch_norm", "DecomposeBatchNormPass"),
-    "fuse-conv-batch-norm": (".fuse_conv_batch_norm", "FuseConvBatchNormPass"),
-    "fuse-elementwise": (".fuse_elementwise", "FuseElementwisePass"),
+    "decompose-batch-norm": (".nn.decompose_batch_norm", "DecomposeBatchNormPass"),
+    "fuse-conv-batch-norm": (".nn.fuse_conv_batch_norm", "FuseConvBatchNormPass"),
+    "fuse-elementwise": (".nn.fuse_elementwise", "FuseElementwisePass"),
     "inline-agents": (".agent.inline_agents", "InlineAgentsPass"),
     "lower-llm-call": (".lower_llm_call", "LowerLLMCallPass"),
     "merge-equal-calls": (".agent.merge_equal_calls", "MergeEqualCallsPass"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..ir import nn
 from . import TARGET_PIPELINE, run_pipeline
-from .fold_weights import fold_weights
+from .nn.fold_weights import fold_weights
 
 
 def lower_for_target(network: nn.NnModule, kind: str) -> nn.NnModule:

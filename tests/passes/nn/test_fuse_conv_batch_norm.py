@@ -14,10 +14,11 @@ from dovetail.ir import nn
 from dovetail.ir.interpret import interpret
 from dovetail.opt import main
 from dovetail.passes import run_pipeline
-from dovetail.passes.fold_weights import fold_weights
-from dovetail.passes.fuse_conv_batch_norm import can_fuse, should_fuse
+from dovetail.passes.nn.fold_weights import fold_weights
+from dovetail.passes.nn.fuse_conv_batch_norm import can_fuse, should_fuse
+from dovetail.passes.nn.profit import default_target
 
-CASE = Path(__file__).parents[1] / "cases/nn_conv_batch_norm.mlir"
+CASE = Path(__file__).parents[2] / "cases/nn_conv_batch_norm.mlir"
 FUSE = (("fuse-conv-batch-norm", ""),)
 
 
@@ -85,7 +86,7 @@ def test_the_fused_convolution_has_both_locations_and_the_attributes():
 def test_a_pair_of_weights_alone_may_and_should_be_fused():
     conv, norm = pair(network())
     assert can_fuse(conv, norm)
-    assert should_fuse(conv, norm)
+    assert should_fuse(conv, norm, default_target())
 
 
 def test_L1_a_convolution_that_another_op_uses_is_left_alone():

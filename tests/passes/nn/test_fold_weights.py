@@ -10,7 +10,8 @@ from dovetail.costmodel.tensor_graph import weight_bytes
 from dovetail.ir import nn
 from dovetail.ir.interpret import interpret
 from dovetail.passes import run_pipeline
-from dovetail.passes.fold_weights import can_fold, fold_weights, should_fold
+from dovetail.passes.nn.fold_constants import can_fold, should_fold
+from dovetail.passes.nn.fold_weights import fold_weights
 from dovetail.passes.target import lower_for_target
 
 RNG = np.random.default_rng(11)
@@ -72,9 +73,45 @@ def test_L1_what_depends_on_an_input_is_not_folded():
     assert not can_fold(nn.FillOp.make(type=TensorType(f32, [2]), value=1.0), known)
 
 
-def test_L2_integers_are_not_folded():
-    weight = nn.WeightOp.make(type=TensorType(i64, [2]), weight="w")
-    assert not can_fold(nn.AddOp.make(weight.result, weight.result), {weight.result})
+def shape_arithmetic(first: int) -> nn.NnModule:
+    """concat(gather(s, 0) * s2, -1), as exporters write the shape of a reshape, and a cast so that it leaves."""
+    body = Block(arg_types=[TensorType(f32, [2])])
+    kinds = TensorType(i64, [1])
+    shape, at = nn.WeightOp.make(type=TensorType(i64, [3]), weight="s"), nn.WeightOp.make(type=kinds, weight="at")
+    picked = nn.GatherOp.make(shape.result, at.result, axis=0)
+    product = nn.MulOp.make(picked.result, picked.result)
+    last = nn.ConcatOp.make(product.result, at.result, axis=0)
+    out = nn.CastOp.make(last.result, type=TensorType(f32, [2]))
+    add = nn.AddOp.make(body.args[0], out.result)
+    body.add_ops([shape, at, picked, product, last, out, add])
+    values = {"s": np.array([first, 3, 5]), "at": np.array([0])}
+    return nn.NnModule(nn.build_main(body, [add.result]), values, ("x",), ("y",))
+
+
+def test_arithmetic_on_shapes_is_folded():
+    folded = fold_weights(shape_arithmetic(7))
+    assert ops_of(folded) == ["weight", "add"]
+    (value,) = folded.weights.values()
+    assert list(value) == [49, 0]
+
+
+def test_L2_integers_that_float64_cannot_hold_are_left():
+    folded = fold_weights(shape_arithmetic(2**40))
+    assert ops_of(folded) == ["weight", "weight", "mul", "concat", "cast", "add"]
+    assert {name: list(value) for name, value in folded.weights.items()} == {"gather": [2**40], "at": [0]}
+
+
+def test_a_single_number_becomes_a_constant():
+    body = Block(arg_types=[TensorType(f32, [2])])
+    epsilon = nn.WeightOp.make(type=TensorType(f32, []), weight="eps")
+    root = nn.SqrtOp.make(epsilon.result)
+    add = nn.AddOp.make(body.args[0], epsilon.result)
+    last = nn.MulOp.make(add.result, root.result)
+    body.add_ops([epsilon, root, add, last])
+    network = nn.NnModule(nn.build_main(body, [last.result]), {"eps": np.array(0.25)}, ("x",), ("y",))
+    folded = fold_weights(network)
+    assert ops_of(folded) == ["fill", "fill", "add", "mul"]
+    assert not folded.weights
 
 
 def test_a_weight_is_not_blown_up():

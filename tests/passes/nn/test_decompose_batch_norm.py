@@ -14,7 +14,7 @@ from dovetail.ir.interpret import interpret
 from dovetail.opt import main
 from dovetail.passes import run_pipeline
 
-CASE = Path(__file__).parents[1] / "cases/nn_batch_norm.mlir"
+CASE = Path(__file__).parents[2] / "cases/nn_batch_norm.mlir"
 DECOMPOSE = (("decompose-batch-norm", ""),)
 
 

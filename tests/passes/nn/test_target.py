@@ -19,7 +19,7 @@ from dovetail.ir.read.onnx import read_onnx
 from dovetail.ir.text import print_module
 from dovetail.passes.target import lower_for_target
 
-CLASSIFIER = Path(__file__).parents[2] / "examples/classifier/classifier.onnx"
+CLASSIFIER = Path(__file__).parents[3] / "examples/classifier/classifier.onnx"
 
 
 def run_emitted(network: nn.NnModule, x: np.ndarray) -> np.ndarray:
