@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import NameLoc
+from xdsl.dialects.builtin import NameLoc, NoneAttr, StringAttr
 from xdsl.ir import Block
 from xdsl.utils.exceptions import VerifyException
 
@@ -68,7 +68,7 @@ def _constant(reader: Reader, index: int, value: Any) -> Value:
     name = f"weight_{index}"
     reader.weights[name] = array
     made = nn.WeightOp.make(type=type_of(array), weight=name)
-    made.location = NameLoc(name)  # type: ignore[arg-type]
+    made.location = NameLoc(StringAttr(name), NoneAttr())
     reader.block.add_op(made)
     return made.result
 

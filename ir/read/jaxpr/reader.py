@@ -91,8 +91,9 @@ class Reader:
         return self.add(nn.WeightOp, type=type, weight=name)
 
     def placeholder(self, aval: Any) -> SSAValue:
-        """A value of the type of `aval`, for reading on after a fault."""
-        return self.add(nn.FillOp, type=type_of(aval), value=0.0)
+        """A value of the type of `aval`, or of numbers if nn has no such elements, for reading on after a fault."""
+        element = element_type(aval.dtype) or element_of(np.float32)
+        return self.add(nn.FillOp, type=nn.tensor(element, shape_in(aval.shape)), value=0.0)
 
 
 def type_of(aval: Any) -> nn.Tensor:

@@ -82,7 +82,7 @@ PRODUCTS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "two inner": (lambda x, y: jnp.einsum("bij,cij->bc", x, y), (X, Y)),
     "swapped": (lambda x, y: jnp.einsum("bij,jk->bki", x, y[0, :2].T), (X, Y)),
     "vector": (lambda x, y: x @ y[0, 0] + jnp.dot(x[0, 0], y[0, 0]), (X, Y)),
-    "half": (lambda x: (x.astype(jnp.bfloat16) @ jnp.ones((4, 2), jnp.bfloat16)).astype(jnp.float32), (np.ones_like(X),)),
+    "half": (lambda x: (x.astype(jnp.bfloat16) @ jnp.ones((4, 2), jnp.bfloat16)).astype(jnp.float32), (X * 0 + 1,)),
     "conv": (
         lambda x: jax.lax.conv_general_dilated(
             x, jnp.ones((3, 3, 2, 6)) * 0.1, (2, 1), "SAME", rhs_dilation=(1, 2),
