@@ -22,7 +22,7 @@ ELEMENTS = {"float64": f64, "float32": f32, "bool": i1, "int8": i8, "int32": i32
 def results() -> Apply:
     """`results(kind, *arrays, **attributes)`: all results of one op, whose shapes are those it says."""
 
-    def run(kind: type[nn.TensorOp], *operands: Any, **given: Any) -> tuple[np.ndarray, ...]:
+    def run(kind: type[nn.TensorOp], /, *operands: Any, **given: Any) -> tuple[np.ndarray, ...]:
         arrays = [np.asarray(o) for o in operands]
         block = Block(arg_types=[nn.tensor(ELEMENTS[str(a.dtype)], a.shape) for a in arrays])
         op = kind.make(*block.args, **given)
@@ -40,7 +40,7 @@ def results() -> Apply:
 def result(results: Apply) -> Callable[..., np.ndarray]:
     """`result(kind, *arrays, **attributes)`: the result of an op that has one."""
 
-    def run(kind: type[nn.TensorOp], *operands: Any, **given: Any) -> np.ndarray:
+    def run(kind: type[nn.TensorOp], /, *operands: Any, **given: Any) -> np.ndarray:
         (found,) = results(kind, *operands, **given)
         return found
 
