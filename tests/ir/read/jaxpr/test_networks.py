@@ -16,7 +16,7 @@ from dovetail.ir.read.jaxpr import read_jax
 from examples.jax_models import bert, gpt2, llama, parameters, vit
 
 TOKENS = np.random.default_rng(3).integers(0, 50, size=(2, 7)).astype(np.int32)
-HIDDEN = np.random.default_rng(4).normal(size=(2, 5, 32)).astype(np.float32)
+HIDDEN = jnp.asarray(np.random.default_rng(4).normal(size=(2, 5, 32)), jnp.float32)
 
 
 @pytest.mark.parametrize("model", [bert, gpt2])

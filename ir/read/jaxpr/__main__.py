@@ -1,0 +1,32 @@
+"""The process that imports and traces a user's function: `python -m dovetail.ir.read.jaxpr module:function DIR`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from ...diagnostics import InputError
+from ..python_function import FAULTS, save_network
+from .read import read_jax
+
+
+def main(source: str, folder: Path) -> None:
+    """Write the network to `folder`, or what is wrong with it."""
+    module, _, name = source.partition(":")
+    sys.path.insert(0, ".")
+    made = getattr(import_module(module), name)()
+    if not (isinstance(made, tuple) and len(made) == 2 and callable(made[0])):
+        (folder / FAULTS).write_text(f"`{source}` must return (function, example inputs), it returns {made!r:.80}")
+        return
+    function, inputs = made
+    try:
+        network = read_jax(function, tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,))
+    except InputError as error:
+        (folder / FAULTS).write_text("\n\n".join(each.message for each in error.diagnostics))
+        return
+    save_network(network, folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
