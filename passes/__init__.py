@@ -39,6 +39,7 @@ BUILT_IN = {
     "fuse-epilogue": (".nn.fuse_epilogue", "FuseEpiloguePass"),
     "merge-equal-ops": (".nn.merge_equal_ops", "MergeEqualOpsPass"),
     "recognise-activations": (".nn.recognise_activations", "RecogniseActivationsPass"),
+    "recognise-attention": (".nn.recognise_attention", "RecogniseAttentionPass"),
     "recognise-norms": (".nn.recognise_norms", "RecogniseNormsPass"),
     "recognise-softmax": (".nn.recognise_softmax", "RecogniseSoftmaxPass"),
     "remove-dead-code": (".nn.remove_dead_code", "RemoveDeadCodePass"),

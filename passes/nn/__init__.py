@@ -20,6 +20,7 @@ PASSES = (
     "recognise-activations",
     "recognise-softmax",
     "recognise-norms",
+    "recognise-attention",
     "fuse-conv-batch-norm",
     "decompose-batch-norm",
     "fuse-epilogue",

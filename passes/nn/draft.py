@@ -63,6 +63,7 @@ class Draft:
         self,
         before: Operation,
         kind: type[nn.TensorOp],
+        /,
         *operands: SSAValue | None,
         at: Iterable[Operation] | None = None,
         name: str | None = None,
