@@ -84,15 +84,15 @@ def belady_piece(piece: Piece, order: Sequence[int], t: Tables | None = None) ->
     check_fits(piece)
     t = t or tables(piece)
     out = np.zeros(len(t.use), np.bool_)
-    cost = int(belady_cost(t, np.array(order, np.int64), out))
+    cost = int(belady_cost(t, np.array(order, np.int64), out, np.int64(2**62)))
     kept = [[not out[k] for k in range(t.use_start[a] + 1, t.use_start[a + 1])] for a in range(len(t.size))]
     return kept, cost
 
 
 @njit(cache=True)
-def belady_cost(t, order, out):
-    """Bytes that Belady's rule moves along an order; `out[k]` where the gap before the k-th touch is not kept, touches
-    of each tensor counted in order from `use_start`."""
+def belady_cost(t, order, out, limit):
+    """Bytes that Belady's rule moves along an order, or some that are no fewer than `limit`; `out[k]` is set where the
+    gap before the k-th touch is not kept, touches of each tensor counted in order from `use_start`."""
     n, m = len(order), len(t.size)
     next_use = _steps(t, order)
     clean, live, place = np.zeros(m, np.bool_), np.empty(m, np.int64), np.full(m, -1, np.int64)
@@ -115,6 +115,8 @@ def belady_cost(t, order, out):
                 ):
                     worst, far = a, when
             cost += t.reload[worst] + (0 if clean[worst] else t.write[worst])
+            if cost >= limit:
+                return cost
             clean[worst] = True
             out[t.use_start[worst] + reached[worst]] = True
             over -= t.size[worst]

@@ -9,6 +9,7 @@ from .beam import beam_order
 from .bounds import cut_bound
 from .exact import Search
 from .gap import Kept, belady_piece, keep_piece
+from .local import LocalSearch
 from .pricing import Pricing, can_price
 from .split import Piece
 from .tables import words
@@ -28,6 +29,12 @@ BEAM_WIDTH = 100
 BEAM_SHARE = 0.25
 """of the time left that one more beam may take"""
 WEIGHTS = (2.0, 0.5, 1.0, 0.0, 4.0)
+LOCAL_SHARE = 0.1
+"""of the time left that the local search may take at once"""
+MOVES_PER_POP = 8
+"""that the local search tries"""
+FIRST_MOVES = 200
+"""of one call of it, until its rate is known"""
 MOST_DOWNSETS = 1 << 22
 FIRST_TABLE_S = 0.01
 TABLE_SHARE = 0.25
@@ -67,6 +74,8 @@ class PieceRun:
         self._beam_bytes = [0, 0]
         self._beam_s = 0.0
         self._pops_per_s = 2e4
+        self._local: LocalSearch | None = None
+        self._local_bytes = 0
         self._pricing: Pricing | None = None
 
     @property
@@ -107,6 +116,7 @@ class PieceRun:
             return
         if pops >= (HARD_POPS if share == 1 else BEAM_POPS):
             self._try_orders(pops, clock, share)
+            self._walk(pops * MOVES_PER_POP, clock, clock.left_s * LOCAL_SHARE * share)
 
     def _lagging(self) -> list[Search]:
         """Searches that have proved less than the better plain one; where neither of these lags, the one in whose
@@ -171,6 +181,22 @@ class PieceRun:
             if found is not None and found[0] < self.upper:
                 order = found[1]
                 self.offer_order(tuple(len(order) - 1 - op for op in reversed(order)) if is_backward else order, clock)
+
+    def _walk(self, moves: int, clock: Clock, spare_s: float) -> None:
+        """Local search from the best order, for so many moves, or the time [s] if that is less."""
+        if self.is_proved:
+            return
+        if self._local is None or self.upper < self._local_bytes:
+            self._local = LocalSearch(self.searches[0].tables, self.order, self._beams)
+        begin, step, found = time.perf_counter(), FIRST_MOVES, False
+        while moves > 0 and not self._local.is_tired and (spent_s := time.perf_counter() - begin) < spare_s:
+            found |= self._local.run(step)
+            moves -= step
+            rate = step / max(1e-6, time.perf_counter() - begin - spent_s)
+            step = min(moves, max(1, int(rate * min(SLICE_S, spare_s))))
+        if found:
+            self.offer_order(tuple(int(op) for op in self._local.best), clock)
+        self._local_bytes = self.upper
 
     def offer_order(self, order: tuple[int, ...], clock: Clock) -> None:
         """Take an order, with what it keeps at best, if it is better."""

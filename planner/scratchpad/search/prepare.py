@@ -26,6 +26,7 @@ def _load() -> None:
     from .bounds import cut_bound
     from .exact import Search
     from .gap import keep_piece
+    from .local import LocalSearch
     from .prices import Prices
     from .split import whole
 
@@ -44,6 +45,7 @@ def _load() -> None:
     search.price(prices)
     search.run(1 << 30, 1 << 10, 1 << 30)
     beam_order(search.tables, 2, 1.0, 0, 1 << 30)
+    LocalSearch(search.tables, tuple(range(len(operators))), 0).run(1)
     keep_piece(piece, range(len(operators)))
     cut_bound(piece)
 
