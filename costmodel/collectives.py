@@ -22,3 +22,33 @@ def all_reduce_s(size_bytes: float, devices: int, bandwidth_bytes_per_s: float, 
 def point_to_point_s(size_bytes: float, bandwidth_bytes_per_s: float, latency_s: float) -> float:
     """[s] for one message: alpha + size/bandwidth. Equation (3)."""
     return latency_s + size_bytes / bandwidth_bytes_per_s
+
+
+def all_gather_s(size_bytes: float, devices: int, bandwidth_bytes_per_s: float, latency_s: float) -> float:
+    """[s] until each of `devices` has all parts of `size_bytes` in all. Equation (4).
+
+    A ring, (n-1) alpha + (n-1)/n S/beta: half of an all-reduce's ring, whose other half is the reduce-scatter.
+    """
+    return _ring_s(size_bytes, devices, bandwidth_bytes_per_s, latency_s)
+
+
+def reduce_scatter_s(size_bytes: float, devices: int, bandwidth_bytes_per_s: float, latency_s: float) -> float:
+    """[s] until each of `devices` has its part of the sum of `size_bytes`. Equation (5).
+
+    (n-1) alpha + (n-1)/n S/beta
+    """
+    return _ring_s(size_bytes, devices, bandwidth_bytes_per_s, latency_s)
+
+
+def all_to_all_s(size_bytes: float, devices: int, bandwidth_bytes_per_s: float, latency_s: float) -> float:
+    """[s] until each of `devices`, which hold `size_bytes` each, has sent each other its part. Equation (6).
+
+    Pair by pair: (n-1) alpha + (n-1)/n S/beta
+    """
+    return _ring_s(size_bytes, devices, bandwidth_bytes_per_s, latency_s)
+
+
+def _ring_s(size_bytes: float, devices: int, bandwidth_bytes_per_s: float, latency_s: float) -> float:
+    """[s] of n-1 messages one after another, each of an n-th of the bytes."""
+    others = devices - 1
+    return others * latency_s + others / devices * size_bytes / bandwidth_bytes_per_s

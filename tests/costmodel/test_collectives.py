@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dovetail.costmodel.collectives import all_reduce_s, point_to_point_s
+from dovetail.costmodel.collectives import (
+    all_gather_s,
+    all_reduce_s,
+    all_to_all_s,
+    point_to_point_s,
+    reduce_scatter_s,
+)
 
 LINK = (450e9, 4e-6)
 
@@ -22,6 +28,14 @@ def test_a_small_all_reduce_goes_in_one_shot() -> None:
 
 def test_one_message() -> None:
     assert point_to_point_s(450e9, *LINK) == pytest.approx(1 + 4e-6)
+
+
+def test_halves_of_a_ring() -> None:
+    # 7 messages of an eighth of 1 GB each
+    for half in (all_gather_s, reduce_scatter_s, all_to_all_s):
+        assert half(1e9, 8, *LINK) == pytest.approx(7 * (4e-6 + 0.125e9 / 450e9))
+        assert half(1e9, 1, *LINK) == 0
+    assert all_gather_s(1e9, 8, *LINK) + reduce_scatter_s(1e9, 8, *LINK) == pytest.approx(all_reduce_s(1e9, 8, *LINK))
 
 
 def test_one_device_has_nobody_to_talk_to() -> None:
