@@ -99,7 +99,12 @@ def pairs_in_order(problem: ScratchpadProblem, order: Sequence[int]) -> dict[int
 
 def fits_in_place(problem: ScratchpadProblem, order: Sequence[int]) -> bool:
     """Whether each operator fits alone, in place, in this order."""
-    return max(_in_order(problem, order)[0].need_bytes, default=0) <= problem.size_bytes
+    return in_place_need_bytes(problem, order) <= problem.size_bytes
+
+
+def in_place_need_bytes(problem: ScratchpadProblem, order: Sequence[int]) -> int:
+    """[bytes] that the largest operator needs alone, in place, in this order."""
+    return max(_in_order(problem, order)[0].need_bytes, default=0)
 
 
 def keep_in_place(problem: ScratchpadProblem, order: Sequence[int]) -> SharedResidency:

@@ -8,9 +8,17 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ...ir.diagnostics import Diagnostic, Infeasible
-from .exhaustive import exhaustive
 from .in_order import Placed, keep_and_share
-from .in_place import SharedResidency, fits_in_place, keep_in_place, least_need_bytes, needed_pairs, relaxed
+from .in_place import (
+    SharedResidency,
+    fits_in_place,
+    in_place_need_bytes,
+    keep_in_place,
+    least_need_bytes,
+    needed_pairs,
+    relaxed,
+)
+from .in_place_search import search_in_place
 from .layout import place
 from .plan import ScratchpadPlan, assemble
 from .problem import ScratchpadProblem
@@ -26,8 +34,8 @@ PLACE_S, JOINT_S = 5.0, 10.0
 """at most, for the addresses of one residency, and for one order with addresses"""
 SPARED = (0.02, 0.05, 0.1)
 """shares of the scratchpad that are left free, to make addresses easier to find"""
-SMALL_OPERATORS, SMALL_STATES = 12, 20_000
-"""in-place problems below both are searched whole where the relaxation leaves them open"""
+MOST_OPERATORS, MOST_STATES, WHOLE_S = 100, 200_000, 10.0
+"""in-place problems that the relaxation leaves open are searched whole: so many operators and states, and no longer"""
 SHOWN_OPERATORS = 8
 
 
@@ -140,21 +148,30 @@ def _schedule_in_place(
     that both leave open is searched whole."""
     from .search import schedule
 
-    half_s = None if limit_s is None else limit_s / 2
-    loose, bound = schedule(relaxed(problem), time_limit_s=half_s, on_progress=tell)
+    third_s = None if limit_s is None else limit_s / 3
+    loose, bound = schedule(relaxed(problem), time_limit_s=third_s, on_progress=tell)
     orders = (loose.order, tuple(range(len(problem.operators))))
     found = [keep_in_place(problem, order) for order in orders if fits_in_place(problem, order)]
     if all(_moved(shared) > bound for shared in found) and problem.least_size_bytes <= problem.size_bytes:
-        plain, _ = schedule(problem, time_limit_s=half_s, on_progress=tell)
+        plain, _ = schedule(problem, time_limit_s=third_s, on_progress=tell)
         found += [SharedResidency(plain, ()), keep_in_place(problem, plain.order)]
-    if all(_moved(shared) > bound for shared in found) and len(problem.operators) <= SMALL_OPERATORS:
-        exact = exhaustive(problem, in_place=True, most_states=SMALL_STATES)
-        if exact is not None:
-            return keep_in_place(problem, exact.order), exact.noncompulsory_bytes
+    is_closed = False
+    if all(_moved(shared) > bound for shared in found) and len(problem.operators) <= MOST_OPERATORS:
+        least = min(map(_moved, found), default=None)
+        exact = search_in_place(problem, least, MOST_STATES, WHOLE_S if third_s is None else min(WHOLE_S, third_s))
+        bound, is_closed = max(bound, exact.bound_bytes), exact.is_closed
+        found += [keep_in_place(problem, exact.order)] if exact.order is not None else []
     if not found:
-        message = "no order was found in which all operators fit in place"
-        raise Infeasible([Diagnostic("scratchpad", message, help="give more bytes")], (), _refused(problem).to_json())
+        raise _no_order(problem, is_closed)
     return min(found, key=_moved), bound
+
+
+def _no_order(problem: ScratchpadProblem, is_proved: bool) -> Infeasible:
+    """Each operator fits in place in some order, but none was found in which all do."""
+    message = f"no order {'exists' if is_proved else 'was found'} in which all operators fit in place"
+    enough = in_place_need_bytes(problem, range(len(problem.operators)))
+    help = f"give {enough:,} bytes, with which the default order does"
+    return Infeasible([Diagnostic("scratchpad", message, help=help)], (), _refused(problem).to_json())
 
 
 def _moved(shared: SharedResidency) -> int:

@@ -21,6 +21,8 @@ from .traffic import held_bytes, one_tiling
 Progress = Callable[[str], None]
 SEARCH_SHARE = 0.7
 """of the time limit for choosing; the rest is for the plan of the best choice"""
+GROWN_SHARE = 0.5
+"""of that rest, for the plan with tiles as large as they can be"""
 
 
 @dataclass(frozen=True)
@@ -95,23 +97,30 @@ def plan_below(
     `nests` are the loop nests of operators by name (`read_nests`). A graph whose operators all fit gets an ordinary
     plan. Infeasible, naming each operator and the least it needs, where the scratchpad is below `minimum_bytes`.
     """
+    from ..search import prepare
     from ..solve import plan_scratchpad
 
+    if problem.operators:
+        prepare()  # loading compiled engines, or compiling them once, is no part of the time given
     start = time.perf_counter()
+
+    def left_s(share: float) -> float | None:
+        """A share of the time that is left."""
+        return None if time_limit_s is None else max(0.05, share * (time_limit_s - (time.perf_counter() - start)))
+
     nests = {name: nest for name, nest in nests.items() if _covers(problem, name, nest)}
     require_least(problem, nests)
     large = [op for op, need in enumerate(problem.need_bytes) if need > problem.size_bytes]
     if not large:
         return plan_scratchpad(problem, time_limit_s=time_limit_s, on_progress=on_progress)
     given = {op: options(problem, op, nests[problem.operators[op].name]) for op in large}
-    limit = None if time_limit_s is None else SEARCH_SHARE * time_limit_s
-    pick = Pick(problem, given, limit, on_progress or (lambda _: None))
+    deadline = None if time_limit_s is None else start + SEARCH_SHARE * time_limit_s
+    pick = Pick(problem, given, deadline, on_progress or (lambda _: None))
     best = pick.run()
-    left = None if time_limit_s is None else max(0.1, time_limit_s - (time.perf_counter() - start))
     grown = pick.coarser()
-    plan = plan_scratchpad(grown.problem, time_limit_s=left, on_progress=on_progress)
+    plan = plan_scratchpad(grown.problem, time_limit_s=left_s(GROWN_SHARE), on_progress=on_progress)
     if grown.base_bytes + plan.noncompulsory_bytes > pick.best_bytes:  # no addresses for tiles that fill everything
-        plan = plan_scratchpad(best.problem, time_limit_s=left, on_progress=on_progress)
+        plan = plan_scratchpad(best.problem, time_limit_s=left_s(1), on_progress=on_progress)
     else:
         best = grown
     bounds = (least_traffic_bytes(problem, nests) - problem.compulsory_bytes, pick.bound_bytes)
@@ -154,12 +163,19 @@ def least_traffic_bytes(problem: ScratchpadProblem, nests: Mapping[str, Nest]) -
     """
     What no order, tiling and spilling can beat, as long as one operator runs at a time and nothing is computed twice.
 
-    (67) the compulsory traffic, or the sum over operators of what each moves while it runs, whatever lies in the
-         scratchpad before and after, whichever is larger.
+    (67) the larger of two sums: over operators, of what each moves while it runs, whatever lies in the scratchpad
+         before and after; and of the compulsory traffic and, over tensors a that are made and read, of s_a - M once for
+         graph outputs and twice for others. For when its maker ends, all but M bytes of a are outside: these were
+         written, which graph outputs are anyway, and will be read.
     """
     names = (op.name for op in problem.operators)
     inside = sum(inner_bound_bytes(nests[name], problem.size_bytes) for name in names if name in nests)
-    return max(problem.compulsory_bytes, inside)
+    apart = problem.compulsory_bytes
+    for tensor, maker, touches in zip(problem.tensors, problem.producer, problem.touches, strict=True):
+        if maker is not None and len(touches) > 1:
+            beyond = max(0, tensor.bytes - problem.size_bytes)
+            apart += beyond if tensor.kind == "output" else 2 * beyond
+    return max(apart, inside)
 
 
 def assemble_tiled(

@@ -73,28 +73,29 @@ class Ranked:
     complete: bool
 
 
-def choices(problem: ScratchpadProblem, given: Mapping[int, Sequence[Tiling]]) -> Iterator[Ranked]:
+def choices(costs: Costs) -> Iterator[Ranked]:
     """
-    Every choice from `given`, cheapest first. Incomplete ones come in between: all that are still to come cost at least
+    Every choice, cheapest first. Incomplete ones come in between: all that are still to come cost at least
     as much as they do, which is what a caller needs to know that stops early.
     """
-    costs = Costs(problem, given)
     ticket = count()
-    queue: list[tuple[int, int, int, dict[int, Tiling]]] = [(costs.ahead[0] + costs.of({}), 0, 0, {})]
+    spent = costs.of({})
+    queue: list[tuple[int, int, int, int, dict[int, Tiling]]] = [(costs.ahead[0] + spent, 0, 0, spent, {})]
     while queue:
-        cost, _, _, choice = heappop(queue)
+        cost, _, _, spent, choice = heappop(queue)
         yield Ranked(cost, choice, len(choice) == len(costs.ops))
         for longer in costs.longer(choice):
-            reached = costs.of(longer) + costs.ahead[len(longer)]
-            heappush(queue, (max(cost, reached), -len(longer), next(ticket), longer))
+            reached = spent + costs.more(choice, longer, costs.ops[len(choice)])
+            least = max(cost, reached + costs.ahead[len(longer)])
+            heappush(queue, (least, -len(longer), next(ticket), reached, longer))
 
 
-def first_choice(problem: ScratchpadProblem, given: Mapping[int, Sequence[Tiling]]) -> Choice:
+def first_choice(costs: Costs) -> Choice:
     """A good choice, found at once: the cheapest tiling of one operator after the other."""
-    costs = Costs(problem, given)
     choice: dict[int, Tiling] = {}
-    while len(choice) < len(costs.ops):
-        choice = min(costs.longer(choice), key=costs.of)
+    for op in costs.ops:
+        before = dict(choice)
+        choice = min(costs.longer(before), key=lambda longer: costs.more(before, longer, op))
     return choice
 
 
@@ -134,6 +135,12 @@ class Costs:
         """Bytes that the operators decided so far move, and those of tensors that must move whatever the rest do."""
         tiles = sum(self.own[id(tiling)] for tiling in choice.values())
         return self.fixed + tiles + sum(self._of_tensor(index, choice) for index in self.shared)
+
+    def more(self, before: Choice, after: Choice, *ops: int) -> int:
+        """`of(after)` less `of(before)`, which differ in `ops` alone."""
+        tiles = sum(self.own[id(after[op])] - (self.own[id(before[op])] if op in before else 0) for op in ops)
+        touched = {t for op in ops for t in self.problem.operators[op].touched}
+        return tiles + sum(self._of_tensor(t, after) - self._of_tensor(t, before) for t in touched)
 
     def _of_tensor(self, index: int, choice: Choice) -> int:
         tensor, maker = self.problem.tensors[index], self.problem.producer[index]

@@ -26,7 +26,8 @@ class Pick:
 
     problem: ScratchpadProblem
     given: Mapping[int, tuple[Tiling, ...]]
-    limit_s: float | None
+    deadline: float | None
+    """[time.perf_counter()]"""
     tell: Callable[[str], None]
     best: Rewritten | None = None
     best_bytes: int = 0
@@ -36,11 +37,13 @@ class Pick:
     """after `run`, no choice among those given moves fewer bytes beyond the compulsory traffic"""
     proved: dict[tuple[int, ...], int] = field(default_factory=dict)
     """by choice, as places in `given`: what none of its schedules is below"""
+    known: tuple[Rewritten, int] | None = None
 
     def run(self) -> Rewritten:
-        self.start = time.perf_counter()
+        self.begun = time.perf_counter()
+        self.costs = Costs(self.problem, self.given)
         self.place = {op: {tiling: i for i, tiling in enumerate(tilings)} for op, tilings in self.given.items()}
-        self._try(first_choice(self.problem, self.given))
+        self._try(first_choice(self.costs))
         self._change()
         rest = self._prove()
         self.bound_bytes = min(self.best_bytes, *self.proved.values(), rest)
@@ -61,7 +64,7 @@ class Pick:
 
     def _prove(self) -> int:
         """What all choices that were not tried cost at least."""
-        for step, ranked in enumerate(choices(self.problem, self.given)):
+        for step, ranked in enumerate(choices(self.costs)):
             ahead = ranked.cost_bytes - self.problem.compulsory_bytes
             if ahead >= self.best_bytes or step == MOST_STEPS or self._spent(1):
                 return ahead
@@ -71,7 +74,6 @@ class Pick:
 
     def _change(self) -> None:
         """Give operators that are alike another tiling together, then single ones, until nothing helps."""
-        cost = Costs(self.problem, self.given)
         groups = self._groups()
         improved = True
         while improved:
@@ -80,9 +82,18 @@ class Pick:
                 if self._spent(CHANGES_SHARE):
                     return
                 assert self.best is not None
-                changed = {**self.best.choice, **{op: self.given[op][place] for op in ops}}
-                if cost.of(changed) - self.problem.compulsory_bytes < self.best_bytes:
+                choice = self.best.choice
+                changed = {**choice, **{op: self.given[op][place] for op in ops}}
+                cost = self._cost_of_best() + self.costs.more(choice, changed, *ops)
+                if cost - self.problem.compulsory_bytes < self.best_bytes:
                     improved |= self._try(changed)
+
+    def _cost_of_best(self) -> int:
+        """What the best choice costs at least, worked out once for each."""
+        assert self.best is not None
+        if self.known is None or self.known[0] is not self.best:
+            self.known = (self.best, self.costs.of(self.best.choice))
+        return self.known[1]
 
     def _changes(self, groups: list[list[int]]) -> Iterator[tuple[list[int], int]]:
         for together in (True, False):
@@ -101,7 +112,7 @@ class Pick:
         return list(found.values())
 
     def _spent(self, share: float) -> bool:
-        late = self.limit_s is not None and time.perf_counter() - self.start > share * self.limit_s
+        late = self.deadline is not None and time.perf_counter() > self.begun + share * (self.deadline - self.begun)
         return late or len(self.proved) >= share * MOST_SCHEDULES
 
     def _try(self, choice: Choice) -> bool:
@@ -112,7 +123,7 @@ class Pick:
         if key in self.proved:
             return False
         rewritten = rewrite(self.problem, choice)
-        left = None if self.limit_s is None else max(0.05, self.limit_s - (time.perf_counter() - self.start))
+        left = None if self.deadline is None else max(0.05, self.deadline - time.perf_counter())
         residency, bound = schedule(rewritten.problem, time_limit_s=left)
         self.proved[key] = rewritten.base_bytes + bound
         moved = rewritten.base_bytes + residency.noncompulsory_bytes

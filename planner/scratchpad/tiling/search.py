@@ -100,7 +100,7 @@ def whole_sets(nest: Nest) -> Iterator[tuple[str, ...]]:
 def tile_with(nest: Nest, whole: Sequence[str], budgets: Sequence[int], alignment: int = 1) -> list[Tiling]:
     """For each budget [bytes for tiles] that suffices: the best tiling with the tensors `whole` in the scratchpad."""
     inner = nest.without(whole)
-    points = best_points(inner, tuple(budgets), alignment)
+    points = best_points(_unnamed(inner), tuple(budgets), alignment)
     room = room_of(nest, whole, alignment)
     once = sum(nest.whole_bytes(o) for o in {o.tensor: o for o in nest.tensors if o.tensor in whole}.values())
     bound = bound_bytes(nest, max(budgets) + room)
@@ -120,6 +120,12 @@ def tile_with(nest: Nest, whole: Sequence[str], budgets: Sequence[int], alignmen
         )
         found.append(one)
     return found
+
+
+def _unnamed(nest: Nest) -> Nest:
+    """The nest with tensors named by their place: operators that differ in names alone are judged once."""
+    named = (replace(o, tensor=str(i)) for i, o in enumerate(nest.operands))
+    return replace(nest, operands=tuple(named))
 
 
 def _cut(nest: Nest, tiles: Sequence[tuple[str, int]]) -> tuple[str, ...]:
@@ -263,4 +269,8 @@ def _costs(operand: Operand, loop: str, inside: Sequence[str]) -> bool:
 
 def balanced(extent: int) -> list[int]:
     """The sizes ceil(extent / j): of all sizes with as many chunks, the smallest."""
-    return sorted({-(-extent // j) for j in range(1, extent + 1)})
+    found = [extent]
+    while found[-1] > 1:
+        fewest = -(-extent // (found[-1] - 1))  # chunks that a smaller size needs
+        found.append(-(-extent // fewest))
+    return found[::-1]

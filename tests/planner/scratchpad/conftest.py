@@ -153,3 +153,24 @@ def _result(op: Operator, tensor: Tensor, read: list[bytes]) -> bytes:
 
 def _digest(text: bytes, size: int) -> bytes:
     return hashlib.shake_128(text).digest(size)
+
+
+@pytest.fixture(scope="session")
+def wide_problem() -> RandomProblem:
+    """`wide_problem(count)`: so many operators, each of one or two of the last eight tensors."""
+
+    def wide(count: int) -> ScratchpadProblem:
+        draw = random.Random(count)
+        tensors, operators = [Tensor("x", 8 * draw.randint(1, 4), "input")], []
+        for number in range(count):
+            known = range(max(0, len(tensors) - 8), len(tensors))
+            inputs = tuple(sorted(draw.sample(known, min(len(known), draw.choice((1, 2, 2))))))
+            operators.append(Operator(f"op{number}", inputs, (len(tensors),)))
+            tensors.append(Tensor(f"t{number}", 8 * draw.randint(1, 4)))
+        read = {tensor for op in operators for tensor in op.inputs}
+        kinds = ("output" if i and i not in read else t.kind for i, t in enumerate(tensors))
+        listed = tuple(Tensor(t.name, t.bytes, kind) for t, kind in zip(tensors, kinds, strict=True))
+        problem = ScratchpadProblem("wide", listed, tuple(operators), 0)
+        return problem.with_size(problem.least_size_bytes)
+
+    return wide

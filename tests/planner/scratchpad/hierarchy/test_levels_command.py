@@ -47,7 +47,8 @@ def test_text(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert text.startswith("net: ")
     assert " for makespan, 4 operators\n" in text
-    assert "  sram              4,096 B       8,192 B       8,192 B\n" in text
+    assert "  sram              4,096 B       8,192 B       8,192 B  none: proved\n" in text
+    assert "over all orders and plans, gap " in text
     assert "1 copy, 1 load, 1 reload, 1 store" in text
 
 

@@ -124,3 +124,8 @@ def test_rows_of_a_window_that_moves_on_are_read_once() -> None:
     one = tile(nest, 2000)
     assert one is not None
     assert one.traffic_bytes == one.bound_bytes == 2 * 4 * 64 * 64 + 4 * 4 * 9
+
+
+def test_the_sizes_tried_are_those_of_all_numbers_of_chunks() -> None:
+    for extent in range(1, 500):
+        assert balanced(extent) == sorted({-(-extent // j) for j in range(1, extent + 1)})

@@ -68,10 +68,11 @@ def problem_of(graph: Graph, size_bytes: int) -> ScratchpadProblem:
     made = {o.tensor for nest in graph.values() for o in nest.tensors if o.role == "output"}
     number = {name: i for i, name in enumerate(sizes)}
     kinds = {"out": "output"} | {name: "input" for name in sizes if name not in made}
-    operators = (
-        Operator(name, *(tuple(number[o.tensor] for o in nest.tensors if o.role == r) for r in ("input", "output")))
-        for name, nest in graph.items()
-    )
+
+    def listed(nest: Nest, role: str) -> tuple[int, ...]:
+        return tuple(number[o.tensor] for o in nest.tensors if o.role == role)
+
+    operators = (Operator(name, listed(nest, "input"), listed(nest, "output")) for name, nest in graph.items())
     tensors = tuple(Tensor(n, s, kinds.get(n, "intermediate")) for n, s in sizes.items())
     return ScratchpadProblem("test", tensors, tuple(operators), size_bytes)
 
