@@ -34,6 +34,11 @@ TARGET_PIPELINE: dict[str, tuple[tuple[str, str], ...]] = {
 """After planning, by the kind of device that a piece was placed on: (pass, why)."""
 
 BUILT_IN = {
+    "fuse-horizontal": (".nn.fuse_horizontal", "FuseHorizontalPass"),
+    "decompose-norms": (".nn.decompose_norms", "DecomposeNormsPass"),
+    "decompose-experts": (".nn.decompose_experts", "DecomposeExpertsPass"),
+    "decompose-attention": (".nn.decompose_attention", "DecomposeAttentionPass"),
+    "decompose-activations": (".nn.decompose_activations", "DecomposeActivationsPass"),
     "canonicalise": (".nn.canonicalise", "CanonicalisePass"),
     "fold-constants": (".nn.fold_constants", "FoldConstantsPass"),
     "fuse-epilogue": (".nn.fuse_epilogue", "FuseEpiloguePass"),

@@ -70,7 +70,7 @@ def recognise(seen: np.ndarray, queries: int, keys: int) -> Visible | None:
     table = table.reshape(queries, keys)
     place = (
         np.arange(queries)[:, None] + keys - queries - np.arange(keys)[None, :]
-    )  # of the query, less that of the key
+    )  # query less key
     causal = not table[place < 0].any()
     near = table & (place >= 0)
     window = int(place[near].max()) + 1 if near.any() else 0
