@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import f16, f32
+import numpy as np
+from xdsl.dialects.builtin import IntegerType, Signedness, bf16, f8E4M3FN, f8E5M2, f16, f32
 
 from ..ir.diagnostics import Diagnostic, InputError
 from ..ir.nn import Tensor
 
-_DTYPES = {f32: "float32", f16: "float16"}
+_FLOATS = {f32: "float32", f16: "float16", bf16: "bfloat16", f8E4M3FN: "float8_e4m3fn", f8E5M2: "float8_e5m2"}
+_INTEGERS = {1: "bool", 2: "int2", 4: "int4", 8: "int8", 16: "int16", 32: "int32", 64: "int32"}
+"""Width -> dtype; JAX holds 64 bits in 32 unless it is told otherwise, which emitted code does not do."""
 
 
 def dtype_of(type: Tensor) -> str:
-    """The numpy name of the element type; InputError for one that is neither float32 nor float16."""
-    name = _DTYPES.get(type.element_type)
+    """The name of the element type in jax.numpy; InputError for f64 and for integers of odd widths."""
+    element = type.element_type
+    name = _FLOATS.get(element)
+    if isinstance(element, IntegerType) and element.bitwidth in _INTEGERS:
+        unsigned = element.signedness.data is Signedness.UNSIGNED and element.bitwidth > 1
+        name = ("u" if unsigned else "") + _INTEGERS[element.bitwidth]
     if name is None:
-        raise InputError(
-            [Diagnostic("element-type", f"code is emitted for f32 and f16 tensors, not for {type.element_type}")]
-        )
+        raise InputError([Diagnostic("element-type", f"code is not emitted for tensors of {element}")])
     return name
+
+
+def numpy_dtype(name: str) -> np.dtype:
+    """numpy's dtype of that name, also where the package ml_dtypes adds it."""
+    import ml_dtypes
+
+    return np.dtype(getattr(ml_dtypes, name, name))
+
+
+def stored_dtype(name: str) -> str:
+    """What a file of numpy arrays holds such elements as: numpy reads its own dtypes alone."""
+    own = numpy_dtype(name).isbuiltin == 1
+    return name if own else "int8" if name.startswith("int") else "uint8" if name.startswith("uint") else "float32"

@@ -15,7 +15,7 @@ class Brackets:
     """Items between brackets: a call's arguments, a list, a definition's parameters."""
 
     opening: str
-    """all before the first item: `conv2d(` or `[`"""
+    """all before the first item: `conv(` or `[`"""
     items: tuple[Expression, ...]
     closing: str
 
@@ -104,7 +104,8 @@ class Scalar:
 
 def arithmetic(kind: str, arguments: Sequence[Scalar], functions: Mapping[str, str]) -> Scalar:
     """
-    The scalar function `kind` of `arguments`, by an operator where Python has one, else by its name in `functions`.
+    The scalar function `kind` of `arguments`, by an operator where Python has one, else by its name in `functions`,
+    or by the call there, with {} for the arguments.
 
     Floating-point order is kept, so `a + (b + c)` keeps its brackets.
     """
@@ -114,4 +115,5 @@ def arithmetic(kind: str, arguments: Sequence[Scalar], functions: Mapping[str, s
         return Scalar(f"{left.inside(binds)} {sign} {right.inside(binds + 1)}", binds)
     if kind == "neg":
         return Scalar(f"-{arguments[0].inside(UNARY)}", UNARY)
-    return Scalar(f"{functions[kind]}({', '.join(a.text for a in arguments)})")
+    function, given = functions[kind], ", ".join(a.text for a in arguments)
+    return Scalar(function.format(given) if "{}" in function else f"{function}({given})")

@@ -11,12 +11,15 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from ...ir import nn
+from ...ir.diagnostics import Diagnostic, InputError
 from .. import OutputFile
 from ..dtypes import dtype_of
 from . import layers
 from .frame import Input, program_text
 from .names import Names
+from .operators import LAYERS
 from .run_template import RUN
+from .scalars import INTEGER_DIV
 from .statements import Body
 from .weights import UsedWeights, npz_bytes
 
@@ -47,9 +50,11 @@ def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
     """
     JAX source for `network`: a function `name(w, inputs...)` with one line for each operator.
 
-    Raises `InputError` for an operator or an element type that JAX code is not emitted for, and for a weight
-    without values. The files are relative to a folder of their own.
+    Raises `InputError` for an operator or an element type that JAX code is not emitted for, for open sizes, and for a
+    weight without values. The files are relative to a folder of their own.
     """
+    if missing := ", ".join(sorted(nn.open_names(network.module))):
+        raise InputError([Diagnostic("jax-sizes", f"JAX code needs sizes for {missing}")])
     main = nn.main_of(network.module)
     names = Names([*RESERVED, *_LAYER_NAMES, *IMPORTED, *sys.stdlib_module_names])
     name = names.claim(name)
@@ -70,6 +75,4 @@ def _input(names: Names, name: str, value: SSAValue) -> Input:
     return Input(name, names.claim(name), tuple(type.get_shape()), dtype_of(type))
 
 
-_LAYER_NAMES = {
-    function.__name__: function for function in (layers.conv2d, layers.max_pool, layers.average_pool, layers.batch_norm)
-}
+_LAYER_NAMES = {name: getattr(layers, name) for name in (*LAYERS.values(), INTEGER_DIV)}

@@ -15,7 +15,7 @@ def identifier(text: str) -> str:
 
 
 class Names:
-    """Hands out names that are not taken, `conv2d_1`, `conv2d_2`, ... by kind."""
+    """Hands out names that are not taken, `conv_1`, `conv_2`, ... by kind."""
 
     def __init__(self, taken: Iterable[str]) -> None:
         self._taken = set(taken)

@@ -11,8 +11,8 @@ from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ..python_text import Expression, Scalar, fits, lay_out, prefixed
 from .names import Names
-from .operators import EXPRESSIONS, LAYERS
-from .scalars import apply, literal
+from .operators import EXPRESSIONS, LAYERS, SEVERAL
+from .scalars import INTEGER_DIV, apply, is_integer_div, literal
 from .weights import UsedWeights
 
 SHORT = 20
@@ -59,7 +59,12 @@ class Body:
         return False
 
     def _write_op(self, op: Operation, follower: Operation | None) -> None:
+        if type(op) in SEVERAL:
+            return self._write_several(op)
         name = self._name(op, follower)
+        if isinstance(op, nn.ElementwiseOp | nn.FusedElementwiseOp):
+            kinds = [op.kind] if isinstance(op, nn.ElementwiseOp) else [kind for kind, _ in op.chain]
+            self.layers |= {INTEGER_DIV for kind in kinds if is_integer_div(kind, op.type)}
         if isinstance(op, nn.FusedElementwiseOp):
             self._write_chain(op, name)
         elif isinstance(op, nn.ElementwiseOp):
@@ -71,6 +76,14 @@ class Body:
         else:
             raise InputError([Diagnostic("jax-op", f"there is no JAX code for operator `{op.name}`")])
         self._text[op.results[0]] = name
+        return None
+
+    def _write_several(self, op: Operation) -> None:
+        names = [self._names.number(_kind(op)) for _ in op.results]
+        if type(op) in LAYERS:
+            self.layers.add(LAYERS[type(op)])
+        self._write_layer(", ".join(names) if len(names) > 1 else f"({names[0]},)", op)
+        self._text.update(zip(op.results, names, strict=True))
 
     def _name(self, op: Operation, follower: Operation | None) -> str:
         users = {use.operation for use in op.results[0].uses}
@@ -104,7 +117,7 @@ class Body:
         chain, first = op.chain, len(values)
         used = [arg for _, args in chain for arg in args]
         for kind, args in chain:
-            values.append(apply(kind, [values[a] for a in args]))
+            values.append(apply(kind, [values[a] for a in args], op.type))
         shared = any(used.count(first + step) > 1 for step in range(len(chain) - 1))
         if not shared and fits(f"{name} = {values[-1].text}", _shape(op)):
             return self._assign(name, values[-1].text, op)
@@ -123,10 +136,10 @@ class Body:
         alone = later.count(value) == next_arguments.count(value) > 0
         return alone and not any(a < len(values) and values[a].text == self._flow for a in later)
 
-    def _write_step(self, name: str, kind: str, values: Sequence[Scalar], op: Operation) -> None:
-        text = apply(kind, values).text
+    def _write_step(self, name: str, kind: str, values: Sequence[Scalar], op: nn.TensorOp) -> None:
+        text = apply(kind, values, op.type).text
         if not fits(f"{name} = {text}", _shape(op)):
-            text = apply(kind, [Scalar(self._short(v.text)) for v in values]).text
+            text = apply(kind, [Scalar(self._short(v.text)) for v in values], op.type).text
         self._assign(name, text, op)
 
     def _write_layer(self, name: str, op: Operation) -> None:
@@ -164,4 +177,4 @@ def _kind(op: Operation) -> str:
 
 
 def _shape(op: Operation) -> str:
-    return str(nn.shape_of(op.results[0]))
+    return ", ".join(dict.fromkeys(str(nn.shape_of(result)) for result in op.results))

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
+from ..dtypes import dtype_of, stored_dtype
 from ..python_text import quoted
 
 
@@ -21,10 +22,11 @@ class UsedWeights:
         self.used: dict[str, np.ndarray] = {}
 
     def text(self, op: nn.WeightOp) -> str:
-        """`w["name"]`."""
-        name = op.weight.data
-        self.used[name] = self._value(name)
-        return _subscript(name)
+        """`w["name"]`, cast to the element type of `op` where files of numpy arrays cannot hold it."""
+        name, dtype = op.weight.data, dtype_of(op.type)
+        stored = stored_dtype(dtype)
+        self.used[name] = self._value(name).astype(stored, copy=False)
+        return _subscript(name) if stored == dtype else f"{_subscript(name)}.astype(jnp.{dtype})"
 
     def packed_text(self, ops: list[nn.WeightOp]) -> str | None:
         """
@@ -34,7 +36,8 @@ class UsedWeights:
         names = [op.weight.data for op in ops]
         key = _common_start(names).rstrip("_./:-")
         alone = all(len(list(op.result.uses)) == 1 for op in ops)
-        if not key or not alone or key in self._values or key in self.used or len(set(names)) < len(names):
+        plain = all(stored_dtype(dtype_of(op.type)) == dtype_of(op.type) for op in ops)
+        if not key or not alone or not plain or key in self._values or key in self.used or len(set(names)) < len(names):
             return None
         self.used[key] = np.stack([self._value(name) for name in names])
         return f"*{_subscript(key)}"
