@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .planner.scratchpad.plan import ScratchpadPlan
 
 OBJECTIVES = ("cost", "latency")
+PICTURES = ("dot", "mermaid", "svg")
 GC_THRESHOLD = 100_000
 """Planning makes many small objects that live to the end: looking for garbage among them takes a tenth of the time."""
 DONE, WRONG_INPUT = 0, 1
@@ -70,7 +71,9 @@ def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--fleet", metavar="FILE", help="fleet.yaml, in place of the one that the graph names")
     parser.add_argument("-o", "--output", metavar="DIR", help="write plan.json, report, code and manifests here")
     parser.add_argument("--objective", choices=OBJECTIVES, help="what to minimise, in place of the graph's choice")
-    parser.add_argument("--json", action="store_true", help="print plan.json alone on stdout")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print plan.json alone on stdout")
+    shown.add_argument("--emit", choices=PICTURES, help="print a picture of the plan alone on stdout")
     parser.add_argument("--time-limit", type=_seconds, metavar="S", help="stop after S seconds with the best so far")
     parser.add_argument("--solver", choices=("highs", "cbc"), default="highs", help="highs unless said")
     parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by plan")
@@ -96,9 +99,12 @@ def _do_plan(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps(error.document, indent=2, ensure_ascii=False))
         raise
-    for warning in result.diagnostics if arguments.json else ():  # the text has them itself
+    for warning in result.diagnostics if arguments.json or arguments.emit else ():  # the text has them itself
         print(_coloured(warning.render()) + "\n", file=sys.stderr)
-    print(result.to_json() if arguments.json else result.to_text(), end="")
+    if arguments.emit:
+        print(result.picture(arguments.emit), end="")
+    else:
+        print(result.to_json() if arguments.json else result.to_text(), end="")
     if arguments.output is not None:
         result.write(arguments.output, force=arguments.force)
         print(f"written to {arguments.output}", file=sys.stderr)

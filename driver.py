@@ -80,6 +80,18 @@ class Plan:
 
         return plan_text(self.document)
 
+    def picture(self, format: Literal["dot", "mermaid", "svg"]) -> str:
+        """The pieces in their pools, and what moves between them, as a picture."""
+        from .backends.pictures import draw
+        from .ir.read.graph import parse_graph
+        from .passes import run_pipeline
+        from .passes.apply_plan import apply_plan
+
+        module = parse_graph(self.document["inputs"]["graph"]).module
+        run_pipeline(module)
+        apply_plan(module, self.document)
+        return draw(module, format)
+
     def write(self, folder: Where, force: bool = False) -> Path:
         """Write plan.json, report, code and manifests to `folder`, which appears whole or not at all.
 

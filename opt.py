@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 from .ir.diagnostics import Diagnostic, DovetailError, InputError
 from .ir.source import SourceFile
 
+FORMATS = ("dot", "mermaid", "svg")
+"""of pictures"""
+
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
     from xdsl.passes import ModulePass
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 USAGE = """examples:
   dovetail-opt graph.yaml -p lower-llm-call,partition-pieces
   dovetail-opt module.mlir --pipeline --verify-in-mlir
+  dovetail-opt model.onnx --emit svg -o model.svg
   dovetail-opt graph.yaml --pipeline -p 'apply-plan{file="out/plan.json"}'
 """
 
@@ -50,6 +54,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("-p", "--passes", default="", help="passes in order, as in xdsl-opt: `a,b{option=1}`")
     parser.add_argument("--pipeline", action="store_true", help="first run what `plan` runs before planning")
     parser.add_argument("-o", "--output", default="-", help="a file, or - for stdout")
+    parser.add_argument("--emit", choices=FORMATS, help="a picture of the result in place of its text")
     parser.add_argument("--generic", action="store_true", help="print every op in the generic form")
     parser.add_argument("--locations", action="store_true", help="print where each op comes from")
     parser.add_argument("--allow-unregistered-dialect", action="store_true")
@@ -75,6 +80,10 @@ def _run(options: argparse.Namespace) -> str:
         from .ir.mlir import verify_in_mlir
 
         verify_in_mlir(print_module(module, generic=True, locations=True))
+    if options.emit:
+        from .backends.pictures import draw
+
+        return draw(module, options.emit)
     return print_module(module, generic=options.generic, locations=options.locations)
 
 
