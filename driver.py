@@ -84,11 +84,15 @@ class Plan:
         """The pieces in their pools, and what moves between them, as a picture."""
         from .backends.pictures import draw
         from .ir.read.graph import parse_graph
-        from .passes import run_pipeline
+        from .passes.agent.inline_agents import inline_agents
         from .passes.apply_plan import apply_plan
+        from .passes.lower_llm_call import lower_llm_calls
+        from .passes.partition import partition_pieces
 
         module = parse_graph(self.document["inputs"]["graph"]).module
-        run_pipeline(module)
+        inline_agents(module)
+        lower_llm_calls(module, lambda _: 0.0)  # the plan says what moves, and needs no files any more
+        partition_pieces(module)
         apply_plan(module, self.document)
         return draw(module, format)
 

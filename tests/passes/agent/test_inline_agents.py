@@ -145,7 +145,10 @@ def test_a_config_in_a_nested_folder_is_planned_with(nested: Path) -> None:
     (call,) = pose(*read_inputs(nested), nested).setting.llm_nodes
     # two layers, four heads of keys and as many of values, 8 wide, 2 bytes each
     assert call[3].bytes_per_prompt_token.value.data == 2 * 4 * 2 * 8 * 2
-    assert check_plan(dovetail.plan(nested).document) == []
+    plan = dovetail.plan(nested)
+    assert check_plan(plan.document) == []
+    (nested / "agents" / "config.json").unlink()
+    assert "helper/think.prefill" in plan.picture("dot")
 
 
 def test_what_the_whole_graph_decides_is_said_to_be_unread(nested: Path) -> None:
