@@ -34,6 +34,7 @@ TARGET_PIPELINE: dict[str, tuple[tuple[str, str], ...]] = {
 """After planning, by the kind of device that a piece was placed on: (pass, why)."""
 
 BUILT_IN = {
+    "recognise-rotary": (".nn.recognise_rotary", "RecogniseRotaryPass"),
     "fuse-horizontal": (".nn.fuse_horizontal", "FuseHorizontalPass"),
     "decompose-norms": (".nn.decompose_norms", "DecomposeNormsPass"),
     "decompose-experts": (".nn.decompose_experts", "DecomposeExpertsPass"),

@@ -15,8 +15,8 @@ from .nn_pass import NnPass
 from .profit import Target
 
 PRODUCTS = (nn.MatmulOp, nn.GemmOp, nn.ConvOp, nn.ConvTransposeOp)
-TILE = (128, 128, 64)
-"""rows, columns and depth of the tile of a product that one block computes: a usual choice"""
+TILES = ((128, 128, 64), (64, 64, 32))
+"""rows, columns and depth of the tile of a product that one block computes: usual choices, the best first"""
 STAGES = 2
 """tiles of both operands that are on the chip at once, one to compute with and one to come"""
 
@@ -73,12 +73,12 @@ def should_join(op: Operation, group: Group, target: Target) -> bool:
     if elements(op.results[0]) != elements(group.last.results[0]) or len(group.ops) >= MOST_STEPS:
         return False
     product = op if isinstance(op, PRODUCTS) else group.product
-    return product is None or target.holds(tile_bytes(product, group, op))
+    return product is None or any(target.holds(tile_bytes(product, group, op, tile)) for tile in TILES)
 
 
-def tile_bytes(product: Operation, group: Group, op: Operation) -> int:
+def tile_bytes(product: Operation, group: Group, op: Operation, tile: tuple[int, int, int]) -> int:
     """[bytes] on the chip: tiles of both operands, and of each tensor of full size that is read after the product."""
-    rows, columns, depth = TILE
+    rows, columns, depth = tile
     size = (nn.bits_of(nn.tensor_type(product.results[0]).element_type) + 7) // 8
     full = elements(product.results[0])
     used = (group.inputs.keys() | set(op.operands)) - set(op.results) - set(product.operands) - set(product.results)
