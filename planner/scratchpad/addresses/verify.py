@@ -9,7 +9,7 @@ from collections.abc import Sequence
 def clashes(
     buffers: Sequence[tuple[int, int, int]], offsets: Sequence[int], capacity: int, alignment: int = 1
 ) -> list[str]:
-    """Every way in which `offsets` are wrong for buffers (lower, upper, size), in words; empty if they are right.
+    """Every way in which `offsets` are wrong for buffers (lower, upper, size), in words; empty if (40) and (41) hold.
 
     Neighbours suffice: while no two that are alive overlap, they lie in order, and a newcomer that overlaps any of
     them overlaps the one below or the one above. The sweep goes on past a clash, so later ones may be missed.
