@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from xdsl.dialects.builtin import Float8E5M2Type
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Operation, SSAValue
 
 from . import nn
 from .interpret import evaluate
+from .meaning.quantise import round_to_fp8
+from .nn.quantise import FP8
 
 
 def reseed_constant_weights(network: nn.NnModule, seed: int) -> nn.NnModule:
@@ -37,6 +41,41 @@ def reseed_constant_weights(network: nn.NnModule, seed: int) -> nn.NnModule:
                 scaled.add(name)
     _scale_layers(network, weights, scaled, rng)
     return replace(network, weights=weights)
+
+
+def fill_weights(network: nn.NnModule, seed: int) -> nn.NnModule:
+    """
+    `network` with seeded values, float32 and int64, for every weight that has none.
+
+    They depend on the seed, the name and the shape alone, so that two networks of one model get the same. Matrices and
+    tables have a variance of one over their width, scales of normalisation are uniform in 0.5..1.5, all others normal
+    with deviation 0.1; matrices that are quantised have that variance once they are dequantised, nearly.
+    """
+    weights = dict(network.weights)
+    for op in nn.body_of(network.module):
+        if isinstance(op, nn.WeightOp) and op.weight.data not in weights:
+            name = op.weight.data
+            rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+            weights[name] = _fill(rng, op)
+    return replace(network, weights=weights)
+
+
+def _fill(rng: np.random.Generator, op: nn.WeightOp) -> np.ndarray:
+    shape, element = nn.shape_of(op.result), op.type.element_type
+    if nn.is_integer(element):
+        least, largest = nn.integer_range(element)
+        return rng.integers(least, largest, shape, endpoint=True).astype(np.int64)
+    if isinstance(element, FP8):
+        return round_to_fp8(rng.normal(size=shape), isinstance(element, Float8E5M2Type)).astype(np.float32)
+    use = next(iter(op.result.uses), None)
+    user, index = (None, 0) if use is None else (use.operation, use.index)
+    if isinstance(user, nn.DequantiseOp):
+        inputs = nn.shape_of(user.q)[-1]
+        return (rng.uniform(0.5, 1.5, shape) / np.sqrt(inputs)).astype(np.float32)
+    if isinstance(user, nn.NormOp) and index in (1, 4):
+        return rng.uniform(0.5, 1.5, shape).astype(np.float32)
+    inputs = int(np.prod(shape[1:])) if isinstance(user, nn.ConvOp) else shape[-1] if len(shape) > 1 else 100
+    return rng.normal(0.0, inputs**-0.5, shape).astype(np.float32)
 
 
 def _is_constant(array: np.ndarray) -> bool:
