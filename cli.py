@@ -245,6 +245,24 @@ def _do_run(arguments: argparse.Namespace) -> int:
     return run_folder(Path(arguments.folder), requests=arguments.requests)
 
 
+def _prefixes_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("calls", metavar="CALLS", help='lines of {"node": ..., "prompt": [token ids] or text}')
+    parser.add_argument("--graph", metavar="GRAPH", help="nodes of one model in this graph look into one cache")
+    parser.add_argument("--block", type=_count, default=1, metavar="N", help="caches hold whole blocks of N tokens")
+    parser.add_argument("--characters-per-token", type=_positive, metavar="X", help="of prompts that are given as text")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON alone on stdout")
+    parser.set_defaults(do=_do_prefixes)
+
+
+def _do_prefixes(arguments: argparse.Namespace) -> int:
+    from . import driver
+    from .backends.prefixes_text import prefixes_text
+
+    found = driver.prefixes(arguments.calls, arguments.graph, arguments.block, arguments.characters_per_token)
+    print(json.dumps(found, indent=2, ensure_ascii=False) if arguments.json else prefixes_text(found).rstrip("\n"))
+    return DONE
+
+
 def _no_arguments(do: Callable[[], str]) -> Callable[[argparse.ArgumentParser], None]:
     def do_and_print(_: argparse.Namespace) -> int:
         print(do(), end="")
@@ -287,6 +305,7 @@ COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], object]], ..
     ("compile", "Turn a tensor graph into readable code that runs here.", _compile_arguments),
     ("run", "Run on this machine what was compiled or planned.", _run_arguments),
     ("scratchpad", "Schedule one tensor graph on one scratchpad: order, addresses and spills.", _scratchpad_arguments),
+    ("prefixes", "Find the prompt prefixes that calls share, and what a cache saves.", _prefixes_arguments),
     ("devices", "List the devices of the catalogue with their sources.", _no_arguments(_devices)),
     ("models", "List the models of the catalogue with their sources.", _no_arguments(_models)),
     ("schema", "Print the JSON schema of graph.yaml, fleet.yaml or plan.json.", _schema_arguments),
@@ -325,6 +344,19 @@ def _level(text: str) -> tuple[str, int | None, float]:
         return name, _bytes(figures[0]) if figures[0] else None, parse(figures[1], "bandwidth")
     except UnitError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("give a whole number of 1 or more")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("give a number above 0")
+    return value
 
 
 def _alignment(text: str) -> int:

@@ -348,6 +348,30 @@ def hierarchy(
     return replace(found, inputs=inputs_of(problem, parameters, levels=memories, operator_s=seconds))
 
 
+def prefixes(
+    calls: Where, graph: Where | None = None, block: int = 1, characters_per_token: float | None = None
+) -> Json:
+    """What the prompts of a batch of calls share, and what a prefix cache saves of reading them.
+
+    `calls` is a file of JSON lines (`ir/read/calls.py`). With a `graph`, nodes of one model look into one cache, else
+    each has its own. A cache is used in whole blocks of `block` tokens. InputError for what is wrong in the files.
+    """
+    from .backends.prefixes_text import prefixes_document
+    from .ir.agent import graph_of
+    from .ir.read.calls import read_calls
+    from .ir.read.graph import read_graph
+    from .passes.agent.inline_agents import inline_agents
+    from .planner.prefixes import caches_of, shared_prefixes
+
+    made, cache_of = read_calls(Path(calls)), {}
+    if graph is not None:
+        module = read_graph(Path(graph)).module
+        inline_agents(module)
+        cache_of = caches_of(graph_of(module), made)
+    unit = "characters" if isinstance(made[0].prompt, str) else "tokens"
+    return prefixes_document(shared_prefixes(made, cache_of, block), unit, characters_per_token)
+
+
 def schema(what: str) -> Json:
     """The JSON schema (2020-12) of graph.yaml, fleet.yaml or plan.json, by `graph`, `fleet` and `plan`."""
     if what == "plan":
