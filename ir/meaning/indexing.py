@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import nn
@@ -30,7 +32,8 @@ def _gather_elements(op: nn.GatherElementsOp, x: Array, indices: Array) -> Array
 
 def _scatter(op: nn.ScatterOp, x: Array, indices: Array, updates: Array) -> Array:
     axis = nn.integer(op.axis)
-    out, there = x.copy(), (slice(None),) * axis + (_inside(indices, x.shape[axis]),)
+    out: Any = x.copy()
+    there = (slice(None),) * axis + (_inside(indices, x.shape[axis]),)
     if op.kind.data == "add":
         np.add.at(out, there, updates)
     else:

@@ -184,6 +184,11 @@ def ints(array: DenseArrayBase[Any]) -> Shape:
     return tuple(int(v) for v in array.get_values())
 
 
+def numbers(array: DenseArrayBase[Any]) -> tuple[float, ...]:
+    """The values of an array attribute of floats."""
+    return tuple(float(v) for v in array.get_values())
+
+
 def integer(attribute: IntegerAttr[Any]) -> int:
     """The value of an integer attribute."""
     return attribute.value.data

@@ -8,7 +8,7 @@ from typing import ClassVar
 from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, StringAttr
 from xdsl.irdl import attr_def, irdl_op_definition, operand_def, opt_attr_def, result_def
 
-from .base import AttributeLike, Tensor, TensorOp, ints, require, shape_of, tensor_type, with_shape
+from .base import AttributeLike, Tensor, TensorOp, ints, numbers, require, shape_of, tensor_type, with_shape
 from .elements import is_float, is_number
 from .shapes import require_rising
 
@@ -57,14 +57,14 @@ class ResizeOp(TensorOp):
     def factors(self) -> tuple[float, ...]:
         """By what each of `axes` grows in the formula of the coordinates."""
         if self.scales is not None:
-            return tuple(float(s) for s in self.scales.get_values())
+            return numbers(self.scales)
         shape = shape_of(self.x)
         return tuple(m / shape[a] for a, m in zip(ints(self.axes), ints(self.sizes), strict=True))
 
     def infer(self) -> Tensor:
         shape, axes, sizes = shape_of(self.x), ints(self.axes), ints(self.sizes)
         require_rising(axes, self.x, 1)
-        scales = (1.0,) * len(axes) if self.scales is None else tuple(self.scales.get_values())
+        scales = (1.0,) * len(axes) if self.scales is None else numbers(self.scales)
         fits = len(sizes) == len(axes) == len(scales) and min(sizes, default=1) >= 1 and min(scales, default=1) > 0
         require(fits and all(shape[a] >= 1 for a in axes), f"(C2) sizes {sizes} and scales {scales} for {shape}")
         mode, coordinates, rounding = self.mode.data, self.coordinates.data, self.rounding.data
