@@ -44,7 +44,7 @@ def random_network(seed: int, size: int) -> nn.NnModule:
     """`size` ops on (4, 8): products with weights, sums, norms, transposes and reshapes, each on some earlier value."""
     rng = random.Random(seed)
     b = Builder((4, 8))
-    values = [b.block.args[0]]
+    values: list[SSAValue] = [b.block.args[0]]
     for _ in range(size):
         x = values[-1] if rng.random() < 0.7 else rng.choice(values)
         rows, columns = nn.shape_of(x)
