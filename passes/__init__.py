@@ -34,6 +34,11 @@ TARGET_PIPELINE: dict[str, tuple[tuple[str, str], ...]] = {
 """After planning, by the kind of device that a piece was placed on: (pass, why)."""
 
 BUILT_IN = {
+    "cancel-transposes": (".nn.cancel_transposes", "CancelTransposesPass"),
+    "tile-convolutions": (".nn.tile_convolutions", "TileConvolutionsPass"),
+    "tile-products": (".nn.tile_products", "TileProductsPass"),
+    "infer-shapes": (".nn.infer_shapes", "InferShapesPass"),
+    "quantise-weights": (".nn.quantise_weights", "QuantiseWeightsPass"),
     "recognise-rotary": (".nn.recognise_rotary", "RecogniseRotaryPass"),
     "fuse-horizontal": (".nn.fuse_horizontal", "FuseHorizontalPass"),
     "decompose-norms": (".nn.decompose_norms", "DecomposeNormsPass"),

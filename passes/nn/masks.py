@@ -68,9 +68,7 @@ def recognise(seen: np.ndarray, queries: int, keys: int) -> Visible | None:
     if table is None or keys < queries or any(size != 1 for size in table.shape[:-2]):
         return None
     table = table.reshape(queries, keys)
-    place = (
-        np.arange(queries)[:, None] + keys - queries - np.arange(keys)[None, :]
-    )  # query less key
+    place = np.arange(queries)[:, None] + keys - queries - np.arange(keys)[None, :]  # query less key
     causal = not table[place < 0].any()
     near = table & (place >= 0)
     window = int(place[near].max()) + 1 if near.any() else 0

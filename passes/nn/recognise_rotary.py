@@ -92,7 +92,7 @@ def _emit(op: Operation, draft: Draft, x: SSAValue, tables: list[SSAValue], ops:
 
 
 def _first_half(table: SSAValue, half: int, draft: Draft) -> tuple[SSAValue, bool] | None:
-    """A value of which the first `half` elements of each row are the first half of `table`; whether they must be cut."""
+    """A value whose rows begin with the first half of those of `table`; whether they must be cut."""
     array = array_of(table, draft)
     if array is not None:
         same = array.ndim >= 1 and array.shape[-1] == 2 * half and np.array_equal(array[..., :half], array[..., half:])
@@ -156,7 +156,8 @@ def rotated_in_parts(op: nn.ConcatOp, draft: Draft) -> Replacement:
     if shape is None or shape != _table_shape(sin, a.x, width // 2) or not only_for(op, ops):  # type: ignore[arg-type]
         return None
     tables = [
-        t if nn.shape_of(t) == shape else draft.emit(op, nn.ReshapeOp, t, type=nn.with_shape(t, shape)) for t in (cos, sin)
+        t if nn.shape_of(t) == shape else draft.emit(op, nn.ReshapeOp, t, type=nn.with_shape(t, shape))
+        for t in (cos, sin)
     ]
     return _emit(op, draft, a.x, tables, ops)  # type: ignore[arg-type]
 

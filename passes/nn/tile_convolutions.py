@@ -44,7 +44,9 @@ def can_tile(op: nn.ConvOp, filters: int) -> bool:
     (L1) Its filters and rows are known. (L2) A convolution in groups is split along rows alone: filters of one group
     see its channels and no others.
     """
-    known = not any(isinstance(n, nn.Size) for n in (*nn.shape_of(op.w), nn.shape_of(op.x)[2], nn.shape_of(op.result)[2]))
+    known = not any(
+        isinstance(n, nn.Size) for n in (*nn.shape_of(op.w), nn.shape_of(op.x)[2], nn.shape_of(op.result)[2])
+    )
     return known and (nn.integer(op.groups) == 1 or not 0 < filters < nn.shape_of(op.w)[0])
 
 
