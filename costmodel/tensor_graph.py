@@ -8,7 +8,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ..ir import nn
 from .cost import Cost, cost_of
-from .rules import tensor_bytes
+from .rules import elements, tensor_bytes
 
 
 def total(network: nn.NnModule) -> Cost:
@@ -17,9 +17,21 @@ def total(network: nn.NnModule) -> Cost:
 
 
 def weight_bytes(network: nn.NnModule) -> int:
-    """[bytes] of the weights that `network` uses, each name once."""
-    weights = {op.weight.data: op for op in nn.body_of(network.module) if isinstance(op, nn.WeightOp)}
-    return sum(tensor_bytes(op.result) for op in weights.values())
+    """[bytes] of the weights that `network` uses, each name once; those of less than a byte are packed."""
+    return sum(tensor_bytes(op.result) for op in _weights(network))
+
+
+def parameters(network: nn.NnModule) -> int:
+    """Elements of the weights that `network` uses, each name once; scales and zeros of quantised weights are none."""
+    return sum(elements(op.result) for op in _weights(network) if not _is_of_quantisation(op))
+
+
+def _weights(network: nn.NnModule) -> Iterable[nn.WeightOp]:
+    return {op.weight.data: op for op in nn.body_of(network.module) if isinstance(op, nn.WeightOp)}.values()
+
+
+def _is_of_quantisation(op: nn.WeightOp) -> bool:
+    return any(isinstance(use.operation, nn.DequantiseOp) and use.index > 0 for use in op.result.uses)
 
 
 def activation_bytes(network: nn.NnModule) -> int:
