@@ -6,6 +6,7 @@ that still want room. It proves nothing.
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ from .tables import Ints, Tables, Words, words
 SPREAD = 12
 """candidates for the next layer, per place in it"""
 CHILDREN = 1 << 13
+PARTS = 64
+"""of the layers, after each of which the time is looked at"""
 SCANNED = 500
 """states of a downset that are tried as dominators, newest first"""
 
@@ -45,8 +48,11 @@ def _layer(t: Tables, states: int) -> Layer:
     )
 
 
-def beam_order(t: Tables, width: int, weight: float, seed: int, upper: int) -> tuple[int, tuple[int, ...]] | None:
-    """Bytes of the best plan that a beam of this width meets, and its order; None if none is below `upper`.
+def beam_order(
+    t: Tables, width: int, weight: float, seed: int, upper: int, spare_s: float = np.inf
+) -> tuple[int, tuple[int, ...]] | None:
+    """Bytes of the best plan that a beam of this width meets, and its order; None if none is below `upper`, or once it
+    is clear that the time [s] will not do.
 
     `weight` is what a resident byte counts beside a paid one; `seed` breaks ties.
     """
@@ -55,14 +61,20 @@ def beam_order(t: Tables, width: int, weight: float, seed: int, upper: int) -> t
     n = len(t.need)
     parents, ops = np.zeros((n, width), np.int32), np.zeros((n, width), np.int32)
     now, following = _layer(t, width), _layer(t, SPREAD * width)
-    cost = _run(t, children, now, following, slots, parents, ops, weight, np.uint64(seed), upper)
-    if cost < 0:
-        return None
+    begin, count = time.perf_counter(), 1
+    part = -(-n // PARTS)
+    for first in range(0, n, part):
+        last = min(n, first + part)
+        count = _run(
+            t, children, now, following, slots, parents, ops, weight, np.uint64(seed), upper, first, last, count
+        )
+        if count == 0 or (time.perf_counter() - begin) * n > spare_s * last:
+            return None
     order, at = [], 0
     for layer in range(n - 1, -1, -1):
         order.append(int(ops[layer, at]))
         at = int(parents[layer, at])
-    return int(cost), tuple(reversed(order))
+    return int(now.cost[0]), tuple(reversed(order))
 
 
 @njit(cache=True)
@@ -127,11 +139,11 @@ def _is_dominated(t, now, following, j, slots, chain, place):
 
 
 @njit(cache=True)
-def _run(t, c, now, following, slots, parents, ops, weight, seed, upper):
-    n, width = parents.shape
+def _run(t, c, now, following, slots, parents, ops, weight, seed, upper, first, last, count):
+    """Go on from `count` states of layer `first` up to layer `last`; returns how many states that has."""
+    width = parents.shape[1]
     chain = np.zeros(width, np.int64)
-    count = 1
-    for layer in range(n):
+    for layer in range(first, last):
         slots[:] = 0
         found = 0
         for i in range(count):
@@ -142,7 +154,7 @@ def _run(t, c, now, following, slots, parents, ops, weight, seed, upper):
                 if now.cost[i] + c.cost[k] < upper:
                     found = _put(t, c, k, now, i, following, found, slots)
         if found == 0:
-            return -1
+            return 0
         best = np.argsort(_keys(t, following, found, weight, seed))
         slots[:] = 0
         count = 0
@@ -159,4 +171,4 @@ def _run(t, c, now, following, slots, parents, ops, weight, seed, upper):
             now.cost[place] = following.cost[j]
             parents[layer, place] = following.parent[j]
             ops[layer, place] = following.op[j]
-    return now.cost[0]
+    return count

@@ -1,4 +1,4 @@
-"""What to keep when the order is given: Belady's rule, and GAP, an integer program that is exact for bytes.
+"""What to keep when the order is given: by Belady's rule, or by GAP, an integer program that is exact for bytes.
 
 GAP has a binary g for each gap between adjacent touches of a tensor, 1 if it stays resident, and w for each tensor that
 is written back:
@@ -16,15 +16,14 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from ..problem import ScratchpadProblem
 from ..residency import Residency, residency_of
+from .belady import Kept, belady_piece
 from .split import Piece, whole
-from .tables import Tables, tables
 
-Kept = list[list[bool]]
-"""By tensor and gap between touches in order: whether it stays."""
+MOST_ENTRIES = 200_000
+"""of the integer program, gaps across tight steps; above these Belady's rule stays, for nothing is found in time"""
 
 
 class Gap(NamedTuple):
@@ -55,12 +54,6 @@ def _residency(problem: ScratchpadProblem, order: Sequence[int], kept: Kept) -> 
     return residency_of(problem, order, every)
 
 
-def check_fits(piece: Piece) -> None:
-    """ValueError if an operator of the piece needs more than the scratchpad."""
-    if piece.need and max(piece.need) > piece.capacity:
-        raise ValueError(f"an operator needs {max(piece.need)} bytes and the scratchpad has {piece.capacity}")
-
-
 def cost_of(piece: Piece, kept: Kept) -> int:
     """Bytes that move for what is not kept, beyond the compulsory."""
     total = 0
@@ -79,85 +72,6 @@ def gaps_of(piece: Piece, order: Sequence[int]) -> list[list[Gap]]:
     ]
 
 
-def belady_piece(piece: Piece, order: Sequence[int], t: Tables | None = None) -> tuple[Kept, int]:
-    """What Belady's rule keeps along an order of a piece, and its bytes."""
-    check_fits(piece)
-    t = t or tables(piece)
-    out = np.zeros(len(t.use), np.bool_)
-    cost = int(belady_cost(t, np.array(order, np.int64), out, np.int64(2**62)))
-    kept = [[not out[k] for k in range(t.use_start[a] + 1, t.use_start[a + 1])] for a in range(len(t.size))]
-    return kept, cost
-
-
-@njit(cache=True)
-def belady_cost(t, order, out, limit):
-    """Bytes that Belady's rule moves along an order, or some that are no fewer than `limit`; `out[k]` is set where the
-    gap before the k-th touch is not kept, touches of each tensor counted in order from `use_start`."""
-    n, m = len(order), len(t.size)
-    next_use = _steps(t, order)
-    clean, live, place = np.zeros(m, np.bool_), np.empty(m, np.int64), np.full(m, -1, np.int64)
-    reached = np.zeros(m, np.int64)
-    count, total, cost = 0, 0, 0
-    for step in range(n):
-        v = order[step]
-        over = total + t.need[v] - t.capacity
-        for i in range(t.touch_start[v], t.touch_start[v + 1]):
-            if place[t.touch[i]] >= 0:
-                over -= t.size[t.touch[i]]
-        while over > 0:
-            worst, far = -1, -1
-            for q in range(count):
-                a = live[q]
-                when = next_use[t.use_start[a] + reached[a]]
-                if when > step and (
-                    when > far
-                    or (when == far and t.size[a] >= over and (t.size[worst] < over or t.size[a] < t.size[worst]))
-                ):
-                    worst, far = a, when
-            cost += t.reload[worst] + (0 if clean[worst] else t.write[worst])
-            if cost >= limit:
-                return cost
-            clean[worst] = True
-            out[t.use_start[worst] + reached[worst]] = True
-            over -= t.size[worst]
-            total -= t.size[worst]
-            count -= 1
-            live[place[worst]] = live[count]
-            place[live[count]] = place[worst]
-            place[worst] = -1
-        for i in range(t.touch_start[v], t.touch_start[v + 1]):
-            a = t.touch[i]
-            reached[a] += 1
-            if place[a] < 0:
-                live[count], place[a] = a, count
-                count += 1
-                total += t.size[a]
-            if reached[a] == t.use_start[a + 1] - t.use_start[a]:
-                total -= t.size[a]
-                count -= 1
-                live[place[a]] = live[count]
-                place[live[count]] = place[a]
-                place[a] = -1
-    return cost
-
-
-@njit(cache=True)
-def _steps(t, order):
-    """By tensor: the steps of its touches, in order, from `use_start`."""
-    at = np.empty(len(order), np.int64)
-    for step in range(len(order)):
-        at[order[step]] = step
-    steps = np.empty(len(t.use), np.int64)
-    for a in range(len(t.size)):
-        for k in range(t.use_start[a], t.use_start[a + 1]):
-            step, j = at[t.use[k]], k
-            while j > t.use_start[a] and steps[j - 1] > step:
-                steps[j] = steps[j - 1]
-                j -= 1
-            steps[j] = step
-    return steps
-
-
 def keep_piece(piece: Piece, order: Sequence[int], time_limit_s: float | None = None) -> tuple[Kept, int, bool]:
     """What GAP keeps along an order of a piece, its bytes, and whether that is proved optimal for the order."""
     kept, cost = belady_piece(piece, order)
@@ -165,10 +79,13 @@ def keep_piece(piece: Piece, order: Sequence[int], time_limit_s: float | None = 
     rows = _tight_steps(piece, order, every)
     if cost == 0 or not rows:
         return [[True] * len(flags) for flags in kept], 0, True
-    answer = _solve(piece, every, rows, time_limit_s)
+    if sum(len(across) for _, across in rows) > MOST_ENTRIES:
+        return kept, cost, False
+    answer = _solve(piece, rows, time_limit_s)
     if answer is None:
         return kept, cost, False
-    found, proved = answer
+    out, proved = answer
+    found = [[gap not in out for gap in gaps] for gaps in every]
     found_cost = cost_of(piece, found)
     return (found, found_cost, proved) if found_cost <= cost else (kept, cost, proved and found_cost == cost)
 
@@ -195,10 +112,9 @@ def _tight_steps(piece: Piece, order: Sequence[int], every: list[list[Gap]]) -> 
     return rows
 
 
-def _solve(
-    piece: Piece, every: list[list[Gap]], rows: list[tuple[int, list[Gap]]], time_limit_s: float | None
-) -> tuple[Kept, bool] | None:
-    """(30) and (31) by HiGHS, in x = 1 - g; None if it found nothing in time."""
+def _solve(piece: Piece, rows: list[tuple[int, list[Gap]]], time_limit_s: float | None) -> tuple[set[Gap], bool] | None:
+    """(30) and (31) by HiGHS, in x = 1 - g: who leaves, and whether that is proved best; None if it found nothing in
+    time."""
     import highspy
 
     columns = {gap: i for i, gap in enumerate(dict.fromkeys(g for _, across in rows for g in across))}
@@ -243,10 +159,7 @@ def _solve(
     values = solver.getSolution().col_value
     if solver.getInfo().primal_solution_status != 2 or len(values) != len(cost):
         return None
-    kept = [[True] * len(gaps) for gaps in every]
-    for gap, column in columns.items():
-        kept[gap.tensor][gap.rank] = values[column] < 0.5
-    for over, across in rows:
-        if sum(piece.size[g.tensor] for g in across if not kept[g.tensor][g.rank]) < over:
-            return None
-    return kept, solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+    out = {gap for gap, column in columns.items() if values[column] > 0.5}
+    if any(sum(piece.size[g.tensor] for g in across if g in out) < over for over, across in rows):
+        return None
+    return out, solver.getModelStatus() == highspy.HighsModelStatus.kOptimal

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .gap import belady_cost
+from .belady import belady_cost
 from .moves import has
 from .tables import Tables
 

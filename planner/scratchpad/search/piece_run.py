@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from .beam import beam_order
+from .belady import Kept, belady_piece
 from .bounds import cut_bound
 from .exact import Search
-from .gap import Kept, belady_piece, keep_piece
+from .gap import keep_piece
 from .local import LocalSearch
 from .pricing import Pricing, can_price
 from .split import Piece
@@ -49,8 +50,10 @@ HOPELESS = 0.75
 """a plain search that has proved less than this share of the best bound ends once a priced one runs"""
 OPERATORS_PER_S = 1e7
 """words of operators that its listing looks at"""
-GAP_OPERATORS = 4000
-"""pieces above this are not given to the integer program"""
+PAIRS_PER_S = 8e6
+"""of operators and tensors that CUT looks at"""
+CUT_SHARE = 0.1
+"""of the time left that it may take"""
 
 
 class PieceRun:
@@ -164,9 +167,10 @@ class PieceRun:
 
     def _try_orders(self, pops: int, clock: Clock, share: float) -> None:
         """Upper bounds: what the file order keeps at best, and beams of growing width in both directions."""
-        if pops >= HARD_POPS and not self._has_gap and len(self.order) <= GAP_OPERATORS:
+        if pops >= HARD_POPS and not self._has_gap:
             self._has_gap = True
-            self.bound = min(self.upper, max(self.bound, cut_bound(self.piece)))
+            if len(self.order) * len(self.piece.tensors) < PAIRS_PER_S * clock.left_s * CUT_SHARE * share:
+                self.bound = min(self.upper, max(self.bound, cut_bound(self.piece)))
             self.offer_order(self.order, clock)
         upper = self.upper
         for is_backward, search in enumerate(self.searches):
@@ -174,7 +178,8 @@ class PieceRun:
                 return
             begin = time.perf_counter()
             weight = WEIGHTS[self._beams // 2 % len(WEIGHTS)]
-            found = beam_order(search.tables, max(8, pops * BEAM_WIDTH // HARD_POPS), weight, self._beams, upper)
+            width, spare_s = max(8, pops * BEAM_WIDTH // HARD_POPS), clock.left_s * BEAM_SHARE * share
+            found = beam_order(search.tables, width, weight, self._beams, upper, spare_s)
             self._beams += 1
             self._beam_s = 2.5 * (time.perf_counter() - begin)
             self._beam_bytes[is_backward] += upper if found is None else found[0]
