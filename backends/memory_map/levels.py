@@ -112,8 +112,13 @@ def absences(plan: Plan) -> list[Absence]:
     return sorted(found, key=lambda a: (a.left_s, a.tensor))
 
 
-def operator_at(plan: Plan, moment: float) -> str:
-    """The operator that runs at a time, or the last that began before."""
-    starts = [run["start_s"] for run in plan["operators"]]
-    at = bisect_right(starts, moment * (1 + 1e-12)) - 1
-    return plan["operators"][max(at, 0)]["operator"] if starts else ""
+class Running:
+    """Which operator runs when."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.names = [run["operator"] for run in plan["operators"]]
+        self.starts = [run["start_s"] for run in plan["operators"]]
+
+    def at(self, moment: float) -> str:
+        """The operator that runs at a time, or the last that began before."""
+        return self.names[max(bisect_right(self.starts, moment * (1 + 1e-12)) - 1, 0)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..wording import time
-from .levels import NEAREST, Absence, Plan, absences, limited_levels, load_of, operator_at
+from .levels import NEAREST, Absence, Load, Plan, Running, absences, limited_levels, load_of
 from .occupancy import shown
 from .spills import table
 
@@ -20,20 +20,22 @@ def levels_spills_text(plan: Plan) -> str:
         "fullest moment while it is away, `lacking` the bytes by which it would overflow then had the tensor stayed.",
         "",
     ]
-    return "\n".join([*lines, *table(COLUMNS, [_row(plan, absence) for absence in found])]) + "\n"
+    load, running = load_of(plan, NEAREST), Running(plan)
+    rows = [_row(absence, load, limited_levels(plan)[NEAREST], running) for absence in found]
+    return "\n".join([*lines, *table(COLUMNS, rows)]) + "\n"
 
 
-def _row(plan: Plan, away: Absence) -> tuple[str, ...]:
-    moment, held = load_of(plan, NEAREST).most(away.left_s, away.back_s)
-    lacking = held + away.bytes - limited_levels(plan)[NEAREST]
+def _row(away: Absence, load: Load, size_bytes: int, running: Running) -> tuple[str, ...]:
+    moment, held = load.most(away.left_s, away.back_s)
+    lacking = held + away.bytes - size_bytes
     return (
         time(away.left_s),
-        shown(operator_at(plan, away.left_s * (1 - 1e-9))),
+        shown(running.at(away.left_s * (1 - 1e-9))),
         shown(away.tensor),
         f"{away.bytes:,}",
         shown(" and ".join(away.went)) if away.went else "has a copy",
         time(away.back_s),
         shown(away.came_from),
-        shown(operator_at(plan, moment)) if lacking > 0 else "nowhere by bytes",
+        shown(running.at(moment)) if lacking > 0 else "nowhere by bytes",
         f"{lacking:,}" if lacking > 0 else "",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,18 +29,19 @@ class Reason:
     """an address from which enough bytes stay free all the while it is away"""
 
 
-def reasons(plan: Plan) -> list[Reason]:
-    """A reason for each departure, by the step at which the tensor leaves."""
-    loads, found = load_bytes(plan), departures(plan)
+def reasons(plan: Plan, found: Sequence[Departure] | None = None) -> list[Reason]:
+    """A reason for each departure, or for each of `found`, by the step at which the tensor leaves."""
+    loads, found = load_bytes(plan), departures(plan) if found is None else found
     tightest = [_tightest(loads, departure) for departure in found]
     others = residents(plan, {step for step in tightest if step is not None})
+    nearby = _Nearby(plan, found)
     given = []
     for departure, step in zip(found, tightest, strict=True):
         if step is None:
             given.append(Reason(departure, None, 0, (), None))
         else:
             lacking = loads[step] + departure.bytes - plan["size_bytes"]
-            offset = None if lacking > 0 else _free_offset(plan, departure)
+            offset = None if lacking > 0 else _free_offset(nearby.of(departure), plan["size_bytes"], departure.bytes)
             given.append(Reason(departure, step, lacking, tuple(others[step]), offset))
     return given
 
@@ -50,15 +52,28 @@ def _tightest(loads: Sequence[int], departure: Departure) -> int | None:
     return first + between.index(max(between)) if between else None
 
 
-def _free_offset(plan: Plan, away: Departure) -> int | None:
-    """The lowest address from which its bytes are free at all steps while it is away."""
-    there = (b for b in plan["buffers"] if b["start"] < away.back and b["end"] > away.left)
+class _Nearby:
+    """The buffers that lie in the scratchpad at some step while a tensor is away."""
+
+    def __init__(self, plan: Plan, found: Sequence[Departure]) -> None:
+        self.at = residents(plan, {departure.left + 1 for departure in found})
+        self.starting: dict[int, list[Buffer]] = defaultdict(list)
+        for buffer in plan["buffers"]:
+            self.starting[buffer["start"]].append(buffer)
+
+    def of(self, away: Departure) -> list[Buffer]:
+        later = (buffer for step in range(away.left + 2, away.back) for buffer in self.starting.get(step, ()))
+        return [*self.at[away.left + 1], *later]
+
+
+def _free_offset(there: Sequence[Buffer], size_bytes: int, wanted_bytes: int) -> int | None:
+    """The lowest address from which so many bytes are free of all buffers `there`."""
     end = 0
     for buffer in sorted(there, key=lambda b: b["offset"]):
-        if buffer["offset"] - end >= away.bytes:
+        if buffer["offset"] - end >= wanted_bytes:
             return end
         end = max(end, buffer["offset"] + buffer["bytes"])
-    return end if plan["size_bytes"] - end >= away.bytes else None
+    return end if size_bytes - end >= wanted_bytes else None
 
 
 def spills_text(plan: Plan) -> str:
@@ -77,8 +92,8 @@ def spills_text(plan: Plan) -> str:
 
 def spill_lines(plan: Plan, most: int) -> list[str]:
     """The table of the `most` departures that move most bytes, less what lies there; empty where nothing leaves."""
-    found = sorted(reasons(plan), key=lambda r: (-r.departure.moved_bytes, r.departure.left, r.departure.tensor))
-    rows = sorted(found[:most], key=lambda r: (r.departure.left, r.departure.tensor))
+    found = sorted(departures(plan), key=lambda d: (-d.moved_bytes, d.left, d.tensor))
+    rows = reasons(plan, sorted(found[:most], key=lambda d: (d.left, d.tensor)))
     more = [f"and {len(found) - most:,} more"] if len(found) > most else []
     return [*table(COLUMNS[:-1], [_row(plan, reason)[:-1] for reason in rows]), *more] if rows else []
 
