@@ -21,19 +21,46 @@ PIPELINE = (
 )
 """Before planning: (pass, why)."""
 
+NN_PIPELINE = (
+    ("fold-constants", "arithmetic on shapes and on weights is over before patterns look for numbers"),
+    ("canonicalise", "patterns then need to know one spelling alone"),
+    ("merge-equal-ops", "a mean that is written twice is one value to the patterns"),
+    ("recognise-activations", "one kernel reads its input once, whatever the spelling"),
+    ("recognise-softmax", "attention is found around it"),
+    ("recognise-norms", "a norm is one kernel that keeps its row on the chip"),
+    ("recognise-rotary", "queries and keys are turned in one kernel"),
+    ("recognise-attention", "the scores are never stored"),
+    ("cancel-transposes", "what exporters put around convolutions and heads goes"),
+    ("canonicalise", "views that patterns put in merge with those around them"),
+    ("fold-constants", "what patterns cut from weights is a weight"),
+)
+"""Of tensor networks, before it is known where they run: (pass, why)."""
+
 TARGET_PIPELINE: dict[str, tuple[tuple[str, str], ...]] = {
     "gpu": (
         ("fuse-conv-batch-norm", "a convolution then writes its result once, and normalised"),
         ("decompose-batch-norm", "a scale and a shift can join the chain that follows them"),
+        ("decompose-norms{too_wide=true}", "a row that does not fit on the chip takes several kernels"),
+        ("fuse-horizontal", "one launch that reads the input once does for several small products"),
+        ("fold-constants", "weights put together are one weight"),
+        ("fuse-epilogue", "bias, activation and residual are done before a product is written"),
         ("fuse-elementwise", "a chain between two layers reads and writes memory once"),
     ),
-    "npu": (("fuse-conv-batch-norm", "XLA cannot do it, since weights are inputs of its programs"),),
-    "cpu": (("fuse-conv-batch-norm", "XLA cannot do it, since weights are inputs of its programs"),),
+    "npu": (
+        ("fuse-conv-batch-norm", "XLA cannot do it, since weights are inputs of its programs"),
+        ("fuse-horizontal", "XLA cannot do it either: it would have to put weights together in each run"),
+        ("fold-constants", "weights put together are one weight"),
+    ),
+    "cpu": (
+        ("fuse-conv-batch-norm", "XLA cannot do it, since weights are inputs of its programs"),
+        ("fold-constants", "what it works out from weights is a weight"),
+    ),
     "api": (),
 }
 """After planning, by the kind of device that a piece was placed on: (pass, why)."""
 
 BUILT_IN = {
+    "decompose-fusions": (".nn.decompose_fusions", "DecomposeFusionsPass"),
     "cancel-transposes": (".nn.cancel_transposes", "CancelTransposesPass"),
     "tile-convolutions": (".nn.tile_convolutions", "TileConvolutionsPass"),
     "tile-products": (".nn.tile_products", "TileProductsPass"),

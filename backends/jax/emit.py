@@ -14,13 +14,14 @@ from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from .. import OutputFile
 from ..dtypes import dtype_of
-from . import layers
+from . import layers, transformer_layers
 from .frame import Input, program_text
 from .names import Names
 from .operators import LAYERS
 from .run_template import RUN
 from .scalars import INTEGER_DIV
 from .statements import Body
+from .taken_apart import taken_apart
 from .weights import UsedWeights, npz_bytes
 
 RESERVED = ("w", "jax", "jnp", "lax", "np", "Array", "Path", "INPUTS", "OUTPUTS", "load_weights")
@@ -55,6 +56,7 @@ def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
     """
     if missing := ", ".join(sorted(nn.open_names(network.module))):
         raise InputError([Diagnostic("jax-sizes", f"JAX code needs sizes for {missing}")])
+    network = taken_apart(network)
     main = nn.main_of(network.module)
     names = Names([*RESERVED, *_LAYER_NAMES, *IMPORTED, *sys.stdlib_module_names])
     name = names.claim(name)
@@ -75,4 +77,6 @@ def _input(names: Names, name: str, value: SSAValue) -> Input:
     return Input(name, names.claim(name), tuple(type.get_shape()), dtype_of(type))
 
 
-_LAYER_NAMES = {name: getattr(layers, name) for name in (*LAYERS.values(), INTEGER_DIV)}
+_LAYER_NAMES = {
+    name: getattr(layers, name, None) or getattr(transformer_layers, name) for name in (*LAYERS.values(), INTEGER_DIV)
+}

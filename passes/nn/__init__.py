@@ -17,25 +17,42 @@ PASSES = (
     "fold-constants",
     "canonicalise",
     "merge-equal-ops",
+    "remove-dead-code",
+    "infer-shapes",
     "recognise-activations",
     "recognise-softmax",
     "recognise-norms",
+    "recognise-rotary",
     "recognise-attention",
+    "cancel-transposes",
     "fuse-conv-batch-norm",
-    "decompose-batch-norm",
+    "fuse-horizontal",
     "fuse-epilogue",
     "fuse-elementwise",
-    "remove-dead-code",
+    "decompose-batch-norm",
+    "decompose-activations",
+    "decompose-norms",
+    "decompose-attention",
+    "decompose-experts",
+    "decompose-fusions",
+    "tile-products{m=4 n=4 k=4}",
+    "tile-convolutions{filters=2 rows=3}",
 )
-"""The names of all passes over tensor networks; each keeps the meaning of `main`."""
+"""All passes over tensor networks that keep the meaning of `main`, as `dovetail-opt` takes them; `quantise-weights`
+does not keep it."""
 
 
 def run(network: NnModule, names: Iterable[str], device: str = "gpu") -> tuple[NnModule, dict[str, int]]:
     """
-    A copy of `network` after the passes `names` in order, and how often each pattern fired, by name.
+    A copy of `network` after the passes `names` (with options, as in `a{m=4}`) in order, and how often each pattern
+    fired, by name.
 
     `device` is a device of the catalogue or a kind; it decides what pays. InputError for a name that is no pass.
     """
+    from dataclasses import replace
+
+    from xdsl.utils.arg_spec import parse_pipeline
+
     from ...ir.nn import NnModule
     from .. import find_pass
     from .draft import Draft
@@ -44,8 +61,9 @@ def run(network: NnModule, names: Iterable[str], device: str = "gpu") -> tuple[N
 
     draft = Draft(network.module.clone(), dict(network.weights), target_of(device))
     for name in names:
-        found = find_pass(name)
-        assert issubclass(found, NnPass), f"`{name}` is no pass over tensor networks"
-        found(device).rewrite(draft)
+        for spec in parse_pipeline(name):
+            found = find_pass(spec.name).from_spec(spec)
+            assert isinstance(found, NnPass), f"`{spec.name}` is no pass over tensor networks"
+            replace(found, device=device).rewrite(draft)
     done = NnModule(draft.module, draft.weights, network.input_names, network.output_names)
     return done, dict(draft.fired)

@@ -110,7 +110,7 @@ def _renamed(op: Operation, operands: list[SSAValue], order: nn.Shape) -> nn.Ten
 
 
 PATTERNS: Patterns = {
-    **dict.fromkeys(THROUGH, [("sink", sink)]),
+    **{kind: [("sink", sink)] for kind in THROUGH},
     nn.TransposeOp: LAYOUT[nn.TransposeOp],
 }
 

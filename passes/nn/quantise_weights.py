@@ -138,7 +138,7 @@ def _rewrite(op: Product, element: Attribute, block: int, draft: Draft) -> float
 
 
 def blocks_of(op: Product, block: int) -> nn.Shape:
-    """How many neighbours share a scale along each axis of the weights: the summands of a channel, or `block` of them."""
+    """How many neighbours share a scale along each axis: the summands of a channel, or `block` of them."""
     rank = len(nn.shape_of(op.operands[1]))
     if isinstance(op, nn.ConvOp):
         return (1, block, *[0] * (rank - 2))
