@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,17 +25,17 @@ def _gather(op: nn.GatherOp, x: Array, indices: Array) -> Array:
 
 def _gather_elements(op: nn.GatherElementsOp, x: Array, indices: Array) -> Array:
     axis = nn.integer(op.axis)
-    places = list(np.indices(indices.shape, sparse=True))
+    places: list[Any] = list(np.indices(indices.shape, sparse=True))
     places[axis] = _inside(indices, x.shape[axis])
     return x[tuple(places)]
 
 
 def _scatter(op: nn.ScatterOp, x: Array, indices: Array, updates: Array) -> Array:
     axis = nn.integer(op.axis)
-    out: Any = x.copy()
-    there = (slice(None),) * axis + (_inside(indices, x.shape[axis]),)
+    out = x.copy()
+    there: tuple[Any, ...] = (*[slice(None)] * axis, _inside(indices, x.shape[axis]))
     if op.kind.data == "add":
-        np.add.at(out, there, updates)
+        np.add.at(out, cast(Any, there), updates)
     else:
         out[there] = updates
     return out

@@ -159,16 +159,16 @@ def _open_shape(type: Tensor, shape: Shape) -> Shape:
     return cast(Shape, sizes)
 
 
-def tensor(element: Attribute, shape: Sequence[int]) -> Tensor:
+def tensor(element: Attribute, shape: Sequence[int | Size]) -> Tensor:
     """The tensor type of `shape`, with open sizes in its encoding, and elements of type `element`."""
-    sizes: Sequence[int | Size] = shape
-    if not any(isinstance(size, Size) for size in sizes):
-        return TensorType(element, list(shape))
-    said = ArrayAttr([StringAttr(str(n)) if isinstance(n, Size) else IntegerAttr(n, i64) for n in sizes])
-    return TensorType(element, [DYNAMIC_INDEX if isinstance(n, Size) else n for n in sizes], said)
+    known = [n for n in shape if not isinstance(n, Size)]
+    if len(known) == len(shape):
+        return TensorType(element, known)
+    said = ArrayAttr([StringAttr(str(n)) if isinstance(n, Size) else IntegerAttr(n, i64) for n in shape])
+    return TensorType(element, [DYNAMIC_INDEX if isinstance(n, Size) else n for n in shape], said)
 
 
-def with_shape(value: SSAValue, shape: Sequence[int]) -> Tensor:
+def with_shape(value: SSAValue, shape: Sequence[int | Size]) -> Tensor:
     """A tensor type of `shape` with the element type of `value`."""
     return tensor(tensor_type(value).element_type, shape)
 

@@ -152,5 +152,6 @@ def test_flops_are_those_that_xla_counts(op, function):
     dtypes = {f32: "float32", i64: "int32", i1: "bool"}
     given = [jax.ShapeDtypeStruct(nn.shape_of(o), dtypes[nn.tensor_type(o).element_type]) for o in op.operands]
     analysis = jax.jit(function).lower(*given).cost_analysis()
+    assert analysis is not None
     counted = analysis.get("flops", 0.0) + analysis.get("transcendentals", 0.0)
     assert cost_of(op).flops == counted

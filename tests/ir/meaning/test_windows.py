@@ -37,6 +37,7 @@ def pairs(pads: tuple[int, ...]) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_conv_is_that_of_jax(seed: int, result, x64) -> None:
+    import jax.numpy as jnp
     from jax import lax
 
     rng, rank, window = draw(seed)
@@ -45,7 +46,12 @@ def test_conv_is_that_of_jax(seed: int, result, x64) -> None:
     x = image(rng, rank, 2 * groups)
     w, bias = rng.normal(size=(groups * 2, 2, *kernel)), rng.normal(size=groups * 2)
     expected = lax.conv_general_dilated(
-        x, w, window["strides"], pairs(window["pads"]), rhs_dilation=window["dilations"], feature_group_count=groups
+        jnp.asarray(x),
+        jnp.asarray(w),
+        window["strides"],
+        pairs(window["pads"]),
+        rhs_dilation=window["dilations"],
+        feature_group_count=groups,
     )
     got = result(nn.ConvOp, x, w, bias, groups=groups, **window)
     np.testing.assert_allclose(got, expected + bias.reshape(-1, *[1] * rank), rtol=1e-12, atol=1e-12)
@@ -54,6 +60,7 @@ def test_conv_is_that_of_jax(seed: int, result, x64) -> None:
 @pytest.mark.parametrize("seed", range(9))
 def test_conv_transpose_is_the_conv_of_the_input_spread_out(seed: int, result, x64) -> None:
     """By JAX: the input with zeros between its elements, under the window turned round."""
+    import jax.numpy as jnp
     from jax import lax
 
     rng, rank, window = draw(seed)
@@ -64,8 +71,10 @@ def test_conv_transpose_is_the_conv_of_the_input_spread_out(seed: int, result, x
         (d * (k - 1) - low, d * (k - 1) - high + more)
         for (low, high), d, k, more in zip(pairs(window["pads"]), dilations, kernel, extra, strict=True)
     ]
-    turned = np.flip(w, range(2, 2 + rank)).swapaxes(0, 1)
-    expected = lax.conv_general_dilated(x, turned, (1,) * rank, around, lhs_dilation=strides, rhs_dilation=dilations)
+    turned = jnp.flip(w, tuple(range(2, 2 + rank))).swapaxes(0, 1)
+    expected = lax.conv_general_dilated(
+        jnp.asarray(x), turned, (1,) * rank, around, lhs_dilation=strides, rhs_dilation=dilations
+    )
     got = result(nn.ConvTransposeOp, x, w, output_pads=extra, **window)
     np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
 
