@@ -58,15 +58,21 @@ class _Walk:
 
     def _fit(self, tensor: int, touched: Iterable[int]) -> bool:
         """Whether `tensor` has a place now, from which those that are cheapest to evict have left."""
-        sizes, own = self.problem.sizes, set(touched)
+        size, own = self.problem.sizes[tensor], set(touched)
+        lying = sorted((at, at + self.problem.sizes[t], t) for t, at in self.live.items())
         best: tuple[int, int, list[int]] | None = None
-        for offset in sorted({0, *(at + sizes[t] for t, at in self.live.items())}):
-            if offset + sizes[tensor] > self.problem.size_bytes:
+        first = 0
+        for offset in (0, *(end for _, end, _ in lying)):
+            if offset + size > self.problem.size_bytes:
                 break
-            under = [t for t, at in self.live.items() if at < offset + sizes[tensor] and offset < at + sizes[t]]
+            while first < len(lying) and lying[first][1] <= offset:
+                first += 1
+            under = [t for start, _, t in lying[first:] if start < offset + size]
             if not own.intersection(under):
                 price = sum(self._price(t) for t in under)
                 best = min(best or (price, offset, under), (price, offset, under))
+                if not price:
+                    break
         if best is None:
             return False
         for other in best[2]:
