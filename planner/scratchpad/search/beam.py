@@ -20,7 +20,7 @@ SPREAD = 12
 """candidates for the next layer, per place in it"""
 CHILDREN = 1 << 13
 PARTS = 64
-"""of the layers, after each of which the time is looked at"""
+"""of the layers, after each of which the time is looked at; at the start more often"""
 SCANNED = 500
 """states of a downset that are tried as dominators, newest first"""
 
@@ -61,10 +61,9 @@ def beam_order(
     n = len(t.need)
     parents, ops = np.zeros((n, width), np.int32), np.zeros((n, width), np.int32)
     now, following = _layer(t, width), _layer(t, SPREAD * width)
-    begin, count = time.perf_counter(), 1
-    part = -(-n // PARTS)
-    for first in range(0, n, part):
-        last = min(n, first + part)
+    begin, count, last = time.perf_counter(), 1, 0
+    while last < n:
+        first, last = last, min(n, 2 * last + 1, last + -(-n // PARTS))
         count = _run(
             t, children, now, following, slots, parents, ops, weight, np.uint64(seed), upper, first, last, count
         )

@@ -26,6 +26,8 @@ BEAM_POPS = 2000
 """and so many, beams, if others are open: soon, for of many hard pieces none is proved before each has a fair plan"""
 LAGGING, LAGGING_PART = 0.95, 8
 """a direction that has proved less than this share of what the other has gets one part in so many of its states"""
+LONG = 1000
+"""operators above which a piece is hard from the start"""
 BEAM_WIDTH = 100
 BEAM_SHARE = 0.25
 """of the time left that one more beam may take"""
@@ -117,7 +119,7 @@ class PieceRun:
         if self.is_proved:
             self.searches, self._priced, self._pricing = [], [], None
             return
-        if pops >= (HARD_POPS if share == 1 else BEAM_POPS):
+        if pops >= (HARD_POPS if share == 1 else BEAM_POPS) or len(self.order) > LONG:
             self._try_orders(pops, clock, share)
             self._walk(pops * MOVES_PER_POP, clock, clock.left_s * LOCAL_SHARE * share)
 
@@ -167,7 +169,7 @@ class PieceRun:
 
     def _try_orders(self, pops: int, clock: Clock, share: float) -> None:
         """Upper bounds: what the file order keeps at best, and beams of growing width in both directions."""
-        if pops >= HARD_POPS and not self._has_gap:
+        if (pops >= HARD_POPS or len(self.order) > LONG) and not self._has_gap:
             self._has_gap = True
             if len(self.order) * len(self.piece.tensors) < PAIRS_PER_S * clock.left_s * CUT_SHARE * share:
                 self.bound = min(self.upper, max(self.bound, cut_bound(self.piece)))
