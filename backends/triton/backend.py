@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FOLDER = "triton"
 DTYPES = ("float32", "float16")
-"""What kernels are emitted for; chains of other types are left to JAX."""
+"""What kernels are emitted for; chains of other types or functions are left to JAX."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,12 @@ def distinct_chains(network: NnModule) -> list[FusedElementwiseOp]:
     """The fused chains of `network` in order, the first of those that are alike in steps, shapes and types."""
     from ...ir import nn
     from ..dtypes import dtype_of
+    from .emit import WITHOUT_KERNEL
 
     found: dict[tuple[object, ...], FusedElementwiseOp] = {}
     for op in nn.body_of(network.module):
-        if isinstance(op, nn.FusedElementwiseOp) and dtype_of(op.type) in DTYPES:
+        if not isinstance(op, nn.FusedElementwiseOp) or WITHOUT_KERNEL.intersection(kind for kind, _ in op.chain):
+            continue
+        if dtype_of(op.type) in DTYPES:
             found.setdefault((op.steps, *(operand.type for operand in op.operands)), op)
     return list(found.values())

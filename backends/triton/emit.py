@@ -27,14 +27,29 @@ FUNCTIONS = {
     "tanh": "tanh",
     "sigmoid": "tl.sigmoid",
     "erf": "tl.erf",
+    "abs": "tl.abs",
+    "floor": "tl.floor",
+    "ceil": "tl.ceil",
+    "sin": "tl.sin",
+    "cos": "tl.cos",
+    "gelu": "erf_gelu",
+    "gelu_tanh": "tanh_gelu",
+    "silu": "silu",
+    "softplus": "softplus",
+    "mish": "mish",
+    "hard_sigmoid": "hard_sigmoid",
+    "hard_swish": "hard_swish",
     "max": "maximum",
     "min": "minimum",
 }
 """Scalar function -> what computes it in a kernel; those without `tl.` are in `kernels/elementwise.py`."""
 
+WITHOUT_KERNEL = frozenset(nn.ELEMENTWISE) - {*FUNCTIONS, "add", "sub", "mul", "div", "neg"}
+"""Scalar functions that no kernel computes; chains with one of them are left to JAX."""
+
 _UNUSED = "  # noqa: F401  the interpreter looks for it here"
 
-RESERVED = ("triton", "tl", "elementwise", "chain", "out", "grid", "relu", "tanh", "maximum", "minimum")
+RESERVED = ("triton", "tl", "elementwise", "chain", "out", "grid", *(f for f in FUNCTIONS.values() if "." not in f))
 """Names of the emitted module that neither an operand nor the kernel may take."""
 
 
@@ -56,9 +71,12 @@ def emit_triton(op: Elementwise, name: str, block: int = 1024) -> TritonSource:
     """
     The kernel for `op`, in which one program computes `block` elements, a power of two.
 
-    Raises `InputError` for element types other than f32 and f16, and for results whose offsets need 64 bits.
+    Raises `InputError` for element types other than f32 and f16, for scalar functions that no kernel computes, and for
+    results whose offsets need 64 bits.
     """
     shape, dtype = nn.shape_of(op.results[0]), dtype_of(op.type)
+    if unknown := WITHOUT_KERNEL.intersection(kind for kind, _ in _chain(op)):
+        raise InputError([Diagnostic("triton-op", f"no kernel computes {', '.join(sorted(unknown))}")])
     if prod(shape) + block >= 2**31:
         raise InputError([Diagnostic("triton-size", f"a kernel with 32-bit offsets cannot write {op.type}")])
     name = Names(RESERVED).claim(name)

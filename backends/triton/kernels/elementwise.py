@@ -36,6 +36,48 @@ def tanh(x):
 
 
 @triton.jit
+def erf_gelu(x):
+    """x / 2 (1 + erf(x / sqrt(2)))."""
+    return 0.5 * x * (1.0 + tl.erf(x * 0.7071067811865476))
+
+
+@triton.jit
+def tanh_gelu(x):
+    """x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))."""
+    return 0.5 * x * (1.0 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
+
+
+@triton.jit
+def silu(x):
+    """x / (1 + exp(-x))."""
+    return x * tl.sigmoid(x)
+
+
+@triton.jit
+def softplus(x):
+    """log(1 + exp(x)), of which exp cannot overflow."""
+    return tl.maximum(x, 0.0, propagate_nan=tl.PropagateNan.ALL) + tl.log(1.0 + tl.exp(-tl.abs(x)))
+
+
+@triton.jit
+def mish(x):
+    """x tanh(softplus(x))."""
+    return x * tanh(softplus(x))
+
+
+@triton.jit
+def hard_sigmoid(x):
+    """x / 6 + 1 / 2, cut off below 0 and above 1."""
+    return minimum(maximum(x * (1.0 / 6.0) + 0.5, 0.0), 1.0)
+
+
+@triton.jit
+def hard_swish(x):
+    """x hard_sigmoid(x)."""
+    return x * hard_sigmoid(x)
+
+
+@triton.jit
 def broadcast_offset(at, SIZE: tl.constexpr, VIEW: tl.constexpr):
     """
     Where an operand keeps the value that element `at` of the SIZE elements of the result needs.
