@@ -21,6 +21,7 @@ from . import (
     reductions,
     resize,
     scalars,
+    transfers,
     windows,
 )
 from .kernel import Rules, elements, tensor_bytes
@@ -38,6 +39,7 @@ RULES: Rules = {
     **attention.RULES,
     **experts.RULES,
     **quantise.RULES,
+    **transfers.RULES,
     **fusion.RULES,
 }
 """Op class -> its rule."""

@@ -17,6 +17,7 @@ from . import (
     reductions,
     resize,
     scalars,
+    transfers,
     windows,
 )
 from .meaning import Array, Meanings
@@ -34,6 +35,7 @@ _PLAIN: Meanings = {
     **attention.MEANING,
     **experts.MEANING,
     **quantise.MEANING,
+    **transfers.MEANING,
 }
 MEANING: Meanings = {**_PLAIN, **fusion.meanings(_PLAIN)}
 """Op class -> its meaning. A weight has none: its value is given."""

@@ -29,6 +29,7 @@ from . import (
     reductions,
     resize,
     scalars,
+    transfers,
     windows,
 )
 from .attention import AttentionOp, PagedAttentionOp, RotaryOp
@@ -123,6 +124,7 @@ from .scalars import (
 )
 from .shapes import broadcast, broadcasts_to
 from .sizes import Size, Undecided, size_of
+from .transfers import TransferOp
 from .windows import AveragePoolOp, ConvOp, ConvTransposeOp, MaxPoolOp, PoolOp, WindowOp
 
 LAYOUT = layout.OPS
@@ -141,6 +143,7 @@ OPS = (
     *attention.OPS,
     *experts.OPS,
     *quantise.OPS,
+    *transfers.OPS,
 )
 Nn = Dialect("nn", [*OPS], [StepAttr])
 
@@ -252,6 +255,7 @@ __all__ = [
     "Tensor",
     "TensorOp",
     "TopKOp",
+    "TransferOp",
     "TransposeOp",
     "UnaryOp",
     "Undecided",

@@ -27,14 +27,15 @@ def moments(block: Block, index: Mapping[SSAValue, int], stands_for: Mapping[SSA
     first: dict[SSAValue, int] = {}
     for step, op in enumerate(ops):
         for operand in op.operands:
-            value = stands_for.get(operand, operand)
+            value = stands_for.get(operand) or operand
             last[value] = step
             first.setdefault(value, step)
     stored: Counter[int] = Counter()
     copied: Counter[int] = Counter()
     begins: list[list[SSAValue]] = [[] for _ in ops]
     ends: list[list[SSAValue]] = [[] for _ in ops]
-    born = {r: step for step, op in enumerate(ops) for r in op.results} | dict.fromkeys(block.args, 0)
+    born: dict[SSAValue, int] = {r: step for step, op in enumerate(ops) for r in op.results}
+    born |= dict.fromkeys(block.args, 0)
     for value, t in index.items():
         is_weight = isinstance(value.owner, nn.WeightOp)
         start = first.get(value, born[value]) if is_weight else born[value]

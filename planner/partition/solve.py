@@ -37,7 +37,8 @@ def solve(p: PartitionProblem, time_limit_s: float | None = None) -> PartitionRe
     values = list(h.getSolution().col_value)
     chosen = [0] * len(p.steps)
     for (i, w), x in v.x.items():
-        if values[x.index] > 0.5:
+        column: Any = x
+        if values[column.index] > 0.5:
             chosen[i] = w
     seconds = taken(p, chosen).seconds
     check(p, chosen, seconds)

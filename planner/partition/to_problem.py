@@ -83,7 +83,7 @@ def pose(
         mesh.ranks,
         tuple(steps.finished()),
         tensors,
-        moments(block, index, _stands_for(body)),
+        moments(block, index, _later_names(body)),
         device.memory_bytes if memory_bytes is None else memory_bytes,
     )
     return Posed(problem, mesh, inputs, ops, outputs)
@@ -217,25 +217,26 @@ def _source(op: Operation) -> object:
     return op.weight.data if isinstance(op, nn.WeightOp) else op
 
 
-def _stands_for(body: Sequence[Operation]) -> dict[SSAValue, SSAValue]:
-    """The first op of a weight's name for each of its ops."""
+def _later_names(body: Sequence[Operation]) -> dict[SSAValue, SSAValue]:
+    """For each further op of a weight's name, the first one, which stands for it."""
     first: dict[str, SSAValue] = {}
-    return {op.result: first.setdefault(op.weight.data, op.result) for op in body if isinstance(op, nn.WeightOp)}
+    named = [(op.result, first.setdefault(op.weight.data, op.result)) for op in body if isinstance(op, nn.WeightOp)]
+    return {value: stands for value, stands in named if value is not stands}
 
 
 def _groups(
     arguments: Sequence[BlockArgument], body: Sequence[Operation], inputs: Sequence[int], of_op: Mapping[Operation, int]
 ) -> dict[tuple[tuple[int, int], tuple[tuple[int, int], ...]], list[SSAValue]]:
     """Values by the step that makes them and the steps that use them."""
-    producers = {arg: (inputs[i], 0) for i, arg in enumerate(arguments)}
-    same = _stands_for(body)
+    producers: dict[SSAValue, tuple[int, int]] = {arg: (inputs[i], 0) for i, arg in enumerate(arguments)}
+    later = _later_names(body)
     users: defaultdict[SSAValue, set[tuple[int, int]]] = defaultdict(set)
     for op in body:
         for i, result in enumerate(op.results):
-            if same.get(result, result) is result:
+            if result not in later:
                 producers[result] = (of_op[op], i)
     for value in [*arguments, *(r for op in body for r in op.results)]:
-        users[same.get(value, value)] |= {(of_op[use.operation], use.index) for use in value.uses}
+        users[later.get(value) or value] |= {(of_op[use.operation], use.index) for use in value.uses}
     groups: dict[tuple[tuple[int, int], tuple[tuple[int, int], ...]], list[SSAValue]] = {}
     for value, producer in producers.items():
         groups.setdefault((producer, tuple(sorted(users[value]))), []).append(value)

@@ -60,6 +60,7 @@ BY_HAND = [
     (nn.ReduceScatterOp.make(value(2, 5), axis=1, mesh="tp", ranks=5), Cost(8, 40, 8, 1)),
     (nn.AllGatherOp.make(ROWS, axis=0, mesh="tp", ranks=2), Cost(0, 60, 120, 1)),
     (nn.ShardOp.make(ROWS, axis=0, mesh="tp", ranks=3), Cost(0, 20, 20, 1)),
+    (nn.TransferOp.make(ROWS, source="p0", target="p1"), Cost(0, 60, 60, 1)),
     (nn.RankOp.make(mesh="tp", ranks=3), Cost()),
 ]
 

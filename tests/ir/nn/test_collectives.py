@@ -1,4 +1,4 @@
-"""Each numbered constraint of each collective has a case that breaks it."""
+"""Each numbered constraint of each collective, and of transfers, has a case that breaks it."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ BROKEN: list[tuple[type, int, Callable[[], object]]] = [
     (nn.ShardOp, 1, lambda: nn.ShardOp.make(X, axis=0, mesh="", ranks=2)),
     (nn.ShardOp, 2, lambda: nn.ShardOp.make(X, axis=2, **TP)),
     (nn.ShardOp, 3, lambda: nn.ShardOp.make(X, axis=1, mesh="tp", ranks=4)),
+    (nn.TransferOp, 1, lambda: nn.TransferOp.make(X, source="p0", target="p0")),
+    (nn.TransferOp, 1, lambda: nn.TransferOp.make(X, source="", target="p0")),
     (nn.RankOp, 1, lambda: nn.RankOp.make(mesh="tp", ranks=0)),
 ]
 
@@ -48,7 +50,7 @@ def test_each_constraint_is_checked(op, constraint, make):
 
 def test_every_constraint_of_every_collective_is_broken_above():
     covered = {(op, constraint) for op, constraint, _ in BROKEN}
-    written = {(op, int(n)) for op in nn.collectives.OPS for n in re.findall(r"\(C(\d)\)", op.__doc__ or "")}
+    written = {(op, int(n)) for op in (*nn.collectives.OPS, nn.TransferOp) for n in re.findall(r"\(C(\d)\)", op.__doc__ or "")}
     assert covered == written
 
 

@@ -240,4 +240,4 @@ def test_every_rule_has_a_case_with_a_signature_that_shares_work() -> None:
 
 
 def test_ops_without_a_rule_are_the_known_ones() -> None:
-    assert set(nn.Nn.operations) - set(SIGNATURES) == {nn.WeightOp, nn.FusionOp, nn.RankOp}
+    assert set(nn.Nn.operations) - set(SIGNATURES) == {nn.WeightOp, nn.FusionOp, nn.RankOp, nn.TransferOp}
