@@ -10,7 +10,12 @@ from xdsl.dialects.builtin import ArrayAttr, f32, i1, i64
 from xdsl.ir import Attribute, Block
 from xdsl.utils.exceptions import VerifyException
 
-from dovetail.ir import nn
+from dovetail.ir import mlir, nn
+from dovetail.ir.mlir import find_bindings, verify_in_mlir
+from dovetail.ir.text import parse_module, print_module
+
+BINDINGS = find_bindings()
+needs_mlir = pytest.mark.skipif(BINDINGS is None or BINDINGS.irdl is None, reason=mlir.INSTALL)
 
 B, S = nn.Size.named("batch"), nn.Size.named("seq")
 Operand = tuple[Attribute, tuple[int | nn.Size, ...]]
@@ -128,6 +133,36 @@ def test_types_that_are_given_open_are_right_closed(case) -> None:
 def test_every_op_of_these_rooms_is_tried_with_open_sizes() -> None:
     tried = {case[0] for case in (*CASES, *GIVEN)}
     assert {op for room in ROOMS for op in room.OPS} - tried == {nn.WeightOp}, "what is trained has a size"
+
+
+def module_of_all(sizes: dict[str, int] | None) -> str:
+    """One of each case in a module, as text in the generic form."""
+    block = Block(arg_types=[t for case in CASES for t in types(case[1], sizes)])
+    arguments = iter(block.args)
+    for op, operands, given in CASES:
+        block.add_op(op.make(*(next(arguments) for _ in operands), **given))
+    for op, operands, given, wanted in GIVEN:
+        new = Block(arg_types=types(operands, sizes)).args
+        inputs = [block.insert_arg(x.type, len(block.args)) for x in new]
+        block.add_op(op.make(*inputs, **given, type=types([wanted], sizes)[0]))
+    return print_module(nn.build_main(block, [r for op in block.ops for r in op.results]), generic=True)
+
+
+@pytest.mark.parametrize("sizes", [None, {"batch": 2, "seq": 3}], ids=["open", "closed"])
+def test_every_op_is_read_back_as_it_was_printed(sizes) -> None:
+    text = module_of_all(sizes)
+    module = parse_module(text, "all.mlir")
+    module.verify()
+    assert print_module(module, generic=True) == text
+    assert nn.open_names(module) == ({"batch", "seq"} if sizes is None else frozenset())
+
+
+@needs_mlir
+@pytest.mark.parametrize("sizes", [None, {"batch": 2, "seq": 3}], ids=["open", "closed"])
+def test_mlir_accepts_every_op_and_we_read_what_it_prints(sizes) -> None:
+    text = module_of_all(sizes)
+    printed = verify_in_mlir(text)
+    assert parse_module(printed, "mlir.mlir").is_structurally_equivalent(parse_module(text, "all.mlir"))
 
 
 UNDECIDED: list[tuple[str, Callable[[], object]]] = [
