@@ -34,8 +34,8 @@ def _crowded(piece: Piece) -> Iterator[tuple[int, int, list[int]]]:
             yield v, over, through
 
 
-def cut_bound(piece: Piece) -> int:
-    """The bound of (32) and (33), as a linear program, in bytes."""
+def cut_bound(piece: Piece, time_limit_s: float | None = None) -> int:
+    """The bound of (32) and (33), as a linear program, in bytes; a weaker one if the time limit [s] ends the solver."""
     import highspy
     import numpy as np
 
@@ -70,6 +70,8 @@ def cut_bound(piece: Piece) -> int:
     solver = highspy.Highs()
     solver.setOptionValue("output_flag", False)
     solver.setOptionValue("threads", 1)
+    if time_limit_s is not None:
+        solver.setOptionValue("time_limit", max(0.01, time_limit_s))
     solver.passModel(model)
     solver.run()
     return _dual_value(model, cost, np.array(solver.getSolution().row_dual)) if solver.getSolution().dual_valid else 0

@@ -172,7 +172,8 @@ class PieceRun:
         if (pops >= HARD_POPS or len(self.order) > LONG) and not self._has_gap:
             self._has_gap = True
             if len(self.order) * len(self.piece.tensors) < PAIRS_PER_S * clock.left_s * CUT_SHARE * share:
-                self.bound = min(self.upper, max(self.bound, cut_bound(self.piece)))
+                cut = cut_bound(self.piece, clock.left_s * CUT_SHARE * share)
+                self.bound = min(self.upper, max(self.bound, cut))
             self.offer_order(self.order, clock)
         upper = self.upper
         for is_backward, search in enumerate(self.searches):
