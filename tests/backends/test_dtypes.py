@@ -1,0 +1,62 @@
+"""Element types in emitted code: every one that JAX can hold runs, as an input, as a weight and on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from xdsl.dialects.builtin import IntegerType, Signedness, TensorType, bf16, f8E4M3FN, f8E5M2, f16, f32, f64, i1, i64
+from xdsl.ir import Attribute, Block
+
+from dovetail.backends.dtypes import dtype_of, numpy_dtype, stored_dtype
+from dovetail.backends.jax.program import build_program, load_program
+from dovetail.ir import nn
+from dovetail.ir.diagnostics import InputError
+from dovetail.ir.interpret import interpret
+
+HELD = (
+    f32, f16, bf16, f8E4M3FN, f8E5M2, i1, i64, *(IntegerType(bits) for bits in (2, 4, 8, 16, 32)),
+    IntegerType(8, Signedness.UNSIGNED),
+)  # fmt: skip
+VALUES = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+"""What every element type holds exactly."""
+
+
+def through(element: Attribute) -> nn.NnModule:
+    """x above a weight, both of `element`, as f32 and back."""
+    type = TensorType(element, VALUES.shape)
+    block = Block(arg_types=[type])
+    weight = nn.WeightOp.make(type=type, weight="w")
+    low = nn.ConcatOp.make(block.args[0], weight.result, axis=0)
+    wide = nn.CastOp.make(low.result, type=TensorType(f32, [4, 3]))
+    back = nn.CastOp.make(wide.result, type=TensorType(element, [4, 3]))
+    block.add_ops([weight, low, wide, back])
+    held = VALUES.astype(numpy_dtype(dtype_of(type)))
+    return nn.NnModule(nn.build_main(block, [wide.result, back.result]), {"w": held}, ("x",), ("wide", "back"))
+
+
+@pytest.mark.parametrize("element", HELD, ids=str)
+def test_jax_runs_every_element_type_that_it_holds(element: Attribute, tmp_path) -> None:
+    network = through(element)
+    program = build_program(network, "through")
+    x = VALUES[::-1].astype(numpy_dtype(program.inputs["x"][1]))
+    expected = interpret(network.module, [x], network.weights)
+    loaded = load_program(program.save(tmp_path / "out") / "jax" / "through")
+    for run in (program, loaded):
+        wide, back = run(x)
+        assert (str(wide.dtype), str(back.dtype)) == ("float32", dtype_of(TensorType(element, [])))
+        for found, want in zip((wide, back), expected, strict=True):
+            np.testing.assert_array_equal(found.astype(np.float64), want)
+
+
+@pytest.mark.parametrize("element", [f64, IntegerType(3), IntegerType(7)], ids=str)
+def test_an_element_type_that_code_cannot_hold_is_named(element: Attribute) -> None:
+    block = Block(arg_types=[TensorType(element, [2])])
+    network = nn.NnModule(nn.build_main(block, list(block.args)), {}, ("x",), ("y",))
+    with pytest.raises(InputError, match=f"code is not emitted for tensors of {element}"):
+        build_program(network, "unheld")
+
+
+def test_files_hold_what_numpy_reads() -> None:
+    names = ["float32", "float16", "bfloat16", "float8_e5m2", "int4", "int8", "uint8", "bool"]
+    stored = ["float32", "float16", "float32", "float32", "int8", "int8", "uint8", "bool"]
+    assert [stored_dtype(name) for name in names] == stored
