@@ -13,8 +13,11 @@ def flat_nodes(graph: Json, prefix: str = "") -> dict[str, Json]:
     """Every node as graph.yaml writes it, in the file's order; the nodes inside a nested agent in its place."""
     found: dict[str, Json] = {}
     for name, node in (graph.get("nodes") or {}).items():
-        nested = node.get("graph")
-        found |= flat_nodes(nested, f"{prefix}{name}/") if isinstance(nested, Mapping) else {prefix + name: node}
+        if not isinstance(node.get("graph"), Mapping):
+            found[prefix + name] = node
+            continue
+        for inner in _prefixes(name, node, prefix):
+            found |= flat_nodes(node["graph"], inner)
     return found
 
 
@@ -26,8 +29,15 @@ def flat_edges(graph: Json, prefix: str = "") -> list[dict[str, Any]]:
         found += [{**edge, "from": source, "to": target} for source in ends for target in starts]
     for name, node in (graph.get("nodes") or {}).items():
         if isinstance(node.get("graph"), Mapping):
-            found += flat_edges(node["graph"], f"{prefix}{name}/")
+            for inner in _prefixes(name, node, prefix):
+                found += flat_edges(node["graph"], inner)
     return found
+
+
+def _prefixes(name: str, node: Json, prefix: str) -> list[str]:
+    """What the names inside of an agent begin with; inside of a map, what those of each copy do."""
+    copies = [f"{copy + 1}/" for copy in range(node["over"])] if node["kind"] == "map" else [""]
+    return [f"{prefix}{name}/{copy}" for copy in copies]
 
 
 def _written(graph: Json) -> Iterator[dict[str, Any]]:
@@ -44,9 +54,11 @@ def _ends(graph: Json, name: str, prefix: str, side: str) -> list[str]:
 
     An edge enters (`to`) at the nodes that no edge of the nested graph enters, and leaves likewise.
     """
-    nested = ((graph.get("nodes") or {}).get(name) or {}).get("graph")
+    node = (graph.get("nodes") or {}).get(name) or {}
+    nested = node.get("graph")
     if not isinstance(nested, Mapping):
         return [prefix + name]
     joined = {edge[side] for edge in _written(nested)}
     free = [inner for inner in nested.get("nodes") or {} if inner not in joined]
-    return [end for inner in free for end in _ends(nested, inner, f"{prefix}{name}/", side)]
+    prefixes = _prefixes(name, node, prefix)
+    return [end for each in prefixes for inner in free for end in _ends(nested, inner, each, side)]

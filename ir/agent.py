@@ -296,17 +296,9 @@ class CacheOp(NodeOp):
             raise VerifyException(f"(C1) `hit_ratio` of `{self.sym_name.data}` is no probability")
 
 
-@irdl_op_definition
-class AgentCallOp(NodeOp):
-    """
-    A nested agent: one visit is one way through the graph inside.
+class NestedOp(NodeOp):
+    """What stands for a graph of its own, which it holds."""
 
-        "agent.agent_call"() ({ "agent.graph"() ({ ... }) {...} : () -> () }) {sym_name = "helper"} : () -> ()
-
-    (C1) It holds one `agent.graph` and nothing else.
-    """
-
-    name = "agent.agent_call"
     body = region_def("single_block")
     traits = traits_def(NoTerminator(), SymbolOpInterface())
 
@@ -317,10 +309,49 @@ class AgentCallOp(NodeOp):
         assert isinstance(graph, GraphOp)
         return graph
 
+    @property
+    def copies(self) -> int | None:
+        """How often one visit runs the graph, side by side; None for an agent, which is not copied."""
+        return None
+
     def verify_(self) -> None:
         inside = list(self.body.block.ops)
         if len(inside) != 1 or not isinstance(inside[0], GraphOp):
             raise VerifyException(f"(C1) `{self.sym_name.data}` must hold one `agent.graph` and nothing else")
+        if self.copies is not None and self.copies < 1:
+            raise VerifyException(f"(C2) `over` of `{self.sym_name.data}` is under 1")
+
+
+@irdl_op_definition
+class AgentCallOp(NestedOp):
+    """
+    A nested agent: one visit is one way through the graph inside.
+
+        "agent.agent_call"() ({ "agent.graph"() ({ ... }) {...} : () -> () }) {sym_name = "helper"} : () -> ()
+
+    (C1) It holds one `agent.graph` and nothing else.
+    """
+
+    name = "agent.agent_call"
+
+
+@irdl_op_definition
+class MapOp(NestedOp):
+    """
+    A fan-out: one visit is `over` independent ways through the graph inside, and ends with the last of them.
+
+        "agent.map"() ({ "agent.graph"() ({ ... }) {...} : () -> () }) {sym_name = "many", over = 8 : i64} : () -> ()
+
+    (C1) It holds one `agent.graph` and nothing else. (C2) `over` is at least 1.
+    """
+
+    name = "agent.map"
+    over = attr_def(IntegerAttr)
+
+    @property
+    def copies(self) -> int | None:
+        """How often one visit runs the graph, side by side."""
+        return self.over.value.data
 
 
 @irdl_op_definition
@@ -382,6 +413,7 @@ Agent = Dialect(
         RouterOp,
         CacheOp,
         AgentCallOp,
+        MapOp,
         EdgeOp,
     ],
     [DistAttr],

@@ -27,8 +27,9 @@ from xdsl.utils.exceptions import VerifyException
 from .agent import GraphOp, NodeOp
 from .llm import node_and_part
 
-PIECE_ID = re.compile(r"([a-z][a-z0-9-]{0,39}/)*[a-z][a-z0-9-]{0,39}(@\d+(-\d+)?)?\.[a-z]+")
-"""`node.part`, `agent/node.part` for a node of a nested graph, `node@2.part` for a visit of an unrolled loop."""
+PIECE_ID = re.compile(r"([a-z][a-z0-9-]{0,39}/(\d+/)?)*[a-z][a-z0-9-]{0,39}(@\d+(-\d+)?)?\.[a-z]+")
+"""`node.part`; `agent/node.part` for a node of a nested graph, `map/3/node.part` for one of a copy of it, and
+`node@2.part` for a visit of an unrolled loop."""
 
 SHARE_TOLERANCE = 1e-6
 """What the shares of one piece may miss 1 by: solvers give them in floating point."""

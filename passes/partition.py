@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.ir import Block, Region
 from xdsl.passes import ModulePass
 
-from ..ir.agent import AgentCallOp, GraphOp, LLMCallOp, NodeOp
+from ..ir.agent import GraphOp, LLMCallOp, NestedOp, NodeOp
 from ..ir.diagnostics import Diagnostic, InputError
 from ..ir.llm import node_and_part
 from ..ir.plan import PieceOp, PlanOp, plan_of
@@ -56,7 +56,7 @@ def pieces_of(graph: GraphOp) -> list[PieceOp]:
 
 
 def _piece(op: NodeOp) -> PieceOp:
-    if isinstance(op, LLMCallOp | AgentCallOp):
+    if isinstance(op, LLMCallOp | NestedOp):
         first = "`lower-llm-call` must split" if isinstance(op, LLMCallOp) else "`inline-agents` must inline"
         message = f"`partition-pieces` met `{op.sym_name.data}`, which {first} first"
         raise InputError([Diagnostic("pass", message)])

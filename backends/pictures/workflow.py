@@ -8,7 +8,6 @@ from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Operation
 
 from ...ir.agent import (
-    AgentCallOp,
     CacheOp,
     ComputeOp,
     EdgeOp,
@@ -16,6 +15,7 @@ from ...ir.agent import (
     LLMCallOp,
     LookupOp,
     ModelCallOp,
+    NestedOp,
     ToolCallOp,
     symbol_of,
 )
@@ -33,8 +33,8 @@ def workflow_picture(graph: GraphOp) -> Picture:
 def _boxes(graph: GraphOp, prefix: str) -> Iterator[Box]:
     for node in graph.nodes:
         name = prefix + symbol_of(node)
-        if isinstance(node, AgentCallOp):
-            yield from _boxes(node.inner, f"{name}/")
+        if isinstance(node, NestedOp):
+            yield from _boxes(node.inner, f"{prefix}{_shown(node)}/")
         else:
             yield Box(name, name.rpartition("/")[2], detail_of(node), kind_of(node))
 
@@ -58,10 +58,10 @@ def grouped(boxes: Sequence[Box], prefix: str = "") -> tuple[Box | Group, ...]:
 
 def arrows_of(graph: GraphOp, prefix: str = "") -> Iterator[Arrow]:
     """The edges between boxes; an edge of a nested agent ends where the agent's graph starts or ends."""
-    calls = {symbol_of(op): op for op in graph.nodes if isinstance(op, AgentCallOp)}
+    calls = {symbol_of(op): op for op in graph.nodes if isinstance(op, NestedOp)}
     caches = {ends_of(op): op for op in graph.body.block.ops if isinstance(op, KVTransferOp)}
     for call in calls.values():
-        yield from arrows_of(call.inner, f"{prefix}{symbol_of(call)}/")
+        yield from arrows_of(call.inner, f"{prefix}{_shown(call)}/")
     for edge in graph.edges:
         cache = caches.get(edge.ends)
         for source in _ends(edge.ends[0], calls, prefix, 1):
@@ -75,13 +75,18 @@ def ends_of(op: KVTransferOp) -> tuple[str, str]:
     return op.source.string_value(), op.target.string_value()
 
 
-def _ends(name: str, calls: dict[str, AgentCallOp], prefix: str, side: int) -> list[str]:
+def _ends(name: str, calls: dict[str, NestedOp], prefix: str, side: int) -> list[str]:
     """The boxes that an edge joins: the node `name`, or those its nested graph starts (`side` 0) or ends with (1)."""
     if name not in calls:
         return [prefix + name]
-    inner = calls[name].inner
-    nested = {symbol_of(op): op for op in inner.nodes if isinstance(op, AgentCallOp)}
-    return [end for each in starts_and_ends(inner)[side] for end in _ends(each, nested, f"{prefix}{name}/", side)]
+    inner, inside = calls[name].inner, f"{prefix}{_shown(calls[name])}/"
+    nested = {symbol_of(op): op for op in inner.nodes if isinstance(op, NestedOp)}
+    return [end for each in starts_and_ends(inner)[side] for end in _ends(each, nested, inside, side)]
+
+
+def _shown(call: NestedOp) -> str:
+    """The name of a nested agent; of a map, with its copies."""
+    return symbol_of(call) if call.copies is None else f"{symbol_of(call)} \u00d7 {call.copies}"
 
 
 def _edge_text(edge: EdgeOp) -> str:

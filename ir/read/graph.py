@@ -13,7 +13,7 @@ from ..source import Path as DocumentPath
 from ..source import SourceMap, Span
 from .fields import Reading
 from .fleet import FleetDraft, FleetFile, draft_fleet, plain_document
-from .nested import add_places, nested_drafts
+from .nested import MOST_NODES, add_places, count_nodes, nested_drafts, prefixes_of
 from .rules import check_graph
 from .schema import GRAPH
 from .yaml import Document, read_yaml
@@ -74,7 +74,8 @@ class GraphDraft:
     def places(self) -> SourceMap:
         """Where everything is written, nodes of nested graphs under the names that pieces give them."""
         for name, inner in nested_drafts(self.plain):
-            add_places(name, inner.places(), self.document.sources)
+            for prefix in prefixes_of(name, self.plain["nodes"][name]):
+                add_places(prefix, inner.places(), self.document.sources)
         return self.document.sources
 
 
@@ -127,6 +128,9 @@ def draft_graph(document: Document, base: Path | None, within: Reading | None = 
     plain = GRAPH.read(value, (), to) or {}
     if isinstance(value, dict):
         check_graph(value, plain, to)
+    if within is None and count_nodes(plain) > MOST_NODES:
+        message = f"the graph has more than {MOST_NODES} nodes, those of nested graphs and copies counted"
+        to.fault(("nodes",), "too-large", message, key=True)
     if fleet is None and "fleet" in plain:
         fleet = (base or Path()) / plain["fleet"]
     return GraphDraft(document, plain, to, fleet)
@@ -169,12 +173,12 @@ def _graph_op(plain: Mapping[str, Any], to: Reading) -> GraphOp:
 
 
 def _node_op(name: str, node: Mapping[str, Any]) -> Operation:
-    from .nodes import agent_op, node_op
+    from .nodes import nested_op, node_op
 
-    if node["kind"] != "agent":
+    if node["kind"] not in ("agent", "map"):
         return node_op(name, node)
     inner: GraphDraft = node["graph"]
-    return agent_op(name, _graph_op(inner.plain, inner.to))
+    return nested_op(name, _graph_op(inner.plain, inner.to), node.get("over"))
 
 
 def _placed(op: Op, span: Span) -> Op:

@@ -1,4 +1,4 @@
-"""A graph inside a graph: `{kind: agent, graph: other.yaml}`, read where it is named, its faults noted in its own file.
+"""A graph inside a graph, of a node of kind `agent` or `map`, read where it is named, its faults noted in its file.
 
 The file lies in the folder of the outermost graph or below it. A plan embeds what was read in place of the file's name,
 with the paths in it made relative to the outermost graph, so that it means the same without the files.
@@ -24,6 +24,10 @@ DEEPEST = 8
 """Graphs around a graph: names of pieces grow with each."""
 MOST_NESTED = 200
 """Graphs nested in one graph, one that is nested twice counted twice."""
+MOST_COPIES = 64
+"""Copies of a graph that one `map` runs: each is placed."""
+MOST_NODES = 1000
+"""Nodes of all graphs together, those of copies counted for each."""
 OF_THE_WHOLE = ("workload", "objective", "fleet")
 """What only the outermost graph decides: a graph that can be planned alone may say it and be nested all the same."""
 NOT_INSIDE = {
@@ -52,16 +56,28 @@ class Nested:
 
 
 def nested_drafts(plain: dict[str, Any]) -> Iterator[tuple[str, GraphDraft]]:
-    """Node and graph of each nested agent that was understood."""
+    """Node and graph of each agent and each map that was understood."""
     for name, node in (plain.get("nodes") or {}).items():
-        if node is not None and node.get("kind") == "agent" and "graph" in node:
+        if node is not None and node.get("kind") in ("agent", "map") and "graph" in node:
             yield name, node["graph"]
 
 
-def add_places(name: str, inner: SourceMap, outer: SourceMap) -> None:
-    """Let `outer` know where the nodes of the nested agent `name` are written, by the names that pieces give them."""
+def prefixes_of(name: str, node: dict[str, Any]) -> list[str]:
+    """What the names of the nodes inside of `name` begin with: one for an agent, one for each copy of a map."""
+    return [f"{name}/{copy + 1}/" for copy in range(node["over"])] if "over" in node else [f"{name}/"]
+
+
+def count_nodes(plain: dict[str, Any]) -> int:
+    """Nodes of the graph, those inside of others in their place."""
+    nodes = plain.get("nodes") or {}
+    inside = [len(prefixes_of(name, nodes[name])) * count_nodes(inner.plain) for name, inner in nested_drafts(plain)]
+    return len(nodes) - len(inside) + sum(inside)
+
+
+def add_places(prefix: str, inner: SourceMap, outer: SourceMap) -> None:
+    """Let `outer` know where nested nodes are written, by their names in pieces, which begin with `prefix`."""
     for old, new in ((inner.keys, outer.keys), (inner.values, outer.values)):
-        new |= {("nodes", f"{name}/{path[1]}", *path[2:]): span for path, span in old.items() if _is_in_node(path)}
+        new |= {("nodes", f"{prefix}{path[1]}", *path[2:]): span for path, span in old.items() if _is_in_node(path)}
 
 
 def _is_in_node(path: DocumentPath) -> bool:

@@ -16,6 +16,7 @@ from ..agent import (
     GraphOp,
     LLMCallOp,
     LookupOp,
+    MapOp,
     ModelCallOp,
     NodeOp,
     RouterOp,
@@ -45,9 +46,12 @@ def node_op(name: str, node: Plain) -> NodeOp:
     return op_class(attributes=attributes)
 
 
-def agent_op(name: str, inner: GraphOp) -> AgentCallOp:
-    """The nested agent called `name`, whose graph is `inner`."""
-    return AgentCallOp(attributes={"sym_name": StringAttr(name)}, regions=[Region(Block([inner]))])
+def nested_op(name: str, inner: GraphOp, over: int | None) -> AgentCallOp | MapOp:
+    """The nested agent called `name`, whose graph is `inner`; a map of `over` copies where that is given."""
+    attributes, regions = {"sym_name": StringAttr(name)}, [Region(Block([inner]))]
+    if over is None:
+        return AgentCallOp(attributes=attributes, regions=regions)
+    return MapOp(attributes={**attributes, "over": integer(over)}, regions=regions)
 
 
 def number(value: float) -> FloatAttr:

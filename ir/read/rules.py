@@ -133,8 +133,8 @@ def _check_place(name: str, place: Mapping[str, Any], nodes: Mapping[str, Any], 
         elif other not in nodes:
             message = f"{name_of((*path, relation))} names `{other}`, which is no node"
             to.fault((*path, relation), "unknown-node", message, known(other, "nodes", nodes))
-        elif (nodes[other] or {}).get("kind") == "agent":
-            to.later((*path, relation), f"{name_of((*path, relation))} of a nested agent")
+        elif (nodes[other] or {}).get("kind") in ("agent", "map"):
+            to.later((*path, relation), f"{name_of((*path, relation))} of a nested graph")
     if "with" in place and place["with"] == place.get("apart"):
         message = f"`{name}` is placed both with and apart from `{place['with']}`"
         to.fault((*path, "apart"), "conflict", message, "remove one of them", key=True)

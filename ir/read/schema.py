@@ -26,7 +26,7 @@ from .fields import (
     name_of,
     shown,
 )
-from .nested import Nested
+from .nested import MOST_COPIES, Nested
 
 NODE_NAME = "[a-z][a-z0-9-]{0,39}"
 NODE_NAME_FORM = "a lower-case letter, then up to 39 lower-case letters, digits or `-`"
@@ -54,6 +54,10 @@ def _is_range(value: Any) -> bool:
 
 def _is_not_one(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value != 1
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _over_one(value: Any) -> bool:
@@ -258,8 +262,18 @@ _AGENT = Record(
         **{key: Key(_OF_INSIDE, "not of a nested agent") for key in _COMMON if key not in (*_KIND, *_STREAM)},
     }
 )
+_SOME = "a join of some of the copies"
+_MAP = Record(
+    {
+        **_AGENT.keys,
+        "over": Key(
+            Unless(Number(1, MOST_COPIES, integer=True), _is_mapping, "a distribution"), "copies", required=True
+        ),
+        "join": Key(Unless(Text(("all",), later=("any",)), _is_count, _SOME), "which copies are waited for"),
+    }
+)
 _NODES = Tagged(
-    "kind", {kind: Record(_COMMON | keys) for kind, keys in _KINDS.items()} | {"agent": _AGENT}, later=("map",)
+    "kind", {kind: Record(_COMMON | keys) for kind, keys in _KINDS.items()} | {"agent": _AGENT, "map": _MAP}
 )
 _EDGE = Record(
     {

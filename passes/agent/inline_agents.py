@@ -1,4 +1,4 @@
-"""`inline-agents`: the graph of a nested agent takes the agent's place, its nodes called `agent/node`."""
+"""`inline-agents`: the graph of a nested agent or map takes its place, its nodes called `agent/node`, `map/1/node`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xdsl.ir import Attribute, Operation
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from ...ir.agent import AgentCallOp, EdgeOp, GraphOp, symbol_of
+from ...ir.agent import EdgeOp, GraphOp, NestedOp, symbol_of
 from ...ir.diagnostics import Diagnostic, InputError, Label
 from ...ir.verify import place_of
 
@@ -23,7 +23,7 @@ RELATIONS = ("with", "apart")
 @dataclass(frozen=True)
 class InlineAgentsPass(ModulePass):
     """
-    Inlines every `agent.agent_call`, the innermost first.
+    Inlines every `agent.agent_call`, and every `agent.map` as so many copies side by side, the innermost first.
 
         before: agent.agent_call @helper { think -> search };  agent.edge @ask -> @helper;  agent.edge @helper -> @say
         after:  @helper/think;  @helper/search;  agent.edge @helper/think -> @helper/search;
@@ -43,7 +43,7 @@ class InlineAgentsPass(ModulePass):
 
 def inline_agents(module: ModuleOp) -> None:
     """Inline every nested agent of `module` in place; InputError with all that cannot be."""
-    calls = [op for op in module.walk() if isinstance(op, AgentCallOp)]
+    calls = [op for op in module.walk() if isinstance(op, NestedOp)]
     faults = [fault for call in calls for fault in why_not_inlined(call)]
     if faults:
         raise InputError(faults)
@@ -51,7 +51,7 @@ def inline_agents(module: ModuleOp) -> None:
         _inline(call)
 
 
-def why_not_inlined(call: AgentCallOp) -> list[Diagnostic]:
+def why_not_inlined(call: NestedOp) -> list[Diagnostic]:
     """The edges of `call` that no edges of single nodes can stand for.
 
     A choice leads to one node, so a graph that starts with several cannot be chosen; a choice, a count and a first
@@ -60,15 +60,21 @@ def why_not_inlined(call: AgentCallOp) -> list[Diagnostic]:
     graph, name = call.parent_op(), call.sym_name.data
     if not isinstance(graph, GraphOp):
         return [Diagnostic("pass", f"`inline-agents` met `{name}`, which stands in no `agent.graph`")]
-    starts, ends = starts_and_ends(call.inner)
+    starts, ends = (_in_copies(call, names) for names in starts_and_ends(call.inner))
     found = []
     for edge in graph.edges:
         source, target = edge.ends
         if target == name and len(starts) > 1 and edge.probability is not None:
-            found.append(_fault(edge, name, f"starts with {_listed(starts)}", "a `probability`", "start"))
+            found.append(
+                _fault(
+                    edge, name, f"starts with {_listed(starts)}", "a `probability`", "start", call.copies is not None
+                )
+            )
         asks = [key for key in ("probability", "max_visits", "stream") if key in edge.attributes]
         if source == name and len(ends) > 1 and asks:
-            found.append(_fault(edge, name, f"ends with {_listed(ends)}", f"`{asks[0]}`", "end"))
+            found.append(
+                _fault(edge, name, f"ends with {_listed(ends)}", f"`{asks[0]}`", "end", call.copies is not None)
+            )
     return found
 
 
@@ -79,25 +85,30 @@ def starts_and_ends(graph: GraphOp) -> tuple[list[str], list[str]]:
     return [n for n in names if n not in targets], [n for n in names if n not in sources]
 
 
-def _fault(edge: EdgeOp, name: str, what: str, asks: str, end: str) -> Diagnostic:
+def _fault(edge: EdgeOp, name: str, what: str, asks: str, end: str, copied: bool) -> Diagnostic:
     span = place_of(edge)
     message = f"the nested agent `{name}` {what}, and {asks} of an edge needs one node"
     help = f"{end} its graph with one node: `{end}: {{kind: router}}`"
+    if copied:
+        help = f"put a router {'before' if end == 'start' else 'after'} `{name}`, and mark its edge"
     return Diagnostic("nested", message, (Label(span),) if span else (), help)
 
 
 def _listed(names: list[str]) -> str:
-    return " and ".join(f"`{name}`" for name in names)
+    shown = " and ".join(f"`{name}`" for name in names[:2])
+    return shown if len(names) == 2 else f"{shown} and {len(names) - 2} more"
 
 
-def _inline(call: AgentCallOp) -> None:
+def _inline(call: NestedOp) -> None:
     graph, name = call.parent_op(), call.sym_name.data
     assert isinstance(graph, GraphOp)
-    starts, ends = ([f"{name}/{each}" for each in found] for found in starts_and_ends(call.inner))
-    for op in list(call.inner.body.block.ops):
-        op.detach()
-        _rename(op, f"{name}/")
-        Rewriter.insert_op(op, InsertPoint.before(call))
+    starts, ends = (_in_copies(call, names) for names in starts_and_ends(call.inner))
+    for prefix in prefixes_of(call):
+        for op in call.inner.body.block.ops:
+            copy = op.clone()
+            _locate(op, copy)
+            _rename(copy, prefix)
+            Rewriter.insert_op(copy, InsertPoint.before(call))
     for edge in list(graph.edges):
         source, target = edge.ends
         sources = ends if source == name else [source]
@@ -105,6 +116,22 @@ def _inline(call: AgentCallOp) -> None:
         if name in edge.ends:
             _replace(edge, [(source, target) for source in sources for target in targets])
     Rewriter.erase_op(call)
+
+
+def prefixes_of(call: NestedOp) -> list[str]:
+    """What the names of the nodes of `call` begin with, for each copy of its graph."""
+    name = call.sym_name.data
+    return [f"{name}/"] if call.copies is None else [f"{name}/{copy + 1}/" for copy in range(call.copies)]
+
+
+def _in_copies(call: NestedOp, names: list[str]) -> list[str]:
+    return [prefix + name for prefix in prefixes_of(call) for name in names]
+
+
+def _locate(op: Operation, copy: Operation) -> None:
+    """Let `copy` and what is inside come from where `op` does: cloning does not copy places."""
+    for old, new in zip(op.walk(), copy.walk(), strict=True):
+        new.location = old.location
 
 
 def _rename(op: Operation, prefix: str) -> None:

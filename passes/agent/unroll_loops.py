@@ -12,7 +12,7 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from ...ir.agent import AgentCallOp, DistAttr, EdgeOp, GraphOp, LLMCallOp, symbol_of
+from ...ir.agent import DistAttr, EdgeOp, GraphOp, LLMCallOp, NestedOp, symbol_of
 from ...ir.flow import closure
 from ...ir.llm import PhaseOp
 
@@ -76,7 +76,7 @@ def can_unroll(graph: GraphOp, nodes: list[str]) -> bool:
     inside = set(nodes)
     heads = {edge.ends[1] for edge in graph.edges if edge.ends[1] in inside and edge.ends[0] not in inside}
     going_on = [edge.ends[0] for edge in graph.edges if set(edge.ends) <= inside and edge.probability is None]
-    simple = not any(isinstance(op, PhaseOp | AgentCallOp) for op in graph.nodes if symbol_of(op) in inside)
+    simple = not any(isinstance(op, PhaseOp | NestedOp) for op in graph.nodes if symbol_of(op) in inside)
     return len(heads) == 1 and len(going_on) == len(set(going_on)) and simple
 
 

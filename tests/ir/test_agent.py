@@ -15,6 +15,9 @@ CASES = Path(__file__).parents[1] / "cases"
 VOICE = (CASES / "agent_voice.mlir").read_text()
 KINDS = (CASES / "agent_kinds.mlir").read_text()
 
+MANY = KINDS.replace("({", '({ "agent.map"() ({ <GRAPH> }) {sym_name = "many", over = 2 : i64} : () -> () ', 1)
+INNER = '"agent.graph"() ({"agent.router"() {sym_name = "a"} : () -> ()}) {sym_name = "g", objective = "cost", '
+INNER += "workload = {}, slo = {}} : () -> ()"
 NESTED = KINDS.replace("({", '({ "agent.agent_call"() ({ <GRAPH> }) {sym_name = "helper"} : () -> () ', 1)
 
 LOOP = VOICE[VOICE.index("probability = 0.4") : VOICE.index("bytes = 2000.0")]
@@ -45,6 +48,14 @@ BROKEN = [
         '"agent.router"() {sym_name = "a"} : () -> ()',
         "`helper` must hold one `agent.graph` and nothing else",
     ),
+    (
+        "agent.map C1",
+        MANY,
+        "<GRAPH>",
+        '"agent.router"() {sym_name = "a"} : () -> ()',
+        "`many` must hold one `agent.graph`",
+    ),
+    ("agent.map C2", MANY.replace("<GRAPH>", INNER), "over = 2", "over = 0", "`over` of `many` is under 1"),
     ("agent.edge C1", VOICE, "probability = 0.4", "probability = 0.0", "`probability` must be over 0"),
     ("agent.edge C2", VOICE, "max_visits = 3", "max_visits = 0", "`max_visits` must be at least 1"),
     ("agent.edge C3", VOICE, "bytes = 1600.0", "bytes = -1.0", "`bytes` must not be negative"),

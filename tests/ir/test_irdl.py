@@ -170,4 +170,4 @@ def test_values_of_the_nn_dialect_are_tensors() -> None:
 
 
 def test_ops_whose_blocks_need_no_terminator() -> None:
-    assert no_terminator_ops(our_dialects()) == ["agent.graph", "agent.agent_call", "plan.plan"]
+    assert no_terminator_ops(our_dialects()) == ["agent.graph", "agent.agent_call", "agent.map", "plan.plan"]

@@ -74,6 +74,13 @@ irdl.dialect @agent {
     %1 = irdl.region with size 1
     irdl.regions(body: %1)
   }
+  irdl.operation @map {
+    %0 = irdl.base "#builtin.integer"
+    %1 = irdl.base "#builtin.string"
+    irdl.attributes {"over" = %0, "sym_name" = %1}
+    %2 = irdl.region with size 1
+    irdl.regions(body: %2)
+  }
   irdl.operation @edge {
     %0 = irdl.base "#builtin.symbol_ref"
     %1 = irdl.base "#builtin.symbol_ref"

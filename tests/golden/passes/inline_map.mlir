@@ -1,0 +1,21 @@
+builtin.module {
+  "agent.graph"() ({
+    "agent.router"() {sym_name = "split"} : () -> ()
+    "agent.tool_call"() {sym_name = "each/1/fetch", latency = #agent.dist<"lognormal", [-0.1231409313910463 : f64, 0.49626793446896467 : f64], 0.000000e+00 : f64>, cpus = 1.000000e+00 : f64, memory_mean_bytes = 0.000000e+00 : f64, memory_peak_bytes = 0.000000e+00 : f64, usd_per_call = 0.000000e+00 : f64, failure = 0.000000e+00 : f64} : () -> ()
+    "agent.compute"() {sym_name = "each/1/sort", cpu_s = #agent.dist<"point", [1.000000e-02 : f64], 0.000000e+00 : f64>, bytes_in = 0.000000e+00 : f64, bytes_out = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @"each/1/fetch", to = @"each/1/sort", bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.tool_call"() {sym_name = "each/2/fetch", latency = #agent.dist<"lognormal", [-0.1231409313910463 : f64, 0.49626793446896467 : f64], 0.000000e+00 : f64>, cpus = 1.000000e+00 : f64, memory_mean_bytes = 0.000000e+00 : f64, memory_peak_bytes = 0.000000e+00 : f64, usd_per_call = 0.000000e+00 : f64, failure = 0.000000e+00 : f64} : () -> ()
+    "agent.compute"() {sym_name = "each/2/sort", cpu_s = #agent.dist<"point", [1.000000e-02 : f64], 0.000000e+00 : f64>, bytes_in = 0.000000e+00 : f64, bytes_out = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @"each/2/fetch", to = @"each/2/sort", bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.tool_call"() {sym_name = "each/3/fetch", latency = #agent.dist<"lognormal", [-0.1231409313910463 : f64, 0.49626793446896467 : f64], 0.000000e+00 : f64>, cpus = 1.000000e+00 : f64, memory_mean_bytes = 0.000000e+00 : f64, memory_peak_bytes = 0.000000e+00 : f64, usd_per_call = 0.000000e+00 : f64, failure = 0.000000e+00 : f64} : () -> ()
+    "agent.compute"() {sym_name = "each/3/sort", cpu_s = #agent.dist<"point", [1.000000e-02 : f64], 0.000000e+00 : f64>, bytes_in = 0.000000e+00 : f64, bytes_out = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @"each/3/fetch", to = @"each/3/sort", bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.compute"() {sym_name = "merge", cpu_s = #agent.dist<"point", [2.000000e-02 : f64], 0.000000e+00 : f64>, bytes_in = 0.000000e+00 : f64, bytes_out = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @split, to = @"each/1/fetch", bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @split, to = @"each/2/fetch", bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @split, to = @"each/3/fetch", bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @"each/1/sort", to = @merge, bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @"each/2/sort", to = @merge, bytes = 0.000000e+00 : f64} : () -> ()
+    "agent.edge"() {from = @"each/3/sort", to = @merge, bytes = 0.000000e+00 : f64} : () -> ()
+  }) {sym_name = "mapped", objective = "cost", workload = {arrivals_cv = 1.000000e+00 : f64, rate = 2.000000e+00 : f64}, slo = {end_to_end_s = 3.000000e+01 : f64, percentile = 9.500000e+01 : f64}} : () -> ()
+}
