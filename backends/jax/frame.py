@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..python_text import call, lay_out, quoted
+from ..python_text import Brackets, lay_out, quoted
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,6 @@ def _outputs(outputs: Sequence[str]) -> list[str]:
 def _definition(name: str, inputs: Sequence[Input], outputs: Sequence[str]) -> str:
     result = "Array" if len(outputs) == 1 else "tuple[Array, ...]"
     parameters = ["w: dict[str, Array]", *(f"{i.variable}: Array" for i in inputs)]
-    lines = lay_out(call(f"def {name}", *parameters), indent=0)
-    lines[-1] += f" -> {result}:"
+    lines = lay_out(Brackets(f"def {name}(", tuple(parameters), f") -> {result}:"), indent=0)
     shapes = ", ".join(f"{i.variable} {i.shape}" for i in inputs)
     return "\n".join([*lines, f'    """Apply the network to {shapes}."""'])

@@ -11,6 +11,7 @@ from xdsl.ir import Operation
 from ...ir import nn
 from ..dtypes import dtype_of
 from ..python_text import Expression, call, quoted, sequence
+from . import transformer_operators
 from .scalars import literal
 
 LAYERS = {
@@ -24,10 +25,11 @@ LAYERS = {
     nn.GroupNormOp: "group_norm",
     nn.TopKOp: "top_k",
     nn.ResizeOp: "resize",
+    **transformer_operators.LAYERS,
 }
-"""Operators that call a function of `layers.py`."""
+"""Operators that call a function of `layers.py` or `transformer_layers.py`."""
 
-SEVERAL = (nn.SplitOp, nn.TopKOp)
+SEVERAL = (nn.SplitOp, nn.TopKOp, *transformer_operators.SEVERAL)
 """Operators whose expression is a sequence of results, also where it is one."""
 
 
@@ -243,5 +245,6 @@ EXPRESSIONS: dict[type[Operation], Callable[[Any, Sequence[str]], Expression]] =
     nn.CastOp: _cast,
     nn.WhereOp: _where,
     **dict.fromkeys(nn.COMPARISONS, _comparison),
+    **transformer_operators.EXPRESSIONS,
 }
 """Operator -> its expression; elementwise operators are in `scalars.py`."""
