@@ -31,7 +31,7 @@ class Posed:
     mesh: Mesh
     inputs: tuple[int, ...]
     ops: tuple[int, ...]
-    outputs: int
+    outputs: tuple[int, ...]
 
     def decision(self, ways: Sequence[int]) -> Decision:
         """What the ways of the steps say for each op of the network."""
@@ -44,8 +44,33 @@ class Posed:
             self.mesh,
             tuple(way(i).results[0] for i in self.inputs),
             tuple(way(i) for i in self.ops),
-            way(self.outputs).operands,
+            tuple(way(i).operands[0] for i in self.outputs),
         )
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The states that each input and each output may lie in."""
+
+    inputs: tuple[tuple[State, ...], ...]
+    outputs: tuple[tuple[State, ...], ...]
+
+
+def free_ends(network: nn.NnModule, ranks: int) -> Ends:
+    """The first input and output whole, the others (caches, masks) whole or split, whichever suits."""
+    block = nn.main_of(network.module).body.block
+    assert block.last_op is not None
+
+    def states(values: Sequence[SSAValue]) -> tuple[tuple[State, ...], ...]:
+        return tuple((WHOLE,) if not i else whole_or_split(value, ranks) for i, value in enumerate(values))
+
+    return Ends(states(block.args), states(block.last_op.operands))
+
+
+def whole_or_split(value: SSAValue, ranks: int) -> tuple[State, ...]:
+    """B, and S of each axis that the ranks divide."""
+    shape = nn.shape_of(value)
+    return (WHOLE, *(s for s in map(split, range(len(shape))) if s.fits(shape, ranks)))
 
 
 def pose(
@@ -53,30 +78,33 @@ def pose(
     mesh: Mesh,
     device: Device,
     memory_bytes: float | None = None,
-    ends: Sequence[State] = (WHOLE,),
+    ends: Ends | None = None,
     fold: bool = True,
 ) -> Posed:
     """
     The problem of sharing `network` among the ranks of `mesh`, each one `device`.
 
-    Inputs and outputs lie in one of the states `ends` (that fit). With `fold`, layers that are alike are decided
-    alike. VerifyException where a size is open, NoCostRule where an op cannot be priced.
+    `ends` says in which states inputs and outputs may lie, whole unless given. With `fold`, layers that are alike
+    are decided alike. VerifyException where a size is open, NoCostRule where an op cannot be priced.
     """
     block = nn.main_of(network.module).body.block
     body = list(nn.body_of(network.module))
     steps = _Steps(mesh, device)
     classes = _classes(body, fold)
-    inputs = tuple(steps.add(f"input {i}", ("input", i), _at_ends(arg, ends, mesh)) for i, arg in enumerate(block.args))
-    ops = tuple(steps.add_op(op, key) for op, key in zip(body, classes, strict=True))
-    steps.count_weights_once(body, ops)
     end = block.last_op
     assert isinstance(end, ReturnOp)
-    wanted = [[w.results[0] for w in _at_ends(o, ends, mesh)] for o in end.operands]
-    widest = max((len(states) for states in wanted), default=1)
-    chosen = [tuple(states[min(i, len(states) - 1)] for states in wanted) for i in range(widest)]
-    outputs = steps.add("outputs", ("outputs",), [Way(states, (), 0.0) for states in chosen])
-    of_op = dict(zip(body, ops, strict=True)) | {end: outputs}
-    groups = _groups(block.args, body, inputs, of_op)
+    ends = ends or Ends(((WHOLE,),) * len(block.args), ((WHOLE,),) * len(end.operands))
+    inputs = tuple(
+        steps.add(f"input {i}", ("input", i), [Way((), (str(s),), 0.0) for s in states])
+        for i, states in enumerate(ends.inputs)
+    )
+    ops = tuple(steps.add_op(op, key) for op, key in zip(body, classes, strict=True))
+    steps.count_weights_once(body, ops)
+    outputs = tuple(
+        steps.add(f"output {i}", ("output", i), [Way((str(s),), (), 0.0) for s in states])
+        for i, states in enumerate(ends.outputs)
+    )
+    groups = _groups(block.args, body, inputs, dict(zip(body, ops, strict=True)), outputs)
     tensors = tuple(steps.tensor(values, producer, users) for (producer, users), values in groups.items())
     index = {value: t for t, values in enumerate(groups.values()) for value in values}
     problem = PartitionProblem(
@@ -116,9 +144,8 @@ class _Steps:
             self._counts[self._index[key]] += 1
             return self._index[key]
         if isinstance(op, nn.WeightOp):
-            states = [WHOLE, *(split(i) for i in range(len(nn.shape_of(op.result))))]
-            fitting = [s for s in states if s.fits(nn.shape_of(op.result), self.mesh.ranks)]
-            return self.add(f"weight {op.weight.data}", key, [Way((), (str(s),), 0.0) for s in fitting])
+            states = whole_or_split(op.result, self.mesh.ranks)
+            return self.add(f"weight {op.weight.data}", key, [Way((), (str(s),), 0.0) for s in states])
         place = f"{len(self._names)} {op.name.removeprefix('nn.')}"
         return self.add(place, key, [self._way(op, s) for s in signatures_of(op, self.mesh.ranks)])
 
@@ -182,11 +209,6 @@ def _drop(ops: Sequence[Operation]) -> None:
         op.drop_all_references()
 
 
-def _at_ends(value: SSAValue, ends: Sequence[State], mesh: Mesh) -> list[Way]:
-    fitting = [state for state in ends if state.fits(nn.shape_of(value), mesh.ranks)]
-    return [Way((), (str(state),), 0.0) for state in fitting or [WHOLE]]
-
-
 def _classes(body: Sequence[Operation], fold: bool) -> list[object]:
     """A key for each op: ops of equal keys are decided alike. A weight goes with its users, and so does a constant."""
     working = [op for op in body if op.operands]
@@ -225,7 +247,11 @@ def _later_names(body: Sequence[Operation]) -> dict[SSAValue, SSAValue]:
 
 
 def _groups(
-    arguments: Sequence[BlockArgument], body: Sequence[Operation], inputs: Sequence[int], of_op: Mapping[Operation, int]
+    arguments: Sequence[BlockArgument],
+    body: Sequence[Operation],
+    inputs: Sequence[int],
+    of_op: Mapping[Operation, int],
+    outputs: Sequence[int],
 ) -> dict[tuple[tuple[int, int], tuple[tuple[int, int], ...]], list[SSAValue]]:
     """Values by the step that makes them and the steps that use them."""
     producers: dict[SSAValue, tuple[int, int]] = {arg: (inputs[i], 0) for i, arg in enumerate(arguments)}
@@ -236,7 +262,10 @@ def _groups(
             if result not in later:
                 producers[result] = (of_op[op], i)
     for value in [*arguments, *(r for op in body for r in op.results)]:
-        users[later.get(value) or value] |= {(of_op[use.operation], use.index) for use in value.uses}
+        users[later.get(value) or value] |= {
+            (of_op[use.operation], use.index) if use.operation in of_op else (outputs[use.index], 0)
+            for use in value.uses
+        }
     groups: dict[tuple[tuple[int, int], tuple[tuple[int, int], ...]], list[SSAValue]] = {}
     for value, producer in producers.items():
         groups.setdefault((producer, tuple(sorted(users[value]))), []).append(value)

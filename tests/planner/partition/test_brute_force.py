@@ -20,7 +20,7 @@ from dovetail.passes.shard.signatures import Mesh
 from dovetail.planner.partition.check import Broken, taken
 from dovetail.planner.partition.problem import PartitionProblem
 from dovetail.planner.partition.solve import solve
-from dovetail.planner.partition.to_problem import pose
+from dovetail.planner.partition.to_problem import Ends, free_ends, pose, whole_or_split
 
 MOST = 4000
 """plans counted out for one network"""
@@ -91,11 +91,10 @@ def test_plans_are_the_best_of_all_and_programs_mean_the_same(make_random) -> No
 @pytest.mark.parametrize("seed", range(40))
 def test_any_plan_makes_a_program_that_means_the_same(make_random, seed: int) -> None:
     """Not the best plans alone: ways drawn at random, inputs and outputs split where they can be."""
-    from dovetail.passes.shard.states import WHOLE, split
-
     rng = np.random.default_rng(seed)
     network = make_random(1000 + seed, 8)
-    ends = (WHOLE, split(0), split(1))
+    free = free_ends(network, 2)
+    ends = Ends((whole_or_split(nn.main_of(network.module).body.block.args[0], 2),), free.outputs)
     posed = pose(network, Mesh("tp", 2), slow_device(), ends=ends, fold=False)
     p = posed.problem
     for _ in range(50):
