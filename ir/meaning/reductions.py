@@ -16,13 +16,20 @@ def _softmax(op: nn.SoftmaxOp, x: Array) -> Array:
 
 def _reduce(op: nn.ReduceOp, x: Array) -> Array:
     axes = nn.ints(op.axes)
+    least, greatest = _bounds(op)
     match op.kind.data:
         case "max":
-            return x.max(axis=axes, keepdims=True, initial=-np.inf)
+            return x.max(axis=axes, keepdims=True, initial=least)
         case "min":
-            return x.min(axis=axes, keepdims=True, initial=np.inf)
+            return x.min(axis=axes, keepdims=True, initial=greatest)
         case kind:
             return {"sum": np.sum, "mean": np.mean, "prod": np.prod}[kind](x, axis=axes, keepdims=True)
+
+
+def _bounds(op: nn.ReduceOp) -> tuple[float, float]:
+    """The least and the greatest element there is: what the max and the min of nothing are."""
+    element = op.type.element_type
+    return (-np.inf, np.inf) if nn.is_float(element) else nn.integer_range(element)
 
 
 def _arg_max(op: nn.ArgMaxOp, x: Array) -> Array:

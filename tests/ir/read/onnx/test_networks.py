@@ -17,7 +17,7 @@ from dovetail.ir.read.onnx import read_onnx
 from dovetail.ir.weights import onnx_with_weights, reseed_constant_weights
 
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
-CLASSIFIER = Path(__file__).parents[3] / "examples/classifier"
+CLASSIFIER = Path(__file__).parents[4] / "examples/classifier"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""What is wrong in a config.json is said at its place, all in one run; what is not understood is not passed over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dovetail.ir.diagnostics import InputError
+from dovetail.ir.read.huggingface import read_config
+
+
+def faults(path: Path) -> list[str]:
+    with pytest.raises(InputError) as raised:
+        read_config(path)
+    return [f"{d.labels[0].span.line}:{d.labels[0].span.col} {d.message}" for d in raised.value.diagnostics]
+
+
+def test_every_fault_is_said_at_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(
+        """{
+ "architectures": ["LlamaForCausalLM"],
+ "vocab_size": 31,
+ "hidden_size": 24,
+ "num_attention_heads": 5,
+ "num_key_value_heads": 2,
+ "num_hidden_layers": 0,
+ "hidden_act": "swish2",
+ "rms_norm_eps": "small",
+ "mlp_bias": 1,
+ "rope_scaling": {"rope_type": "longrope", "factor": 8.0, "short_factor": [1.0]},
+ "tie_word_embedings": true
+}"""
+    )
+    assert sorted(faults(path)) == [
+        '10:14 `mlp_bias` must be true or false',
+        '11:31 `rope_type: longrope` is not supported',
+        '11:61 the key `short_factor` is not known for this architecture',
+        '12:2 the key `tie_word_embedings` is not known for this architecture',
+        '1:1 the key `intermediate_size` is missing',
+        '5:25 5 heads do not divide a hidden size of 24',
+        '6:25 2 key heads do not divide 5 query heads',
+        '7:23 `num_hidden_layers` must be a whole number of at least 1',
+        '8:16 `hidden_act: swish2` is not supported',
+        '9:18 `rms_norm_eps` must be a number',
+    ]  # fmt: skip
+
+
+def test_help_names_what_is_meant(configs, write) -> None:
+    with pytest.raises(InputError, match="did you mean `tie_word_embeddings`"):
+        read_config(write(configs["llama"], tie_word_embedings=True))
+    with pytest.raises(InputError, match="did you mean `LlamaForCausalLM`"):
+        read_config(write(configs["llama"], architectures=["LamaForCausalLM"]))
+    with pytest.raises(InputError, match="supported: `silu`, `gelu`"):
+        read_config(write(configs["llama"], hidden_act="swish"))
+
+
+UNSUPPORTED = [
+    ("llama", {"architectures": []}, "no architecture is named"),
+    ("llama", {"quantization_config": {"quant_method": "awq", "bits": 4}}, "`quant_method: awq` is not supported"),
+    ("llama", {"torch_dtype": "float8"}, "`torch_dtype: float8` is not supported"),
+    ("llama", {"head_dim": 5}, "turns pairs, and there are 5"),
+    ("llama", {"rope_scaling": "linear"}, "`rope_scaling` must be a mapping"),
+    ("llama", {"sliding_window": 4}, "the key `sliding_window` is not known"),
+    ("qwen3", {"layer_types": ["full_attention"]}, "for each of 2 layers"),
+    ("gemma3", {"final_logit_softcapping": 30.0}, "`final_logit_softcapping: 30.0` is not supported"),
+    ("deepseek2", {"scoring_func": "sigmoid"}, "`scoring_func: sigmoid` is not supported"),
+    ("deepseek3", {"topk_method": "greedy"}, "`topk_method: greedy` is not supported"),
+    ("bert", {"is_decoder": True}, "`is_decoder: True` is not supported"),
+    ("bert", {"position_embedding_type": "relative_key"}, "`position_embedding_type: relative_key` is not supported"),
+    ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, "is not supported"),
+    ("gpt2", {"n_head": 5}, "5 heads do not divide a width of 24"),
+    ("vit", {"patch_size": 9}, "patches of 9 do not fit in images of 8"),
+    ("whisper", {"scale_embedding": True}, "`scale_embedding: True` is not supported"),
+]
+
+
+@pytest.mark.parametrize(("family", "changed", "message"), UNSUPPORTED)
+def test_what_would_change_the_network_is_refused(family, changed, message, configs, write) -> None:
+    assert any(message in fault for fault in faults(write(configs[family], **changed)))
+
+
+@pytest.mark.parametrize("key", ["use_cache", "bos_token_id", "attention_dropout", "transformers_version"])
+def test_what_does_not_change_the_network_is_let_be(key: str, configs, write) -> None:
+    plain = read_config(write(configs["llama"]))
+    assert str(read_config(write(configs["llama"], **{key: 1})).module) == str(plain.module)
+
+
+def test_a_file_that_is_no_config(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text("[1, 2]")
+    assert faults(path) == [f"1:1 `{path}` must be a mapping"]
+    with pytest.raises(InputError, match="there is no file"):
+        read_config(tmp_path / "other.json")
+    with pytest.raises(ValueError, match="the mode `train` is none of"):
+        read_config(path, mode="train")
+
+
+def test_fewer_layers_and_open_sizes(configs, write) -> None:
+    one = read_config(write(configs["llama"]), batch="batch", sequence="seq", layers=1)
+    assert one.output_names == ("logits", "present.0.key", "present.0.value")
+    assert str(one.module).count("nn.attention") == 1
+    assert '"batch", "seq"' in str(one.module)
