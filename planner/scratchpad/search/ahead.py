@@ -74,18 +74,27 @@ def _no_prices() -> Priced:
     return Priced(np.zeros(1, np.int64), np.zeros(0, np.int32), none, none, none, 1)
 
 
-def find_ahead(t: Tables, most: int) -> Ahead | None:
-    """The table of a piece; None if it has more than `most` downsets."""
+def list_downsets(t: Tables, most: int) -> tuple[Words, Ints] | None:
+    """All downsets of a piece by rising size, and a hash table of their rows; None if there are more than `most`."""
     rows = min(FIRST_ROWS, most)
     while True:
         done = np.zeros((rows, words(len(t.need))), np.uint64)
         slots = np.zeros(1 << (2 * rows - 1).bit_length(), np.int32)
         count = int(_list(t, done, slots))
         if count >= 0:
-            break
+            return done[:count], slots
         if rows >= most:
             return None
         rows = min(8 * rows, most)
+
+
+def find_ahead(t: Tables, most: int) -> Ahead | None:
+    """The table of a piece; None if it has more than `most` downsets."""
+    downsets = list_downsets(t, most)
+    if downsets is None:
+        return None
+    done, slots = downsets
+    count = len(done)
     size, reload, write = (np.asarray(x) for x in (t.size, t.reload, t.write))
     unit = int(np.gcd.reduce(size)) if len(size) else 1
     total = int(size.sum())

@@ -16,12 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .relax import ancestors_of
 from .split import Piece
 
 
 def _crowded(piece: Piece) -> Iterator[tuple[int, int, list[int]]]:
     """Operators v with D(v) > 0, D(v) and N(v)."""
-    ancestors = _before(piece)
+    ancestors = ancestors_of(piece)
     descendants = [0] * len(ancestors)
     for op in range(len(ancestors) - 1, -1, -1):
         for p in piece.predecessors[op]:
@@ -42,7 +43,7 @@ def cut_bound(piece: Piece, time_limit_s: float | None = None) -> int:
     crowded = list(_crowded(piece))
     if not crowded:
         return 0
-    before = _before(piece)
+    before = ancestors_of(piece)
     columns: dict[tuple[str, int, int], int] = {}
 
     def column(kind: str, a: int, b: int) -> int:
@@ -75,17 +76,6 @@ def cut_bound(piece: Piece, time_limit_s: float | None = None) -> int:
     solver.passModel(model)
     solver.run()
     return _dual_value(model, cost, np.array(solver.getSolution().row_dual)) if solver.getSolution().dual_valid else 0
-
-
-def _before(piece: Piece) -> list[int]:
-    """By operator: all before it in every order, as bits."""
-    before: list[int] = []
-    for direct in piece.predecessors:
-        bits = 0
-        for p in direct:
-            bits |= before[p] | 1 << p
-        before.append(bits)
-    return before
 
 
 def _dual_value(model: Any, cost: Any, dual: Any) -> int:

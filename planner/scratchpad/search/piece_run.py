@@ -12,6 +12,7 @@ from .exact import Search
 from .gap import keep_piece
 from .local import LocalSearch
 from .pricing import Pricing, can_price
+from .relax import table_bound
 from .split import Piece
 from .tables import words
 
@@ -39,6 +40,8 @@ MOVES_PER_POP = 8
 FIRST_MOVES = 200
 """of one call of it, until its rate is known"""
 MOST_DOWNSETS = 1 << 22
+RELAXED_DOWNSETS = 50_000
+"""of pieces that have more than so many, fewer operators are looked at"""
 FIRST_TABLE_S = 0.01
 TABLE_SHARE = 0.25
 """of the time left that the table of what is ahead may take"""
@@ -143,6 +146,8 @@ class PieceRun:
         if not self._has_table and most > 4 * self._most_tried and clock.left_s > 0:
             self._most_tried = most
             self._has_table = all(search.look_ahead(most) for search in self.searches)
+            if not self._has_table and most >= RELAXED_DOWNSETS:
+                self.bound = min(self.upper, max(self.bound, table_bound(self.piece, most // 2)))
         self._spent_s += time.perf_counter() - begin
 
     def _price(self, spare_s: float) -> None:

@@ -6,17 +6,19 @@ import time
 from collections.abc import Sequence
 
 from .exact import Search
-from .prices import Prices
+from .ladder import Ladder
 
-STEPS = 8
+STEPS = 16
 """between two looks at what is proved"""
-TRIED_STEPS = 8
+TRIED_STEPS = 48
 """in each direction, before one is taken"""
 DOWNSETS_PER_S = 5e4
 """whose graph is built"""
-MOST_DOWNSETS = 400_000
+MOST_DOWNSETS = 300_000
 FIRST_STEPS = 48
-"""whatever they gain"""
+"""on the last rung, whatever they gain"""
+CLIMB_GAIN = 0.01
+"""of the value by so many steps, below which the next rung gains more"""
 LEAST_GAIN = 0.01
 """of the value, that makes it worth to start the search again"""
 
@@ -31,7 +33,7 @@ class Pricing:
     """The prices of two searches, one of them in the end."""
 
     def __init__(self, searches: Sequence[Search]) -> None:
-        self._open = [(search, Prices(search.tables, search.table)) for search in searches]
+        self._open = [(search, Ladder(search.piece, search.table, MOST_DOWNSETS)) for search in searches]
         self._steps = 0
         self._handed_bytes = 0.0
         self.bound_bytes = 0
@@ -41,42 +43,52 @@ class Pricing:
 
     def improve(self, upper: int, end: float) -> None:
         """Take steps until the performance counter reads `end`, or no plan below `upper` bytes is left."""
-        while self.bound_bytes < upper:
-            before = max(prices.value_bytes for _, prices in self._open)
-            for _, prices in self._open:
-                self._run(prices, upper, end)
+        while self.bound_bytes < upper and time.perf_counter() < end:
+            before = max(ladder.prices.value_bytes for _, ladder in self._open)
+            for _, ladder in self._open:
+                self._run(ladder, upper, end)
             self._steps += STEPS
-            if time.perf_counter() > end:
-                return
             if self._steps >= TRIED_STEPS and len(self._open) > 1:
                 self._choose()
-            best = max(prices.value_bytes for _, prices in self._open)
-            if self._steps > FIRST_STEPS and best - before < LEAST_GAIN / 4 * abs(best) / STEPS:
-                self.rises = False
-                return
+                self._steps = 0
+                continue
+            best = max(ladder.prices.value_bytes for _, ladder in self._open)
+            if len(self._open) == 1 and best - before <= CLIMB_GAIN * abs(best) and time.perf_counter() < end:
+                self._climb()
+                if not self.rises:
+                    return
 
-    def _run(self, prices: Prices, upper: int, end: float) -> None:
-        if prices.bound_bytes < 0:
-            prices.settle(upper)
+    def _run(self, ladder: Ladder, upper: int, end: float) -> None:
+        if ladder.prices.bound_bytes < 0:
+            ladder.settle(upper)
         for _ in range(STEPS):
             if time.perf_counter() > end:
                 break
-            prices.improve()
-        prices.settle(upper)
-        self.bound_bytes = max(self.bound_bytes, prices.bound_bytes)
+            ladder.prices.improve()
+        ladder.settle(upper)
+        self.bound_bytes = max(self.bound_bytes, ladder.bound_bytes)
 
     def _choose(self) -> None:
         """Keep the direction that proves more."""
-        best = max(self._open, key=lambda pair: pair[1].value_bytes)
+        best = max(self._open, key=lambda pair: pair[1].prices.value_bytes)
         for search, _ in self._open:
             if search is not best[0]:
                 search.drop()
         self._open = [best]
 
+    def _climb(self) -> None:
+        """Go to the next rung; on the last one, end when even more steps gain too little."""
+        if self._open[0][1].climb():
+            self._steps = 0
+        elif self._steps > FIRST_STEPS:
+            self.rises = False
+
     def hand_over(self) -> None:
-        """Start the search again with better prices, if they are."""
-        for search, prices in self._open:
+        """Start the search again with better prices, if they are those of the whole piece."""
+        for search, ladder in self._open:
+            prices = ladder.prices
             gain = prices.value_bytes - self._handed_bytes
-            if len(self._open) == 1 and gain > max(LEAST_GAIN * prices.value_bytes, 0.25 * prices.grain):
+            is_better = gain > max(LEAST_GAIN * prices.value_bytes, 0.25 * prices.grain)
+            if len(self._open) == 1 and ladder.is_whole and is_better:
                 self._handed_bytes = prices.value_bytes
                 search.price(prices)

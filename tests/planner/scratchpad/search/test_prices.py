@@ -31,7 +31,7 @@ def optimum(piece: Piece) -> int:
 def priced(piece: Piece, steps: int, upper: int = ANY) -> tuple[Search, Prices]:
     search = Search(piece)
     assert search.look_ahead(1 << 16)
-    prices = Prices(search.tables, search.table)
+    prices = Prices(search.tables, search.table.done, search.table.slots)
     prices.settle(upper)
     for step in range(steps):
         prices.improve()
@@ -56,7 +56,7 @@ def test_any_prices_are_a_bound(seed: int, random_problem: Make) -> None:
     piece = whole(random_problem(seed))
     search, prices = priced(piece, 0)
     r = np.random.default_rng(seed)
-    prices.set_shares(r.random((2, len(prices.reload))))
+    prices.set_shares(r.random((2, len(prices.graph.live))))
     prices.settle(ANY)
     search.price(prices)
     best = optimum(piece)
