@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 from xdsl.dialects.builtin import i64
+from xdsl.ir import SSAValue
 
 from ... import nn
 from .node import Handler, Node, Result, Unreadable
@@ -18,22 +20,41 @@ def _gather_elements(node: Node) -> Result:
     return node.emit(nn.GatherElementsOp, *node.tensors(), axis=node.axis(node.attribute("axis", 0)))
 
 
+def _flat(node: Node) -> tuple[SSAValue, SSAValue]:
+    """The input with the axes that are indexed as one, and places along it."""
+    x, indices = node.tensor(0), node.cast(node.tensor(1), i64)
+    shape, places = nn.shape_of(x), nn.shape_of(indices)
+    together = shape[: places[-1]]
+    flat = None
+    for axis, place in enumerate(node.emit_all(nn.SplitOp, indices, axis=len(places) - 1, sizes=(1,) * places[-1])):
+        size = _number(node, together[axis])
+        below = node.emit(nn.LessOp, place, _number(node, 0))  # counts from the end
+        inside = node.emit(nn.WhereOp, below, node.emit(nn.AddOp, place, size), place)
+        flat = inside if flat is None else node.emit(nn.AddOp, node.emit(nn.MulOp, flat, size), inside)
+    if flat is None:
+        raise Unreadable("it has no indices")
+    rest = shape[places[-1] :]
+    return node.reshaped(x, (prod(together), *rest)), node.reshaped(flat, places[:-1])
+
+
+def _number(node: Node, value: int) -> SSAValue:
+    return node.emit(nn.FillOp, type=nn.tensor(i64, ()), value=float(value))
+
+
 def _gather_nd(node: Node) -> Result:
-    """Indices of one axis alone are a gather."""
-    places = node.shape(1)
-    if node.attribute("batch_dims", 0) or places[-1] != 1:
-        raise Unreadable("indices of several axes at once are not supported")
-    return node.emit(nn.GatherOp, node.tensor(0), node.reshaped(node.tensor(1), places[:-1]), axis=0)
+    if node.attribute("batch_dims", 0):
+        raise Unreadable("`batch_dims` are not supported")
+    x, places = _flat(node)
+    return node.emit(nn.GatherOp, x, places, axis=0)
 
 
 def _scatter_nd(node: Node) -> Result:
-    """Indices of one axis alone write whole slices."""
-    places = node.shape(1)
     kind = {"none": "set", "add": "add"}.get(node.text("reduction", "none"))
-    if places[-1] != 1 or kind is None:
-        raise Unreadable("indices of several axes at once, and reductions other than add, are not supported")
-    indices = node.reshaped(node.tensor(1), places[:-1])
-    return node.emit(nn.ScatterOp, node.tensor(0), indices, node.tensor(2), axis=0, kind=kind)
+    if kind is None:
+        raise Unreadable("reductions other than add are not supported")
+    x, places = _flat(node)
+    written = node.emit(nn.ScatterOp, x, places, node.tensor(2), axis=0, kind=kind)
+    return node.reshaped(written, node.shape())
 
 
 def _one_hot(node: Node) -> Result:
@@ -43,9 +64,8 @@ def _one_hot(node: Node) -> Result:
     shape = list(nn.shape_of(indices))
     axis = node.attribute("axis", -1) % (len(shape) + 1)
     index = node.cast(indices, i64)
-    size = node.emit(nn.FillOp, type=nn.tensor(i64, ()), value=float(depth))
-    below = node.emit(nn.LessOp, index, node.emit(nn.FillOp, type=nn.tensor(i64, ()), value=0.0))
-    index = node.emit(nn.WhereOp, below, node.emit(nn.AddOp, index, size), index)
+    below = node.emit(nn.LessOp, index, _number(node, 0))
+    index = node.emit(nn.WhereOp, below, node.emit(nn.AddOp, index, _number(node, depth)), index)
     index = node.reshaped(index, [*shape[:axis], 1, *shape[axis:]])
     places = node.emit(nn.IotaOp, type=nn.tensor(i64, [*shape[:axis], depth, *shape[axis:]]), axis=axis)
     hit = node.emit(nn.EqualOp, places, index)

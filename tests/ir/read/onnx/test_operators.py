@@ -171,7 +171,7 @@ def node(operator: str, *inputs: str, outputs: Sequence[str] = ("y",), **attribu
         (node("Resize", "x", "", "four", exclude_outside=1), "`antialias` and `exclude_outside` are not supported"),
         (node("Einsum", "x", equation="...a->...a"), "only one or two tensors, each letter once"),
         (node("Pow", "whole", "c"), "integers to a power that is no integer"),
-        (node("ScatterND", "x", "places", "x"), "indices of several axes at once"),
+        (node("GatherND", "x", "places", batch_dims=1), "`batch_dims` are not supported"),
         (node("DynamicQuantizeLinear", "x", outputs=("y", "s1", "z1")), "a scale that follows from the input"),
         (node("BatchNormalization", "x", *["c"] * 4, training_mode=1), "`training_mode` is not supported"),
         (node("Reshape", "x", "s"), r"input 1 \(`s`\) must be a constant"),
