@@ -14,6 +14,7 @@ from ...ir.diagnostics import Diagnostic, InputError
 from ..dtypes import dtype_of
 from ..jax.names import Names
 from ..python_text import ATOM, UNARY, Scalar, arithmetic, call, fits, lay_out
+from .backend import DTYPES
 
 Elementwise = nn.ElementwiseOp | nn.FusedElementwiseOp
 Term = tuple[int, int, int]
@@ -75,6 +76,8 @@ def emit_triton(op: Elementwise, name: str, block: int = 1024) -> TritonSource:
     results whose offsets need 64 bits.
     """
     shape, dtype = nn.shape_of(op.results[0]), dtype_of(op.type)
+    if dtype not in DTYPES:
+        raise InputError([Diagnostic("element-type", f"kernels are emitted for f32 and f16, not for {op.type}")])
     if unknown := WITHOUT_KERNEL.intersection(kind for kind, _ in _chain(op)):
         raise InputError([Diagnostic("triton-op", f"no kernel computes {', '.join(sorted(unknown))}")])
     if prod(shape) + block >= 2**31:

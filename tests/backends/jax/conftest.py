@@ -43,7 +43,8 @@ def make_network() -> Callable[[Build, Sequence[tuple[int, ...]]], nn.NnModule]:
         result = build(Add(block), *block.args)
         results = result if isinstance(result, list) else [result]
         inputs = tuple(f"in{i}" for i in range(len(shapes)))
-        return nn.NnModule(nn.build_main(block, results), {}, inputs, tuple(f"out{i}" for i in range(len(results))))
+        outputs = tuple(f"out{i}" for i in range(len(results))) if isinstance(result, list) else ("out",)
+        return nn.NnModule(nn.build_main(block, results), {}, inputs, outputs)
 
     return make
 

@@ -60,7 +60,7 @@ def test_weights_need_no_pickle_and_equal_networks_give_equal_bytes(small_onnx):
         assert file["bn"].shape == (4, 8)  # scale, bias, mean, variance
 
 
-@pytest.mark.parametrize("name", ["run", "jax", "numpy", "json", "conv2d", "load_weights", "w", "class", "3d net", ""])
+@pytest.mark.parametrize("name", ["run", "jax", "numpy", "json", "conv", "load_weights", "w", "class", "3d net", ""])
 def test_no_network_name_hides_a_module_or_a_layer(small_onnx, name):
     source = emit_jax(read_onnx(small_onnx), name)
     assert source.name.isidentifier()

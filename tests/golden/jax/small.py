@@ -23,58 +23,73 @@ def load_weights() -> dict[str, Array]:
         return {name: jnp.asarray(file[name]) for name in file.files}
 
 
-def conv2d(
+def conv(
     x: Array,
     w: Array,
     bias: Array | None = None,
-    strides: tuple[int, int] = (1, 1),
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
-    dilations: tuple[int, int] = (1, 1),
+    strides: tuple[int, ...] = (),
+    pads: tuple[int, ...] = (),
+    dilations: tuple[int, ...] = (),
     groups: int = 1,
 ) -> Array:
-    """Convolve (n, c, h, w) with (m, c / groups, kh, kw); pads: top, left, bottom, right."""
-    top, left, bottom, right = pads
+    """Convolve (n, c, ...) with (m, c / groups, ...); pads: all before, all after."""
+    rank = x.ndim - 2
+    pads = pads or (0,) * (2 * rank)
     y = lax.conv_general_dilated(
         x,
         w,
-        window_strides=strides,
-        padding=((top, bottom), (left, right)),
-        rhs_dilation=dilations,
-        dimension_numbers=("NCHW", "OIHW", "NCHW"),
+        window_strides=strides or (1,) * rank,
+        padding=tuple(zip(pads[:rank], pads[rank:], strict=True)),
+        rhs_dilation=dilations or (1,) * rank,
         feature_group_count=groups,
     )
-    return y if bias is None else y + bias[:, None, None]
+    return y if bias is None else y + bias.reshape(-1, *(1,) * rank)
 
 
 def max_pool(
     x: Array,
-    kernel: tuple[int, int],
-    strides: tuple[int, int] = (1, 1),
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...] = (),
+    pads: tuple[int, ...] = (),
+    dilations: tuple[int, ...] = (),
 ) -> Array:
-    """The largest element of each window of (n, c, h, w); padding never wins."""
-    top, left, bottom, right = pads
-    padding = ((0, 0), (0, 0), (top, bottom), (left, right))
-    window = (1, 1, *kernel), (1, 1, *strides), padding
-    return lax.reduce_window(x, -jnp.inf, lax.max, *window)
+    """The largest element of each window of (n, c, ...); padding never wins."""
+    rank = x.ndim - 2
+    pads = pads or (0,) * (2 * rank)
+    real = jnp.issubdtype(x.dtype, jnp.floating)
+    return lax.reduce_window(
+        x,
+        -jnp.inf if real else jnp.iinfo(x.dtype).min,
+        lax.max,
+        window_dimensions=(1, 1, *kernel),
+        window_strides=(1, 1, *(strides or (1,) * rank)),
+        padding=((0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)),
+        window_dilation=(1, 1, *(dilations or (1,) * rank)),
+    )
 
 
 def average_pool(
     x: Array,
-    kernel: tuple[int, int],
-    strides: tuple[int, int] = (1, 1),
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...] = (),
+    pads: tuple[int, ...] = (),
+    dilations: tuple[int, ...] = (),
     count_pads: bool = False,
 ) -> Array:
-    """The mean of each window of (n, c, h, w), with or without the padding in it."""
-    top, left, bottom, right = pads
-    padding = ((0, 0), (0, 0), (top, bottom), (left, right))
-    window = (1, 1, *kernel), (1, 1, *strides), padding
-    total = lax.reduce_window(x, 0.0, lax.add, *window)
+    """The mean of each window of (n, c, ...), with or without the padding in it."""
+    rank = x.ndim - 2
+    pads = pads or (0,) * (2 * rank)
+    window = {
+        "window_dimensions": (1, 1, *kernel),
+        "window_strides": (1, 1, *(strides or (1,) * rank)),
+        "padding": ((0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)),
+        "window_dilation": (1, 1, *(dilations or (1,) * rank)),
+    }
+    total = lax.reduce_window(x, 0.0, lax.add, **window)
     if count_pads:
-        return total / (kernel[0] * kernel[1])
+        return total / int(np.prod(kernel))
     ones = jnp.ones((1, 1, *x.shape[2:]), x.dtype)
-    return total / lax.reduce_window(ones, 0.0, lax.add, *window)
+    return total / lax.reduce_window(ones, 0.0, lax.add, **window)
 
 
 def batch_norm(
@@ -93,7 +108,7 @@ def batch_norm(
 
 def small(w: dict[str, Array], image: Array, bias: Array) -> tuple[Array, ...]:
     """Apply the network to image (1, 3, 16, 16), bias (10,)."""
-    x = conv2d(
+    x = conv(
         image, w["conv/w"], w["conv/b"], strides=(2, 2), pads=(1, 1, 1, 1)
     )  # (1, 8, 8, 8)
     x = batch_norm(x, *w["bn"], epsilon=1e-05)  # (1, 8, 8, 8)
