@@ -1,4 +1,4 @@
-"""lit's settings: every .mlir file here says in RUN lines how `dovetail-opt` is called, in CHECK lines what it prints."""
+"""Every .mlir file here says in RUN lines how `dovetail-opt` is called, and in CHECK lines what it prints."""
 
 import sys
 
