@@ -102,13 +102,15 @@ class Config:
 
     def get(self, key: str, default: Any = _MISSING) -> Any:
         """The value of `key`; a fault where it is missing and has no default."""
+        asked_before = key in self.asked
         self.asked.add(key)
         if self.values.get(key) is not None:
             return self.values[key]
-        if default is _MISSING:
+        if default is not _MISSING:
+            return default
+        if not asked_before:
             self.faults.error("config", f"the key `{key}` is missing", self.sources.value(self.path))
-            return None
-        return default
+        return None
 
     def integer(self, key: str, default: Any = _MISSING, least: int = 1) -> int:
         """A whole number of at least `least`; 1 stands in for one that is wrong."""
@@ -157,8 +159,9 @@ class Config:
         return None if value is None else Config(value, self.sources, self.faults, (*self.path, key))
 
     def fault(self, key: str, message: str, help: str | None = None) -> None:
-        """Note a fault at `key`."""
-        self.faults.error("config", message, self.sources.value((*self.path, key)), help=help)
+        """Note a fault at `key`, once."""
+        if all(fault.message != message for fault in self.faults.found):
+            self.faults.error("config", message, self.sources.value((*self.path, key)), help=help)
 
     def check_all_asked(self) -> None:
         """A fault for each key that nothing asked for and that is not inert: it could change the network."""

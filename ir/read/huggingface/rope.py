@@ -51,7 +51,10 @@ def read_rope(config: Config, width: int, theta_key: str = "rope_theta", interle
         config.fault(theta_key, f"rotary embedding turns pairs, and there are {width} elements")
     if scaling is None:
         return Rope(theta, width, interleaved=interleaved)
-    kind = scaling.one_of("rope_type" if "rope_type" in scaling.values else "type", KINDS)
+    key = "rope_type" if "rope_type" in scaling.values else "type"
+    kind = scaling.one_of(key, KINDS)
+    if scaling.get(key) != kind:
+        return Rope(theta, width)  # what its other keys mean is not known
     scaling.asked |= {"type", "rope_type"}
     numbers: dict[str, float] = {}
     if kind != "default":

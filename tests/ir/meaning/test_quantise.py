@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from xdsl.dialects.builtin import Float8E4M3FNType, Float8E5M2Type, IntegerType, Signedness, f32, i8, i32
@@ -86,7 +88,7 @@ def test_integers_are_those_of_onnxruntime(kind: str, block: tuple[int, int, int
     shape = tuple(-(-n // b) if b else 1 for n, b in zip(x.shape, block, strict=True))
     scale = rng.uniform(0.01, 0.05, shape).astype(np.float32)
     zero = rng.integers(0, 100, shape).astype(kind)
-    way = {"axis": 1, "block_size": 4} if block == (1, 4, 1) else {"axis": 1}
+    way: dict[str, Any] = {"axis": 1, "block_size": 4} if block == (1, 4, 1) else {"axis": 1}
     as_onnx = [
         e if block == (1, 4, 1) else e.reshape(-1) if block == (0, 1, 0) else e.reshape(()) for e in (scale, zero)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from xdsl.dialects.builtin import Float8E4M3FNType, Float8E5M2Type, IntegerType, Signedness, bf16, f16, f32, i32, i64
@@ -17,7 +18,7 @@ BATCH, SEQ, PAST = (nn.Size.named(name) for name in ("batch", "seq", "past"))
 I4, F8, F8_WIDE = IntegerType(4), Float8E4M3FNType(), Float8E5M2Type()
 
 
-def value(*shape: int, of: Attribute = f32) -> SSAValue:
+def value(*shape: Any, of: Attribute = f32) -> SSAValue:
     return Block(arg_types=[nn.tensor(of, shape)]).args[0]
 
 
@@ -37,7 +38,7 @@ def page(q=Q, k=PAGES, v=PAGES, table=TABLE, lengths=LENGTHS, **given) -> nn.Pag
     return nn.PagedAttentionOp.make(q, k, v, table, lengths, **{"scale": 1.0, **given})
 
 
-def quantised(x=X, scale=SCALE, zero=None, to: Attribute = I4, shape=(6, 64), block=(1, 32)) -> nn.QuantiseOp:
+def quantised(x=X, scale=SCALE, zero=None, to: Attribute = I4, shape: Any = (6, 64), block=(1, 32)) -> nn.QuantiseOp:
     return nn.QuantiseOp.make(x, scale, zero, type=nn.tensor(to, shape), block=block)
 
 

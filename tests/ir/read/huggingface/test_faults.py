@@ -35,8 +35,7 @@ def test_every_fault_is_said_at_its_place(tmp_path: Path) -> None:
     )
     assert sorted(faults(path)) == [
         '10:14 `mlp_bias` must be true or false',
-        '11:31 `rope_type: longrope` is not supported',
-        '11:61 the key `short_factor` is not known for this architecture',
+        '11:32 `rope_type: longrope` is not supported',
         '12:2 the key `tie_word_embedings` is not known for this architecture',
         '1:1 the key `intermediate_size` is missing',
         '5:25 5 heads do not divide a hidden size of 24',
