@@ -77,15 +77,16 @@ def _arrow(arrow: Arrow, layout: Layout) -> Iterator[str]:
 
 
 def _points(arrow: Arrow, layout: Layout) -> list[tuple[float, float]]:
-    """From the edge of one box over the bends to the edge of the other; an arrow back goes by the sides."""
+    """From the edge of one box over the bends to the edge of the other; an arrow back goes by the outer side."""
     source, target = layout.places[arrow.source], layout.places[arrow.target]
     if arrow.source == arrow.target:
         side = source.x + source.width / 2
         return [(side, source.y - 5), (side + 24, source.y), (side, source.y + 5)]
     if target.y - target.height / 2 < source.y + source.height / 2:
-        right = max(source.x + source.width / 2, target.x + target.width / 2)
-        ends = (source.x + source.width / 2, source.y), (target.x + target.width / 2, target.y)
-        return [ends[0], (right + 22, (source.y + target.y) / 2), ends[1]]
+        side = -0.5 if source.x < target.x else 0.5
+        ends = (source.x + side * source.width, source.y), (target.x + side * target.width, target.y)
+        beyond = (min if side < 0 else max)(ends[0][0], ends[1][0]) + side * 28
+        return [ends[0], (beyond, (source.y + target.y) / 2), ends[1]]
     start, end = (source.x, source.y + source.height / 2), (target.x, target.y - target.height / 2)
     return [start, *layout.bends.get((arrow.source, arrow.target), ()), end]
 
