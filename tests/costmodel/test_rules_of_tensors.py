@@ -21,6 +21,12 @@ def chain(*kinds: str) -> ArrayAttr:
     return ArrayAttr([nn.StepAttr.of(kind, (at,)) for at, kind in enumerate(kinds)])
 
 
+def fused_rows() -> nn.FusionOp:
+    """exp(x) summed along rows, in one launch."""
+    powers = nn.ExpOp.make(ROWS)
+    return nn.FusionOp.around([powers, nn.ReduceOp.make(powers.result, kind="sum", axes=(1,))])
+
+
 IMAGE = value(2, 4, 8, 8)  # 512 elements, 2048 bytes
 ROWS = value(3, 5)  # 15 elements, 60 bytes
 INDEX = value(2, 7, of=i64)  # 14 elements, 112 bytes
@@ -38,6 +44,7 @@ BY_HAND = [
         nn.FusedElementwiseOp.make(ROWS, steps=chain("softplus", "hard_sigmoid", "abs")),
         Cost((2 + 4 + 1) * 15, 60, 60, 1),
     ),
+    (fused_rows(), Cost(15 + 12, 60, 12, 1)),  # what exp gives is neither written nor read
     (nn.LessOp.make(ROWS, value(5)), Cost(15, 60 + 20, 2, 1)),  # 15 bits
     (nn.WhereOp.make(value(3, 1, of=i1), ROWS, value()), Cost(15, 1 + 60 + 4, 60, 1)),
     (nn.CastOp.make(ROWS, type=TensorType(IntegerType(3), [3, 5])), Cost(15, 60, 6, 1)),  # 45 bits
@@ -140,8 +147,8 @@ XLA: list[tuple[Operation, Callable]] = [
     (nn.ReverseOp.make(ROWS, axes=(0,)), lambda x: x[::-1]),
 ]
 """
-Op, and the same in JAX. XLA leaves out taps on padding, counts one flop more for each element that a scatter writes, and works out
-softplus, mish, GELU and interpolation by other formulas; top-k, argmax and cumsum are whole programs to it.
+Op, and the same in JAX. XLA leaves out taps on padding, counts one flop more for each element that a scatter writes,
+and works out softplus, mish, GELU and interpolation by other formulas; top-k, argmax and cumsum are programs to it.
 """
 
 

@@ -161,7 +161,7 @@ def test_variadic_ops_are_named_and_left_out() -> None:
     dialect = Dialect("test", [ValuesOp, ManyOp, SplitOp], [])
     assert variadic_ops([dialect]) == ["test.many", "test.split"]
     assert export_irdl([dialect]).count("irdl.operation") == 1
-    assert variadic_ops([Nn]) == ["nn.fused_elementwise", "nn.concat"]
+    assert variadic_ops([Nn]) == ["nn.fused_elementwise", "nn.fusion", "nn.layer_norm", "nn.concat", "nn.split"]
 
 
 def test_values_of_the_nn_dialect_are_tensors() -> None:

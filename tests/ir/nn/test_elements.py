@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import (
     i32,
     i64,
 )
-from xdsl.ir import Attribute, Block
+from xdsl.ir import Attribute, Block, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from dovetail.ir import mlir, nn
@@ -71,7 +71,7 @@ def casts() -> str:
     elements = (*FLOATS, *INTEGERS)
     batch = nn.Size.named("batch")
     block = Block(arg_types=[nn.tensor(elements[-1], shape) for shape in ((2, 3), (batch, 2 * batch + 1, 3))])
-    last = list(block.args)
+    last: list[SSAValue] = list(block.args)
     for element in elements:
         for i, x in enumerate(last):
             cast = nn.CastOp.make(x, type=nn.tensor(element, nn.shape_of(x)))
