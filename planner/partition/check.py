@@ -30,10 +30,14 @@ def taken(p: PartitionProblem, ways: Sequence[int]) -> Taken:
         raise Broken(f"{len(ways)} ways for {len(p.steps)} steps, or one that its step does not have")
     work = sum(step.count * step.ways[w].seconds for step, w in zip(p.steps, ways, strict=True))
     moves = sum(t.count * sum(t.moves[_made(p, ways, t), b] for b in _wanted(p, ways, t)) for t in p.tensors)
-    peak = 0.0
-    for moment in p.moments:
-        peak = max(peak, sum(_held(p, ways, p.tensors[t], stored, copied) for t, stored, copied in moment.held))
-    return Taken(work + moves, moves, peak)
+    return Taken(work + moves, moves, max(held_bytes(p, ways), default=0.0))
+
+
+def held_bytes(p: PartitionProblem, ways: Sequence[int]) -> list[float]:
+    """[bytes] on one rank at each moment."""
+    made = [t.bytes[_made(p, ways, t)] for t in p.tensors]
+    copies = [sum(t.bytes[b] for b in _wanted(p, ways, t)) for t in p.tensors]
+    return [sum(stored * made[t] + copied * copies[t] for t, stored, copied in m.held) for m in p.moments]
 
 
 def check(p: PartitionProblem, ways: Sequence[int], seconds: float) -> None:
@@ -58,8 +62,3 @@ def _wanted(p: PartitionProblem, ways: Sequence[int], tensor: Tensor) -> set[str
         if (made, state) not in tensor.moves:
             raise Broken(f"`{tensor.name}` is made as {made} and cannot be had as {state}")
     return states
-
-
-def _held(p: PartitionProblem, ways: Sequence[int], tensor: Tensor, stored: int, copied: int) -> float:
-    copies = sum(tensor.bytes[b] for b in _wanted(p, ways, tensor))
-    return stored * tensor.bytes[_made(p, ways, tensor)] + copied * copies

@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import pulp
 
-from .check import check, taken
+from .check import check, held_bytes, taken
 from .model import MICRO, build
 from .problem import PartitionProblem, PartitionResult
 
 GAP = 1e-7
 """relative gap at which a plan is called optimal"""
+ROUNDING = 1e-6
+"""share of the memory that a plan may be over it by, as solvers round"""
 
 
 def solve(p: PartitionProblem, time_limit_s: float | None = None) -> PartitionResult:
-    """The fastest plan that fits the memory; `infeasible` where none does, or none was found in time."""
+    """
+    The fastest plan that fits the memory; `infeasible` where none does, or none was found in time.
+
+    Moments enter the model as they are found to be too full: first that which is fullest with everything whole.
+    """
+    end = None if time_limit_s is None else monotonic() + time_limit_s
+    known = {_fullest(p, [0] * len(p.steps))} if p.moments else set[int]()
+    while True:
+        left = None if end is None else max(0.01, end - monotonic())
+        found = _solve(replace(p, moments=tuple(p.moments[k] for k in sorted(known))), left)
+        if found.status == "infeasible" or not p.moments:
+            return found
+        fullest = _fullest(p, found.ways)
+        if held_bytes(p, found.ways)[fullest] <= p.memory_bytes * (1 + ROUNDING) or fullest in known:
+            check(p, found.ways, found.seconds)
+            return found
+        known.add(fullest)
+
+
+def _fullest(p: PartitionProblem, ways: Sequence[int]) -> int:
+    held = held_bytes(p, ways)
+    return held.index(max(held))
+
+
+def _solve(p: PartitionProblem, time_limit_s: float | None) -> PartitionResult:
+    """One run of the solver on all moments of `p`."""
     m, v = build(p)
     engine = pulp.HiGHS(
         msg=False,
@@ -41,7 +70,6 @@ def solve(p: PartitionProblem, time_limit_s: float | None = None) -> PartitionRe
         if values[column.index] > 0.5:
             chosen[i] = w
     seconds = taken(p, chosen).seconds
-    check(p, chosen, seconds)
     optimal = h.modelStatusToString(h.getModelStatus()) == "Optimal"
     bound = seconds if optimal else max(0.0, h.getInfo().mip_dual_bound / MICRO)
     return PartitionResult("optimal" if optimal else "feasible", tuple(chosen), seconds, bound)
