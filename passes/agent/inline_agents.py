@@ -108,6 +108,8 @@ def _inline(call: NestedOp) -> None:
             copy = op.clone()
             _locate(op, copy)
             _rename(copy, prefix)
+            if call.copies is not None:
+                _keep_apart(copy, prefix)
             Rewriter.insert_op(copy, InsertPoint.before(call))
     for edge in list(graph.edges):
         source, target = edge.ends
@@ -147,6 +149,13 @@ def _rename(op: Operation, prefix: str) -> None:
     place = op.attributes.get("place")
     if isinstance(place, DictionaryAttr):
         op.attributes["place"] = DictionaryAttr({key: _wish(key, value, prefix) for key, value in place.data.items()})
+
+
+def _keep_apart(op: Operation, prefix: str) -> None:
+    """Let the call of `op` be another than in other copies: each copy of a map is given an item of its own."""
+    made = op.attributes.get("call")
+    if isinstance(made, StringAttr):
+        op.attributes["call"] = StringAttr(f"{made.data} of {prefix.rstrip('/')}")
 
 
 def _wish(key: str, value: Attribute, prefix: str) -> Attribute:

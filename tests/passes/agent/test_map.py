@@ -19,6 +19,7 @@ from dovetail.ir.read.inputs import read_inputs
 from dovetail.ir.text import print_module
 from dovetail.ir.verify import verify_module
 from dovetail.passes.agent.inline_agents import inline_agents
+from dovetail.passes.agent.merge_equal_calls import equal_calls
 from dovetail.planner.check import check_plan
 from dovetail.planner.pose import pose
 
@@ -84,6 +85,20 @@ def test_one_copy_is_a_nested_agent(tmp_path: Path) -> None:
     mapped, nested = (dovetail.plan(tmp_path / f"{name}.yaml") for name in ("map", "agent"))
     assert mapped.cost == nested.cost
     assert mapped.latency == nested.latency
+
+
+def test_copies_make_calls_of_their_own(tmp_path: Path) -> None:
+    """A copy works on its own item, so calls are equal within a copy alone."""
+    same = "kind: compute, cpu: 1 ms, deterministic: true, call: count"
+    (tmp_path / "part.yaml").write_text(
+        f"version: 1\nnodes: {{s: {{kind: router}}, a: {{{same}}}, b: {{{same}}}}}\nedges: [s -> a, s -> b]\n"
+    )
+    (tmp_path / "graph.yaml").write_text((MAPPED / "graph.yaml").read_text())
+    module = read_graph(tmp_path).module
+    inline_agents(module)
+    graph = graph_of(module)
+    pairs = [(a.sym_name.data, b.sym_name.data) for a, b in equal_calls(graph)]
+    assert pairs == [(f"each/{k}/a", f"each/{k}/b") for k in (1, 2, 3)]
 
 
 def test_it_is_drawn_once() -> None:
