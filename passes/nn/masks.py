@@ -59,7 +59,8 @@ def recognise(seen: np.ndarray, queries: int, keys: int) -> Visible | None:
     """
     Which attributes say `seen` (..., queries, keys), the same for all heads.
 
-    Query i sees keys up to i + n - m if causal, and with a window w those above i + n - m - w alone.
+    Query i sees keys up to i + n - m if causal, and with a window w those above i + n - m - w alone. A mask that hides
+    nothing is neither.
     """
     try:
         table = np.broadcast_to(seen, (*seen.shape[:-2], queries, keys)) if seen.ndim >= 2 else None
@@ -69,6 +70,8 @@ def recognise(seen: np.ndarray, queries: int, keys: int) -> Visible | None:
         return None
     table = table.reshape(queries, keys)
     place = np.arange(queries)[:, None] + keys - queries - np.arange(keys)[None, :]  # query less key
+    if table.all():
+        return Visible(False, 0)
     causal = not table[place < 0].any()
     near = table & (place >= 0)
     window = int(place[near].max()) + 1 if near.any() else 0

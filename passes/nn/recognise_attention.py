@@ -160,7 +160,13 @@ def _emit(op: nn.MatmulOp, draft: Draft, scores: Scores, product: nn.MatmulOp, i
     if scores.visible is not None:
         attributes |= {"causal": int(scores.visible.causal), "window": scores.visible.window}
     made = nn.AttentionOp.make(*operands, mask, **attributes)
-    helpers = [helper for helper in draft.fresh if isinstance(helper, nn.TransposeOp | nn.WhereOp)]
+    for helper in reversed(draft.fresh):  # the transpose of repeated keys, where those that are repeated took its place
+        draft.erase(helper)
+    helpers = [
+        helper
+        for helper in draft.fresh
+        if helper.parent is not None and isinstance(helper, nn.TransposeOp | nn.WhereOp)
+    ]
     if not should_replace(draft, [*inside, op, *_only_before(product)], [*helpers, made]):
         made.drop_all_references()
         for helper in reversed(draft.fresh):

@@ -119,9 +119,10 @@ NEAR = {
 def test_what_nearly_is_one_stays(net, check, name):
     n = net(SHAPE, SHAPE)
     done = check(n.network(NEAR[name](n, *n.inputs)), PASSES)
-    assert not {"gelu", "gelu_tanh", "silu", "sigmoid", "softplus", "hard_sigmoid", "relu"}.intersection(
-        done.kinds
-    ) - {"sigmoid" if "gate" in name else "", "relu" if "clip" in name else ""}
+    assert not {"gelu", "gelu_tanh", "silu", "sigmoid", "softplus", "hard_sigmoid", "relu"}.intersection(done.kinds) - {
+        "sigmoid" if "gate" in name else "",
+        "relu" if "clip" in name else "",
+    }
     assert "gated-activation" not in done.fired
 
 

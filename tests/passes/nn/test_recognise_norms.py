@@ -42,7 +42,9 @@ def test_layer_norm(net, check, root, axes):
 
 def test_layer_norm_by_the_mean_of_squares(net, check):
     n = net(SHAPE)
-    done = check(n.network(layer_norm(n, n.inputs[0], fast=True)[0]), ("canonicalise", "recognise-activations", *PASSES))
+    done = check(
+        n.network(layer_norm(n, n.inputs[0], fast=True)[0]), ("canonicalise", "recognise-activations", *PASSES)
+    )
     assert done.kinds == ["layer_norm"]
 
 
