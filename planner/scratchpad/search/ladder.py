@@ -8,7 +8,7 @@ from .relax import MOST_OPERATORS, loosest_first, rest
 from .split import Piece
 from .tables import Ints, Words, tables
 
-FIRST_RUNG, GROWTH = 2000, 3
+FIRST_RUNG, GROWTH = 2000, 2
 """downsets of the first rung, about, and how many times more the next has"""
 
 

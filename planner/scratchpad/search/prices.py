@@ -35,7 +35,7 @@ from .tables import Ints, Tables, Words
 
 SLOPE = 0.08
 """of its full price, per operator before the next use, at the start"""
-FIRST_HEAT, LATER_HEAT, LAST_HEAT, COOLING = 0.3, 0.02, 0.02, 0.96
+FIRST_HEAT, LATER_HEAT, LAST_HEAT, COOLING = 0.3, 0.06, 0.02, 0.96
 """of the soft minimum, in units of the largest price: at first, with good prices, at last; and how it falls"""
 RATE = 0.4
 """share of the full price that a step moves, per heat"""

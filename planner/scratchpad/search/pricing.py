@@ -10,15 +10,13 @@ from .ladder import Ladder
 
 STEPS = 16
 """between two looks at what is proved"""
-TRIED_STEPS = 48
-"""in each direction, before one is taken"""
+WINDOW = 48
+"""between two looks at what steps gain; one in each direction, before one is taken"""
 DOWNSETS_PER_S = 5e4
 """whose graph is built"""
 MOST_DOWNSETS = 300_000
-FIRST_STEPS = 48
-"""on the last rung, whatever they gain"""
-CLIMB_GAIN = 0.01
-"""of the value by so many steps, below which the next rung gains more"""
+CLIMB_GAIN = 0.02
+"""of the value in a window, below which the next rung gains more"""
 LEAST_GAIN = 0.01
 """of the value, that makes it worth to start the search again"""
 
@@ -35,6 +33,9 @@ class Pricing:
     def __init__(self, searches: Sequence[Search]) -> None:
         self._open = [(search, Ladder(search.piece, search.table, MOST_DOWNSETS)) for search in searches]
         self._steps = 0
+        """in this window"""
+        self._before = 0.0
+        """value at its start [bytes]"""
         self._handed_bytes = 0.0
         self.bound_bytes = 0
         """proved by prices alone"""
@@ -43,20 +44,17 @@ class Pricing:
 
     def improve(self, upper: int, end: float) -> None:
         """Take steps until the performance counter reads `end`, or no plan below `upper` bytes is left."""
-        while self.bound_bytes < upper and time.perf_counter() < end:
-            before = max(ladder.prices.value_bytes for _, ladder in self._open)
+        while self.bound_bytes < upper and self.rises and time.perf_counter() < end:
             for _, ladder in self._open:
                 self._run(ladder, upper, end)
             self._steps += STEPS
-            if self._steps >= TRIED_STEPS and len(self._open) > 1:
-                self._choose()
-                self._steps = 0
+            if self._steps < WINDOW or time.perf_counter() > end:
                 continue
-            best = max(ladder.prices.value_bytes for _, ladder in self._open)
-            if len(self._open) == 1 and best - before <= CLIMB_GAIN * abs(best) and time.perf_counter() < end:
-                self._climb()
-                if not self.rises:
-                    return
+            if len(self._open) > 1:
+                self._choose()
+            else:
+                self._look()
+            self._steps, self._before = 0, self._open[0][1].prices.value_bytes
 
     def _run(self, ladder: Ladder, upper: int, end: float) -> None:
         if ladder.prices.bound_bytes < 0:
@@ -76,12 +74,12 @@ class Pricing:
                 search.drop()
         self._open = [best]
 
-    def _climb(self) -> None:
-        """Go to the next rung; on the last one, end when even more steps gain too little."""
-        if self._open[0][1].climb():
-            self._steps = 0
-        elif self._steps > FIRST_STEPS:
-            self.rises = False
+    def _look(self) -> None:
+        """Go to the next rung when more steps on this gain too little; end on the last one."""
+        ladder = self._open[0][1]
+        gain = ladder.prices.value_bytes - self._before
+        if gain <= CLIMB_GAIN * abs(ladder.prices.value_bytes):
+            self.rises = ladder.climb()
 
     def hand_over(self) -> None:
         """Start the search again with better prices, if they are those of the whole piece."""
