@@ -90,11 +90,11 @@ def _role(weight: SSAValue) -> str:
     match use.operation:
         case nn.ReshapeOp():
             return _role(use.operation.result)
-        case nn.ConvOp() if use.index == 1:
+        case nn.ConvOp() | nn.ConvTransposeOp() if use.index == 1:
             return "kernel"
         case nn.GemmOp() | nn.MatmulOp() if use.index < 2:
             return "matrix"
-        case nn.BatchNormOp() if use.index in (1, 4):
+        case nn.NormOp() if use.index in (1, 4):
             return "positive"
         case nn.MulOp():
             return "positive"
@@ -118,19 +118,19 @@ def _scale_layers(network: nn.NnModule, weights: dict[str, Any], scaled: set[str
     for op in block.ops:
         if isinstance(op, ReturnOp):
             return
-        (result,) = evaluate(op, [values[o] for o in op.operands], weights)
+        results = evaluate(op, [values[o] for o in op.operands], weights)
         name = _kernel_of(op)
-        if name in scaled and (deviation := float(result.std())) > 0:
+        if name in scaled and (deviation := float(results[0].std())) > 0:
             scaled.remove(name)
             weights[name] = (weights[name] / deviation).astype(weights[name].dtype)
             kernel = op.operands[1]
             values[kernel] = np.asarray(weights[name], dtype=np.float64)
-            (result,) = evaluate(op, [values[o] for o in op.operands], weights)
-        values[op.results[0]] = result
+            results = evaluate(op, [values[o] for o in op.operands], weights)
+        values.update(zip(op.results, results, strict=True))
 
 
 def _kernel_of(op: Operation) -> str | None:
-    if isinstance(op, nn.ConvOp | nn.GemmOp | nn.MatmulOp):
+    if isinstance(op, nn.ConvOp | nn.ConvTransposeOp | nn.GemmOp | nn.MatmulOp):
         owner = op.operands[1].owner
         return owner.weight.data if isinstance(owner, nn.WeightOp) else None
     return None
