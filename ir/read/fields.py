@@ -377,3 +377,18 @@ class Unless:
 
     def schema(self) -> dict[str, Any]:
         return self.inner.schema()
+
+
+@dataclass(frozen=True)
+class Either:
+    """One of two types, told apart by `first_if` of the raw value."""
+
+    first_if: Callable[[Any], bool]
+    first: Field
+    second: Field
+
+    def read(self, value: Any, path: DocumentPath, to: Reading) -> Any:
+        return (self.first if self.first_if(value) else self.second).read(value, path, to)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [self.first.schema(), self.second.schema()]}

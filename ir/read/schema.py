@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +9,7 @@ from ..source import Path as DocumentPath
 from .distributions import Dist
 from .fields import (
     CountRange,
-    Field,
+    Either,
     Flag,
     Key,
     Later,
@@ -87,21 +86,6 @@ class Edge:
     def schema(self) -> dict[str, Any]:
         text = {"type": "string", "pattern": rf"^\s*{NODE_NAME}\s*->\s*{NODE_NAME}\s*$"}
         return {"anyOf": [text, self.record.schema()]}
-
-
-@dataclass(frozen=True)
-class Either:
-    """One of two types, told apart by `first_if` of the raw value."""
-
-    first_if: Callable[[Any], bool]
-    first: Field
-    second: Field
-
-    def read(self, value: Any, path: DocumentPath, to: Reading) -> Any:
-        return (self.first if self.first_if(value) else self.second).read(value, path, to)
-
-    def schema(self) -> dict[str, Any]:
-        return {"anyOf": [self.first.schema(), self.second.schema()]}
 
 
 def _is_text(value: Any) -> bool:
@@ -203,7 +187,7 @@ _KINDS: dict[str, dict[str, Key]] = {
     "model": _NO_PARALLEL
     | {
         "model": Key(Text(), "catalogue id"),
-        "graph": Key(Text(), "path of an .onnx file"),
+        "graph": Key(Text(), "path of an .onnx file or of a Hugging Face config.json"),
         "precision": Key(Text(PRECISIONS), "number format of the weights"),
         "audio": Key(_TIME, "length of the audio of one visit"),
         "characters": Key(_TOKENS, "characters of one visit"),
