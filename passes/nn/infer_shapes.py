@@ -25,8 +25,8 @@ class InferShapesPass(NnPass):
     before: %y = "nn.relu"(%x) : (tensor<8x4xf32>) -> tensor<2x4xf32>       after the input became larger
     after:  %y = "nn.relu"(%x) : (tensor<8x4xf32>) -> tensor<8x4xf32>
 
-    A view or a broadcast, whose shape is written down, follows where exactly one of its axes can: the one that the
-    size which changed is part of.
+    A view, whose shape is written down, follows in one axis for each run of axes that stands for a run of its operand's:
+    the one that has the size which changed, else the outermost that can. A broadcast follows where it does not repeat.
 
     Promise: ops and attributes stay as they are; a module whose types were right stays as it is. An op that cannot
     have operands of such types is an error that names it.
@@ -109,6 +109,8 @@ def _reshaped(before: nn.Shape, now: nn.Shape, written: nn.Shape) -> nn.Shape:
         old, new = prod(before[i] for i in source), prod(now[i] for i in source)
         if old == new:
             continue
+        if len(target) > 1 and sum(before[i] != now[i] for i in source) > 1:
+            raise VerifyException(f"no axis of the view {written} of {before} can follow {now} by itself")
         place = next((i for i in target if any(before[j] == shape[i] and now[j] != before[j] for j in source)), None)
         if place is None:
             place = next((i for i in target if shape[i] * new % old == 0), None)

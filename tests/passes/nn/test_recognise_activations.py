@@ -10,7 +10,7 @@ PASSES = ("canonicalise", "recognise-activations")
 SHAPE = (3, 5)
 
 
-def erf_gelu(n, x, factor=sqrt(0.5), half=0.5, one=1.0):
+def erf_gelu(n, x, factor=0.5**0.5, half=0.5, one=1.0):
     return n("Mul", n("Mul", half, x), n("Add", one, n("Erf", n("Mul", x, factor))))
 
 
