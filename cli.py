@@ -233,6 +233,12 @@ def _plan_levels(arguments: argparse.Namespace) -> HierarchyPlan:
     )
 
 
+def _partition_arguments(parser: argparse.ArgumentParser) -> None:
+    from .backends.partition_command import add_arguments
+
+    add_arguments(parser, _bytes)
+
+
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="what `plan -o` or `compile -o` wrote")
     parser.add_argument("--requests", type=int, default=1, metavar="N", help="how many times (default 1)")
@@ -297,13 +303,10 @@ def _do_schema(arguments: argparse.Namespace) -> int:
 
 COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], object]], ...] = (
     ("plan", PLAN_ABOUT, _plan_parser),
-    (
-        "check",
-        "Re-derive a plan's cost, memory and latency without the solver; or lint a graph.",
-        _check_arguments,
-    ),
+    ("check", "Re-derive a plan's cost, memory and latency without the solver; or lint a graph.", _check_arguments),
     ("compile", "Turn a tensor graph into readable code that runs here.", _compile_arguments),
     ("run", "Run on this machine what was compiled or planned.", _run_arguments),
+    ("partition", "Share one network among several devices: states, collectives, time.", _partition_arguments),
     ("scratchpad", "Schedule one tensor graph on one scratchpad: order, addresses and spills.", _scratchpad_arguments),
     ("prefixes", "Find the prompt prefixes that calls share, and what a cache saves.", _prefixes_arguments),
     ("devices", "List the devices of the catalogue with their sources.", _no_arguments(_devices)),

@@ -88,6 +88,7 @@ BUILT_IN = {
     "inline-agents": (".agent.inline_agents", "InlineAgentsPass"),
     "lower-llm-call": (".lower_llm_call", "LowerLLMCallPass"),
     "merge-equal-calls": (".agent.merge_equal_calls", "MergeEqualCallsPass"),
+    "shard": (".shard.shard_pass", "ShardPass"),
     "partition-pieces": (".partition", "PartitionPiecesPass"),
     "unroll-loops": (".agent.unroll_loops", "UnrollLoopsPass"),
 }

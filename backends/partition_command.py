@@ -1,0 +1,35 @@
+"""The arguments of `dovetail partition`; what they ask for is imported when it is done."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+
+
+def add_arguments(parser: argparse.ArgumentParser, size: Callable[[str], int]) -> None:
+    """The arguments of the command; `size` reads a number of bytes."""
+    parser.add_argument("model", metavar="MODEL", help="an .onnx, a network in .mlir, or a config.json of Hugging Face")
+    parser.add_argument("--devices", type=int, required=True, metavar="N", help="how many devices share it")
+    parser.add_argument("--device", required=True, metavar="NAME", help="of the catalogue, such as h100-sxm")
+    parser.add_argument("--memory", type=size, metavar="N", help="of one device, in place of all that it has")
+    parser.add_argument(
+        "--with",
+        dest="sizes",
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="an open size; of a config.json `batch`, and `sequence` or the `context` that one token follows",
+    )
+    parser.add_argument("--json", action="store_true", help="print all as JSON, the way of every op too")
+    parser.set_defaults(do=do)
+
+
+def do(arguments: argparse.Namespace) -> int:
+    """Print the partition; the exit code is 0."""
+    from .partition import partition, partition_text, read_sizes
+
+    sizes = read_sizes(arguments.sizes)
+    found = partition(arguments.model, arguments.devices, arguments.device, arguments.memory, sizes)
+    print(json.dumps(found, indent=2) + "\n" if arguments.json else partition_text(found), end="")
+    return 0
