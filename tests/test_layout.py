@@ -14,7 +14,7 @@ import dovetail
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("ir", "costmodel", "passes", "planner", "backends")
 ORDER = {name: level for level, name in enumerate(FOLDERS)}
-TOP = ("__init__.py", "cli.py", "driver.py", "opt.py", "program.py", "version.py")
+TOP = ("__init__.py", "arguments.py", "cli.py", "driver.py", "opt.py", "program.py", "version.py")
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 

@@ -1,0 +1,55 @@
+"""What may stand behind an option of a command: from its text to a value, or argparse's own error."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("give a number above 0")
+    return value
+
+
+def size_bytes(text: str) -> int:
+    """`text` in bytes: a whole number, or a quantity with a unit that comes to one."""
+    from .ir.units import UnitError, parse
+
+    try:
+        value = float(text) if text.isascii() and text.isdigit() else parse(text, "bytes")
+    except UnitError as error:
+        help = f" ({error.help})" if error.help else ""
+        raise argparse.ArgumentTypeError(f"{error}{help}") from None
+    if value < 0 or value != int(value):
+        raise argparse.ArgumentTypeError(f"`{text}` is no whole number of bytes, 0 or more")
+    return int(value)
+
+
+def level(text: str) -> tuple[str, int | None, float]:
+    """Name, bytes (None where left out) and bytes per second of `NAME:SIZE:BANDWIDTH`."""
+    from .ir.units import UnitError, parse
+
+    name, *figures = text.split(":")
+    if not name or len(figures) != 2:
+        raise argparse.ArgumentTypeError(f"`{text}` is not NAME:SIZE:BANDWIDTH, such as sram:4MiB:100GB/s")
+    try:
+        return name, size_bytes(figures[0]) if figures[0] else None, parse(figures[1], "bandwidth")
+    except UnitError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def count(text: str) -> int:
+    """A whole number of 1 or more."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("give a whole number of 1 or more")
+    return int(text)
+
+
+def alignment(text: str) -> int:
+    """As `size_bytes`, of 1 or more."""
+    value = size_bytes(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("give an alignment of 1 byte or more")
+    return value
