@@ -100,7 +100,7 @@ class _Module:
         elif isinstance(op, nn.ReshapeOp):
             self.roots[op.result] = self.root(op.x)
         elif all(self.root(operand) in self.constant for operand in op.operands):
-            self.constant[op.results[0]] = _name(op)
+            self.constant.update(dict.fromkeys(op.results, _name(op)))
         else:
             self._add_operator(op)
 
@@ -111,8 +111,10 @@ class _Module:
                 self.add_tensor(value, self.constant[value], "parameter")
         inputs = tuple(self.index[value] for value in read if value in self.index)
         name = _unique(_name(op), self.operator_names)
-        self.add_tensor(op.results[0], name, "intermediate")
-        self.operators.append(Operator(name, inputs, (self.index[op.results[0]],), op.name.removeprefix("nn.")))
+        for result in op.results:
+            self.add_tensor(result, name, "intermediate")
+        made = tuple(self.index[result] for result in op.results)
+        self.operators.append(Operator(name, inputs, made, op.name.removeprefix("nn.")))
 
     def root(self, value: SSAValue) -> SSAValue:
         """The value whose memory `value` is."""

@@ -75,31 +75,39 @@ def _width(value: Any) -> int:
     return tensor_bytes(value) // prod(nn.shape_of(value))
 
 
-def _slides(op: Any, kernel: tuple[int, ...], dilations: tuple[int, ...]) -> list[shapes.Slide]:
-    from ....ir import nn
+def _slides(op: Any, kernel: tuple[int, ...]) -> tuple[shapes.Slide, shapes.Slide] | None:
+    """How the window slides down and across; over one dimension, across a single row. None over three."""
+    size, strides, dilations, pads = op.window(kernel)
+    slides = [
+        shapes.Slide(size[i], kernel[i], strides[i], pads[i], pads[i + len(size)], dilations[i])
+        for i in range(len(size))
+    ]
+    if len(slides) == 3:
+        return None
+    down = slides[-2] if len(slides) == 2 else shapes.Slide(1, 1)
+    return down, slides[-1]
 
-    size, strides, pads = nn.shape_of(op.x)[2:], nn.ints(op.strides), nn.ints(op.pads)
-    return [shapes.Slide(size[i], kernel[i], strides[i], pads[i], pads[i + 2], dilations[i]) for i in (0, 1)]
 
-
-def _convolution(op: Any, inputs: list[str], out: str) -> Nest:
+def _convolution(op: Any, inputs: list[str], out: str) -> Nest | None:
     from ....ir import nn
 
     batch, channels = nn.shape_of(op.x)[:2]
     filters, _, *kernel = nn.shape_of(op.w)
-    down, across = _slides(op, tuple(kernel), nn.ints(op.dilations))
+    slides = _slides(op, tuple(kernel))
+    if slides is None:
+        return None
     bias = inputs[2] if len(inputs) == 3 else None
     return shapes.convolution(
-        inputs[0], inputs[1], out, batch, channels, filters, down, across, nn.integer(op.groups), bias, _width(op.x)
+        inputs[0], inputs[1], out, batch, channels, filters, *slides, nn.integer(op.groups), bias, _width(op.x)
     )  # fmt: skip
 
 
-def _pool(op: Any, inputs: list[str], out: str) -> Nest:
+def _pool(op: Any, inputs: list[str], out: str) -> Nest | None:
     from ....ir import nn
 
     batch, channels = nn.shape_of(op.x)[:2]
-    down, across = _slides(op, nn.ints(op.kernel), (1, 1))
-    return shapes.pool(inputs[0], out, batch, channels, down, across, _width(op.x))
+    slides = _slides(op, nn.ints(op.kernel))
+    return None if slides is None else shapes.pool(inputs[0], out, batch, channels, *slides, _width(op.x))
 
 
 def _matmul(op: Any, inputs: list[str], out: str) -> Nest | None:

@@ -100,8 +100,8 @@ func.func @main(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>, %s: tensor<6x1
   %c = "nn.conv"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>,
        groups = 1 : i64} : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> tensor<1x6x8x8xf32>
   %m = "nn.mul"(%c, %s) : (tensor<1x6x8x8xf32>, tensor<6x1x1xf32>) -> tensor<1x6x8x8xf32>
-  %p = "nn.max_pool"(%m) {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
-       : (tensor<1x6x8x8xf32>) -> tensor<1x6x4x4xf32>
+  %p = "nn.max_pool"(%m) {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>,
+       dilations = array<i64: 1, 1>} : (tensor<1x6x8x8xf32>) -> tensor<1x6x4x4xf32>
   %f = "nn.reshape"(%p) : (tensor<1x6x4x4xf32>) -> tensor<6x16xf32>
   %t = "nn.transpose"(%f) {permutation = array<i64: 1, 0>} : (tensor<6x16xf32>) -> tensor<16x6xf32>
   %g = "nn.gemm"(%f, %t) {transpose_a = 1 : i64, transpose_b = 1 : i64}
@@ -129,3 +129,33 @@ def test_a_network_is_planned_down_to_its_minimum(tmp_path: Path) -> None:
     plan = plan_below(problem.with_size(least), nests)
     assert isinstance(plan, TiledPlan)
     assert plan.noncompulsory_bytes >= plan.tiling_bound_bytes >= plan.lower_bound_bytes
+
+
+SEVERAL = """
+func.func @main(%x: tensor<1x4x8xf32>, %w: tensor<6x4x3xf32>, %v: tensor<1x2x4x4x4xf32>)
+    -> (tensor<1x2x6xf32>, tensor<1x2x2x2x2xf32>) {
+  %c = "nn.conv"(%x, %w) {strides = array<i64: 1>, pads = array<i64: 0, 0>, dilations = array<i64: 1>, groups = 1 : i64}
+       : (tensor<1x4x8xf32>, tensor<6x4x3xf32>) -> tensor<1x6x6xf32>
+  %a, %b = "nn.split"(%c) {axis = 1 : i64, sizes = array<i64: 4, 2>}
+       : (tensor<1x6x6xf32>) -> (tensor<1x4x6xf32>, tensor<1x2x6xf32>)
+  %r = "nn.relu"(%b) : (tensor<1x2x6xf32>) -> tensor<1x2x6xf32>
+  %p = "nn.max_pool"(%v) {kernel = array<i64: 2, 2, 2>, strides = array<i64: 2, 2, 2>,
+       pads = array<i64: 0, 0, 0, 0, 0, 0>, dilations = array<i64: 1, 1, 1>}
+       : (tensor<1x2x4x4x4xf32>) -> tensor<1x2x2x2x2xf32>
+  func.return %r, %p : tensor<1x2x6xf32>, tensor<1x2x2x2x2xf32>
+}
+"""
+
+
+def test_windows_of_other_dimensions_and_several_results(tmp_path: Path) -> None:
+    file = tmp_path / "several.mlir"
+    file.write_text(SEVERAL)
+    problem = read_problem(file, 0, parameters=True)
+    nests = read_nests(file, problem, parameters=True)
+    split = next(op for op in problem.operators if op.type == "split")
+    assert [problem.tensors[t].bytes for t in split.outputs] == [96, 48]
+    kinds = {op.type: nests[op.name].kind if op.name in nests else None for op in problem.operators}
+    assert kinds == {"conv": "convolution", "split": None, "relu": "elementwise", "max_pool": None}
+    conv = next(op for op in problem.operators if op.type == "conv")
+    whole = {o.tensor: nests[conv.name].whole_bytes(o) for o in nests[conv.name].tensors}
+    assert whole == {problem.tensors[t].name: problem.tensors[t].bytes for t in conv.touched}
