@@ -115,13 +115,15 @@ def plan(
     time_limit_s: float | None = None,
     solver: str = "highs",
     on_progress: Progress | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> Plan:
     """The cheapest (or fastest) placement of a graph on a fleet.
 
-    `graphs` is a graph.yaml, a folder that holds one, or an .onnx; `fleet` replaces the fleet that the graph names.
+    `graphs` is a graph.yaml, a folder that holds one, an .onnx, or a config.json, which needs `sizes` such as
+    `{"batch": 1, "tokens": 512}`; `fleet` replaces the fleet that the graph names.
     InputError for what is wrong in them; Infeasible, with the conflict, where no plan exists.
     """
-    graph_file, fleet_file, base_dir = _read(graphs, fleet)
+    graph_file, fleet_file, base_dir = _read(graphs, fleet, sizes or {})
     return plan_files(graph_file, fleet_file, base_dir, objective, time_limit_s, solver, on_progress)
 
 
@@ -149,7 +151,9 @@ def plan_files(
     return Plan(_document(posed, result, graph_file.warnings), base_dir)
 
 
-def _read(graphs: tuple[Where, ...], fleet: Where | None) -> tuple[GraphFile, FleetFile, Path]:
+def _read(
+    graphs: tuple[Where, ...], fleet: Where | None, sizes: Mapping[str, int]
+) -> tuple[GraphFile, FleetFile, Path]:
     from .ir.read.graph import path_of_graph
     from .ir.read.inputs import read_inputs
 
@@ -157,13 +161,16 @@ def _read(graphs: tuple[Where, ...], fleet: Where | None) -> tuple[GraphFile, Fl
         message = "several graphs on one fleet are not supported yet" if graphs else "no graph is given"
         raise InputError([Diagnostic("unsupported", message, help="plan one graph at a time")])
     path = Path(graphs[0])
-    if path.suffix == ".onnx":
-        return _read_onnx(path, fleet)
+    if path.suffix in (".onnx", ".json"):
+        return _read_network(path, fleet, sizes)
+    if sizes:
+        message = "sizes are given, and the graph has its own"
+        raise InputError([Diagnostic("unsupported", message, help="leave `--sizes` out")])
     graph_file, fleet_file = read_inputs(path, None if fleet is None else Path(fleet))
     return graph_file, fleet_file, path_of_graph(path).parent
 
 
-def _read_onnx(path: Path, fleet: Where | None) -> tuple[GraphFile, FleetFile, Path]:
+def _read_network(path: Path, fleet: Where | None, sizes: Mapping[str, int]) -> tuple[GraphFile, FleetFile, Path]:
     """A graph of one node around a network in a file."""
     from .ir.read.fleet import read_fleet
     from .ir.read.graph import parse_graph
@@ -171,7 +178,8 @@ def _read_onnx(path: Path, fleet: Where | None) -> tuple[GraphFile, FleetFile, P
     if fleet is None:
         message = "no fleet is given"
         raise InputError([Diagnostic("no-fleet", message, help="name one with `--fleet fleet.yaml`")])
-    document = {"version": 1, "name": "network", "nodes": {"network": {"kind": "model", "graph": path.name}}}
+    node = {"kind": "model", "graph": path.name, **sizes}
+    document = {"version": 1, "name": "network", "nodes": {"network": node}}
     return parse_graph(document, path.name, path.parent), read_fleet(Path(fleet)), path.parent
 
 

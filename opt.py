@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dovetail-opt",
-        description="Read a module (MLIR text, graph.yaml or .onnx), verify it, run passes, print it.",
+        description="Read a module (MLIR text, graph.yaml, .onnx or a config.json), verify it, run passes, print it.",
         epilog=USAGE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -99,14 +99,14 @@ def _write(path: str, text: str) -> None:
 
 
 def read_module(path: str, allow_unregistered: bool = False) -> ModuleOp:
-    """The module in `path`, verified; read by its extension: .yaml, .yml, .onnx, else MLIR text; `-` is stdin.
+    """The module in `path`, verified; by extension: .yaml, .yml, .onnx, .json (a config), else MLIR text; - is stdin.
 
     A folder stands for the graph.yaml in it. InputError where it cannot be read, parsed or verified.
     """
     from .ir.verify import verify_module
 
     suffix = ".yaml" if Path(path).is_dir() else Path(path).suffix
-    if suffix in (".yaml", ".yml", ".onnx"):
+    if suffix in (".yaml", ".yml", ".onnx", ".json"):
         module, source = _read_other(path, suffix), None
     else:
         from .ir.text import parse_module
@@ -122,6 +122,10 @@ def _read_other(path: str, suffix: str) -> ModuleOp:
         from .ir.read.onnx import read_onnx
 
         return read_onnx(path).module
+    if suffix == ".json":
+        from .ir.read.huggingface import read_config
+
+        return read_config(path, batch="batch", sequence="tokens").module
     from .ir.read.graph import read_graph
 
     return read_graph(Path(path)).module

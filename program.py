@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,8 +51,16 @@ class Program:
         return self.plan.write(folder, force)
 
 
-def compile(model: Where, fleet: Where | None = None, example_inputs: Sequence[Any] = ()) -> Program:
-    """The network in the .onnx file `model`, placed on `fleet` (or this machine's CPU) and made to run here.
+def compile(
+    model: Where,
+    fleet: Where | None = None,
+    example_inputs: Sequence[Any] = (),
+    sizes: Mapping[str, int] | None = None,
+) -> Program:
+    """The network in the file `model`, placed on `fleet` (or this machine's CPU) and made to run here.
+
+    An .onnx, or a config.json of Hugging Face, which needs `sizes` such as `{"batch": 1, "tokens": 512}` and gets
+    seeded weights.
 
     It is lowered for the kind of device it was placed on, and runs on the device that JAX prefers on this machine.
     `example_inputs`, arrays in graph order, must have the shapes that the file states.
@@ -65,13 +73,16 @@ def compile(model: Where, fleet: Where | None = None, example_inputs: Sequence[A
     from .backends.networks import placed_networks
     from .ir.read.fleet import parse_fleet, read_fleet
     from .ir.read.graph import parse_graph
+    from .ir.read.networks import SUFFIXES
 
-    if not isinstance(model, str | os.PathLike) or Path(model).suffix != ".onnx":
-        message = f"`{model if isinstance(model, str | os.PathLike) else type(model).__name__}` is no .onnx file"
+    if not isinstance(model, str | os.PathLike) or Path(model).suffix not in SUFFIXES:
+        shown = model if isinstance(model, str | os.PathLike) else type(model).__name__
+        message = f"`{shown}` is neither an .onnx file nor a config.json"
         help = "JAX functions and IR modules cannot be compiled yet: export an .onnx file"
         raise InputError([Diagnostic("unsupported", message, help=help)])
     path = Path(model)
-    document = {"version": 1, "name": NODE, "nodes": {NODE: {"kind": "model", "graph": path.name}}}
+    node = {"kind": "model", "graph": path.name, **(sizes or {})}
+    document = {"version": 1, "name": NODE, "nodes": {NODE: node}}
     fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
     plan = plan_files(parse_graph(document, path.name, path.parent), fleet_file, path.parent)
     (_, _, network), *_ = placed_networks(plan.document, EmitContext(path.parent))

@@ -13,19 +13,21 @@ if TYPE_CHECKING:
 
 
 def placed_networks(plan: Mapping[str, Any], context: EmitContext) -> Iterator[tuple[str, str, NnModule]]:
-    """(node, kind of its device, network) for every node whose `graph` is an .onnx file, in order of node.
+    """(node, kind of its device, network) for every node whose `graph` is a file of a network, in order of node.
 
-    Nothing where the plan places nothing. Raises `InputError` for a file that cannot be read.
+    Nothing where the plan places nothing. Raises `InputError` for a file that cannot be read; a config.json is read
+    with seeded weights.
     """
-    from ..ir.read.onnx import read_onnx
+    from ..ir.read.networks import SIZES, SUFFIXES, read_network, with_weights
     from ..passes.target import lower_for_target
 
     devices = {p["piece"].rpartition(".")[0]: p["device"] for p in plan.get("placements") or ()}
     for name, node in sorted(flat_nodes(plan["inputs"]["graph"]).items()):
         graph = node.get("graph")
-        if name in devices and node["kind"] == "model" and isinstance(graph, str) and graph.endswith(".onnx"):
+        if name in devices and node["kind"] == "model" and isinstance(graph, str) and graph.endswith(SUFFIXES):
             kind = kind_of(plan, devices[name])
-            yield name, kind, lower_for_target(read_onnx(context.base_dir / graph), kind)
+            network = read_network(context.base_dir / graph, {key: node[key] for key in SIZES if key in node})
+            yield name, kind, lower_for_target(with_weights(network), kind)
 
 
 def kind_of(plan: Mapping[str, Any], device: str) -> str:

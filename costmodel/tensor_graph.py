@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from xdsl.ir import Operation, SSAValue
+from xdsl.dialects.builtin import IntegerType, bf16, f8E4M3FN, f8E5M2, f16, i8
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from ..ir import nn
 from .cost import Cost, cost_of
 from .rules import elements, tensor_bytes
+
+PRECISIONS: dict[Attribute, str] = {
+    bf16: "bf16", f16: "fp16", f8E4M3FN: "fp8", f8E5M2: "fp8", i8: "int8", IntegerType(4): "int4",
+}  # fmt: skip
 
 
 def total(network: nn.NnModule) -> Cost:
@@ -24,6 +29,16 @@ def weight_bytes(network: nn.NnModule) -> int:
 def parameters(network: nn.NnModule) -> int:
     """Elements of the weights that `network` uses, each name once; scales and zeros of quantised weights are none."""
     return sum(elements(op.result) for op in _weights(network) if not _is_of_quantisation(op))
+
+
+def precision(network: nn.NnModule) -> str:
+    """The number format of most elements of weights, as the cost model calls it; fp32 for those without a name."""
+    elements_of: dict[Attribute, int] = {}
+    for op in _weights(network):
+        kind = op.type.element_type
+        elements_of[kind] = elements_of.get(kind, 0) + elements(op.result)
+    most = max(elements_of, key=lambda kind: elements_of[kind], default=None)
+    return PRECISIONS.get(most, "fp32") if most is not None else "fp32"
 
 
 def _weights(network: nn.NnModule) -> Iterable[nn.WeightOp]:

@@ -150,13 +150,18 @@ def _network(
     node = op.sym_name.data
     if op.graph is not None:
         path = op.graph.data
-        if path not in files:
-            try:
-                files[path] = file_work(asked.base_dir / path, path)
-            except InputError as error:
-                faults.found.extend(error.diagnostics)
-                return None
-        return files[path]
+        if path in files and not path.endswith(".json"):
+            return files[path]
+        try:
+            work = file_work(asked.base_dir / path, path, _sizes(op))
+        except InputError as error:
+            faults.found.extend(error.diagnostics)
+            return None
+        if files.setdefault(path, work) != work:
+            message = f"`{path}` at several sizes in one graph is not supported yet"
+            span = asked.graph_places.value(("nodes", node, "graph"))
+            faults.error("unsupported", message, span, help="copy the file, and name the copy here")
+        return work
     assert op.model is not None
     name, span = op.model.data, asked.graph_places.value(("nodes", node, "model"))
     network = find_model(name)
@@ -168,18 +173,22 @@ def _network(
         return None
     models[name] = network
     precision = op.precision.data if op.precision else None
-    inputs = {key: value.value.data for key, value in op.inputs.data.items() if isinstance(value, FloatAttr)}
     try:
-        return network_work(network, precision, inputs)
+        return network_work(network, precision, _sizes(op))
     except ValueError as error:
         faults.error("model", f"`{node}`: {error}", asked.graph_places.key(("nodes", node)))
         return None
 
 
-def file_work(path: Path, key: str) -> Work:
-    """The work of the network in an .onnx file, at its own precision; InputError where it cannot be read."""
-    from ..costmodel.tensor_graph import activation_bytes, total, weight_bytes
-    from ..ir.read.onnx import read_onnx
+def _sizes(op: ModelCallOp) -> dict[str, float]:
+    return {key: value.value.data for key, value in op.inputs.data.items() if isinstance(value, FloatAttr)}
 
-    network = read_onnx(path)
-    return Work(key, "fp32", weight_bytes(network), activation_bytes(network), ((total(network), 1.0),))
+
+def file_work(path: Path, key: str, sizes: Mapping[str, float]) -> Work:
+    """The work of the network in a file, at its own precision; InputError where it cannot be read."""
+    from ..costmodel.tensor_graph import activation_bytes, precision, total, weight_bytes
+    from ..ir.read.networks import read_network
+
+    network = read_network(path, sizes)
+    used = precision(network)
+    return Work(key, used, weight_bytes(network), activation_bytes(network), ((total(network), 1.0),))

@@ -51,7 +51,7 @@ def test_a_wrong_shape_is_an_input_error(pictures: np.ndarray) -> None:
 
 @pytest.mark.parametrize("model", [lambda x: x, "model.h5", 3])
 def test_what_cannot_be_compiled_is_refused(model: object) -> None:
-    with pytest.raises(dovetail.InputError, match=r"is no \.onnx file"):
+    with pytest.raises(dovetail.InputError, match=r"is neither an \.onnx file nor a config"):
         dovetail.compile(model)  # type: ignore[arg-type]
 
 
