@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .arguments import alignment, count, level, positive, size_bytes
 from .version import VERSION
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print plan.json alone on stdout")
     shown.add_argument("--emit", choices=PICTURES, help="print a picture of the plan alone on stdout")
-    parser.add_argument("--time-limit", type=_seconds, metavar="S", help="stop after S seconds with the best so far")
+    parser.add_argument("--time-limit", type=positive, metavar="S", help="stop after S seconds with the best so far")
     parser.add_argument("--solver", choices=("highs", "cbc"), default="highs", help="highs unless said")
     parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by plan")
     parser.set_defaults(do=_do_plan)
@@ -149,22 +150,24 @@ def _do_compile(arguments: argparse.Namespace) -> int:
 
 def _scratchpad_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="an .onnx, a tensor graph in .json, or a network in .mlir")
-    parser.add_argument("--size", type=_bytes, required=True, metavar="N", help="of the scratchpad, such as 1568KiB")
+    parser.add_argument(
+        "--size", type=size_bytes, required=True, metavar="N", help="of the scratchpad, such as 1568KiB"
+    )
     parser.add_argument("--params", action="store_true", help="parameters are tensors too")
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--in-place", action="store_true", help="let outputs take over buffers of inputs that end")
     way.add_argument("--tile", action="store_true", help="run operators that do not fit in tiles")
-    parser.add_argument("--align", type=_alignment, default=1, metavar="N", help="offsets are multiples of N bytes")
+    parser.add_argument("--align", type=alignment, default=1, metavar="N", help="offsets are multiples of N bytes")
     parser.add_argument(
         "--level",
-        type=_level,
+        type=level,
         action="append",
         default=[],
         metavar="NAME:SIZE:BANDWIDTH",
         help="a memory beyond the scratchpad, nearest first; the outermost has no size: dram::25GB/s",
     )
     parser.add_argument("--objective", choices=("bytes", "makespan"), help="with --level: bytes unless said")
-    parser.add_argument("--time-limit", type=_seconds, metavar="S", help="stop after S seconds with the best so far")
+    parser.add_argument("--time-limit", type=positive, metavar="S", help="stop after S seconds with the best so far")
     parser.add_argument("--json", action="store_true", help="print the plan as JSON alone on stdout")
     parser.add_argument(
         "-o", "--output", metavar="DIR", help="write the plan, a memory map, a trace and a table of spills here"
@@ -236,7 +239,7 @@ def _plan_levels(arguments: argparse.Namespace) -> HierarchyPlan:
 def _partition_arguments(parser: argparse.ArgumentParser) -> None:
     from .backends.partition_command import add_arguments
 
-    add_arguments(parser, _bytes)
+    add_arguments(parser, size_bytes)
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -254,8 +257,8 @@ def _do_run(arguments: argparse.Namespace) -> int:
 def _prefixes_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("calls", metavar="CALLS", help='lines of {"node": ..., "prompt": [token ids] or text}')
     parser.add_argument("--graph", metavar="GRAPH", help="nodes of one model in this graph look into one cache")
-    parser.add_argument("--block", type=_count, default=1, metavar="N", help="caches hold whole blocks of N tokens")
-    parser.add_argument("--characters-per-token", type=_positive, metavar="X", help="of prompts that are given as text")
+    parser.add_argument("--block", type=count, default=1, metavar="N", help="caches hold whole blocks of N tokens")
+    parser.add_argument("--characters-per-token", type=positive, metavar="X", help="of prompts that are given as text")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON alone on stdout")
     parser.set_defaults(do=_do_prefixes)
 
@@ -313,60 +316,6 @@ COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], object]], ..
     ("models", "List the models of the catalogue with their sources.", _no_arguments(_models)),
     ("schema", "Print the JSON schema of graph.yaml, fleet.yaml or plan.json.", _schema_arguments),
 )
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("give a number of seconds above 0")
-    return value
-
-
-def _bytes(text: str) -> int:
-    """`text` in bytes: a whole number, or a quantity with a unit that comes to one."""
-    from .ir.units import UnitError, parse
-
-    try:
-        value = float(text) if text.isascii() and text.isdigit() else parse(text, "bytes")
-    except UnitError as error:
-        help = f" ({error.help})" if error.help else ""
-        raise argparse.ArgumentTypeError(f"{error}{help}") from None
-    if value < 0 or value != int(value):
-        raise argparse.ArgumentTypeError(f"`{text}` is no whole number of bytes, 0 or more")
-    return int(value)
-
-
-def _level(text: str) -> tuple[str, int | None, float]:
-    """Name, bytes (None where left out) and bytes per second of `NAME:SIZE:BANDWIDTH`."""
-    from .ir.units import UnitError, parse
-
-    name, *figures = text.split(":")
-    if not name or len(figures) != 2:
-        raise argparse.ArgumentTypeError(f"`{text}` is not NAME:SIZE:BANDWIDTH, such as sram:4MiB:100GB/s")
-    try:
-        return name, _bytes(figures[0]) if figures[0] else None, parse(figures[1], "bandwidth")
-    except UnitError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError("give a whole number of 1 or more")
-    return int(text)
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("give a number above 0")
-    return value
-
-
-def _alignment(text: str) -> int:
-    value = _bytes(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("give an alignment of 1 byte or more")
-    return value
 
 
 def _progress(message: str) -> None:
