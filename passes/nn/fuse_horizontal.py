@@ -126,6 +126,8 @@ def _fusion(group: list[Linear], weights: SSAValue, bias: SSAValue | None) -> nn
         ops.append(nn.AddOp.make(ops[-1].results[0], bias))
     sizes = [nn.shape_of(each.product.result)[-1] for each in group]
     ops.append(nn.SplitOp.make(ops[-1].results[0], axis=len(nn.shape_of(first.result)) - 1, sizes=sizes))
+    for op in ops:
+        op.location = location_of(each.product for each in group)
     made = nn.FusionOp.around(ops)
     for op in reversed(ops):
         op.drop_all_references()

@@ -25,8 +25,8 @@ class InferShapesPass(NnPass):
     before: %y = "nn.relu"(%x) : (tensor<8x4xf32>) -> tensor<2x4xf32>       after the input became larger
     after:  %y = "nn.relu"(%x) : (tensor<8x4xf32>) -> tensor<8x4xf32>
 
-    A view, whose shape is written down, follows in one axis for each run of axes that stands for a run of its operand's:
-    the one that has the size which changed, else the outermost that can. A broadcast follows where it does not repeat.
+    A view, whose shape is written down, follows in one axis of each run of axes that stands for a run of its operand's:
+    the one that has the size which changed, else the outermost that can. A broadcast follows where it repeats nothing.
 
     Promise: ops and attributes stay as they are; a module whose types were right stays as it is. An op that cannot
     have operands of such types is an error that names it.

@@ -91,7 +91,9 @@ def default_target() -> Target:
 
 
 def precision_of(op: Operation) -> str:
-    """The precision in which `op` computes: that of its first tensor."""
+    """The precision in which `op` computes: that of its first tensor, or of the largest part of a fusion."""
+    if isinstance(op, nn.FusionOp):
+        return precision_of(max(op.steps, key=lambda step: cost_of(step).flops))
     value: SSAValue = next(iter(op.operands), None) or op.results[0]
     return PRECISIONS.get(str(nn.tensor_type(value).element_type), "fp32")
 

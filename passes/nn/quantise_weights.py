@@ -114,6 +114,7 @@ def _rewrite(op: Product, element: Attribute, block: int, draft: Draft) -> float
         attributes=dict(op.attributes),
         result_types=[op.result.type],
     )
+    back.location = product.location = op.location
     made = nn.FusionOp.around([back, product])
     pays = should_quantise(op, made, draft.target)
     for each in (product, back):
