@@ -53,3 +53,12 @@ def alignment(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("give an alignment of 1 byte or more")
     return value
+
+
+def sizes(text: str) -> dict[str, int]:
+    """`batch=1,tokens=512`: what a config.json leaves open."""
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    known = all(name in ("batch", "tokens") and n.isascii() and n.isdigit() and int(n) for name, _, n in pairs)
+    if not known or len({name for name, _, _ in pairs}) < len(pairs):
+        raise argparse.ArgumentTypeError("give sizes like batch=1,tokens=512")
+    return {name: int(n) for name, _, n in pairs}

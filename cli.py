@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .arguments import alignment, count, level, positive, size_bytes
+from .arguments import alignment, count, level, positive, size_bytes, sizes
 from .version import VERSION
 
 if TYPE_CHECKING:
@@ -68,8 +68,11 @@ PLAN_ABOUT = "Say where each piece of GRAPH runs, how many devices it takes and 
 
 
 def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("graph", nargs="+", metavar="GRAPH", help="graph.yaml, a folder that holds one, or an .onnx")
+    parser.add_argument(
+        "graph", nargs="+", metavar="GRAPH", help="graph.yaml, a folder of one, an .onnx or a config.json"
+    )
     parser.add_argument("--fleet", metavar="FILE", help="fleet.yaml, in place of the one that the graph names")
+    _add_sizes(parser)
     parser.add_argument("-o", "--output", metavar="DIR", help="write plan.json, report, code and manifests here")
     parser.add_argument("--objective", choices=OBJECTIVES, help="what to minimise, in place of the graph's choice")
     shown = parser.add_mutually_exclusive_group()
@@ -80,6 +83,11 @@ def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by plan")
     parser.set_defaults(do=_do_plan)
     return parser
+
+
+def _add_sizes(parser: argparse.ArgumentParser) -> None:
+    help = "what a config.json leaves open: batch=1,tokens=512"
+    parser.add_argument("--sizes", type=sizes, metavar="NAME=N,...", help=help)
 
 
 def _do_plan(arguments: argparse.Namespace) -> int:
@@ -95,6 +103,7 @@ def _do_plan(arguments: argparse.Namespace) -> int:
             time_limit_s=arguments.time_limit,
             solver=arguments.solver,
             on_progress=_progress if sys.stderr.isatty() else None,
+            sizes=arguments.sizes,
         )
     except Infeasible as error:
         if arguments.json:
@@ -133,8 +142,9 @@ def _do_check(arguments: argparse.Namespace) -> int:
 
 
 def _compile_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="an .onnx file")
+    parser.add_argument("model", metavar="MODEL", help="an .onnx file, or a config.json of Hugging Face")
     parser.add_argument("--fleet", metavar="FILE", help="fleet.yaml; this machine's CPU unless said")
+    _add_sizes(parser)
     parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for sources and weights")
     parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by us")
     parser.set_defaults(do=_do_compile)
@@ -143,7 +153,7 @@ def _compile_arguments(parser: argparse.ArgumentParser) -> None:
 def _do_compile(arguments: argparse.Namespace) -> int:
     from .program import compile
 
-    compile(arguments.model, fleet=arguments.fleet).save(arguments.output, force=arguments.force)
+    compile(arguments.model, fleet=arguments.fleet, sizes=arguments.sizes).save(arguments.output, force=arguments.force)
     print(f"written to {arguments.output}", file=sys.stderr)
     return DONE
 

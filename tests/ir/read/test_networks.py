@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dovetail import compile
+from dovetail.cli import main
 from dovetail.costmodel.tensor_graph import precision, weight_bytes
 from dovetail.driver import plan
 from dovetail.ir import nn
@@ -91,3 +92,13 @@ def test_a_config_is_planned_alone_and_in_a_graph(tmp_path: Path) -> None:
     graph.write_text(f"version: 1\nname: g\nnodes: {{a: {node}, b: {node.replace('64', '65')}}}\nedges: [a -> b]\n")
     with pytest.raises(InputError, match="at several sizes in one graph"):
         plan(graph, fleet=fleet)
+
+
+def test_sizes_of_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = write(tmp_path, CONFIG), tmp_path / "out"
+    assert main(["compile", str(path), "--sizes", "batch=2,tokens=5", "-o", str(out)]) == 0
+    assert "input_ids (2, 5)" in (out / "jax" / "network" / "network.py").read_text()
+    for wrong in ("tokens", "tokens=0", "words=5", "tokens=5,tokens=6", "batch=1.5"):
+        with pytest.raises(SystemExit):
+            main(["compile", str(path), "--sizes", wrong, "-o", str(out)])
+        assert "give sizes like batch=1,tokens=512" in capsys.readouterr().err
