@@ -9,7 +9,7 @@ from typing import ClassVar
 from xdsl.ir import Operation, SSAValue
 
 from ...ir import nn
-from .draft import Draft
+from .draft import Draft, location_of
 from .match import is_known
 from .nn_pass import NnPass
 from .profit import Target
