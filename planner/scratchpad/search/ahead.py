@@ -17,7 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .moves import NONE, ONE, add, has, is_ready
+from .bits import NONE, ONE, add, has
+from .moves import is_ready
 from .store import mix_row, same
 from .tables import Ints, Tables, Words, words
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .moves import NONE, ONE, Children, add, expand, mimics, room
+from .bits import NONE, ONE, add
+from .moves import Children, expand, mimics, room
 from .store import mix_row, same
 from .tables import Ints, Tables, Words, words
 

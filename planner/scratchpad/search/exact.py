@@ -11,7 +11,8 @@ import numpy as np
 from numba import njit
 
 from .ahead import ahead_of, find_ahead, live_bytes, locate, nothing_ahead
-from .moves import Children, add, expand, mimics, room
+from .bits import add
+from .moves import Children, expand, mimics, room
 from .prices import Prices
 from .split import Piece
 from .store import (

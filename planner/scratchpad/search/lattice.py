@@ -9,7 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .ahead import NEVER, locate
-from .moves import add, has, is_ready
+from .bits import add, has
+from .moves import is_ready
 from .tables import Ints, Tables, Words
 
 FAR = 15

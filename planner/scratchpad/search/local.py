@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from .belady import belady_cost
-from .moves import has
+from .bits import has
 from .tables import Tables
 
 LATE = (50, 400, 5000)

@@ -12,10 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from .bits import NONE, ONE, add, drop, has, place
 from .tables import Ints, Tables, Words, words
-
-ONE = np.uint64(1)
-NONE = np.uint64(0)
 
 
 class Children(NamedTuple):
@@ -55,24 +53,6 @@ def room(t: Tables, children: int) -> Children:
     )
 
 
-@njit(cache=True, inline="always")
-def has(bits, i):
-    """Whether bit i is set."""
-    return (bits[i >> 6] >> np.uint64(i & 63)) & ONE != NONE
-
-
-@njit(cache=True, inline="always")
-def add(bits, i):
-    """Set bit i."""
-    bits[i >> 6] |= ONE << np.uint64(i & 63)
-
-
-@njit(cache=True, inline="always")
-def drop(bits, i):
-    """Clear bit i."""
-    bits[i >> 6] &= ~(ONE << np.uint64(i & 63))
-
-
 @njit(cache=True)
 def leaving(t, clean, a):
     """Bytes charged when tensor a leaves: its reload, and its write if not yet paid (23)."""
@@ -110,7 +90,7 @@ def list_residents(t, resident, c):
         while bits != NONE:
             low = bits & (~bits + ONE)
             bits ^= low
-            a, j = (w << 6) + _place(low), k - 1
+            a, j = (w << 6) + place(low), k - 1
             while j >= 0 and t.size[c.others[j]] < t.size[a]:
                 c.others[j + 1] = c.others[j]
                 j -= 1
@@ -129,25 +109,6 @@ def excess(t, resident, c, k, v):
         if has(resident, t.touch[i]):
             total -= t.size[t.touch[i]]
     return total
-
-
-@njit(cache=True, inline="always")
-def _place(low):
-    """The place of the only bit of a word."""
-    place = 0
-    if low & np.uint64(0xFFFFFFFF00000000) != NONE:
-        place += 32
-    if low & np.uint64(0xFFFF0000FFFF0000) != NONE:
-        place += 16
-    if low & np.uint64(0xFF00FF00FF00FF00) != NONE:
-        place += 8
-    if low & np.uint64(0xF0F0F0F0F0F0F0F0) != NONE:
-        place += 4
-    if low & np.uint64(0xCCCCCCCCCCCCCCCC) != NONE:
-        place += 2
-    if low & np.uint64(0xAAAAAAAAAAAAAAAA) != NONE:
-        place += 1
-    return place
 
 
 @njit(cache=True)
@@ -340,7 +301,7 @@ def mimics(t, resident, clean, other_resident, other_clean, spare):
         while rest != NONE:
             low = rest & (~rest + ONE)
             rest ^= low
-            a = (w << 6) + _place(low)
+            a = (w << 6) + place(low)
             spare -= leaving(t, clean, a) if extra & low != NONE else t.write[a]
             if spare < 0:
                 return False

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .moves import NONE, ONE
+from .bits import NONE, ONE
 from .tables import Ints, Tables, Words, words
 
 STATES, DOWNSETS, HEAP, BOUND, GOAL, POPS, STATUS = range(7)
