@@ -7,7 +7,6 @@ data, a module as text and arrays without pickle; nothing that it loads is loade
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -15,15 +14,13 @@ from collections.abc import Container
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from .. import nn
 from ..diagnostics import Diagnostic, InputError
-from ..text import parse_module, print_module
+from .saved import load_network
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*\Z")
 TIME_LIMIT_S = 600
-MODULE, WEIGHTS, NAMES, FAULTS = "module.mlir", "weights.npz", "names.json", "faults.txt"
+NETWORK, FAULTS = "network.mlir", "faults.txt"
 
 
 def is_python_function(source: str) -> bool:
@@ -54,26 +51,4 @@ def read_python_function(source: str, allowed: Container[str], folder: Path) -> 
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
             raise InputError([Diagnostic("python", f"`{source}` failed: {last}")])
-        return load_network(Path(scratch))
-
-
-def save_network(network: nn.NnModule, folder: Path) -> None:
-    """Write a network as text and arrays, which `load_network` reads back; types that numpy lacks become float32."""
-    (folder / MODULE).write_text(print_module(network.module, generic=True, locations=True))
-    names = {"inputs": network.input_names, "outputs": network.output_names}
-    (folder / NAMES).write_text(json.dumps(names))
-    arrays = {name: _plain(np.asarray(each)) for name, each in network.weights.items()}
-    np.savez(folder / WEIGHTS, allow_pickle=False, **arrays)
-
-
-def _plain(array: np.ndarray) -> np.ndarray:
-    return array if array.dtype.isbuiltin == 1 else array.astype(np.float32)
-
-
-def load_network(folder: Path) -> nn.NnModule:
-    """The network that `save_network` wrote to `folder`."""
-    names = json.loads((folder / NAMES).read_text())
-    with np.load(folder / WEIGHTS, allow_pickle=False) as stored:
-        weights = dict(stored)
-    module = parse_module((folder / MODULE).read_text(), MODULE)
-    return nn.NnModule(module, weights, tuple(names["inputs"]), tuple(names["outputs"]))
+        return load_network(Path(scratch) / NETWORK)

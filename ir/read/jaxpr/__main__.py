@@ -7,7 +7,8 @@ from importlib import import_module
 from pathlib import Path
 
 from ...diagnostics import InputError
-from ..python_function import FAULTS, save_network
+from ..python_function import FAULTS, NETWORK
+from ..saved import save_network
 from .read import read_jax
 
 
@@ -25,7 +26,7 @@ def main(source: str, folder: Path) -> None:
     except InputError as error:
         (folder / FAULTS).write_text("\n\n".join(each.message for each in error.diagnostics))
         return
-    save_network(network, folder)
+    save_network(network, folder / NETWORK)
 
 
 if __name__ == "__main__":
