@@ -8,6 +8,6 @@ Networks from Hugging Face's config.json: the architecture it names, its weights
 A key that could change the network and is not understood is a fault, never ignored.
 """
 
-from .read import ARCHITECTURES, is_config, read_config
+from .read import ARCHITECTURES, read_config
 
-__all__ = ["ARCHITECTURES", "is_config", "read_config"]
+__all__ = ["ARCHITECTURES", "read_config"]

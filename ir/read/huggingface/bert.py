@@ -66,6 +66,7 @@ def _read(config: Config, masked_lm: bool) -> tuple[int, Callable[[int], Callabl
 
 def _build(net: Network, model: Bert, layers: int) -> None:
     """Inputs `input_ids`, `token_type_ids` and `attention_mask` (1 where there is a word), all (batch, sequence)."""
+    net.check_places(model.places)
     ids, kinds, mask = (net.ids(name) for name in ("input_ids", "token_type_ids", "attention_mask"))
     with net.inside("bert" if model.masked_lm else ""):
         x = _embedded(net, model, ids, kinds)

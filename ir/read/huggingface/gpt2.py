@@ -52,6 +52,7 @@ def read(config: Config) -> tuple[int, Callable[[int], Callable[[Network, int], 
 
 def _build(net: Network, model: Gpt2, layers: int, past: int) -> None:
     """Inputs and outputs are those of `build_decoder`."""
+    net.check_places(model.places, past)
     ids, positions = net.ids("input_ids"), net.ids("position_ids")
     with net.inside("transformer"):
         words = net.embedding(ids, "wte", model.vocab, model.hidden)

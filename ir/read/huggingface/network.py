@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import Float8E4M3FNType, NameLoc, NoneAttr, StringAtt
 from xdsl.ir import Attribute, Block, SSAValue
 
 from ... import nn
+from ...diagnostics import Diagnostic, InputError
 
 BLOCK_OF_FP8 = 128
 """rows and columns that share a scale in fp8 checkpoints (arXiv:2412.19437, section 3.3.2)"""
@@ -107,6 +108,14 @@ class Network:
     def embedding(self, ids: SSAValue, name: str, count: int, width: int) -> SSAValue:
         """The rows of the table `name` that `ids` name."""
         return self.emit(nn.GatherOp, self.weight(f"{name}.weight", count, width), ids, axis=0)
+
+    def check_places(self, places: int, past: int = 0) -> None:
+        """InputError where the tokens are known to be more than the learned `places`."""
+        tokens = self.sequence + past
+        if not isinstance(tokens, nn.Size) and tokens > places:
+            raise InputError(
+                [Diagnostic("config", f"{tokens} tokens are more than the {places} places of the network")]
+            )
 
     def scalar(self, value: float, element: Attribute | None = None) -> SSAValue:
         """A constant."""

@@ -110,8 +110,3 @@ def _is_fp8(config: Config) -> bool:
 def _size(size: int | str) -> int:
     """An open size where it is named; sizes do arithmetic as ints do."""
     return nn.size_of(size)  # type: ignore[return-value]
-
-
-def is_config(path: Path) -> bool:
-    """Whether the file at `path` is named like a config.json; tensor graphs end in .json too."""
-    return path.name == "config.json"

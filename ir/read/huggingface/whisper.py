@@ -70,6 +70,7 @@ def _build(net: Network, model: Whisper, layers: int, past: int) -> None:
     each layer: `present.<layer>.<part>` of the words, and `present.<layer>.encoder.<part>` of the sound, which a decode
     step takes as they are.
     """
+    net.check_places(model.decoder.places, past)
     with net.inside("model"):
         sound = None if past else _encoder(net, model, min(layers, model.encoder.layers))
         ids, positions = net.ids("decoder_input_ids"), net.ids("decoder_position_ids")

@@ -96,6 +96,17 @@ def test_a_file_that_is_no_config(tmp_path: Path) -> None:
         read_config(path, mode="train")
 
 
+@pytest.mark.parametrize(("family", "places"), [("bert", 16), ("gpt2", 40), ("whisper", 40)])
+def test_tokens_need_places(family: str, places: int, configs, write) -> None:
+    path = write(configs[family])
+    read_config(path, sequence=places)
+    with pytest.raises(InputError, match=f"{places + 1} tokens are more than the {places} places"):
+        read_config(path, sequence=places + 1)
+    if family != "bert":
+        with pytest.raises(InputError, match=f"{places + 1} tokens are more than the {places} places"):
+            read_config(path, sequence=places, mode="decode")
+
+
 def test_fewer_layers_and_open_sizes(configs, write) -> None:
     one = read_config(write(configs["llama"]), batch="batch", sequence="seq", layers=1)
     assert one.output_names == ("logits", "present.0.key", "present.0.value")

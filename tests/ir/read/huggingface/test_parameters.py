@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dovetail.costmodel.models import read_hf_config
 from dovetail.costmodel.rules import tensor_bytes
 from dovetail.costmodel.tensor_graph import parameters, weight_bytes
 from dovetail.ir import nn
@@ -110,6 +111,15 @@ def test_published_configs(name: str, count: int, cache_bytes: int, data_folder:
     assert outputs is not None
     caches = [v for n, v in zip(network.output_names, outputs.operands, strict=True) if n.startswith("present")]
     assert sum(tensor_bytes(v) for v in caches) == 16 * cache_bytes
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in FROM_FILES])
+def test_the_serving_model_of_a_config_counts_the_same(name: str, data_folder: Path) -> None:
+    """`costmodel.models` prices what the network is; it leaves out the correction of the picks, 256 a layer of V3."""
+    path = data_folder / "models" / f"{name}.json"
+    served, network = read_hf_config(path), read_config(path, sequence=16)
+    correction = 256 * (61 - 3) if "DeepSeek" in name else 0
+    assert served.parameters + correction == parameters(network)
 
 
 def test_weights_of_fp8_checkpoints_take_a_byte_and_their_scales(configs, write) -> None:
