@@ -53,7 +53,7 @@ def read_model(path: str, sizes: Sizes) -> nn.NnModule:
     """
     The network of an .onnx, a config.json of Hugging Face, or a module in .mlir.
 
-    Of a config.json `sizes` may name `batch`, and `sequence` tokens to be read or a `context` that one token follows.
+    Of a config.json `sizes` may name `batch`, and `tokens` to be read or the `context` that one token follows.
     """
     suffix = Path(path).suffix
     if suffix == ".onnx":
@@ -63,7 +63,7 @@ def read_model(path: str, sizes: Sizes) -> nn.NnModule:
     if suffix == ".json":
         from ..ir.read.huggingface import read_config
 
-        length, mode = (sizes["context"], "decode") if "context" in sizes else (sizes.get("sequence", 1), "prefill")
+        length, mode = (sizes["context"], "decode") if "context" in sizes else (sizes.get("tokens", 1), "prefill")
         return read_config(path, batch=sizes.get("batch", 1), sequence=length, mode=mode)
     from ..ir.text import parse_module
     from ..ir.verify import verify_module

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser, size: Callable[[str], int]) -
         action="append",
         default=[],
         metavar="NAME=N",
-        help="an open size; of a config.json `batch`, and `sequence` or the `context` that one token follows",
+        help="an open size; of a config.json `batch`, and `tokens` or the `context` that one token follows",
     )
     parser.add_argument("--json", action="store_true", help="print all as JSON, the way of every op too")
     parser.set_defaults(do=do)

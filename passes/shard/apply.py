@@ -114,9 +114,9 @@ class _Writer:
             return
         signature = signature_of(op, way, self.mesh.ranks)
         operands = [self.held(o, state, op) for o, state in zip(op.operands, way.operands, strict=True)]
-        ops = localise(op, operands, signature, self.mesh)
+        ops, results = localise(op, operands, signature, self.mesh)
         self.block.add_ops(ops)
-        for result, state, local in zip(op.results, way.results, ops[-1].results, strict=True):
+        for result, state, local in zip(op.results, way.results, results, strict=True):
             self._keep(result, state, local)
 
     def _write_weight(self, op: nn.WeightOp, way: Way) -> None:

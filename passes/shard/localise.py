@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from xdsl.ir import Operation, SSAValue
 
 from ...ir import nn
-from .signatures import Mesh, Signature
-from .states import WHOLE, State
+from .signatures import Local, Mesh, Signature
+from .states import EXCHANGED, WHOLE, State
 
 
 def local_type(value: SSAValue, state: State, ranks: int) -> nn.Tensor:
@@ -16,9 +16,9 @@ def local_type(value: SSAValue, state: State, ranks: int) -> nn.Tensor:
     return nn.with_shape(value, state.local(nn.shape_of(value), ranks))
 
 
-def localise(op: Operation, operands: Sequence[SSAValue], signature: Signature, mesh: Mesh) -> list[Operation]:
+def localise(op: Operation, operands: Sequence[SSAValue], signature: Signature, mesh: Mesh) -> Local:
     """
-    What each rank runs for `op` on local `operands`; the last op has the results.
+    What each rank runs for `op` on local `operands`, and the results.
 
     VerifyException where the local op breaks a constraint, which would be a fault of the signature.
     """
@@ -27,7 +27,7 @@ def localise(op: Operation, operands: Sequence[SSAValue], signature: Signature, 
     if all(state == WHOLE for state in (*signature.operands, *signature.results)):
         same = op.clone(dict(zip(op.operands, operands, strict=True)))
         same.location = op.location
-        return [same]
+        return [same], same.results
     local = type(op).create(
         operands=operands,
         attributes={**op.attributes, **dict(signature.changes)},
@@ -37,11 +37,13 @@ def localise(op: Operation, operands: Sequence[SSAValue], signature: Signature, 
     for old, new in zip(op.results, local.results, strict=True):
         new.name_hint = old.name_hint
     local.verify_()
-    return [local]
+    return [local], local.results
 
 
 def can_move(source: State, target: State) -> bool:
-    """Whether `move` knows a way: to whole and split from every state, to partial from whole alone."""
+    """Whether `move` knows a way: to whole and split from all states but X, to partial from whole alone."""
+    if EXCHANGED in (source, target):
+        return source == target
     return source in (target, WHOLE) or target.kind != "P"
 
 

@@ -4,6 +4,8 @@ How a tensor lies on the ranks of one mesh axis (SBP of OneFlow: Yuan et al. 202
     B        every rank holds it whole
     S(i)     rank r of n holds part r of n equal parts along axis i
     P(sum)   it is the sum (max, min) of what the ranks hold, each of its full shape
+    X        rows of tokens at the ranks that have their experts: n blocks, one from each rank, of its tokens' rows for
+             the experts here, sorted by expert, and 0 behind them; it starts in a dispatch and ends in a combine
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ from dataclasses import dataclass
 
 from ...ir import nn
 
-_TEXT = re.compile(r"B|S\((\d+)\)|P\((sum|max|min)\)")
+_TEXT = re.compile(r"B|X|S\((\d+)\)|P\((sum|max|min)\)")
 
 
 @dataclass(frozen=True, order=True)
 class State:
-    """One of B, S(axis), P(reduction)."""
+    """One of B, S(axis), P(reduction), X."""
 
     kind: str
     axis: int = -1
@@ -34,10 +36,10 @@ class State:
         """What `str` gave; ValueError for other text."""
         match = _TEXT.fullmatch(text)
         if match is None:
-            raise ValueError(f"`{text}` is no state of a tensor: B, S(axis), P(sum), P(max) or P(min)")
+            raise ValueError(f"`{text}` is no state of a tensor: B, S(axis), P(sum), P(max), P(min) or X")
         if match[1] is not None:
             return split(int(match[1]))
-        return partial(match[2]) if match[2] else WHOLE
+        return partial(match[2]) if match[2] else State(text)
 
     def local(self, shape: nn.Shape, ranks: int) -> nn.Shape:
         """The shape of what one of `ranks` ranks holds of a tensor of `shape`."""
@@ -56,6 +58,7 @@ def divides(ranks: int, size: int) -> bool:
 
 
 WHOLE = State("B")
+EXCHANGED = State("X")
 
 
 def split(axis: int) -> State:

@@ -162,7 +162,7 @@ class _Steps:
         stand_ins = dict(zip(op.operands, Block(arg_types=types).args, strict=True))
         same = all(stand_ins[o].type == t for o, t in zip(op.operands, types, strict=True))
         operands = [stand_ins[o] for o in op.operands] if same else list(Block(arg_types=types).args)
-        ops = localise(op, operands, signature, self.mesh)
+        ops, _ = localise(op, operands, signature, self.mesh)
         seconds = total_s(ops, self.device)
         _drop(ops)
         return Way(tuple(map(str, signature.operands)), tuple(map(str, signature.results)), seconds)

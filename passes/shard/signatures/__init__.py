@@ -21,7 +21,7 @@ from . import (
     scalars,
     windows,
 )
-from .signature import AxisMap, Mesh, Rules, Signature, whole
+from .signature import AxisMap, Local, Mesh, Rules, Signature, whole
 
 SIGNATURES: Rules = {
     **scalars.SIGNATURES,
@@ -51,4 +51,4 @@ def signatures_of(op: Operation, ranks: int) -> tuple[Signature, ...]:
     return tuple(distinct.values())
 
 
-__all__ = ["SIGNATURES", "Mesh", "Signature", "signatures_of"]
+__all__ = ["SIGNATURES", "Local", "Mesh", "Signature", "signatures_of"]

@@ -9,7 +9,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ....ir import nn
 from ..states import SUM, WHOLE, divides, split
-from .signature import AxisMap, Labels, Mesh, Rules, Signature, own_labels, sets
+from .signature import AxisMap, Labels, Local, Mesh, Rules, Signature, own_labels, sets
 
 
 def gather(op: nn.GatherOp, ranks: int) -> Sequence[Signature]:
@@ -24,7 +24,7 @@ def gather(op: nn.GatherOp, ranks: int) -> Sequence[Signature]:
     return found
 
 
-def own_rows(op: nn.GatherOp, mesh: Mesh, held: Sequence[SSAValue]) -> list[Operation]:
+def own_rows(op: nn.GatherOp, mesh: Mesh, held: Sequence[SSAValue]) -> Local:
     """
     What a rank looks up in its rows, 0 for rows that others have.
 
@@ -55,8 +55,7 @@ def own_rows(op: nn.GatherOp, mesh: Mesh, held: Sequence[SSAValue]) -> list[Oper
     found = add(nn.GatherOp, x, add(nn.WhereOp, inside, at, zero), axis=axis)
     after = len(nn.shape_of(x)) - axis - 1
     mask = add(nn.ReshapeOp, inside, type=nn.with_shape(inside, (*shape, *(1,) * after)))
-    add(nn.WhereOp, mask, found, constant(0, like=found))
-    return ops
+    return ops, [add(nn.WhereOp, mask, found, constant(0, like=found))]
 
 
 def gather_elements(op: nn.GatherElementsOp, ranks: int) -> AxisMap:

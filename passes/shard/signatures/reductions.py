@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import SSAValue
 
 from ....ir import nn
 from ..states import SUM, State, divides, split
-from .signature import AxisMap, Mesh, Rules, Signature, own_labels, sets
+from .signature import AxisMap, Local, Mesh, Rules, Signature, own_labels, sets
 
 
 def along_one_axis(op: nn.SoftmaxOp | nn.ArgMaxOp | nn.TopKOp, ranks: int) -> AxisMap:
@@ -39,10 +39,11 @@ def reduce(op: nn.ReduceOp, ranks: int) -> AxisMap | Sequence[Signature]:
 
 
 def _part_of_mean(op: nn.ReduceOp, state: State) -> Signature:
-    def lower(mesh: Mesh, operands: Sequence[SSAValue]) -> list[Operation]:
+    def lower(mesh: Mesh, operands: Sequence[SSAValue]) -> Local:
         mean = nn.ReduceOp.make(*operands, at=op, kind="mean", axes=nn.ints(op.axes))
         share = nn.FillOp.make(type=nn.tensor(mean.type.element_type, ()), at=op, value=1 / mesh.ranks)
-        return [mean, share, nn.MulOp.make(mean.result, share.result, at=op)]
+        part = nn.MulOp.make(mean.result, share.result, at=op)
+        return [mean, share, part], part.results
 
     return Signature((state,), (SUM,), lower=lower)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ....ir import nn
-from .signature import AxisMap, Rules, aligned_labels, own_labels, sets
+from ..states import EXCHANGED
+from .signature import AxisMap, Rules, Signature, aligned_labels, own_labels, sets
 
 BOTH = frozenset({0, 1})
 LINEAR: Mapping[str, tuple[tuple[frozenset[int], str], ...]] = {
@@ -21,8 +22,23 @@ LINEAR: Mapping[str, tuple[tuple[frozenset[int], str], ...]] = {
 """Function -> partial values that it passes on: sums through linear ones, max and min through those that rise."""
 
 
-def elementwise(op: nn.ElementwiseOp, ranks: int) -> AxisMap:
-    """Axes of the result, but for operands that are repeated along them; sums of integers divide with rests."""
+KEEPS_ZERO = frozenset(
+    ("relu", "neg", "abs", "sign", "floor", "ceil", "round", "sin", "tanh", "erf", "expm1", "log1p", "sqrt", "gelu")
+) | {"gelu_tanh", "silu", "mish", "hard_swish", "mul", "add", "sub", "max", "min"}
+"""Functions that are 0 of zeros: what they make of rows of experts is still 0 where there is no row."""
+
+
+def elementwise(op: nn.ElementwiseOp, ranks: int) -> list[Signature]:
+    """Axes of the result, but for operands repeated along them; rows of experts, where zeros stay zeros."""
+    found = list(_elementwise(op).signatures(op, ranks))
+    shape = nn.shape_of(op.results[0])
+    if op.kind in KEEPS_ZERO and len(shape) == 2 and all(nn.shape_of(o) == shape for o in op.operands):
+        found.append(Signature((EXCHANGED,) * len(op.operands), (EXCHANGED,)))
+    return found
+
+
+def _elementwise(op: nn.ElementwiseOp) -> AxisMap:
+    """Sums of integers divide with rests, so a partial one may not."""
     linear = LINEAR.get(op.kind, ())
     if op.kind == "div" and not nn.is_float(op.type.element_type):
         linear = ()

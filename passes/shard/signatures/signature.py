@@ -13,8 +13,11 @@ from ..states import SUM, WHOLE, State, divides, partial, split
 Labels = tuple[str | None, ...]
 """A name for each axis; axes of one name are split together, None is never split."""
 
-Lower = Callable[["Mesh", Sequence[SSAValue]], list[Operation]]
-"""Makes the local ops, the last of which has the results, from local operands."""
+Local = tuple[list[Operation], Sequence[SSAValue]]
+"""What each rank runs for an op, and the results."""
+
+Lower = Callable[["Mesh", Sequence[SSAValue]], Local]
+"""Makes the local ops from local operands."""
 
 
 @dataclass(frozen=True)
