@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from xdsl.dialects.builtin import FunctionType, ModuleOp, TensorType
-from xdsl.ir import Attribute
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Attribute, SSAValue
 from xdsl.rewriter import Rewriter
 
 from .base import Shape, Tensor, shape_in, shape_of, tensor
@@ -16,9 +17,7 @@ from .sizes import Size, names_of
 
 def open_names(module: ModuleOp) -> frozenset[str]:
     """The names that sizes in `main` are made of."""
-    block = main_of(module).body.block
-    values = [*block.args, *(result for op in block.ops for result in op.results)]
-    return frozenset[str]().union(*(names_of(shape_of(value)) for value in values))
+    return frozenset[str]().union(*(names_of(shape_of(value)) for value in _values(main_of(module))))
 
 
 def with_sizes(module: ModuleOp, sizes: Mapping[str, int]) -> ModuleOp:
@@ -29,7 +28,7 @@ def with_sizes(module: ModuleOp, sizes: Mapping[str, int]) -> ModuleOp:
     module = module.clone()
     main = main_of(module)
     block = main.body.block
-    for value in [*block.args, *(result for op in block.ops for result in op.results)]:
+    for value in _values(main):
         type = _known(value.type, sizes)
         if type != value.type:
             Rewriter.replace_value_with_new_type(value, type)
@@ -52,6 +51,12 @@ def sizes_given(module: ModuleOp, shapes: Sequence[Shape]) -> dict[str, int]:
             if isinstance(size, Size) and name in size.names and found.setdefault(name, n) != n:
                 raise ValueError(f"`{name}` is {found[name]} for one input and {n} for another")
     return found
+
+
+def _values(main: FuncOp) -> list[SSAValue]:
+    """Arguments and results in `main`, also those inside fusions."""
+    blocks = [block for op in main.walk() for region in op.regions for block in region.blocks]
+    return [value for block in blocks for value in (*block.args, *(r for op in block.ops for r in op.results))]
 
 
 def _known(type: Attribute, sizes: Mapping[str, int]) -> Attribute:
