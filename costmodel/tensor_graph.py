@@ -10,6 +10,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from ..ir import nn
 from .cost import Cost, cost_of
 from .rules import elements, tensor_bytes
+from .rules.kernel import makes_weight_wide
 
 PRECISIONS: dict[Attribute, str] = {
     bf16: "bf16", f16: "fp16", f8E4M3FN: "fp8", f8E5M2: "fp8", i8: "int8", IntegerType(4): "int4",
@@ -72,7 +73,7 @@ def activation_bytes(network: nn.NnModule) -> int:
 
 
 def _has_memory(op: Operation) -> bool:
-    return bool(op.results) and not isinstance(op, nn.WeightOp | nn.ReshapeOp)
+    return bool(op.results) and not isinstance(op, nn.WeightOp | nn.ReshapeOp) and not makes_weight_wide(op)
 
 
 def _roots(values: Iterable[SSAValue]) -> Iterator[SSAValue]:
@@ -80,5 +81,5 @@ def _roots(values: Iterable[SSAValue]) -> Iterator[SSAValue]:
     for value in values:
         while isinstance(value.owner, nn.ReshapeOp):
             value = value.owner.x
-        if not isinstance(value.owner, nn.WeightOp):
+        if not isinstance(value.owner, nn.WeightOp) and not makes_weight_wide(value.owner):
             yield value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...ir import nn
 from ..cost import Cost
-from .kernel import Rules, elements, kernel, tensor_bytes
+from .kernel import Rules, elements, kernel, read_bytes, tensor_bytes
 
 
 def route(op: nn.RouteOp) -> Cost:
@@ -28,7 +28,7 @@ def dispatch(op: nn.DispatchOp) -> Cost:
 def grouped_matmul(op: nn.GroupedMatmulOp) -> Cost:
     """flops = 2 r k n: a row meets the matrix of one expert. Matrices of experts without a row are not read."""
     inner, experts = nn.shape_of(op.rows)[1], nn.shape_of(op.w)[0]
-    touched = tensor_bytes(op.w) * touched_experts(op) / experts
+    touched = read_bytes(op.w) * touched_experts(op) / experts
     read = tensor_bytes(op.rows) + touched + tensor_bytes(op.sizes)
     return Cost(2 * elements(op.result) * inner, read, tensor_bytes(op.result), 1)
 

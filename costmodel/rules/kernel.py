@@ -24,7 +24,24 @@ def elements(value: SSAValue) -> int:
     return prod(nn.shape_of(value))
 
 
+def makes_weight_wide(op: object) -> bool:
+    """Whether `op` turns a weight of few bits into floats: the kernels that read it do so on the way, at no cost."""
+    if isinstance(op, nn.CastOp):
+        return makes_weight_wide(op.x.owner)
+    return isinstance(op, nn.DequantiseOp) and isinstance(op.q.owner, nn.WeightOp)
+
+
+def read_bytes(value: SSAValue) -> int:
+    """[bytes] that a kernel reads for its operand `value`: of a weight of few bits, what is stored, with its scales."""
+    op = value.owner
+    if not makes_weight_wide(op):
+        return tensor_bytes(value)
+    while isinstance(op, nn.CastOp):
+        op = op.x.owner
+    return sum(tensor_bytes(o) for o in op.operands) if isinstance(op, nn.DequantiseOp) else 0
+
+
 def kernel(op: Operation, flops: float) -> Cost:
     """One launch that does `flops`, reads every operand once (one used twice, once) and writes the results."""
-    read = sum(tensor_bytes(o) for o in dict.fromkeys(op.operands))
+    read = sum(read_bytes(o) for o in dict.fromkeys(op.operands))
     return Cost(flops, read, sum(tensor_bytes(r) for r in op.results), 1)

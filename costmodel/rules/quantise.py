@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...ir import nn
 from ..cost import Cost
-from .kernel import Rules, elements, kernel
+from .kernel import Rules, elements, kernel, makes_weight_wide
 
 
 def quantise(op: nn.QuantiseOp) -> Cost:
@@ -13,7 +13,9 @@ def quantise(op: nn.QuantiseOp) -> Cost:
 
 
 def dequantise(op: nn.DequantiseOp) -> Cost:
-    """flops = e, 2 e with a zero."""
+    """flops = e, 2 e with a zero; nothing for a weight, which is made wide where it is read."""
+    if makes_weight_wide(op):
+        return Cost()
     return kernel(op, (1 + (op.zero is not None)) * elements(op.q))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...ir import nn
 from ..cost import Cost
-from .kernel import Rules, elements, kernel
+from .kernel import Rules, elements, kernel, makes_weight_wide
 
 COMPOSITE = {
     "gelu": 5,
@@ -38,8 +38,8 @@ def fused_elementwise(op: nn.FusedElementwiseOp) -> Cost:
 
 
 def one_each(op: nn.ComparisonOp | nn.WhereOp | nn.CastOp) -> Cost:
-    """flops = elements of the result."""
-    return kernel(op, elements(op.result))
+    """flops = elements of the result; a weight of few bits is cast where it is read."""
+    return Cost() if makes_weight_wide(op) else kernel(op, elements(op.result))
 
 
 RULES: Rules = {

@@ -9,6 +9,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from dovetail.costmodel.cost import Cost, cost_of
 from dovetail.costmodel.rules import tensor_bytes
 from dovetail.costmodel.rules.attention import visible_pairs
+from dovetail.costmodel.tensor_graph import activation_bytes, weight_bytes
 from dovetail.ir import nn
 
 
@@ -22,6 +23,8 @@ PAGES, TABLE, LENGTHS = value(90, 4, 2, 8), value(2, 3, of=i64), value(2, of=i64
 ROWS, PICKS = value(5, 16), value(5, 2, of=i64)
 DISPATCHED = nn.DispatchOp.make(ROWS, PICKS, count=8)
 ONE = nn.DispatchOp.make(value(1, 16), value(1, 2, of=i64), count=8)
+STORED = nn.WeightOp.make(type=nn.tensor(F8, (8, 16)), weight="w")
+WIDE = nn.DequantiseOp.make(STORED.result, value(8, 1), block=(1, 0))
 BY_HAND = [
     # 8 heads of all; 15 pairs at 2 x 8 + 2 x 6 + 5, 3 queries at 6 - 2
     (nn.AttentionOp.make(Q, K, V, scale=1.0), Cost(8 * (15 * 33 + 3 * 4), 384 + 320 + 240, 288, 1)),
@@ -78,6 +81,9 @@ BY_HAND = [
         Cost(5 * 384, 768 + 12 + 3, 192, 1),
     ),
     (nn.DequantiseOp.make(value(6, 64, of=F8), value(1, 1), block=(0, 0)), Cost(384, 384 + 2, 768, 1)),
+    (WIDE, Cost()),
+    # products read the 8 x 16 bytes and their 8 scales, not the 256 bytes that they stand for
+    (nn.GemmOp.make(value(3, 16), WIDE.result, transpose_b=1), Cost(2 * 3 * 8 * 16, 96 + 128 + 16, 48, 1)),
     # 7 x 11 numbers of 3 bits are 231 bits, so 29 bytes
     (nn.DequantiseOp.make(value(7, 11, of=I3), value(7, 1), value(7, 1), block=(1, 0)), Cost(154, 29 + 28, 154, 1)),
 ]
@@ -98,6 +104,28 @@ def test_pairs_are_those_that_can_be_counted(queries: int, keys: int, causal: bo
     place = [keys - queries + i for i in range(queries)]
     seen = [(p, k) for p in place for k in range(keys) if (k <= p or not causal) and (k > p - window or not window)]
     assert visible_pairs(queries, keys, causal, window) == len(seen)
+
+
+def test_experts_of_few_bits_are_read_as_they_are_stored() -> None:
+    """Two of eight experts of 4 x 16 bytes and a scale each; the cast of the wide ones is done on the way too."""
+    few = nn.WeightOp.make(type=nn.tensor(F8, (8, 4, 16)), weight="w")
+    wide = nn.DequantiseOp.make(few.result, value(8, 1, 1, of=f32), block=(1, 0, 0))
+    cast = nn.CastOp.make(wide.result, type=nn.tensor(f16, (8, 4, 16)))
+    assert cost_of(cast) == Cost()
+    got = cost_of(nn.GroupedMatmulOp.make(ONE.rows, cast.result, ONE.sizes, transpose_b=1))
+    assert got.read_bytes == pytest.approx(64 + 2 * (64 + 4) + 64)
+
+
+def test_weights_made_wide_take_no_memory_of_their_own() -> None:
+    block = Block(arg_types=[nn.tensor(f16, (3, 16))])
+    few = nn.WeightOp.make(type=nn.tensor(F8, (8, 16)), weight="w")
+    scale = nn.WeightOp.make(type=nn.tensor(f16, (8, 1)), weight="s")
+    wide = nn.DequantiseOp.make(few.result, scale.result, block=(1, 0))
+    product = nn.GemmOp.make(block.args[0], wide.result, transpose_b=1)
+    block.add_ops([few, scale, wide, product])
+    network = nn.NnModule(nn.build_main(block, [product.result]), {}, ("x",), ("y",))
+    assert activation_bytes(network) == 96 + 48
+    assert weight_bytes(network) == 128 + 16
 
 
 def test_weights_of_few_bits_are_packed() -> None:
