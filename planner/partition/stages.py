@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, product
 
+import numpy as np
+
 from .check import Broken
 
 
@@ -59,8 +61,11 @@ class StagesProblem:
 
         The stage's period: a pipeline gives one result for each period of its slowest stage.
         """
-        received = self.latency_s + self.crossing_bytes[first - 1] / self.bandwidth_bytes_per_s if first else 0.0
-        return self.sums[kind][end] - self.sums[kind][first] + received
+        return self.sums[kind][end] - self.sums[kind][first] + self.received_s(first)
+
+    def received_s(self, first: int) -> float:
+        """[s] until all is there that a stage from `first` on uses."""
+        return self.latency_s + self.crossing_bytes[first - 1] / self.bandwidth_bytes_per_s if first else 0.0
 
     def stage_bytes(self, first: int, end: int) -> float:
         """[bytes] of a stage's weights and its largest activations. Equation (8)."""
@@ -88,38 +93,35 @@ class Stages:
 def solve_stages(p: StagesProblem) -> Stages:
     """The stages that fit with the least period, of those the fewest; none where none fit. Equation (9)."""
     n = len(p.items)
-    counts = [range(kind.count + 1) for kind in p.kinds]
-    start = (0,) * len(p.kinds)
-    best: dict[tuple[int, tuple[int, ...]], tuple[float, int]] = {(0, start): (0.0, 0)}
-    back: dict[tuple[int, tuple[int, ...]], Stage] = {}
-    for used in sorted(product(*counts), key=sum):
-        for first in range(n):
-            if (first, used) not in best:
-                continue
-            period, number = best[first, used]
-            for kind, device in enumerate(p.kinds):
-                if used[kind] == device.count:
+    unused = (0,) * len(p.kinds)
+    best = {used: np.full(n + 1, np.inf) for used in product(*(range(kind.count + 1) for kind in p.kinds))}
+    back = {used: np.zeros((2, n + 1), dtype=np.int64) for used in best}
+    best[unused][0] = 0.0
+    sums = np.array(p.sums)
+    weights = np.concatenate(([0.0], np.cumsum([item.weight_bytes for item in p.items])))
+    activations = np.array([item.activation_bytes for item in p.items])
+    for first in range(n):
+        held = weights[first + 1 :] - weights[first] + np.maximum.accumulate(activations[first:])
+        for kind, device in enumerate(p.kinds):
+            fits = int(np.searchsorted(held, device.memory_bytes, side="right"))
+            ends = slice(first + 1, first + 1 + fits)
+            stage_s = sums[kind, ends] - sums[kind, first] + p.received_s(first)
+            for used, periods in best.items():
+                if used[kind] == device.count or periods[first] == np.inf:
                     continue
                 after = tuple(u + (k == kind) for k, u in enumerate(used))
-                weights = activations = 0.0
-                for end in range(first + 1, n + 1):
-                    weights += p.items[end - 1].weight_bytes
-                    activations = max(activations, p.items[end - 1].activation_bytes)
-                    if weights + activations > device.memory_bytes:
-                        break
-                    value = (max(period, p.stage_s(first, end, kind)), number + 1)
-                    if value < best.get((end, after), (float("inf"), 0)):
-                        best[end, after], back[end, after] = value, Stage(first, end, kind)
-    ends = [(value, used) for (end, used), value in best.items() if end == n]
-    if not ends:
+                value = np.maximum(stage_s, periods[first])
+                better = value < best[after][ends]
+                best[after][ends][better] = value[better]
+                back[after][:, ends][:, better] = [[first], [kind]]
+    used = min(best, key=lambda u: (best[u][n], sum(u), u))
+    if best[used][n] == np.inf:
         return Stages((), float("inf"))
-    (period, _), used = min(ends)
-    found: list[Stage] = []
-    place = n
+    period, place, found = float(best[used][n]), n, list[Stage]()
     while place:
-        stage = back[place, used]
-        found.append(stage)
-        place, used = stage.first, tuple(u - (k == stage.kind) for k, u in enumerate(used))
+        first, kind = map(int, back[used][:, place])
+        found.append(Stage(first, place, kind))
+        place, used = first, tuple(u - (k == kind) for k, u in enumerate(used))
     return Stages(tuple(reversed(found)), period)
 
 
