@@ -64,7 +64,7 @@ def broadcast_by_use(op: Any, draft: Draft) -> Replacement:
     return [draft.emit(op, type(op), *operands)]
 
 
-def spell_out_power(op: nn.PowOp, draft: Draft) -> Replacement:
+def spell_out_power(op: nn.BinaryOp, draft: Draft) -> Replacement:
     """
     before: %y = "nn.pow"(%x, 2)      3          0.5             -0.5             -1
     after:  %y = x * x                x * x * x  "nn.sqrt"(%x)   "nn.rsqrt"(%x)   1 / x
@@ -87,7 +87,7 @@ def spell_out_power(op: nn.PowOp, draft: Draft) -> Replacement:
     return None
 
 
-def multiply_by_rsqrt(op: nn.DivOp, draft: Draft) -> Replacement:
+def multiply_by_rsqrt(op: nn.BinaryOp, draft: Draft) -> Replacement:
     """
     before: %r = "nn.sqrt"(%v);  %y = "nn.div"(%x, %r)          1 / sqrt(v)
     after:  %r = "nn.rsqrt"(%v);  %y = "nn.mul"(%x, %r)         rsqrt(v)
@@ -101,7 +101,7 @@ def multiply_by_rsqrt(op: nn.DivOp, draft: Draft) -> Replacement:
     return [draft.emit(op, nn.MulOp, op.lhs, inverse)]
 
 
-def reciprocal_root(op: nn.SqrtOp, draft: Draft) -> Replacement:
+def reciprocal_root(op: nn.UnaryOp, draft: Draft) -> Replacement:
     """
     before: %r = "nn.div"(1, %v);  %y = "nn.sqrt"(%r)
     after:  %y = "nn.rsqrt"(%v)
@@ -133,7 +133,7 @@ def mean_of_sum(op: nn.BinaryOp, draft: Draft) -> Replacement:
     return [draft.emit(op, nn.ReduceOp, total.x, kind="mean", axes=axes, at=[total, op])]
 
 
-def mean_of_view(op: nn.DivOp | nn.MulOp, draft: Draft) -> Replacement:
+def mean_of_view(op: nn.BinaryOp, draft: Draft) -> Replacement:
     """
     before: %s = "nn.reduce"(%x) {kind = "sum"};  %v = "nn.reshape"(%s);  %y = %v / n
     after:  %s = "nn.reduce"(%x) {kind = "sum"};  %m = %s / n;  %y = "nn.reshape"(%m)
@@ -141,13 +141,14 @@ def mean_of_view(op: nn.DivOp | nn.MulOp, draft: Draft) -> Replacement:
     (L1) n is a scalar, so that the order of the two does not matter, and nothing else uses the view.
     """
     view, by = op.lhs.owner, op.rhs
-    ours = isinstance(view, nn.ReshapeOp) and isinstance(view.x.owner, nn.ReduceOp) and view.result.has_one_use()
-    if not ours or nn.shape_of(by) or constant(by) is None:
+    if not isinstance(view, nn.ReshapeOp) or not isinstance(view.x.owner, nn.ReduceOp):
+        return None
+    if not view.result.has_one_use() or nn.shape_of(by) or constant(by) is None:
         return None
     return [draft.emit(op, nn.ReshapeOp, draft.emit(op, type(op), view.x, by), type=op.type, at=[view])]
 
 
-def cancel_negations(op: nn.NegOp, draft: Draft) -> Replacement:
+def cancel_negations(op: nn.UnaryOp, draft: Draft) -> Replacement:
     """
     before: %t = "nn.neg"(%x);  %y = "nn.neg"(%t)
     after:  %x
@@ -155,7 +156,7 @@ def cancel_negations(op: nn.NegOp, draft: Draft) -> Replacement:
     return [op.x.owner.x] if isinstance(op.x.owner, nn.NegOp) else None
 
 
-def subtract_negation(op: nn.AddOp | nn.SubOp, draft: Draft) -> Replacement:
+def subtract_negation(op: nn.BinaryOp, draft: Draft) -> Replacement:
     """
     before: %n = "nn.neg"(%b);  %y = "nn.add"(%a, %n)      "nn.sub"(%a, %n)
     after:  %y = "nn.sub"(%a, %b)                          "nn.add"(%a, %b)

@@ -18,7 +18,7 @@ def _with(op: nn.UnaryOp, draft: Draft, kind: type[nn.BinaryOp], x: SSAValue, nu
     return draft.emit(op, kind, x, draft.scalar(op, number, op.x))
 
 
-def gelu(op: nn.GeluOp, draft: Draft) -> Replacement:
+def gelu(op: nn.UnaryOp, draft: Draft) -> Replacement:
     """
     before: %y = "nn.gelu"(%x)
     after:  %y = x * 0.5 * (1 + erf(x * sqrt(0.5)))
@@ -28,7 +28,7 @@ def gelu(op: nn.GeluOp, draft: Draft) -> Replacement:
     return [draft.emit(op, nn.MulOp, half, _with(op, draft, nn.AddOp, curve, 1.0))]
 
 
-def gelu_tanh(op: nn.GeluTanhOp, draft: Draft) -> Replacement:
+def gelu_tanh(op: nn.UnaryOp, draft: Draft) -> Replacement:
     """
     before: %y = "nn.gelu_tanh"(%x)
     after:  %y = x * 0.5 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)))
@@ -40,7 +40,7 @@ def gelu_tanh(op: nn.GeluTanhOp, draft: Draft) -> Replacement:
     return [draft.emit(op, nn.MulOp, half, _with(op, draft, nn.AddOp, curve, 1.0))]
 
 
-def silu(op: nn.SiluOp, draft: Draft) -> Replacement:
+def silu(op: nn.UnaryOp, draft: Draft) -> Replacement:
     """
     before: %y = "nn.silu"(%x)
     after:  %y = x * sigmoid(x)
@@ -48,7 +48,7 @@ def silu(op: nn.SiluOp, draft: Draft) -> Replacement:
     return [draft.emit(op, nn.MulOp, op.x, draft.emit(op, nn.SigmoidOp, op.x))]
 
 
-def mish(op: nn.MishOp, draft: Draft) -> Replacement:
+def mish(op: nn.UnaryOp, draft: Draft) -> Replacement:
     """
     before: %y = "nn.mish"(%x)
     after:  %y = x * tanh(softplus(x))
@@ -56,7 +56,7 @@ def mish(op: nn.MishOp, draft: Draft) -> Replacement:
     return [draft.emit(op, nn.MulOp, op.x, draft.emit(op, nn.TanhOp, draft.emit(op, nn.SoftplusOp, op.x)))]
 
 
-def softplus(op: nn.SoftplusOp, draft: Draft) -> Replacement:
+def softplus(op: nn.UnaryOp, draft: Draft) -> Replacement:
     """
     before: %y = "nn.softplus"(%x)
     after:  %y = max(x, 0) + log1p(exp(-|x|)), which cannot overflow
@@ -65,7 +65,7 @@ def softplus(op: nn.SoftplusOp, draft: Draft) -> Replacement:
     return [draft.emit(op, nn.AddOp, draft.emit(op, nn.ReluOp, op.x), draft.emit(op, nn.Log1pOp, small))]
 
 
-def hard_sigmoid(op: nn.HardSigmoidOp, draft: Draft) -> Replacement:
+def hard_sigmoid(op: nn.UnaryOp, draft: Draft) -> Replacement:
     """
     before: %y = "nn.hard_sigmoid"(%x)
     after:  %y = min(max(x / 6 + 0.5, 0), 1)
@@ -74,7 +74,7 @@ def hard_sigmoid(op: nn.HardSigmoidOp, draft: Draft) -> Replacement:
     return [_with(op, draft, nn.MinOp, draft.emit(op, nn.ReluOp, line), 1.0)]
 
 
-def hard_swish(op: nn.HardSwishOp, draft: Draft) -> Replacement:
+def hard_swish(op: nn.UnaryOp, draft: Draft) -> Replacement:
     """
     before: %y = "nn.hard_swish"(%x)
     after:  %y = x * hard_sigmoid(x)

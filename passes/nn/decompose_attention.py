@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from xdsl.dialects.builtin import i64
 from xdsl.ir import Operation, SSAValue
@@ -134,7 +134,7 @@ def paged_attention(op: nn.PagedAttentionOp, draft: Draft) -> Replacement:
         first = draft.emit(op, nn.SubOp, place, draft.scalar(op, window, place))
         seen = draft.emit(op, nn.AndOp, seen, draft.emit(op, nn.LessOp, first, key))
     mask = draft.emit(op, nn.WhereOp, seen, draft.scalar(op, 0.0, op.q), draft.scalar(op, -inf, op.q))
-    attributes = {"scale": op.scale, "softcap": op.softcap}
+    attributes: dict[str, Any] = {"scale": op.scale, "softcap": op.softcap}
     return [draft.emit(op, nn.AttentionOp, op.q, k, v, mask, **attributes)]
 
 
@@ -186,7 +186,7 @@ def _part(op: Operation, x: SSAValue, place: tuple[int, int, int], draft: Draft)
     """Elements `place` (start, limit, step) of the last axis."""
     start, limit, step = place
     others = len(nn.shape_of(x)) - 1
-    bounds = {"starts": (*[0] * others, start), "limits": (*[nn.END] * others, limit)}
+    bounds: dict[str, Any] = {"starts": (*[0] * others, start), "limits": (*[nn.END] * others, limit)}
     steps = {"steps": (*[1] * others, step)} if step > 1 else {}
     return draft.emit(op, nn.SliceOp, x, **bounds, **steps)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from xdsl.dialects.builtin import i64
 from xdsl.ir import Operation, SSAValue
@@ -20,7 +20,8 @@ def route(op: nn.RouteOp, draft: Draft) -> Replacement:
     after:  %s = softmax(logits), or sigmoid;  %e = top k of %s + bias;  %w = %s at %e, over their sum, times scale
     """
     score = nn.SoftmaxOp if op.score.data == "softmax" else nn.SigmoidOp
-    scores = draft.emit(op, score, op.logits, **({"axis": 1} if score is nn.SoftmaxOp else {}))
+    axis: dict[str, Any] = {"axis": 1} if score is nn.SoftmaxOp else {}
+    scores = draft.emit(op, score, op.logits, **axis)
     liked = scores if op.bias is None else draft.emit(op, nn.AddOp, scores, op.bias)
     if nn.integer(op.top_groups) < nn.integer(op.groups):
         liked = _within_groups(op, liked, draft)

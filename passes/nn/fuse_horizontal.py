@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from xdsl.ir import Operation, SSAValue
 
@@ -21,7 +21,7 @@ class Linear:
 
     product: nn.MatmulOp | nn.GemmOp
     bias: SSAValue | None
-    add: nn.AddOp | None
+    add: nn.BinaryOp | None
     """what adds the bias, where the product itself does not"""
 
     @property
@@ -118,7 +118,7 @@ def _fusion(group: list[Linear], weights: SSAValue, bias: SSAValue | None) -> nn
     inner = bias if group[0].add is None and bias is not None else None
     ops: list[nn.TensorOp] = []
     if isinstance(first, nn.GemmOp):
-        turns = {"transpose_a": first.transpose_a, "transpose_b": first.transpose_b}
+        turns: dict[str, Any] = {"transpose_a": first.transpose_a, "transpose_b": first.transpose_b}
         ops.append(nn.GemmOp.make(first.a, weights, inner, **turns))
     else:
         ops.append(nn.MatmulOp.make(first.a, weights))

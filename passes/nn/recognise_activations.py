@@ -17,7 +17,7 @@ GELU_CUBE = 0.044715
 """factor of the cube in the tanh form of GELU (Hendrycks and Gimpel 2016, arXiv:1606.08415, section 2)"""
 
 
-def relu(op: nn.MaxOp, draft: Draft) -> Replacement:
+def relu(op: nn.BinaryOp, draft: Draft) -> Replacement:
     """
     before: %y = "nn.max"(%x, 0)
     after:  %y = "nn.relu"(%x)
@@ -27,7 +27,7 @@ def relu(op: nn.MaxOp, draft: Draft) -> Replacement:
     return [draft.emit(op, nn.ReluOp, op.lhs)]
 
 
-def sigmoid(op: nn.DivOp, draft: Draft) -> Replacement:
+def sigmoid(op: nn.BinaryOp, draft: Draft) -> Replacement:
     """
     before: %e = "nn.exp"("nn.neg"(%x));  %y = 1 / (1 + %e)          or x / (1 + exp(-x))
     after:  %y = "nn.sigmoid"(%x)                                    "nn.silu"(%x)
@@ -48,7 +48,7 @@ def sigmoid(op: nn.DivOp, draft: Draft) -> Replacement:
     return _one(op, draft, nn.SiluOp, x, inside) if op.lhs is x else None
 
 
-def gated(op: nn.MulOp, draft: Draft) -> Replacement:
+def gated(op: nn.BinaryOp, draft: Draft) -> Replacement:
     """
     before: %s = "nn.sigmoid"(%x);  %y = %x * %s                     x * sigmoid(x)
             x / 2 * (1 + erf(x / sqrt(2)))                           in any order of the factors
@@ -128,7 +128,7 @@ def _tanh_argument(x: SSAValue, inner: Product, sign: float) -> list[Operation] 
     return None
 
 
-def softplus(op: nn.LogOp | nn.Log1pOp, draft: Draft) -> Replacement:
+def softplus(op: nn.UnaryOp, draft: Draft) -> Replacement:
     """
     before: %e = "nn.exp"(%x);  %y = "nn.log1p"(%e)        or log(1 + e)
     after:  %y = "nn.softplus"(%x)
@@ -160,7 +160,7 @@ def hard_sigmoid(op: nn.BinaryOp, draft: Draft) -> Replacement:
 
 
 def _clipped(
-    root: nn.BinaryOp, low: nn.MinOp, top: float, factor: float, shift: float, draft: Draft, ops: list[Operation]
+    root: nn.BinaryOp, low: nn.BinaryOp, top: float, factor: float, shift: float, draft: Draft, ops: list[Operation]
 ) -> Replacement:
     """min(max(factor * x + shift, 0), top), which `root` uses, as the hard sigmoid of x."""
     high = low.lhs.owner

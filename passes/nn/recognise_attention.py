@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from xdsl.ir import Operation, SSAValue
 
@@ -87,7 +87,7 @@ def _is_capped(scores: Scores) -> bool:
     return scores.factor != 1.0 or scores.softcap != 0.0
 
 
-def _added(scores: Scores, op: nn.AddOp, shape: nn.Shape, draft: Draft) -> Scores | None:
+def _added(scores: Scores, op: nn.BinaryOp, shape: nn.Shape, draft: Draft) -> Scores | None:
     for value, mask in ((op.lhs, op.rhs), (op.rhs, op.lhs)):
         if _leads_to_product(value) and nn.shape_of(value) == shape:
             step = replace(scores, value=value, ops=(op, *scores.ops))
@@ -156,7 +156,7 @@ def _emit(op: nn.MatmulOp, draft: Draft, scores: Scores, product: nn.MatmulOp, i
         operands[1:] = [fewer[0], fewer[1]]
     mask = _mask(scores, op, draft)
     operands = [lifted(value, op, draft) for value in operands]
-    attributes = {"scale": factor, "softcap": scores.softcap}
+    attributes: dict[str, Any] = {"scale": factor, "softcap": scores.softcap}
     if scores.visible is not None:
         attributes |= {"causal": int(scores.visible.causal), "window": scores.visible.window}
     made = nn.AttentionOp.make(*operands, mask, **attributes)

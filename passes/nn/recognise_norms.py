@@ -23,7 +23,7 @@ class Root:
     ops: tuple[Operation, ...]
 
 
-def normalised(op: nn.MulOp, draft: Draft) -> Replacement:
+def normalised(op: nn.BinaryOp, draft: Draft) -> Replacement:
     """
     before: %m = mean(x);  %c = x - %m;  %v = mean(%c * %c);  %y = %c * rsqrt(%v + e)
     after:  %y = "nn.layer_norm"(%x) {axis, epsilon = e}
@@ -100,9 +100,9 @@ def _fast_variance(value: SSAValue, mean: nn.ReduceOp) -> list[Operation] | None
 
 def _root(value: SSAValue) -> Root | None:
     root = value.owner
-    add = root.x.owner if isinstance(root, nn.RsqrtOp) else None
-    if not isinstance(add, nn.AddOp):
+    if not isinstance(root, nn.RsqrtOp) or not isinstance(root.x.owner, nn.AddOp):
         return None
+    add = root.x.owner
     for variance, number in ((add.lhs, add.rhs), (add.rhs, add.lhs)):
         epsilon = constant(number)
         if epsilon is not None and epsilon >= 0 and variance.type == value.type:
@@ -111,7 +111,7 @@ def _root(value: SSAValue) -> Root | None:
 
 
 def _replace(
-    op: nn.MulOp, draft: Draft, kind: type[nn.NormOp], x: SSAValue, root: Root, ops: list[Operation]
+    op: nn.BinaryOp, draft: Draft, kind: type[nn.NormOp], x: SSAValue, root: Root, ops: list[Operation]
 ) -> Replacement:
     axis = _axis(ops)
     if axis is None or x.type != op.result.type or not can_replace(op, ops):
@@ -144,7 +144,7 @@ def should_replace(draft: Draft, before: list[Operation], made: Operation, axis:
     return fits and draft.target.pays(before, [made])
 
 
-def scaled_root(op: nn.MulOp, draft: Draft) -> Replacement:
+def scaled_root(op: nn.BinaryOp, draft: Draft) -> Replacement:
     """
     before: %g = rsqrt(%v + e) * %scale;  %y = %c * %g
     after:  %t = %c * rsqrt(%v + e);  %y = %t * %scale
@@ -162,7 +162,7 @@ def scaled_root(op: nn.MulOp, draft: Draft) -> Replacement:
     return None
 
 
-def with_scale(op: nn.MulOp, draft: Draft) -> Replacement:
+def with_scale(op: nn.BinaryOp, draft: Draft) -> Replacement:
     """
     before: %n = "nn.layer_norm"(%x);  %y = %n * %scale          or rms_norm
     after:  %y = "nn.layer_norm"(%x, %scale)
@@ -177,7 +177,7 @@ def with_scale(op: nn.MulOp, draft: Draft) -> Replacement:
     return None
 
 
-def with_bias(op: nn.AddOp, draft: Draft) -> Replacement:
+def with_bias(op: nn.BinaryOp, draft: Draft) -> Replacement:
     """
     before: %n = "nn.layer_norm"(%x, %scale);  %y = %n + %bias
     after:  %y = "nn.layer_norm"(%x, %scale, %bias)

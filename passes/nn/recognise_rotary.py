@@ -23,7 +23,7 @@ class Part:
     limit: int
 
 
-def rotated_by_halves(op: nn.AddOp, draft: Draft) -> Replacement:
+def rotated_by_halves(op: nn.BinaryOp, draft: Draft) -> Replacement:
     """
     before: %r = concat(-x[..., h:], x[..., :h]);  %y = x * cos + %r * sin       tables (s, 2 h), halves equal
     after:  %y = "nn.rotary"(%x, cos[..., :h], sin[..., :h])
@@ -59,7 +59,7 @@ def _turned_halves(value: SSAValue, x: SSAValue) -> list[Operation] | None:
 
 
 def _with_tables(
-    op: nn.AddOp, x: SSAValue, cos: SSAValue, sin: SSAValue, ops: list[Operation], draft: Draft
+    op: nn.BinaryOp, x: SSAValue, cos: SSAValue, sin: SSAValue, ops: list[Operation], draft: Draft
 ) -> Replacement:
     half = nn.shape_of(x)[3] // 2
     if op.type != x.type or not only_for(op, ops):
@@ -162,7 +162,7 @@ def rotated_in_parts(op: nn.ConcatOp, draft: Draft) -> Replacement:
     return _emit(op, draft, a.x, tables, ops)  # type: ignore[arg-type]
 
 
-def _angles(products: list[nn.MulOp]) -> tuple[SSAValue, SSAValue, SSAValue, SSAValue] | None:
+def _angles(products: list[nn.BinaryOp]) -> tuple[SSAValue, SSAValue, SSAValue, SSAValue] | None:
     """(a, b, cos, sin) where the products are a cos, b sin, b cos and a sin, the last two in either order."""
     one, two, three, four = products
     for a, cos in ((one.lhs, one.rhs), (one.rhs, one.lhs)):

@@ -13,7 +13,7 @@ from .match import only_for
 from .nn_pass import NnPass
 
 
-def softmax(op: nn.DivOp, draft: Draft) -> Replacement:
+def softmax(op: nn.BinaryOp, draft: Draft) -> Replacement:
     """
     before: %m = max(x);  %e = exp(x - %m);  %s = sum(%e);  %y = %e / %s
     after:  %y = "nn.softmax"(%x) {axis}
@@ -35,11 +35,11 @@ def softmax(op: nn.DivOp, draft: Draft) -> Replacement:
     return _replace(op, draft, nn.SoftmaxOp.make(x, axis=axes[0]), ops)  # type: ignore[arg-type]
 
 
-def _is_maximum(op: object, shift: nn.SubOp, axes: nn.Shape) -> bool:
+def _is_maximum(op: object, shift: nn.BinaryOp, axes: nn.Shape) -> bool:
     return isinstance(op, nn.ReduceOp) and op.kind.data == "max" and nn.ints(op.axes) == axes and op.x is shift.lhs
 
 
-def _replace(op: nn.DivOp, draft: Draft, made: nn.SoftmaxOp, ops: list[Operation]) -> Replacement:
+def _replace(op: nn.BinaryOp, draft: Draft, made: nn.SoftmaxOp, ops: list[Operation]) -> Replacement:
     if not can_replace(op, ops) or not should_replace(draft, [*ops, op], made):
         made.drop_all_references()
         return None

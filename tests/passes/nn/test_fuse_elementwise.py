@@ -183,7 +183,7 @@ def test_a_chain_reads_no_more_tensors_than_a_thread_has_registers_for():
         total = add.result
     module = nn.build_main(body, [total])
     run_pipeline(module, FUSE)
-    chains = nn.body_of(module)
+    chains = list(nn.body_of(module))
     assert len(chains) > 1
     assert all(len(op.operands) <= room for op in chains)
     assert target_of("cpu").live_values() is None

@@ -29,9 +29,9 @@ def softmax(n, x, axis=3):
     return n("Div", powers, n("Reduce", powers, kind="sum", axes=(axis,)))
 
 
-def attend(n, q, k, v, change=lambda n, s: s, axis=3):
+def attend(n, q, k, v, change=None, axis=3):
     scores = n("Mul", n("Matmul", q, n("Transpose", k, permutation=SWAP)), 0.3)
-    return n("Matmul", softmax(n, change(n, scores), axis), v)
+    return n("Matmul", softmax(n, scores if change is None else change(n, scores), axis), v)
 
 
 def added(seen, low=-inf, shape=(1, 1, 5, 7)):
@@ -70,7 +70,7 @@ FORMS = {
 def test_a_form_becomes_attributes(net, check, name):
     change, expected = FORMS[name]
     n = net(Q, K, V)
-    done = check(n.network(attend(n, *n.inputs, change)), PASSES)
+    done = check(n.network(attend(n, *n.inputs, change=change)), PASSES)
     assert done.kinds == ["attention"]
     op = done.op(nn.AttentionOp)
     assert (nn.integer(op.causal), nn.integer(op.window), nn.number(op.softcap)) == expected
@@ -79,7 +79,7 @@ def test_a_form_becomes_attributes(net, check, name):
 
 def test_a_mask_of_an_input_stays_a_mask(net, check):
     n = net(Q, K, V, (2, 1, 1, 7))
-    done = check(n.network(attend(n, *n.inputs[:3], lambda n, s: n("Add", chosen(n, s), n.inputs[3]))), PASSES)
+    done = check(n.network(attend(n, *n.inputs[:3], change=lambda n, s: n("Add", chosen(n, s), n.inputs[3]))), PASSES)
     op = done.op(nn.AttentionOp)
     assert op.mask is not None
     assert nn.integer(op.causal) == 1
@@ -88,7 +88,8 @@ def test_a_mask_of_an_input_stays_a_mask(net, check):
 def test_a_choice_of_minus_infinity_becomes_a_mask(net, check):
     n = net(Q, K, V, (1, 1, 5, 7))
     done = check(
-        n.network(attend(n, *n.inputs[:3], lambda n, s: n("Where", n("Less", n.inputs[3], 1.5), s, -inf))), PASSES
+        n.network(attend(n, *n.inputs[:3], change=lambda n, s: n("Where", n("Less", n.inputs[3], 1.5), s, -inf))),
+        PASSES,
     )
     assert done.kinds == ["less", "where", "attention"]
 
