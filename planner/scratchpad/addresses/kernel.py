@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from ..compiled import compiled
 
 OPEN, FOUND, EXHAUSTED, FULL = 0, 1, 2, 3
 """What `search` returns: out of nodes, a layout, a proof that there is none, no room left for trail or choices"""
@@ -64,7 +65,7 @@ class State(NamedTuple):
     """float64: how often each clique was the one that did not fit"""
 
 
-@njit(cache=True)
+@compiled
 def _set(g, s, b, new):
     top = s.count[TRAIL]
     if top >= s.trail.shape[0]:
@@ -78,7 +79,7 @@ def _set(g, s, b, new):
         s.dirty[k] = 1
 
 
-@njit(cache=True)
+@compiled
 def _enqueue(s, b, tail):
     if s.queued[b]:
         return tail
@@ -87,7 +88,7 @@ def _enqueue(s, b, tail):
     return tail + 1
 
 
-@njit(cache=True)
+@compiled
 def _support(g, s, b):
     """Equation (42): the lowest top that a neighbour still to be placed can have; -1 if there is no such neighbour."""
     least = np.int64(-1)
@@ -100,7 +101,7 @@ def _support(g, s, b):
     return least
 
 
-@njit(cache=True)
+@compiled
 def _follow(g, s, b, tail):
     """Raise what follows at once from a change of `b`; the new end of the queue, -1 on a contradiction."""
     if s.value[b] >= 0:
@@ -123,7 +124,7 @@ def _follow(g, s, b, tail):
     return tail
 
 
-@njit(cache=True)
+@compiled
 def _propagate(g, s, tail):
     """Draw what follows from the `tail` buffers in the queue; False on a contradiction."""
     head = 0
@@ -146,7 +147,7 @@ def _propagate(g, s, tail):
     return True
 
 
-@njit(cache=True)
+@compiled
 def _fits(g, s, k):
     """Equation (43): stacked by least offset, what clique k still has to place ends below the capacity."""
     lo = g.member_start[k]
@@ -171,7 +172,7 @@ def _fits(g, s, k):
     return end <= g.capacity
 
 
-@njit(cache=True)
+@compiled
 def _place(g, s, b):
     """Place `b` at its least offset; False on a contradiction."""
     s.offset[b] = s.value[b] >> 1
@@ -186,7 +187,7 @@ def _place(g, s, b):
     return _propagate(g, s, tail)
 
 
-@njit(cache=True)
+@compiled
 def _postpone(g, s, b):
     """Put `b` off: it will lie on a neighbour that is still to be placed. False on a contradiction."""
     support = _support(g, s, b)
@@ -196,7 +197,7 @@ def _postpone(g, s, b):
     return _propagate(g, s, _enqueue(s, b, 0))
 
 
-@njit(cache=True)
+@compiled
 def _mix(x):
     """Spread the bits of a word (the finaliser of splitmix64)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -204,7 +205,7 @@ def _mix(x):
     return x ^ (x >> np.uint64(31))
 
 
-@njit(cache=True)
+@compiled
 def _next_group(g, s, lo, hi, rank, key):
     """The first group among lo <= b < hi that hangs together in time and is still to be placed: from (-1 if none is
     left), to, and its buffer of least offset, ties by rank. Sets `key` to the name of the group's state, or to 0."""
@@ -232,7 +233,7 @@ def _next_group(g, s, lo, hi, rank, key):
     return begin, end, best
 
 
-@njit(cache=True)
+@compiled
 def _backtrack(g, s):
     """Undo to the last choice with a branch left and take it; False if there is none."""
     mask = np.uint64(s.failed.shape[0] - 1)
@@ -254,7 +255,7 @@ def _backtrack(g, s):
     return False
 
 
-@njit(cache=True)
+@compiled
 def _choose(s, b, key):
     at = s.count[CHOICES]
     s.choice[at, 0] = b
@@ -264,7 +265,7 @@ def _choose(s, b, key):
     s.count[CHOICES] = at + 1
 
 
-@njit(cache=True)
+@compiled
 def _enter(s, begin, end):
     """From here on, only this group: what was chosen before is not to blame for how it is placed."""
     top = s.count[FRAMES]
@@ -274,7 +275,7 @@ def _enter(s, begin, end):
     s.count[FRAMES] = top + 1
 
 
-@njit(cache=True)
+@compiled
 def begin(g, s):
     """The first deductions; False if there is no layout."""
     s.dirty[:] = 1
@@ -285,7 +286,7 @@ def begin(g, s):
     return _propagate(g, s, tail)
 
 
-@njit(cache=True)
+@compiled
 def search(g, s, rank, nodes):
     """Go on with the search for so many nodes more."""
     mask = np.uint64(s.failed.shape[0] - 1)

@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ..compiled import compiled
 from .bits import NONE, ONE, add, has
 from .moves import is_ready
 from .store import mix_row, same
@@ -108,7 +108,7 @@ def find_ahead(t: Tables, most: int) -> Ahead | None:
     return Ahead(count, unit, done, slots, reloads, peak, share, _no_prices())
 
 
-@njit(cache=True)
+@compiled
 def locate(done_rows, slots, done):
     """The row of a downset; it must be there."""
     place = np.int64(mix_row(done, NONE) & np.uint64(len(slots) - 1))
@@ -117,7 +117,7 @@ def locate(done_rows, slots, done):
     return slots[place] - 1
 
 
-@njit(cache=True)
+@compiled
 def _list(t, rows, slots):
     """List all downsets, by rising size; -1 if there is no room."""
     count, at = 1, 0
@@ -142,7 +142,7 @@ def _list(t, rows, slots):
     return count
 
 
-@njit(cache=True)
+@compiled
 def _live(t, done, live):
     """Mark tensors touched before and after; returns their bytes, and those of all that may leave unwritten."""
     total, free = 0, 0
@@ -160,7 +160,7 @@ def _live(t, done, live):
     return total, free
 
 
-@njit(cache=True)
+@compiled
 def _others(t, live, total, v):
     for i in range(t.touch_start[v], t.touch_start[v + 1]):
         if live[t.touch[i]]:
@@ -168,7 +168,7 @@ def _others(t, live, total, v):
     return total
 
 
-@njit(cache=True)
+@compiled
 def _highest(t, rows, count):
     """The most bytes that must be out at any step from any downset."""
     live, best = np.zeros(len(t.size), np.bool_), np.int64(0)
@@ -180,7 +180,7 @@ def _highest(t, rows, count):
     return best
 
 
-@njit(cache=True)
+@compiled
 def _fill(t, rows, count, slots, unit, reloads, peak):
     levels = reloads.shape[1]
     live, done = np.zeros(len(t.size), np.bool_), np.zeros(rows.shape[1], np.uint64)
@@ -207,7 +207,7 @@ def _fill(t, rows, count, slots, unit, reloads, peak):
         peak[d] = max(0, least[d] - free)
 
 
-@njit(cache=True)
+@compiled
 def ahead_of(t, table, row, live_bytes, resident, clean):
     """Bytes that every plan still pays from a state whose downset has this row (28, 29)."""
     inside, paid = 0, 0
@@ -229,7 +229,7 @@ def ahead_of(t, table, row, live_bytes, resident, clean):
     return max(counted, _priced(table.priced, row, resident, clean))
 
 
-@njit(cache=True)
+@compiled
 def _priced(p, row, resident, clean):
     """h of `prices.py` [bytes]; more than any cost where no useful plan passes."""
     if len(p.potential) == 0:
@@ -244,7 +244,7 @@ def _priced(p, row, resident, clean):
     return np.int64(np.ceil(total / p.grain - ROUNDING)) * p.grain
 
 
-@njit(cache=True)
+@compiled
 def live_bytes(t, done):
     """Bytes of the tensors touched before and after."""
     return _live(t, done, np.zeros(len(t.size), np.bool_))[0]

@@ -7,8 +7,8 @@ edge leaves, -1 where it is not live. Of each edge, tensors in `items` gain if t
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ..compiled import compiled
 from .ahead import NEVER
 
 MET = 1e-5
@@ -18,7 +18,7 @@ KEEP_MEAN, KEEP_SQUARE, RARE = 0.8, 0.95, 1e-4
 AGES = 1024
 
 
-@njit(cache=True)
+@compiled
 def _sort(gains, items, k):
     for x in range(1, k):
         gain, item, y = gains[x], items[x], x - 1
@@ -28,7 +28,7 @@ def _sort(gains, items, k):
         gains[y + 1], items[y + 1] = gain, item
 
 
-@njit(cache=True)
+@compiled
 def _pay(t, g, touches, p, e, here, gains, items):
     """r of an edge (35)."""
     v, after, free = g.op[e], g.to[e], t.capacity - t.need[g.op[e]]
@@ -60,7 +60,7 @@ def _pay(t, g, touches, p, e, here, gains, items):
     return total
 
 
-@njit(cache=True)
+@compiled
 def _weigh(t, g, touches, p, e, here, gains, items, weight, slope):
     """Add the gradient of r of an edge, times `weight`, to `slope`, by price."""
     v, after, free = g.op[e], g.to[e], t.capacity - t.need[g.op[e]]
@@ -95,14 +95,14 @@ def _weigh(t, g, touches, p, e, here, gains, items, weight, slope):
         _add(p, i, here[g.live[i]], weight * part / size, slope)
 
 
-@njit(cache=True)
+@compiled
 def _add(p, i, j, weight, slope):
     kind = 1 if p[i, 1] - p[j, 1] < p[i, 0] - p[j, 0] else 0
     slope[i, kind] += weight
     slope[j, kind] -= weight
 
 
-@njit(cache=True)
+@compiled
 def potentials(t, g, touches, p, heat, pi, r):
     """Fill `r` by edge and `pi` by downset (34); its minimum is soft where there is heat."""
     m = len(t.size)
@@ -129,7 +129,7 @@ def potentials(t, g, touches, p, heat, pi, r):
             here[g.live[i]] = -1
 
 
-@njit(cache=True)
+@compiled
 def slopes(t, g, touches, p, heat, pi, r, slope, met):
     """Add the gradient of the soft pi(nothing) to `slope`, by price: edges weigh as often as they are met."""
     m = len(t.size)
@@ -150,7 +150,7 @@ def slopes(t, g, touches, p, heat, pi, r, slope, met):
             here[g.live[i]] = -1
 
 
-@njit(cache=True)
+@compiled
 def step(t, g, met, slope, scale, moments, age, p, rate):
     """Move all prices of the downsets that were met by Adam's rule, and clear their `slope`; `moments` by price: mean
     and square for the reload's share, then for the write's."""

@@ -10,8 +10,8 @@ import time
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from ..compiled import compiled
 from .bits import NONE, ONE, add
 from .moves import Children, expand, mimics, room
 from .store import mix_row, same
@@ -77,7 +77,7 @@ def beam_order(
     return int(now.cost[0]), tuple(reversed(order))
 
 
-@njit(cache=True)
+@compiled
 def _put(t, c, k, now, i, following, found, slots):
     """Add child k of state i to the candidates unless it is there as cheaply; returns how many there are."""
     done, cost = following.done[found], now.cost[i] + c.cost[k]
@@ -104,7 +104,7 @@ def _put(t, c, k, now, i, following, found, slots):
     return max(found, j + 1)
 
 
-@njit(cache=True)
+@compiled
 def _keys(t, following, found, weight, seed):
     """What candidates are ranked by."""
     keys = np.empty(found, np.float64)
@@ -118,7 +118,7 @@ def _keys(t, following, found, weight, seed):
     return keys
 
 
-@njit(cache=True)
+@compiled
 def _is_dominated(t, now, following, j, slots, chain, place):
     """Whether a candidate is dominated by one taken before it; if not it is chained to those of its downset."""
     slot = np.int64(mix_row(following.done[j], NONE) & np.uint64(len(slots) - 1))
@@ -138,7 +138,7 @@ def _is_dominated(t, now, following, j, slots, chain, place):
     return False
 
 
-@njit(cache=True)
+@compiled
 def _run(t, c, now, following, slots, parents, ops, weight, seed, upper, first, last, count):
     """Go on from `count` states of layer `first` up to layer `last`; returns how many states that has."""
     width = parents.shape[1]

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
+from ..compiled import compiled
 from .split import Piece
 from .tables import Tables, tables
 
@@ -33,7 +33,7 @@ def belady_piece(piece: Piece, order: Sequence[int], t: Tables | None = None) ->
     return kept, cost
 
 
-@njit(cache=True)
+@compiled
 def belady_cost(t, order, out, limit):
     """Bytes that Belady's rule moves along an order, or some that are no fewer than `limit`; `out[k]` is set where the
     gap before the k-th touch is not kept, touches of each tensor counted in order from `use_start`."""
@@ -85,7 +85,7 @@ def belady_cost(t, order, out, limit):
     return cost
 
 
-@njit(cache=True)
+@compiled
 def _steps(t, order):
     """By tensor: the steps of its touches, in order, from `use_start`."""
     at = np.empty(len(order), np.int64)

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ..compiled import compiled
 
 ONE = np.uint64(1)
 NONE = np.uint64(0)
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def has(bits, i):
     """Whether bit i is set."""
     return (bits[i >> 6] >> np.uint64(i & 63)) & ONE != NONE
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def add(bits, i):
     """Set bit i."""
     bits[i >> 6] |= ONE << np.uint64(i & 63)
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def drop(bits, i):
     """Clear bit i."""
     bits[i >> 6] &= ~(ONE << np.uint64(i & 63))
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def place(low):
     """The place of the only bit of a word."""
     place = 0

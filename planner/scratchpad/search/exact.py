@@ -8,8 +8,8 @@ all precedences leaves the optimum unchanged (22) but not the number of states, 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ..compiled import compiled
 from .ahead import ahead_of, find_ahead, live_bytes, locate, nothing_ahead
 from .bits import add
 from .moves import Children, expand, mimics, room
@@ -42,7 +42,7 @@ CHILDREN = 1 << 15
 FIRST_ROWS = 4 * CHILDREN
 
 
-@njit(cache=True)
+@compiled
 def _is_dominated(t, s, i):
     p, tried = s.first_closed[s.downset[i]], 0
     while p > 0 and tried < SCANNED:
@@ -56,7 +56,7 @@ def _is_dominated(t, s, i):
     return False
 
 
-@njit(cache=True)
+@compiled
 def _insert_children(s, t, c, table, count, i, upper, done):
     n, d, last = len(t.need), np.int64(s.downset[i]), -1
     child_downset = np.int64(0)
@@ -89,7 +89,7 @@ def _insert_children(s, t, c, table, count, i, upper, done):
             push(s, f * (n + 1) + n - s.size[child_downset], j)
 
 
-@njit(cache=True)
+@compiled
 def _start(s, t):
     done = np.zeros(s.done.shape[1], np.uint64)
     nobody = np.zeros(s.resident.shape[1], np.uint64)
@@ -101,7 +101,7 @@ def _start(s, t):
     push(s, np.int64(len(t.need)), i)
 
 
-@njit(cache=True)
+@compiled
 def _search(s, t, c, table, upper, pops):
     """Pop up to `pops` states; the status, bound and goal are left in `counters`."""
     n = len(t.need)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ..compiled import compiled
 from .ahead import NEVER, locate
 from .bits import add, has
 from .moves import is_ready
@@ -54,7 +54,7 @@ def without(g: Lattice, pi: NDArray[np.float64], r: NDArray[np.float64], limit: 
     return g._replace(edge_start=kept, op=g.op[useful], to=g.to[useful])
 
 
-@njit(cache=True)
+@compiled
 def _uses_left(t, done, a):
     left = 0
     for k in range(t.use_start[a], t.use_start[a + 1]):
@@ -62,7 +62,7 @@ def _uses_left(t, done, a):
     return left
 
 
-@njit(cache=True)
+@compiled
 def _count(t, rows, edges, lives):
     for d in range(len(rows)):
         for v in range(len(t.need)):
@@ -71,7 +71,7 @@ def _count(t, rows, edges, lives):
             lives[d + 1] += 0 < _uses_left(t, rows[d], a) < t.use_start[a + 1] - t.use_start[a]
 
 
-@njit(cache=True)
+@compiled
 def _far(t, done, a):
     """Operators before the next use of a tensor, this included, at most FAR."""
     far = FAR
@@ -85,7 +85,7 @@ def _far(t, done, a):
     return far
 
 
-@njit(cache=True)
+@compiled
 def _list(t, rows, slots, edge_start, op, to, live_start, live, far):
     done = np.zeros(rows.shape[1], np.uint64)
     for d in range(len(rows)):
@@ -102,7 +102,7 @@ def _list(t, rows, slots, edge_start, op, to, live_start, live, far):
                 i += 1
 
 
-@njit(cache=True)
+@compiled
 def _mark_useful(g, pi, r, limit, useful):
     reached = np.full(len(pi), NEVER)
     reached[0] = 0.0
@@ -116,7 +116,7 @@ def _mark_useful(g, pi, r, limit, useful):
                 reached[g.to[e]] = min(reached[g.to[e]], paid)
 
 
-@njit(cache=True)
+@compiled
 def project(t, coarse_t, g, coarse, ranks, tensors, prices, coarse_prices):
     """Prices of a piece from those of the same piece with fewer operators (38): each downset takes those of what is
     left of it. Operator k of the coarse piece is `ranks[k]`, tensor a of the fine one `tensors[a]`, or -1."""

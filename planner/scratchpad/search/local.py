@@ -9,8 +9,8 @@ is found goes to GAP afterwards.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ..compiled import compiled
 from .belady import belady_cost
 from .bits import has
 from .tables import Tables
@@ -63,7 +63,7 @@ class LocalSearch:
         return found
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _draw(random, below):
     """A number from 0 on, by xorshift (Marsaglia)."""
     x = random[0]
@@ -74,7 +74,7 @@ def _draw(random, below):
     return np.int64((x >> np.uint64(11)) % np.uint64(below))
 
 
-@njit(cache=True)
+@compiled
 def _window(t, order, place):
     """First and last place at which the operator at `place` may stand, the others in their order."""
     v, first, last = order[place], place, place
@@ -85,7 +85,7 @@ def _window(t, order, place):
     return first, last
 
 
-@njit(cache=True)
+@compiled
 def _shift(order, here, there):
     """Move the operator at `here` to `there`."""
     v, step = order[here], 1 if there > here else -1
@@ -94,7 +94,7 @@ def _shift(order, here, there):
     order[there] = v
 
 
-@njit(cache=True)
+@compiled
 def _walk(t, order, best, held, counters, random, out, moves):
     """`counters`: bytes of the present order and of the best, and moves so far."""
     if len(order) < 2:

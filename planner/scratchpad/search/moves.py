@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ..compiled import compiled
 from .bits import NONE, ONE, add, drop, has, place
 from .tables import Ints, Tables, Words, words
 
@@ -53,13 +53,13 @@ def room(t: Tables, children: int) -> Children:
     )
 
 
-@njit(cache=True)
+@compiled
 def leaving(t, clean, a):
     """Bytes charged when tensor a leaves: its reload, and its write if not yet paid (23)."""
     return t.reload[a] if has(clean, a) else t.reload[a] + t.write[a]
 
 
-@njit(cache=True)
+@compiled
 def is_ready(t, done, v):
     """Whether v has not run and all before it have."""
     if has(done, v):
@@ -70,7 +70,7 @@ def is_ready(t, done, v):
     return True
 
 
-@njit(cache=True)
+@compiled
 def count_uses(t, done, c):
     """Fill `left`: the uses of each tensor that are to come."""
     for a in range(len(t.size)):
@@ -81,7 +81,7 @@ def count_uses(t, done, c):
         c.left[a] = uses
 
 
-@njit(cache=True)
+@compiled
 def list_residents(t, resident, c):
     """Fill `others` with all residents, by falling size; returns how many."""
     k = 0
@@ -99,7 +99,7 @@ def list_residents(t, resident, c):
     return k
 
 
-@njit(cache=True)
+@compiled
 def excess(t, resident, c, k, v):
     """Bytes that must leave before v runs, of the k residents."""
     total = t.need[v] - t.capacity
@@ -111,7 +111,7 @@ def excess(t, resident, c, k, v):
     return total
 
 
-@njit(cache=True)
+@compiled
 def runs_at_once(t, resident, clean, c, k, v):
     """Whether v, ready, may be the only child (24).
 
@@ -139,7 +139,7 @@ def runs_at_once(t, resident, clean, c, k, v):
     return excess(t, resident, c, k, v) <= 0
 
 
-@njit(cache=True)
+@compiled
 def keeps_rather(t, done, clean, c, x, y):
     """Order-free Belady (25): whether evicting x and keeping y, of equal size, is never better than the converse.
 
@@ -163,7 +163,7 @@ def keeps_rather(t, done, clean, c, x, y):
     return True
 
 
-@njit(cache=True)
+@compiled
 def fill_forbidden(t, done, clean, c, k):
     """`forbidden[i]`: the others that must leave too if the i-th does; of two that are alike the first leaves."""
     for i in range(k):
@@ -176,7 +176,7 @@ def fill_forbidden(t, done, clean, c, k):
                     c.forbidden[i] |= ONE << np.uint64(j)
 
 
-@njit(cache=True)
+@compiled
 def put_child(t, resident, clean, c, n, v, depth):
     """Write child n: the first `depth` of `chosen`, indices of `others`, leave, then v runs."""
     cost = 0
@@ -201,7 +201,7 @@ def put_child(t, resident, clean, c, n, v, depth):
     c.cost[n] = cost
 
 
-@njit(cache=True)
+@compiled
 def fill_suffix(t, c, v, k):
     """Mark in `own` which of the k residents v touches, and fill `suffix`: the bytes of the others from each on.
 
@@ -220,7 +220,7 @@ def fill_suffix(t, c, v, k):
     return bits
 
 
-@njit(cache=True)
+@compiled
 def put_evictions(t, resident, clean, c, n, v, over, k):
     """Write a child for each inclusion-minimal set of at least `over` bytes of the k residents that v does not touch;
     returns their count, -1 if there is no room for them.
@@ -263,7 +263,7 @@ def put_evictions(t, resident, clean, c, n, v, over, k):
         i += 1
 
 
-@njit(cache=True)
+@compiled
 def expand(t, done, resident, clean, c):
     """Write all children of a state; returns their count, -1 if there is no room for them."""
     count_uses(t, done, c)
@@ -292,7 +292,7 @@ def expand(t, done, resident, clean, c):
     return n
 
 
-@njit(cache=True)
+@compiled
 def mimics(t, resident, clean, other_resident, other_clean, spare):
     """Whether a state can pay what sets it apart from another of the same downset out of `spare` bytes (27)."""
     for w in range(len(resident)):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ..compiled import compiled
 from .bits import NONE, ONE
 from .tables import Ints, Tables, Words, words
 
@@ -91,7 +91,7 @@ def grown(store: Store, t: Tables, rows: int) -> Store:
     return new
 
 
-@njit(cache=True)
+@compiled
 def rehash(s):
     """Fill the hash tables from the rows."""
     for d in range(s.counters[DOWNSETS]):
@@ -106,13 +106,13 @@ def rehash(s):
         s.slots[place] = i + 1
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _mix(h, word):
     h = (h ^ word) * np.uint64(0x9E3779B97F4A7C15)
     return h ^ (h >> np.uint64(29))
 
 
-@njit(cache=True)
+@compiled
 def mix_row(row, h):
     """A hash of a row, from another."""
     for w in range(len(row)):
@@ -120,13 +120,13 @@ def mix_row(row, h):
     return _mix(h, ONE)
 
 
-@njit(cache=True)
+@compiled
 def _state_hash(s, d, resident, clean):
     h = mix_row(clean, mix_row(resident, np.uint64(d)))
     return np.int64(h & np.uint64(len(s.slots) - 1))
 
 
-@njit(cache=True)
+@compiled
 def same(a, b):
     """Whether two rows are equal."""
     for w in range(len(a)):  # noqa: SIM110 (compiled)
@@ -135,7 +135,7 @@ def same(a, b):
     return True
 
 
-@njit(cache=True)
+@compiled
 def find_downset(s, done, size):
     """The downset with these operators, added if new."""
     place = np.int64(mix_row(done, NONE) & np.uint64(len(s.downset_slots) - 1))
@@ -152,7 +152,7 @@ def find_downset(s, done, size):
     return d
 
 
-@njit(cache=True)
+@compiled
 def find_state(s, d, resident, clean):
     """The state of a downset with these tensors, added with a cost beyond all if new."""
     place = _state_hash(s, d, resident, clean)
@@ -172,7 +172,7 @@ def find_state(s, d, resident, clean):
     return i
 
 
-@njit(cache=True)
+@compiled
 def push(s, key, state):
     """Put a state on the heap."""
     i = s.counters[HEAP]
@@ -186,7 +186,7 @@ def push(s, key, state):
     s.heap_key[i], s.heap_state[i] = key, state
 
 
-@njit(cache=True)
+@compiled
 def pop(s):
     """Take the state of the least key off the heap, whose key is at its top."""
     state = s.heap_state[0]
