@@ -187,7 +187,7 @@ def _part(op: Operation, x: SSAValue, place: tuple[int, int, int], draft: Draft)
     start, limit, step = place
     others = len(nn.shape_of(x)) - 1
     bounds: dict[str, Any] = {"starts": (*[0] * others, start), "limits": (*[nn.END] * others, limit)}
-    steps = {"steps": (*[1] * others, step)} if step > 1 else {}
+    steps: dict[str, Any] = {"steps": (*[1] * others, step)} if step > 1 else {}
     return draft.emit(op, nn.SliceOp, x, **bounds, **steps)
 
 

@@ -66,9 +66,12 @@ def recognise(seen: np.ndarray, queries: int, keys: int) -> Visible | None:
         table = np.broadcast_to(seen, (*seen.shape[:-2], queries, keys)) if seen.ndim >= 2 else None
     except ValueError:
         return None
-    if table is None or keys < queries or any(size != 1 for size in table.shape[:-2]):
+    if table is None or keys < queries:
         return None
-    table = table.reshape(queries, keys)
+    tables = table.reshape(-1, queries, keys)
+    table = tables[0]
+    if not np.array_equal(tables, np.broadcast_to(table, tables.shape)):
+        return None
     place = np.arange(queries)[:, None] + keys - queries - np.arange(keys)[None, :]  # query less key
     if table.all():
         return Visible(False, 0)

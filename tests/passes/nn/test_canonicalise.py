@@ -126,10 +126,19 @@ def test_other_attributes_types_and_weights_are_other_ops(net, check):
     n = net((3, 3))
     x = n.inputs[0]
     sums = [n("Reduce", x, kind="sum", axes=(axis,)) for axis in (0, 1)]
-    weights = [n.weight([1.0, 2.0, 3.0]), n.weight([1.0, 2.0, 3.0])]
+    weights = [n.weight([1.0, 2.0, 3.0]), n.weight([1.0, 2.0, 4.0])]
     views = [reshape(n, x, 9), reshape(n, x, 9, 1)]
     done = check(n.network(*sums, n("Add", *weights), *views), ("merge-equal-ops",))
     assert sorted(done.kinds) == ["add", "reduce", "reduce", "reshape", "reshape"]
+
+
+def test_weights_of_equal_values_are_one(net, check):
+    n = net((3,))
+    x = n.inputs[0]
+    y = n("Sub", n("Mul", x, n.weight([1.0, 2.0, 3.0])), n("Mul", x, n.weight([1.0, 2.0, 3.0])))
+    done = check(n.network(n("Add", y, n.weight([3.0, 2.0, 1.0]))), ("merge-equal-ops", "remove-dead-code"))
+    assert done.kinds == ["mul", "sub", "add"]
+    assert len(done.network.weights) == 2
 
 
 def test_what_is_merged_keeps_all_locations(net):

@@ -197,7 +197,8 @@ def test_what_is_used_elsewhere_stays(net, check, which):
         (PLACE > 0, None),
         (PLACE >= -1, None),
         ((PLACE >= 0) & (PLACE != 2), None),
-        (np.stack([PLACE >= 0, PLACE >= 0]), None),
+        (np.stack([PLACE >= 0, PLACE >= 0]), Visible(True, 0)),
+        (np.stack([PLACE >= 0, PLACE >= 1]), None),
     ],
 )
 def test_which_masks_are_attributes(seen, expected):
