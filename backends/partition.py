@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..ir import nn
 from ..ir.diagnostics import Diagnostic, InputError
+
+if TYPE_CHECKING:
+    from ..costmodel.hardware import Device
 
 Sizes = Mapping[str, int]
 
@@ -23,8 +26,26 @@ def partition(
     `sizes` gives a number to each open size. InputError for what is wrong in the file or with the device, Infeasible
     where the network does not fit.
     """
-    from ..costmodel.hardware import find_device
     from ..planner.partition.plan import plan_partition
+
+    network, found = _read(model, devices, device, sizes)
+    document, _ = plan_partition(network, devices, found, memory_bytes)
+    return {"model": Path(model).name, **document}
+
+
+def pipeline(
+    model: str, devices: int, device: str, memory_bytes: int | None = None, sizes: Sizes | None = None
+) -> dict[str, Any]:
+    """As `partition`, but as stages of whole ops in file order, one on each device, with the least period."""
+    from ..planner.partition.plan import plan_pipeline
+
+    network, found = _read(model, devices, device, sizes)
+    return {"model": Path(model).name, **plan_pipeline(network, devices, found, memory_bytes)}
+
+
+def _read(model: str, devices: int, device: str, sizes: Sizes | None) -> tuple[nn.NnModule, Device]:
+    """The network, without open sizes, and the device; InputError for what is wrong with either."""
+    from ..costmodel.hardware import find_device
 
     found = find_device(device)
     if found is None:
@@ -37,8 +58,7 @@ def partition(
     if still_open:
         given = " ".join(f"`--with {name}=N`" for name in sorted(still_open))
         raise InputError([Diagnostic("size", f"`{model}` has open sizes", help=f"give {given}")])
-    document, _ = plan_partition(network, devices, found, memory_bytes)
-    return {"model": Path(model).name, **document}
+    return network, found
 
 
 def read_sizes(texts: Sequence[str]) -> dict[str, int]:
@@ -96,6 +116,17 @@ def partition_text(document: Mapping[str, Any]) -> str:
         count = len(list(same))
         times = f" x {count}" if count > 1 else ""
         lines.append(f"{name + times:56}{state:>8}{size / 1e6:11.3f} MB")
+    return "\n".join(lines) + "\n"
+
+
+def pipeline_text(document: Mapping[str, Any]) -> str:
+    """The pipeline for people."""
+    head = f"{document['model']} on {document['devices']} x {document['device']}, as a pipeline: {document['status']}"
+    period = f"a result every {_ms(document['period_s']).strip()}, the first after {_ms(document['first_s']).strip()}"
+    lines = [head, period, "", f"{'stage':8}{'ops':>8}{'time':>12}{'receives':>16}{'memory':>14}"]
+    for i, s in enumerate(document["stages"]):
+        sizes = f"{s['received_bytes'] / 1e6:13.3f} MB{s['bytes'] / 1e9:11.3f} GB"
+        lines.append(f"{i:<8}{s['end'] - s['first']:8}{_ms(s['seconds'])}{sizes}")
     return "\n".join(lines) + "\n"
 
 

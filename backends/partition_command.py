@@ -21,15 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser, size: Callable[[str], int]) -
         metavar="NAME=N",
         help="an open size; of a config.json `batch`, and `tokens` or the `context` that one token follows",
     )
+    parser.add_argument("--pipeline", action="store_true", help="stages of whole ops, one on each device")
     parser.add_argument("--json", action="store_true", help="print all as JSON, the way of every op too")
     parser.set_defaults(do=do)
 
 
 def do(arguments: argparse.Namespace) -> int:
     """Print the partition; the exit code is 0."""
-    from .partition import partition, partition_text, read_sizes
+    from .partition import partition, partition_text, pipeline, pipeline_text, read_sizes
 
+    plan, text = (pipeline, pipeline_text) if arguments.pipeline else (partition, partition_text)
     sizes = read_sizes(arguments.sizes)
-    found = partition(arguments.model, arguments.devices, arguments.device, arguments.memory, sizes)
-    print(json.dumps(found, indent=2) + "\n" if arguments.json else partition_text(found), end="")
+    found = plan(arguments.model, arguments.devices, arguments.device, arguments.memory, sizes)
+    print(json.dumps(found, indent=2) + "\n" if arguments.json else text(found), end="")
     return 0

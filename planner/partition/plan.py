@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from math import inf
 from typing import Any
 
 from ...costmodel.hardware import Device
@@ -13,9 +15,11 @@ from ...ir.diagnostics import Diagnostic, Infeasible
 from ...passes.shard.apply import SpmdNetwork, apply_decision
 from ...passes.shard.signatures import Mesh
 from .check import Taken, taken
-from .problem import PartitionProblem
+from .problem import PartitionProblem, Step
 from .solve import least_memory, solve
+from .stages import check_stages, solve_stages
 from .to_problem import free_ends, pose
+from .to_stages import pose_stages
 
 AXIS = "tp"
 """name of the mesh axis in programs"""
@@ -54,13 +58,45 @@ def plan_partition(
     return document, program
 
 
+def plan_pipeline(
+    network: nn.NnModule, devices: int, device: Device, memory_bytes: float | None = None
+) -> dict[str, Any]:
+    """The stages of `network` on at most so many `device` with the least period, as plain data; Infeasible for none."""
+    kind = device if memory_bytes is None else replace(device, memory_bytes=memory_bytes)
+    p = pose_stages(network, [(kind, devices)], device.link_bandwidth_bytes_per_s or inf, device.link_latency_s)
+    found = solve_stages(p)
+    if not found.stages:
+        message = f"no pipeline of {devices} x `{device.id}` holds the network"
+        fault = Diagnostic("memory", message, help="take more devices")
+        raise Infeasible([fault], ["memory"], {"status": "infeasible"})
+    check_stages(p, found.stages, found.period_s)
+    stages = [
+        {
+            "first": s.first,
+            "end": s.end,
+            "seconds": p.stage_s(s.first, s.end, s.kind),
+            "received_bytes": p.crossing_bytes[s.first - 1] if s.first else 0.0,
+            "bytes": p.stage_bytes(s.first, s.end),
+        }
+        for s in found.stages
+    ]
+    return {
+        "status": "optimal",
+        "device": device.id,
+        "devices": devices,
+        "period_s": found.period_s,
+        "first_s": sum(s["seconds"] for s in stages),
+        "stages": stages,
+    }
+
+
 def _taken(found: Taken) -> dict[str, Any]:
     return {"seconds": found.seconds, "moves_s": found.moves_s, "peak_bytes": found.peak_bytes}
 
 
 def _each_op_alone(p: PartitionProblem) -> Taken:
     """What comes of it if each op takes the way that is fastest for itself, and weights lie as their user wants."""
-    ways = [min(range(len(step.ways)), key=lambda w, s=step: s.ways[w].seconds) for step in p.steps]
+    ways = [_fastest(step) for step in p.steps]
     for tensor in p.tensors:
         step, result = tensor.producer
         user, operand = tensor.users[0] if tensor.users else (step, 0)
@@ -74,6 +110,12 @@ def _each_op_alone(p: PartitionProblem) -> Taken:
             if (made, p.steps[user].ways[ways[user]].operands[operand]) not in tensor.moves:
                 ways[user] = 0
     return taken(p, ways)
+
+
+def _fastest(step: Step) -> int:
+    """The way that is fastest for the step alone; rows are exchanged by several steps together or by none."""
+    free = [w for w, way in enumerate(step.ways) if "X" not in (*way.operands, *way.results)]
+    return min(free, key=lambda w: step.ways[w].seconds)
 
 
 def _weights(program: SpmdNetwork) -> list[dict[str, Any]]:

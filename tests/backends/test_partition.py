@@ -43,6 +43,16 @@ def test_the_text(network: Path, capsys, golden: Callable[[str, str], None]) -> 
     golden("partition/two_products.txt", out)
 
 
+def test_the_text_of_a_pipeline(network: Path, capsys, golden: Callable[[str, str], None]) -> None:
+    given = (str(network), "--devices", "2", "--device", "h100-sxm", "--pipeline")
+    code, out, _ = ask(capsys, *given)
+    assert code == 0
+    golden("partition/pipeline.txt", out)
+    code, _, err = ask(capsys, *given, "--memory", "50MB")
+    assert code == 1
+    assert "no pipeline of 2 x `h100-sxm` holds the network" in err
+
+
 def test_the_decision_makes_a_program(network: Path, capsys, tmp_path: Path) -> None:
     code, out, _ = ask(capsys, str(network), "--devices", "4", "--device", "h100-sxm", "--memory", "50MB", "--json")
     assert code == 0
