@@ -20,7 +20,7 @@ def apply(kind: type[nn.TensorOp], *operands: np.ndarray, **given) -> tuple[np.n
     return results
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_softmax_routing_is_that_of_jax(seed: int) -> None:
     """As Mixtral and Qwen route: softmax over all experts, then the k best, with or without their sum made 1."""
     import jax
@@ -55,7 +55,7 @@ def routed_as_published(logits, bias, k: int, groups: int, top: int, best: int, 
     return jnp.take_along_axis(scores, picked, axis=1), picked
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_routing_within_groups_is_that_of_deepseek(seed: int) -> None:
     import jax
 
@@ -97,7 +97,7 @@ def test_the_rows_of_a_mixture_come_back_weighted(seed: int, transpose_b: int) -
     np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_grouped_matmul_is_ragged_dot(seed: int) -> None:
     """Rows behind the last group give 0, and groups may be empty."""
     import jax
