@@ -1,11 +1,12 @@
-"""The compile driver: a network in a file becomes a plan, readable source, and something that runs here."""
+"""The compile driver: a network becomes a plan, readable source, and something that runs here."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from .driver import Plan, Where, plan_files
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .backends.jax.program import JaxProgram
+    from .ir.nn import NnModule
+
+    Model = Where | Callable[..., Any] | NnModule
 
 NODE = "network"
 """The name of the one node, and of the emitted network."""
@@ -33,6 +37,8 @@ class Program:
     plan: Plan
     """where it was placed"""
     network: JaxProgram
+    folder: TemporaryDirectory[str] | None = field(default=None, repr=False)
+    """holds what was no file before; it goes with the program"""
 
     def __call__(self, *inputs: Any, **named: Any) -> tuple[np.ndarray, ...]:
         """The outputs in graph order; InputError for inputs of another number, name, shape or kind."""
@@ -52,20 +58,23 @@ class Program:
 
 
 def compile(
-    model: Where,
+    model: Model,
     fleet: Where | None = None,
     example_inputs: Sequence[Any] = (),
     sizes: Mapping[str, int] | None = None,
+    allow_python: Sequence[str] = (),
 ) -> Program:
-    """The network in the file `model`, placed on `fleet` (or this machine's CPU) and made to run here.
+    """The network `model`, placed on `fleet` (or this machine's CPU) and made to run here.
 
-    An .onnx, or a config.json of Hugging Face, which needs `sizes` such as `{"batch": 1, "tokens": 512}` and gets
-    seeded weights.
+    `model` is a file, a JAX function or an IR module: an .onnx; a config.json of Hugging Face, which needs `sizes` such
+    as `{"batch": 1, "tokens": 512}` and gets seeded weights; an .mlir with its weights beside it; a function, traced
+    for `example_inputs`, what it closes over becoming weights; `module:function`, which is imported in a process of its
+    own if it is among `allow_python` and returns such a function and example inputs; or an `NnModule`.
 
     It is lowered for the kind of device it was placed on, and runs on the device that JAX prefers on this machine.
-    `example_inputs`, arrays in graph order, must have the shapes that the file states.
+    `example_inputs`, arrays in graph order, must have the shapes that the model states.
 
-    InputError where they do not, where the file cannot be read, and where code cannot be emitted for it; Infeasible
+    InputError where they do not, where the model cannot be read, and where code cannot be emitted for it; Infeasible
     where the fleet cannot hold it.
     """
     from .backends import EmitContext
@@ -73,14 +82,8 @@ def compile(
     from .backends.networks import placed_networks
     from .ir.read.fleet import parse_fleet, read_fleet
     from .ir.read.graph import parse_graph
-    from .ir.read.networks import SUFFIXES
 
-    if not isinstance(model, str | os.PathLike) or Path(model).suffix not in SUFFIXES:
-        shown = model if isinstance(model, str | os.PathLike) else type(model).__name__
-        message = f"`{shown}` is neither an .onnx file nor a config.json"
-        help = "JAX functions and IR modules cannot be compiled yet: export an .onnx file"
-        raise InputError([Diagnostic("unsupported", message, help=help)])
-    path = Path(model)
+    path, folder = _file_of(model, example_inputs, allow_python)
     node = {"kind": "model", "graph": path.name, **(sizes or {})}
     document = {"version": 1, "name": NODE, "nodes": {NODE: node}}
     fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
@@ -88,7 +91,43 @@ def compile(
     (_, _, network), *_ = placed_networks(plan.document, EmitContext(path.parent))
     program = build_program(network, NODE)
     _check_examples(program, example_inputs)
-    return Program(plan, program)
+    return Program(plan, program, folder)
+
+
+def _file_of(
+    model: Model, example_inputs: Sequence[Any], allow_python: Sequence[str]
+) -> tuple[Path, TemporaryDirectory[str] | None]:
+    """The file of `model`, which is written to a folder of ours where it is none; the folder lives while it is held."""
+    from .ir.read.networks import SUFFIXES
+    from .ir.read.python_function import is_python_function, read_python_function
+
+    if isinstance(model, str | os.PathLike) and Path(model).suffix in SUFFIXES:
+        return Path(model), None
+    if isinstance(model, str) and is_python_function(model):
+        network = read_python_function(model, allow_python, Path.cwd())
+    else:
+        network = _network_of(model, example_inputs)
+    from .ir.read.saved import save_network
+
+    folder = TemporaryDirectory(prefix="dovetail-")
+    path = Path(folder.name) / f"{NODE}.mlir"
+    save_network(network, path)
+    return path, folder
+
+
+def _network_of(model: Model, example_inputs: Sequence[Any]) -> NnModule:
+    """The network of a JAX function, or of an IR module."""
+    from .ir.nn import NnModule
+
+    if isinstance(model, NnModule):
+        return model
+    if callable(model):
+        from .ir.read.jaxpr import read_jax
+
+        return read_jax(model, example_inputs)
+    shown = model if isinstance(model, str | os.PathLike) else type(model).__name__
+    message = f"`{shown}` is no network: neither an .onnx, a config.json, an .mlir, a JAX function nor an IR module"
+    raise InputError([Diagnostic("unsupported", message, help="`module:function` names a function of yours")])
 
 
 def _check_examples(program: JaxProgram, example_inputs: Sequence[Any]) -> None:

@@ -10,6 +10,9 @@ import pytest
 
 import dovetail
 from dovetail import cli
+from dovetail.ir.read.jaxpr import read_jax
+from dovetail.ir.read.saved import save_network
+from examples.jax_models import bert, parameters
 
 CLASSIFIER = Path(__file__).parents[1] / "examples" / "classifier" / "classifier.onnx"
 GPU = "devices: {l4: {model: l4, count: 2, price: {rent: 0.70 USD/h}}}\n"
@@ -49,10 +52,46 @@ def test_a_wrong_shape_is_an_input_error(pictures: np.ndarray) -> None:
         dovetail.compile(CLASSIFIER, example_inputs=(pictures[:, :, :8],))
 
 
-@pytest.mark.parametrize("model", [lambda x: x, "model.h5", 3])
+@pytest.mark.parametrize("model", ["model.h5", 3, None])
 def test_what_cannot_be_compiled_is_refused(model: object) -> None:
-    with pytest.raises(dovetail.InputError, match=r"is neither an \.onnx file nor a config"):
+    with pytest.raises(dovetail.InputError, match=r"is no network: neither an \.onnx, a config\.json"):
         dovetail.compile(model)  # type: ignore[arg-type]
+
+
+def test_a_jax_function_and_its_module_are_compiled(tmp_path: Path) -> None:
+    import jax
+
+    p = parameters(bert.shapes(bert.SMALL))
+    tokens = np.array([[3, 1, 4, 1, 5]], dtype=np.int32)
+
+    def encode(tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return bert.forward(bert.SMALL, p, tokens)
+
+    expected = jax.jit(encode)(tokens)
+    for model in (encode, read_jax(encode, (tokens,))):
+        program = dovetail.compile(model, example_inputs=(tokens,))
+        for found, wanted in zip(program(tokens), expected, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+        program.save(tmp_path / "out", force=True)
+        assert (tmp_path / "out" / "plan.json").exists()
+
+
+def test_a_module_in_a_file_is_compiled(tmp_path: Path) -> None:
+    network = read_jax(lambda x: np.float32(2) * x + 1, (np.ones((2, 3), np.float32),))
+    save_network(network, tmp_path / "line.mlir")
+    (found,) = dovetail.compile(tmp_path / "line.mlir")(np.ones((2, 3), np.float32))
+    np.testing.assert_array_equal(found, np.full((2, 3), 3.0))
+
+
+def test_python_is_run_when_it_is_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import jax.numpy as jnp\ndef net():\n    return lambda x: jnp.tanh(x), (jnp.ones(3),)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["compile", "mine:net", "-o", "out"]) == 1
+    assert not (tmp_path / "out").exists()
+    assert cli.main(["compile", "mine:net", "-o", "out", "--allow-python", "mine:net"]) == 0
+    assert (tmp_path / "out" / "jax").exists()
 
 
 def test_the_command_writes_what_runs(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

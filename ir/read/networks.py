@@ -1,4 +1,4 @@
-"""Networks in files, whatever describes them: an .onnx, or a Hugging Face config.json at the sizes of a visit."""
+"""Networks in files: an .onnx, a Hugging Face config.json at the sizes of a visit, or an .mlir of our own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..diagnostics import Diagnostic, InputError
 if TYPE_CHECKING:
     from ..nn import NnModule
 
-SUFFIXES = (".onnx", ".json")
+SUFFIXES = (".onnx", ".json", ".mlir")
 SIZES = ("batch", "tokens")
 """What a config.json leaves open; the keys of a node in graph.yaml."""
 MOST_SEEDED = 10**9
@@ -22,7 +22,7 @@ MOST_SEEDED = 10**9
 def read_network(path: Path, sizes: Mapping[str, float] | None = None) -> NnModule:
     """
     The network in the file at `path`: of a config.json without values of weights, for `batch` (1 unless said) sequences
-    of `tokens`, which it works through at once; an .onnx has sizes of its own.
+    of `tokens`, which it works through at once; an .onnx and an .mlir have sizes of their own.
 
     InputError where it cannot be read, and where a size that it depends on is not in `sizes`.
     """
@@ -30,6 +30,10 @@ def read_network(path: Path, sizes: Mapping[str, float] | None = None) -> NnModu
         from .onnx import read_onnx
 
         return read_onnx(path)
+    if path.suffix == ".mlir":
+        from .saved import load_network
+
+        return load_network(path)
     from ..nn import open_names
     from .huggingface import read_config
 

@@ -91,7 +91,7 @@ def _check_model(name: str, node: Mapping[str, Any], priced: bool, to: Reading) 
         message = f"the node `{name}` names both a `model` and a `graph`"
         to.fault((*path, "graph"), "conflict", message, "remove one of them", key=True)
     elif "graph" in node:
-        if node["graph"].endswith((".onnx", ".json")):
+        if node["graph"].endswith((".onnx", ".json", ".mlir")):
             _check_file((*path, "graph"), node["graph"], to)
             if "precision" in node:
                 message = f"the precision of `{name}` is that of its file"
