@@ -62,13 +62,19 @@ class TensorOp(IRDLOperation):
         given = {name: as_attribute(value) for name, value in attributes.items()}
         if type is None:
             probe = cls.create(operands=values, attributes=given)
-            types = probe.inferred()
-            probe.drop_all_references()
+            try:
+                types = probe.inferred()
+            finally:
+                probe.drop_all_references()  # else an op that is refused would still count as a user
         else:
             types = (type,)
         location = at.location if at is not None else None
         op = cls.create(operands=values, attributes=given, result_types=types, location=location)
-        op.verify_()
+        try:
+            op.verify_()
+        except VerifyException:
+            op.drop_all_references()
+            raise
         return op
 
     @abstractmethod

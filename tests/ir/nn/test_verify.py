@@ -195,6 +195,15 @@ def test_C0_an_operand_after_an_absent_one_is_refused():
         nn.LayerNormOp.make(VECTOR, None, VECTOR, axis=0)
 
 
+def test_an_op_that_is_refused_uses_nothing():
+    one, other = value(2, 3), value(2, 4)
+    for make in (lambda: nn.AddOp.make(one, other), lambda: nn.ReshapeOp.make(one, type=TensorType(f32, [7]))):
+        with pytest.raises(VerifyException):
+            make()
+    assert one.first_use is None
+    assert other.first_use is None
+
+
 def test_C0_a_result_of_another_type_than_inferred_is_refused():
     with pytest.raises(VerifyException, match=r"\(C0\) the result of nn.relu is tensor<3xf32>, must be tensor<4xf32>"):
         nn.ReluOp.make(VECTOR, type=TensorType(f32, [3]))
