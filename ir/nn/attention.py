@@ -82,7 +82,7 @@ class PagedAttentionOp(TensorOp):
     q is (b, hq, m, d), pages are (pages, block, hkv, d) and (pages, block, hkv, dv), `table` is (b, blocks), `lengths`
     (b). Token t of sequence s is row t % block of page table[s, t / block]. The queries are the last m of `lengths[s]`
     tokens, whose keys and values are in their pages already; window and softcap are those of `nn.attention`. Entries of
-    the table behind a sequence's end are not read.
+    the table behind a sequence's end are not read. An `nn.scatter` over (pages block, hkv, d) writes new tokens.
 
     (C1) q and pages have one element type. (C2) q and pages have rank 4 and the shapes above. (C3) hkv divides hq.
     (C4) `table` is (b, blocks) and `lengths` (b), both i64. (C5) `window` and `softcap` are not negative.

@@ -44,16 +44,17 @@ class Rope:
 
 
 def read_rope(config: Config, width: int, theta_key: str = "rope_theta", interleaved: bool = False) -> Rope:
-    """The embedding that `rope_theta` and `rope_scaling` describe."""
-    theta = config.number(theta_key, 10000.0)
-    scaling = config.inside("rope_scaling")
+    """The embedding that `rope_theta` and `rope_scaling` describe, or `rope_parameters` in newer files."""
+    scaling = config.inside("rope_parameters") or config.inside("rope_scaling")
+    newer = scaling is not None and "rope_theta" in scaling.values
+    theta = scaling.number("rope_theta") if scaling is not None and newer else config.number(theta_key, 10000.0)
     if width % 2:
         config.fault(theta_key, f"rotary embedding turns pairs, and there are {width} elements")
     if scaling is None:
         return Rope(theta, width, interleaved=interleaved)
     key = "rope_type" if "rope_type" in scaling.values else "type"
     kind = scaling.one_of(key, KINDS)
-    if scaling.get(key) != kind:
+    if scaling.get(key, None) != kind:
         return Rope(theta, width)  # what its other keys mean is not known
     scaling.asked |= {"type", "rope_type"}
     numbers: dict[str, float] = {}

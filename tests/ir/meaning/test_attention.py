@@ -11,7 +11,7 @@ from dovetail.ir import nn
 from dovetail.ir.interpret import evaluate
 
 
-def apply(kind: type[nn.TensorOp], *operands: np.ndarray, **given) -> np.ndarray:
+def apply(kind: type[nn.TensorOp], /, *operands: np.ndarray, **given) -> np.ndarray:
     """The first result of one op on arrays; integers are i64."""
     block = Block(arg_types=[nn.tensor(i64 if o.dtype.kind == "i" else f64, o.shape) for o in operands])
     return evaluate(kind.make(*block.args, **given), [o.astype(np.float64) for o in operands], {})[0]
@@ -94,6 +94,22 @@ def test_pages_hold_what_one_piece_would(seed: int) -> None:
         whole = [p[table[index]].reshape(-1, s["hkv"], p.shape[3])[:length].swapaxes(0, 1) for p in (k_pages, v_pages)]
         expected = apply(nn.AttentionOp, q[index, None], whole[0][None], whole[1][None], causal=1, **given)
         np.testing.assert_allclose(got[index], expected[0], rtol=1e-9)
+
+
+def test_tokens_scattered_into_pages_are_attended_to() -> None:
+    """Two sequences decode side by side, each token written to its page before it is looked at."""
+    rng, (b, heads, d, block) = np.random.default_rng(3), (2, 2, 4, 2)
+    table, steps = np.array([[3, 0, 4], [1, 5, 2]]), 5
+    k_pages = v_pages = np.full((6 * block, heads, d), 99.0)
+    q, k, v = rng.normal(size=(3, steps, b, heads, 1, d))
+    for step in range(steps):
+        rows = table[:, step // block] * block + step % block
+        k_pages = apply(nn.ScatterOp, k_pages, rows, k[step, :, :, 0], axis=0, kind="set")
+        v_pages = apply(nn.ScatterOp, v_pages, rows, v[step, :, :, 0], axis=0, kind="set")
+        pages = (each.reshape(6, block, heads, d) for each in (k_pages, v_pages))
+        got = apply(nn.PagedAttentionOp, q[step], *pages, table, np.full(b, step + 1), scale=0.5)
+        past = (np.concatenate(each[: step + 1], axis=2) for each in (k, v))
+        np.testing.assert_allclose(got, apply(nn.AttentionOp, q[step], *past, scale=0.5), rtol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(20))

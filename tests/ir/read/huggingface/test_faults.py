@@ -86,6 +86,16 @@ def test_what_does_not_change_the_network_is_let_be(key: str, configs, write) ->
     assert str(read_config(write(configs["llama"], **{key: 1})).module) == str(plain.module)
 
 
+def test_newer_files_say_the_embedding_in_one_place(configs, write) -> None:
+    scaling = {"rope_type": "linear", "factor": 4.0}
+    older = read_config(write(configs["llama"], rope_scaling=scaling))
+    config = {key: each for key, each in configs["llama"].items() if key != "rope_theta"}
+    newer = read_config(write(config, rope_parameters={**scaling, "rope_theta": configs["llama"]["rope_theta"]}))
+    assert str(newer.module) == str(older.module)
+    other = read_config(write(config, rope_parameters={**scaling, "rope_theta": 7.0}))
+    assert str(other.module) != str(older.module)
+
+
 def test_a_file_that_is_no_config(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text("[1, 2]")
