@@ -25,9 +25,9 @@ def placed_networks(plan: Mapping[str, Any], context: EmitContext) -> Iterator[t
     for name, node in sorted(flat_nodes(plan["inputs"]["graph"]).items()):
         graph = node.get("graph")
         if name in devices and node["kind"] == "model" and isinstance(graph, str) and graph.endswith(SUFFIXES):
-            kind = kind_of(plan, devices[name])
+            kind, device = kind_of(plan, devices[name]), catalogue_id(plan, devices[name])
             network = read_network(context.base_dir / graph, {key: node[key] for key in SIZES if key in node})
-            yield name, kind, lower_for_target(with_weights(network), kind)
+            yield name, kind, lower_for_target(with_weights(network), kind, device)
 
 
 def kind_of(plan: Mapping[str, Any], device: str) -> str:
@@ -37,3 +37,11 @@ def kind_of(plan: Mapping[str, Any], device: str) -> str:
     written = plan["inputs"]["fleet"]["devices"].get(device) or {}
     known = read_catalogue(plan["inputs"]["catalogue"]).find_device(str(written.get("model")))
     return written.get("kind") or (known.kind if known else "cpu")
+
+
+def catalogue_id(plan: Mapping[str, Any], device: str) -> str | None:
+    """The catalogue's id of a device of the plan's fleet; None where the fleet alone describes it."""
+    from ..costmodel.hardware import device_id
+
+    written = plan["inputs"]["fleet"]["devices"].get(device) or {}
+    return device_id(str(written.get("model")))

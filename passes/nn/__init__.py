@@ -51,19 +51,16 @@ def run(network: NnModule, names: Iterable[str], device: str = "gpu") -> tuple[N
     """
     from dataclasses import replace
 
-    from xdsl.utils.arg_spec import parse_pipeline
-
     from ...ir.nn import NnModule
-    from .. import find_pass
+    from .. import passes_of
     from .draft import Draft
     from .nn_pass import NnPass
     from .profit import target_of
 
     draft = Draft(network.module.clone(), dict(network.weights), target_of(device))
     for name in names:
-        for spec in parse_pipeline(name):
-            found = find_pass(spec.name).from_spec(spec)
-            assert isinstance(found, NnPass), f"`{spec.name}` is no pass over tensor networks"
+        for found in passes_of(name):
+            assert isinstance(found, NnPass), f"`{found.name}` is no pass over tensor networks"
             replace(found, device=device).rewrite(draft)
     done = NnModule(draft.module, draft.weights, network.input_names, network.output_names)
     return done, dict(draft.fired)

@@ -14,7 +14,17 @@ from dovetail.ir.diagnostics import InputError
 from dovetail.ir.llm import DecodeOp, KVTransferOp, PrefillOp
 from dovetail.ir.plan import PieceOp, plan_of
 from dovetail.ir.text import parse_module
-from dovetail.passes import BUILT_IN, PIPELINE, TARGET_PIPELINE, find_pass, pass_names, run_passes, run_pipeline
+from dovetail.passes import (
+    BUILT_IN,
+    NN_PIPELINE,
+    PIPELINE,
+    TARGET_PIPELINE,
+    find_pass,
+    pass_names,
+    passes_of,
+    run_passes,
+    run_pipeline,
+)
 
 CASES = Path(__file__).parents[1] / "cases"
 VOICE = CASES / "agent_voice.mlir"
@@ -26,8 +36,8 @@ def test_every_pass_is_found_under_its_own_name() -> None:
 
 
 def test_pipelines_name_passes_that_exist_and_say_why() -> None:
-    for name, why in (*PIPELINE, *(each for passes in TARGET_PIPELINE.values() for each in passes)):
-        assert name in BUILT_IN
+    for name, why in (*PIPELINE, *NN_PIPELINE, *(each for passes in TARGET_PIPELINE.values() for each in passes)):
+        assert [each.name in BUILT_IN for each in passes_of(name)] == [True]
         assert why
 
 
