@@ -88,25 +88,36 @@ def test_plans_are_the_best_of_all_and_programs_mean_the_same(make_random) -> No
     assert shared >= 60
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_any_plan_makes_a_program_that_means_the_same(make_random, seed: int) -> None:
-    """Not the best plans alone: ways drawn at random, inputs and outputs split where they can be."""
+def run_some_plan(network: nn.NnModule, ranks: int, seed: int) -> None:
+    """Not the best plan: ways drawn at random, inputs and outputs split where they can be."""
     rng = np.random.default_rng(seed)
-    network = make_random(1000 + seed, 8)
-    free = free_ends(network, 2)
-    ends = Ends((whole_or_split(nn.main_of(network.module).body.block.args[0], 2),), free.outputs)
-    posed = pose(network, Mesh("tp", 2), slow_device(), ends=ends, fold=False)
+    free = free_ends(network, ranks)
+    ends = Ends((whole_or_split(nn.main_of(network.module).body.block.args[0], ranks),), free.outputs)
+    posed = pose(network, Mesh("tp", ranks), slow_device(), ends=ends, fold=False)
     p = posed.problem
-    for _ in range(50):
-        ways = [int(rng.integers(len(step.ways))) for step in p.steps]
+    ways = [0] * len(p.steps)
+    for step in rng.permutation(len(ways)):  # one step after another, as long as every tensor can be had
+        tried = [*ways]
+        tried[step] = int(rng.integers(len(p.steps[step].ways)))
         try:
-            found = taken(p, ways)
+            taken(p, tried)
         except Broken:
             continue
-        program = apply_decision(network, posed.decision(ways))
-        assert total_s(nn.body_of(program.module), slow_device()) == pytest.approx(found.seconds)
-        x = rng.normal(size=(4, 8))
-        for got, whole in zip(program.run([x]), interpret(network.module, [x], network.weights), strict=True):
-            np.testing.assert_allclose(got, whole, rtol=1e-9, atol=1e-9)
-        return
-    pytest.skip("no plan drawn")
+        ways = tried
+    assert any(ways)
+    program = apply_decision(network, posed.decision(ways))
+    assert total_s(nn.body_of(program.module), slow_device()) == pytest.approx(taken(p, ways).seconds)
+    x = rng.normal(size=(4, 8))
+    for got, whole in zip(program.run([x]), interpret(network.module, [x], network.weights), strict=True):
+        np.testing.assert_allclose(got, whole, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_plan_makes_a_program_that_means_the_same(make_random, seed: int) -> None:
+    run_some_plan(make_random(1000 + seed, 8), 2 + 2 * (seed % 2), seed)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("seed", range(1000))
+def test_any_plan_of_larger_networks(make_random, seed: int) -> None:
+    run_some_plan(make_random(5000 + seed, 6 + seed % 20), 2 + 2 * (seed % 2), seed)
