@@ -1,4 +1,4 @@
-"""PyTorch by way of `torch.export` to ONNX means what PyTorch computes; run where torch and onnxscript are installed."""
+"""What PyTorch exports to ONNX means what PyTorch computes; run where torch and onnxscript are installed."""
 
 from __future__ import annotations
 
