@@ -1,14 +1,16 @@
 """Our dialects as IRDL text, so that MLIR itself can verify the modules that we print.
 
 IRDL says: which attributes an op must have and of which kind, how many operands, results and regions, and their types.
-It cannot say: optional attributes (any may be present beside those named), the length of an array, variadic operands of
-different types (MLIR holds them all to the type of the first), verifier code, traits. Those stay with xDSL's verifier;
-`variadic_ops` lists the ops that are left out, `no_terminator_ops` the one trait that MLIR must be told of.
+It cannot say: optional attributes (any may be present beside those named), the length of an array, verifier code,
+traits. Those stay with xDSL's verifier; `ops_with` lists those of a trait that MLIR must be told of.
+
+MLIR holds all values of a variadic operand to the type of the first, where ours may differ. So an op that takes any
+number of values has one definition for each number that a module uses, its `Form`, under a name of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from xdsl.dialects.builtin import DenseArrayBase
@@ -23,6 +25,7 @@ from xdsl.irdl import (
     IRDLOperation,
     MessageConstraint,
     OpDef,
+    OperandDef,
     OptAttributeDef,
     OptionalDef,
     ParamAttrConstraint,
@@ -32,12 +35,13 @@ from xdsl.irdl import (
     RangeLengthConstraint,
     RangeOf,
     RegionDef,
+    ResultDef,
     SingleBlockRegionDef,
     SingleOf,
     VarConstraint,
     VariadicDef,
 )
-from xdsl.traits import NoTerminator
+from xdsl.traits import OpTrait
 
 from .nn.base import TensorOp
 
@@ -63,6 +67,9 @@ BUILTIN_NAMES = {
     "index": "index",
 }
 """xDSL's name of a builtin attribute or type -> MLIR's, without `builtin.`; others are not constrained."""
+
+Values = tuple[str, OperandDef | ResultDef]
+"""A field of an op: its name, and what operands or results it stands for."""
 
 
 @dataclass
@@ -128,18 +135,34 @@ class _Body:
             self.lines.append(f"irdl.{keyword}({items})")
 
 
-def export_irdl(dialects: Iterable[Dialect]) -> str:
-    """A module that defines `dialects`, but for their `variadic_ops`.
+@dataclass(frozen=True, order=True)
+class Form:
+    """An op that takes any number of operands or gives any number of results, with so many of both."""
 
-    ValueError for what MLIR could not read back: properties, successors, a variadic region.
+    op: str
+    operands: int
+    results: int
+
+    @property
+    def name(self) -> str:
+        """What MLIR is told that the op is called."""
+        return f"{self.op}_{self.operands}_{self.results}"
+
+
+def export_irdl(dialects: Iterable[Dialect], forms: Iterable[Form] = ()) -> str:
+    """A module that defines `dialects`, their `variadic_ops` in `forms` alone.
+
+    ValueError for what MLIR could not read back: properties, successors, a variadic region, two variadic operands.
     """
-    return "\n".join(_dialect(dialect) for dialect in dialects)
+    found = sorted(forms)
+    return "\n".join(_dialect(dialect, found) for dialect in dialects)
 
 
-def no_terminator_ops(dialects: Iterable[Dialect]) -> list[str]:
-    """Names of the ops whose blocks need no terminator, but for `variadic_ops`, which MLIR is not told of at all."""
-    ops = (op for dialect in dialects for op in dialect.operations)
-    return [op.name for op in ops if op.has_trait(NoTerminator) and not _is_variadic(op)]
+def ops_with(trait: type[OpTrait], dialects: Iterable[Dialect], forms: Iterable[Form] = ()) -> list[str]:
+    """Names of the ops of `dialects` that have `trait`, the `variadic_ops` among them by the names of their `forms`."""
+    having = [op for dialect in dialects for op in dialect.operations if op.has_trait(trait)]
+    named = [form.name for form in sorted(forms) if any(op.name == form.op for op in having)]
+    return [op.name for op in having if not _is_variadic(op)] + named
 
 
 def variadic_ops(dialects: Iterable[Dialect]) -> list[str]:
@@ -150,11 +173,14 @@ def variadic_ops(dialects: Iterable[Dialect]) -> list[str]:
 def _is_variadic(op: type[Operation]) -> bool:
     assert issubclass(op, IRDLOperation)
     definition = op.get_irdl_definition()
-    values = [each for _, each in (*definition.operands, *definition.results)]
-    return any(isinstance(each, VariadicDef) and not isinstance(each, OptionalDef) for each in values)
+    return any(_is_many(each) for _, each in (*definition.operands, *definition.results))
 
 
-def _dialect(dialect: Dialect) -> str:
+def _is_many(field: object) -> bool:
+    return isinstance(field, VariadicDef) and not isinstance(field, OptionalDef)
+
+
+def _dialect(dialect: Dialect, forms: Sequence[Form]) -> str:
     parts = [f"irdl.dialect @{dialect.name} {{"]
     for attribute in dialect.attributes:
         if issubclass(attribute, ParametrizedAttribute):
@@ -163,6 +189,9 @@ def _dialect(dialect: Dialect) -> str:
     for op in dialect.operations:
         if not _is_variadic(op):
             parts += _block("operation", _local(op.name), _operation(op))
+        for form in forms:
+            if form.op == op.name:
+                parts += _block("operation", _local(form.name), _operation(op, form))
     return "\n".join([*parts, "}", ""])
 
 
@@ -176,7 +205,7 @@ def _parameters(definition: ParamAttrDef) -> _Body:
     return body
 
 
-def _operation(op: type[Operation]) -> _Body:
+def _operation(op: type[Operation], form: Form | None = None) -> _Body:
     assert issubclass(op, IRDLOperation)
     definition = op.get_irdl_definition()
     body = _Body(otherwise='irdl.base "!builtin.tensor"' if issubclass(op, TensorOp) else "irdl.any")
@@ -184,10 +213,24 @@ def _operation(op: type[Operation]) -> _Body:
         raise ValueError(f"`{op.name}` has properties or successors, which IRDL dialects in MLIR have not")
     _attributes(definition, body)
     for keyword, fields in (("operands", definition.operands), ("results", definition.results)):
-        values = [(name, _variadicity(each) + _value(body, each.constr)) for name, each in fields]
+        single = fields if form is None else _spread(op.name, fields, getattr(form, keyword))
+        values = [(name, _variadicity(each) + _value(body, each.constr)) for name, each in single]
         body.list_of(values, keyword)
     body.list_of([(name, _region(op, body, region)) for name, region in definition.regions], "regions")
     return body
+
+
+def _spread(op: str, fields: Sequence[Values], count: int) -> list[Values]:
+    """`fields` with the variadic one as so many of one value that there are `count` in all, or none of it if less."""
+    many = [name for name, each in fields if _is_many(each)]
+    if len(many) > 1:
+        raise ValueError(f"`{op}` has more than one variadic operand or result, which MLIR could not tell apart")
+    times = max(0, count - (len(fields) - len(many)))
+    return [
+        (f"{name}_{i}" if name in many else name, each)
+        for name, each in fields
+        for i in range(times if name in many else 1)
+    ]
 
 
 def _attributes(definition: OpDef, body: _Body) -> None:

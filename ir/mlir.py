@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from xdsl.ir import Dialect
+from xdsl.traits import IsolatedFromAbove, NoTerminator
 
 from .diagnostics import Diagnostic, InputError, Label
-from .irdl import export_irdl, no_terminator_ops, variadic_ops
+from .irdl import Form, export_irdl, ops_with, variadic_ops
 from .source import SourceFile
 from .verify import span_at
 
@@ -23,8 +24,8 @@ PACKAGES = ("mlir", "torch_mlir", "iree.compiler", "jaxlib.mlir")
 FILE_LINE_COL = re.compile(r'"([^"]*)":(\d+):(\d+)')
 """A place as MLIR prints it; `-` is the text that it was given."""
 
-UNCHECKED = "unchecked"
-"""A dialect that nobody knows, for ops that IRDL cannot describe."""
+CLEANUP = ("canonicalize", "cse")
+"""MLIR's own passes, which must not change what a module of ours means."""
 
 INSTALL = "MLIR's Python bindings are not installed: pip install 'dovetail[mlir]'"
 
@@ -73,42 +74,78 @@ def our_dialects() -> tuple[Dialect, ...]:
     return (Agent, Llm, Nn, Plan)
 
 
-def verify_in_mlir(text: str, dialects: Sequence[Dialect] | None = None) -> str:
-    """Let MLIR parse and verify `text`, a module in the generic form; returns what MLIR prints.
+def verify_in_mlir(text: str, dialects: Sequence[Dialect] | None = None, passes: Sequence[str] = ()) -> str:
+    """
+    Let MLIR parse and verify `text`, a module in the generic form, and run its own `passes`, such as CLEANUP.
 
-    `dialects` are known to it, ours unless given. InputError with MLIR's message where it refuses the text, and
-    where no bindings with IRDL are installed.
+    Returns the module as MLIR prints it, in the generic form with locations. `dialects` are known to MLIR, ours unless
+    given. InputError with MLIR's message where it refuses the text, and where no bindings with IRDL are installed.
     """
     bindings = find_bindings()
     if bindings is None or bindings.irdl is None:
         raise InputError([Diagnostic("mlir", INSTALL)])
     known = our_dialects() if dialects is None else tuple(dialects)
+    forms, renamed = name_forms(text, variadic_ops(known))
     ir = bindings.ir
-    hidden = _hide(text, variadic_ops(known))
-    with ir.Context() as context, ir.Location.unknown():
-        context.allow_unregistered_dialects = hidden != text
-        try:
-            definitions = ir.Module.parse(export_irdl(known))
-            bindings.irdl.load_dialects(definitions)
-            for name in no_terminator_ops(known):
-                ir.NoTerminatorTrait.attach(name)
-            return str(ir.Module.parse(hidden)).replace(f'"{UNCHECKED}.', '"')
-        except ir.MLIRError as error:
-            raise InputError(_diagnostics(error, text)) from error
+    try:
+        traits = (tuple(ops_with(trait, known, forms)) for trait in (NoTerminator, IsolatedFromAbove))
+        with _context(bindings, export_irdl(known, forms), *traits), ir.Location.unknown():
+            module = ir.Module.parse(renamed)
+            if passes:
+                manager = import_module(f"{bindings.package}.passmanager").PassManager
+                manager.parse(f"builtin.module({','.join(passes)})").run(module.operation)
+            printed = module.operation.get_asm(print_generic_op_form=True, enable_debug_info=True, use_local_scope=True)
+    except ir.MLIRError as error:
+        raise InputError(_diagnostics(error, text, forms)) from error
+    return _plain(printed, forms)
 
 
-def _hide(text: str, ops: Sequence[str]) -> str:
-    """`text` with `ops` in a dialect that MLIR does not know, and so does not verify."""
-    for name in ops:
-        text = text.replace(f'"{name}"(', f'"{UNCHECKED}.{name}"(')
+@lru_cache(maxsize=4)  # making one takes ten times as long as checking most modules does
+def _context(bindings: Bindings, definitions: str, no_terminator: tuple[str, ...], isolated: tuple[str, ...]) -> Any:
+    """A context that knows the ops of `definitions`, and which of them have a trait."""
+    assert bindings.irdl is not None
+    ir = bindings.ir
+    context = ir.Context()
+    with context, ir.Location.unknown():
+        bindings.irdl.load_dialects(ir.Module.parse(definitions))
+        for name in no_terminator:
+            ir.NoTerminatorTrait.attach(name)
+        for name in isolated:
+            ir.IsIsolatedFromAboveTrait.attach(name)
+    return context
+
+
+def name_forms(text: str, ops: Sequence[str]) -> tuple[frozenset[Form], str]:
+    """The forms in which `ops` stand in `text`, a module in the generic form, and `text` with their names instead."""
+    found: set[Form] = set()
+
+    def named(match: re.Match[str]) -> str:
+        results, op, operands = match["results"] or "", match["op"], match["operands"]
+        counts = [int(part.partition(":")[2] or 1) for part in results.split(",") if part.strip()]
+        form = Form(op, operands.count("%"), sum(counts))
+        found.add(form)
+        return f'{match["left"] or ""}"{form.name}"({operands})'
+
+    if not ops:
+        return frozenset(), text
+    names = "|".join(map(re.escape, ops))
+    pattern = rf'(?P<left>(?P<results>%[^=\n"]*?)\s*=\s*)?"(?P<op>{names})"\s*\((?P<operands>[^()]*)\)'
+    renamed = re.sub(pattern, named, text)
+    return frozenset(found), renamed
+
+
+def _plain(text: str, forms: Iterable[Form]) -> str:
+    """`text` with the names of ops for those of their forms."""
+    for form in forms:
+        text = re.sub(rf"\b{re.escape(form.name)}\b", form.op, text)
     return text
 
 
-def _diagnostics(error: Any, text: str) -> list[Diagnostic]:
+def _diagnostics(error: Any, text: str, forms: Iterable[Form]) -> list[Diagnostic]:
     """What MLIR said, at the places that it names: of a file where an op has a location, else of `text`."""
     found = []
     for each in error.error_diagnostics:
-        message, labels = f"MLIR refuses the module: {each.message}", ()
+        message, labels = f"MLIR refuses the module: {_plain(each.message, forms)}", ()
         if place := FILE_LINE_COL.search(str(each.location)):
             name, line, col = place.groups()
             labels = (Label(span_at(name, int(line), int(col), SourceFile("-", text))),)

@@ -14,6 +14,7 @@ from xdsl.irdl import (
     EqAttrConstraint,
     IRDLOperation,
     ParamAttrConstraint,
+    SameVariadicOperandSize,
     VarConstraint,
     attr_def,
     irdl_op_definition,
@@ -27,11 +28,12 @@ from xdsl.irdl import (
     var_region_def,
     var_result_def,
 )
+from xdsl.traits import IsolatedFromAbove, NoTerminator
 
 from dovetail.ir.agent import Agent, DistAttr
 from dovetail.ir.diagnostics import InputError
-from dovetail.ir.irdl import export_irdl, no_terminator_ops, variadic_ops
-from dovetail.ir.mlir import INSTALL, find_bindings, our_dialects, verify_in_mlir
+from dovetail.ir.irdl import Form, export_irdl, ops_with, variadic_ops
+from dovetail.ir.mlir import INSTALL, find_bindings, name_forms, our_dialects, verify_in_mlir
 from dovetail.ir.nn import Nn
 
 
@@ -124,10 +126,16 @@ class ConstrainedOp(IRDLOperation):
 
 def _constrained(unit: str = '"s"', kind: str = "point", operand: str = "i32", result: str = "i32") -> str:
     return (
-        f'%x = "unchecked.value"() : () -> {operand}\n'
+        f'%x = "test.value"() : () -> {operand}\n'
         f'%y = "test.constrained"(%x) {{unit = {unit}, law = #agent.dist<"{kind}", [], 0.0>}} : '
         f"({operand}) -> {result}\n"
     )
+
+
+@irdl_op_definition
+class ValueOp(IRDLOperation):
+    name = "test.value"
+    y = result_def()
 
 
 BINDINGS = find_bindings()
@@ -147,7 +155,7 @@ BINDINGS = find_bindings()
     ids=["integer", "f32", "equal attribute", "parameter", "any of", "one variable"],
 )
 def test_constraints_mean_in_mlir_what_they_mean_here(changes: dict[str, str], says: str | None) -> None:
-    dialects = [Agent, Dialect("test", [ConstrainedOp, ManyOp], [])]
+    dialects = [Agent, Dialect("test", [ConstrainedOp, ManyOp, ValueOp], [])]
     text = _constrained(**changes) + '"test.many"() : () -> ()\n'
     if says is None:
         assert '"test.constrained"' in verify_in_mlir(text, dialects)
@@ -157,17 +165,52 @@ def test_constraints_mean_in_mlir_what_they_mean_here(changes: dict[str, str], s
     assert says in caught.value.diagnostics[0].message
 
 
-def test_variadic_ops_are_named_and_left_out() -> None:
+def test_variadic_ops_are_defined_in_the_forms_that_are_given() -> None:
     dialect = Dialect("test", [ValuesOp, ManyOp, SplitOp], [])
     assert variadic_ops([dialect]) == ["test.many", "test.split"]
     assert export_irdl([dialect]).count("irdl.operation") == 1
-    assert variadic_ops([Nn]) == ["nn.fused_elementwise", "nn.fusion", "nn.layer_norm", "nn.concat", "nn.split"]
+    text = export_irdl([dialect], [Form("test.many", 2, 0), Form("test.split", 0, 1), Form("test.many", 0, 0)])
+    assert text.count("irdl.operation") == 4
+    assert "  irdl.operation @many_0_0 {\n  }\n" in text
+    assert "irdl.operation @many_2_0 {\n    %0 = irdl.any\n    %1 = irdl.any\n" in text
+    assert "    irdl.operands(xs_0: %0, xs_1: %1)\n" in text
+    assert "    irdl.results(ys_0: %0)\n" in text
+
+
+def test_the_forms_of_a_text_are_told_from_it() -> None:
+    text = (
+        '%a, %b:2 = "test.split"() : () -> (f32, f32, f32)\n'
+        '"test.many"(%a, %b#0) : (f32, f32) -> ()\n"test.many"() : () -> ()\n%c = "test.splits"() : () -> i1'
+    )
+    forms, renamed = name_forms(text, ["test.many", "test.split"])
+    assert forms == {Form("test.split", 0, 3), Form("test.many", 2, 0), Form("test.many", 0, 0)}
+    assert renamed == text.replace('many"(%', 'many_2_0"(%').replace('many"()', 'many_0_0"()').replace(
+        'split"', 'split_0_3"'
+    )
+
+
+@irdl_op_definition
+class TwiceOp(IRDLOperation):
+    name = "test.twice"
+    irdl_options = (SameVariadicOperandSize(),)
+    xs = var_operand_def()
+    zs = var_operand_def()
+
+
+def test_two_variadic_operands_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"`test\.twice` has more than one variadic operand"):
+        export_irdl([Dialect("test", [TwiceOp], [])], [Form("test.twice", 2, 0)])
 
 
 def test_values_of_the_nn_dialect_are_tensors() -> None:
-    add = export_irdl([Nn]).partition("irdl.operation @add {")[2].partition("}")[0]
-    assert add.count('irdl.base "!builtin.tensor"') == 3
+    text = export_irdl([Nn], [Form("nn.concat", 2, 1)])
+    for op in ("add", "concat_2_1"):
+        body = text.partition(f"irdl.operation @{op} {{")[2].partition("\n  }\n")[0]
+        assert body.count('irdl.base "!builtin.tensor"') == 3
 
 
-def test_ops_whose_blocks_need_no_terminator() -> None:
-    assert no_terminator_ops(our_dialects()) == ["agent.graph", "agent.agent_call", "agent.map", "plan.plan"]
+def test_ops_whose_blocks_need_no_terminator_or_see_nothing_outside() -> None:
+    forms = [Form("nn.fusion", 2, 1)]
+    nested = ["agent.graph", "agent.agent_call", "agent.map", "plan.plan"]
+    assert ops_with(NoTerminator, our_dialects(), forms) == [*nested, "nn.fusion_2_1"]
+    assert ops_with(IsolatedFromAbove, our_dialects(), forms) == ["nn.fusion_2_1"]
