@@ -107,12 +107,16 @@ def in_place_need_bytes(problem: ScratchpadProblem, order: Sequence[int]) -> int
     return max(_in_order(problem, order)[0].need_bytes, default=0)
 
 
-def keep_in_place(problem: ScratchpadProblem, order: Sequence[int]) -> SharedResidency:
-    """The residency with the least traffic for this order, in place wherever that saves bytes; addresses apart."""
+def keep_in_place(
+    problem: ScratchpadProblem, order: Sequence[int], time_limit_s: float | None = None
+) -> SharedResidency:
+    """The residency with the least traffic for this order, in place wherever that saves bytes; addresses apart.
+
+    Optimal unless the time limit [s] ends the integer program early."""
     from .search import gap
 
     alone, pairs = _in_order(problem, order)
-    kept = gap.keep(alone, order)
+    kept = gap.keep(alone, order, time_limit_s=time_limit_s)
     return SharedResidency(Residency(problem, kept.order, kept.stays), pairs)
 
 

@@ -67,7 +67,7 @@ def plan_scratchpad(
         best, bound = schedule(problem, clock.share_s(SEARCH_SHARE), tell)
     except KeyboardInterrupt:
         clock.stop_in(AFTER_INTERRUPT_S)
-        best, bound = _keep(problem, range(len(problem.operators)), in_place), 0
+        best, bound = _keep(problem, range(len(problem.operators)), in_place, AFTER_INTERRUPT_S), 0
     shared, offsets = _lay_out(best, bound, in_place, clock, tell)
     plan = assemble(shared.residency, offsets, bound, clock.spent_s)
     names = [tensor.name for tensor in problem.tensors]
@@ -187,12 +187,12 @@ def _keep_and_place(
     return found and Placed(SharedResidency(found.residency, ()), found.offsets)
 
 
-def _keep(problem: ScratchpadProblem, order: Sequence[int], in_place: bool) -> SharedResidency:
+def _keep(problem: ScratchpadProblem, order: Sequence[int], in_place: bool, time_limit_s: float) -> SharedResidency:
     from .search import gap
 
     if in_place:
-        return keep_in_place(problem, order)
-    return SharedResidency(gap.keep(problem, order), ())
+        return keep_in_place(problem, order, time_limit_s)
+    return SharedResidency(gap.keep(problem, order, time_limit_s=time_limit_s), ())
 
 
 def _lay_out(best: SharedResidency, bound: int, in_place: bool, clock: _Clock, tell: Progress) -> Placed:
@@ -232,7 +232,7 @@ def _with_addresses(best: SharedResidency, in_place: bool, clock: _Clock) -> Ite
     for share in SPARED:
         smaller = problem.with_size(round(problem.size_bytes * (1 - share)))
         if fits_in_place(smaller, order) if in_place else smaller.least_size_bytes <= smaller.size_bytes:
-            kept = _keep(smaller, order, in_place)
+            kept = _keep(smaller, order, in_place, clock.at_most_s(PLACE_S))
             stays = kept.residency.stays
             roomy = needed_pairs(SharedResidency(Residency(problem, order, stays), kept.pairs))
             offsets = place(roomy, clock.at_most_s(PLACE_S))
