@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .driver import Plan, check, plan
+    from .check_driver import check
+    from .driver import Plan, plan
     from .ir.diagnostics import Infeasible, InputError
     from .program import Program, compile
 
@@ -20,6 +21,7 @@ _HOME = {
     "InputError": "ir.diagnostics",
     "Infeasible": "ir.diagnostics",
     "Program": "program",
+    "check": "check_driver",
     "compile": "program",
 }
 

@@ -9,14 +9,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from .arguments import alignment, count, level, positive, size_bytes, sizes
+from .arguments import count, positive, size_bytes, sizes
+from .terminal import coloured, show_progress
 from .version import VERSION
-
-if TYPE_CHECKING:
-    from .planner.scratchpad.hierarchy import HierarchyPlan
-    from .planner.scratchpad.plan import ScratchpadPlan
 
 OBJECTIVES = ("cost", "latency")
 PICTURES = ("dot", "mermaid", "svg")
@@ -50,7 +46,7 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     try:
         return arguments.do(arguments)
     except DovetailError as error:
-        print(_coloured(str(error)), file=sys.stderr)
+        print(coloured(str(error)), file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -102,7 +98,7 @@ def _do_plan(arguments: argparse.Namespace) -> int:
             objective=arguments.objective,
             time_limit_s=arguments.time_limit,
             solver=arguments.solver,
-            on_progress=_progress if sys.stderr.isatty() else None,
+            on_progress=show_progress if sys.stderr.isatty() else None,
             sizes=arguments.sizes,
         )
     except Infeasible as error:
@@ -110,7 +106,7 @@ def _do_plan(arguments: argparse.Namespace) -> int:
             print(json.dumps(error.document, indent=2, ensure_ascii=False))
         raise
     for warning in result.diagnostics if arguments.json or arguments.emit else ():  # the text has them itself
-        print(_coloured(warning.render()) + "\n", file=sys.stderr)
+        print(coloured(warning.render()) + "\n", file=sys.stderr)
     if arguments.emit:
         print(result.picture(arguments.emit), end="")
     else:
@@ -131,11 +127,11 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_check(arguments: argparse.Namespace) -> int:
-    from . import driver
+    from .check_driver import check
 
-    found = driver.check(arguments.file, graph=arguments.graph, fleet=arguments.fleet)
+    found = check(arguments.file, graph=arguments.graph, fleet=arguments.fleet)
     for diagnostic in found:
-        print(_coloured(diagnostic.render()) + "\n", file=sys.stderr)
+        print(coloured(diagnostic.render()) + "\n", file=sys.stderr)
     wrong = sum(d.severity == "error" for d in found)
     print(f"{arguments.file}: {'ok' if not wrong else '1 fault' if wrong == 1 else f'{wrong} faults'}")
     return WRONG_INPUT if wrong else DONE
@@ -162,91 +158,9 @@ def _do_compile(arguments: argparse.Namespace) -> int:
 
 
 def _scratchpad_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="an .onnx, a tensor graph in .json, or a network in .mlir")
-    parser.add_argument(
-        "--size", type=size_bytes, required=True, metavar="N", help="of the scratchpad, such as 1568KiB"
-    )
-    parser.add_argument("--params", action="store_true", help="parameters are tensors too")
-    way = parser.add_mutually_exclusive_group()
-    way.add_argument("--in-place", action="store_true", help="let outputs take over buffers of inputs that end")
-    way.add_argument("--tile", action="store_true", help="run operators that do not fit in tiles")
-    parser.add_argument("--align", type=alignment, default=1, metavar="N", help="offsets are multiples of N bytes")
-    parser.add_argument(
-        "--level",
-        type=level,
-        action="append",
-        default=[],
-        metavar="NAME:SIZE:BANDWIDTH",
-        help="a memory beyond the scratchpad, nearest first; the outermost has no size: dram::25GB/s",
-    )
-    parser.add_argument("--objective", choices=("bytes", "makespan"), help="with --level: bytes unless said")
-    parser.add_argument("--time-limit", type=positive, metavar="S", help="stop after S seconds with the best so far")
-    parser.add_argument("--json", action="store_true", help="print the plan as JSON alone on stdout")
-    parser.add_argument(
-        "-o", "--output", metavar="DIR", help="write the plan, a memory map, a trace and a table of spills here"
-    )
-    parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by us")
-    parser.set_defaults(do=_do_scratchpad)
+    from .scratchpad_command import add_arguments
 
-
-def _do_scratchpad(arguments: argparse.Namespace) -> int:
-    from .backends.hierarchy_text import hierarchy_text
-    from .backends.scratchpad_text import scratchpad_text
-    from .ir.diagnostics import Infeasible
-
-    try:
-        found = (_plan_levels if arguments.level or arguments.objective else _plan_scratchpad)(arguments)
-    except Infeasible as error:
-        if arguments.json:
-            print(json.dumps(error.document, indent=2, ensure_ascii=False))
-        raise
-    document = found.to_json()
-    name = Path(arguments.model).stem
-    text = (hierarchy_text if arguments.level else scratchpad_text)(document, name)
-    print(json.dumps(document, indent=2, ensure_ascii=False) + "\n" if arguments.json else text, end="")
-    if arguments.output is not None:
-        from .backends import OutputFile
-        from .backends.memory_map import scratchpad_files
-        from .backends.writer import write_folder
-
-        files = [OutputFile("plan.txt", text), *scratchpad_files(document, name)]
-        write_folder(files, arguments.output, force=arguments.force)
-        print(f"written to {arguments.output}", file=sys.stderr)
-    return DONE
-
-
-def _plan_scratchpad(arguments: argparse.Namespace) -> ScratchpadPlan:
-    from . import driver
-
-    return driver.scratchpad(
-        arguments.model,
-        arguments.size,
-        parameters=arguments.params,
-        alignment_bytes=arguments.align,
-        in_place=arguments.in_place,
-        tile=arguments.tile,
-        time_limit_s=arguments.time_limit,
-        on_progress=_progress if sys.stderr.isatty() else None,
-    )
-
-
-def _plan_levels(arguments: argparse.Namespace) -> HierarchyPlan:
-    from . import driver
-    from .ir.diagnostics import Diagnostic, InputError
-
-    if not arguments.level:
-        raise InputError([Diagnostic("hierarchy", "`--objective` goes with `--level`")])
-    if arguments.in_place or arguments.tile:
-        raise InputError([Diagnostic("hierarchy", "`--level` does not go with `--in-place` or `--tile`")])
-    return driver.hierarchy(
-        arguments.model,
-        arguments.size,
-        arguments.level,
-        objective=arguments.objective or "bytes",
-        parameters=arguments.params,
-        alignment_bytes=arguments.align,
-        time_limit_s=arguments.time_limit,
-    )
+    add_arguments(parser)
 
 
 def _partition_arguments(parser: argparse.ArgumentParser) -> None:
@@ -329,17 +243,6 @@ COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], object]], ..
     ("models", "List the models of the catalogue with their sources.", _no_arguments(_models)),
     ("schema", "Print the JSON schema of graph.yaml, fleet.yaml or plan.json.", _schema_arguments),
 )
-
-
-def _progress(message: str) -> None:
-    print(f"\r\033[K{message}", end="", file=sys.stderr, flush=True)
-
-
-def _coloured(text: str) -> str:
-    """Bold red for errors and yellow for warnings, where a person is watching and wants colour."""
-    if "NO_COLOR" in os.environ or not sys.stderr.isatty():
-        return text
-    return text.replace("error[", "\033[1;31merror\033[0m[").replace("warning[", "\033[1;33mwarning\033[0m[")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from .planner.placement.problem import PlacementProblem
     from .planner.placement.result import PlacementResult
     from .planner.pose import Posed
-    from .planner.scratchpad.hierarchy import HierarchyPlan
-    from .planner.scratchpad.plan import ScratchpadPlan
 
 Json = dict[str, Any]
 Where = str | PathLike[str]
@@ -207,153 +205,15 @@ def _document(posed: Posed, result: PlacementResult, noted: Sequence[Diagnostic]
     warnings = [*(warning.message for warning in noted), *posed.notes, *cautions(solved)]
     document = plan_document(solved, posed.inputs, warnings, VERSION)
     document["warnings"] += kv_transfer_warnings(document)
-    _require_sound([fault.message for fault in check_plan(document)])
+    require_sound([fault.message for fault in check_plan(document)])
     return document
 
 
-def check(file: Where, graph: Where | None = None, fleet: Where | None = None) -> list[Diagnostic]:
-    """The faults of a plan, derived from it again without the solver's code; or those of a graph.yaml.
-
-    `file` is a plan.json (of `plan` or of `scratchpad`), a folder that holds one, or a graph.yaml. `graph` and `fleet`
-    are compared with the plan's own inputs; the graph of a scratchpad plan is its model. InputError where a file cannot
-    be read.
-    """
-    path = Path(file)
-    if path.is_dir() and (path / "plan.json").is_file():
-        path = path / "plan.json"
-    if path.suffix != ".json":
-        return _lint(path, fleet)
-    from .planner.check import check_plan
-
-    document = _read_json(path)
-    if isinstance(document, dict) and "order" in document:  # which plans of `scratchpad` alone have
-        return _check_scratchpad(document, graph, fleet)
-    return [*check_plan(document), *_differing_inputs(document, graph, fleet)]
-
-
-def _check_scratchpad(document: Json, graph: Where | None, fleet: Where | None) -> list[Diagnostic]:
-    """The faults of a plan of `scratchpad`; `graph` is the model that it is said to be of."""
-    from .planner.scratchpad.check_document import check_document
-    from .planner.scratchpad.inputs import Inputs
-    from .planner.scratchpad.problem import ScratchpadProblem
-    from .planner.scratchpad.read import read_problem
-    from .planner.scratchpad.tiling import Nest, read_nests
-
-    if fleet is not None:
-        raise InputError([Diagnostic("check.inputs", "a scratchpad plan has no fleet to compare with")])
-    if graph is None:
-        return check_document(document)
-
-    def model(inputs: Inputs) -> tuple[ScratchpadProblem, dict[str, Nest]]:
-        problem = read_problem(graph, inputs.size_bytes, inputs.parameters, inputs.alignment_bytes)
-        return problem, read_nests(graph, problem, inputs.parameters) if inputs.nests else {}
-
-    return check_document(document, model)
-
-
-def _lint(path: Path, fleet: Where | None) -> list[Diagnostic]:
-    from .ir.read.graph import path_of_graph
-    from .ir.read.inputs import read_inputs
-    from .planner.pose import resolve_files
-
-    try:
-        graph_file, fleet_file = read_inputs(path, None if fleet is None else Path(fleet))
-        resolve_files(graph_file, fleet_file, path_of_graph(path).parent)
-    except InputError as error:
-        return list(error.diagnostics)
-    return []
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError([Diagnostic("plan", f"cannot read the plan `{path}`: {reason}")]) from None
-
-
-def _differing_inputs(document: Mapping[str, Any], graph: Where | None, fleet: Where | None) -> list[Diagnostic]:
-    """Where the files given are not those that the plan was made from."""
-    from .ir.digest import digest
-    from .ir.read.fleet import read_fleet
-    from .ir.read.graph import read_graph
-
-    found = []
-    for what, path, read in (("graph", graph, read_graph), ("fleet", fleet, read_fleet)):
-        if path is not None and digest(read(Path(path)).document) != document["inputs"]["sha256"][what]:
-            message = f"the plan was made from another {what} than `{path}`"
-            found.append(Diagnostic("check.inputs", message, help="plan again"))
-    return found
-
-
-def scratchpad(
-    model: Where,
-    size_bytes: int,
-    *,
-    parameters: bool = False,
-    alignment_bytes: int = 1,
-    in_place: bool = False,
-    tile: bool = False,
-    time_limit_s: float | None = None,
-    on_progress: Progress | None = None,
-) -> ScratchpadPlan:
-    """Schedule, addresses and spills of one tensor graph on one scratchpad.
-
-    `model` is an .onnx, a network in .mlir, or a tensor graph in .json. With `parameters`, weights are tensors too;
-    `in_place` lets outputs take over buffers of inputs, `tile` runs operators that do not fit in tiles. InputError for
-    what is wrong in the file, Infeasible, with what each operator needs, where one does not fit.
-    """
-    from .planner.scratchpad.inputs import inputs_of
-    from .planner.scratchpad.read import read_problem
-    from .planner.scratchpad.solve import plan_scratchpad
-    from .planner.scratchpad.tiling import TiledPlan, check_tiled, plan_below, read_nests
-
-    problem, nests = read_problem(model, size_bytes, parameters, alignment_bytes), {}
-    if tile:
-        if in_place:
-            raise ValueError("operators run in tiles or in place, not both")
-        nests = read_nests(model, problem, parameters)
-        found = plan_below(problem, nests, time_limit_s=time_limit_s, on_progress=on_progress)
-    else:
-        found = plan_scratchpad(problem, time_limit_s=time_limit_s, on_progress=on_progress, in_place=in_place)
-    _require_sound(check_tiled(problem, nests, found))
-    tiled = {tile.operator for tile in found.tiles} if isinstance(found, TiledPlan) else set()
-    return replace(found, inputs=inputs_of(problem, parameters, {name: nests[name] for name in tiled}))
-
-
-def _require_sound(faults: Sequence[str]) -> None:
+def require_sound(faults: Sequence[str]) -> None:
     """AssertionError where a plan of ours has faults."""
     if faults:
         text = "\n".join(faults)
         raise AssertionError(f"the plan fails its own check, which is a fault of Dovetail:\n{text}")
-
-
-def hierarchy(
-    model: Where,
-    size_bytes: int,
-    levels: Sequence[tuple[str, int | None, float]],
-    *,
-    objective: Literal["bytes", "makespan"] = "bytes",
-    parameters: bool = False,
-    alignment_bytes: int = 1,
-    time_limit_s: float | None = None,
-) -> HierarchyPlan:
-    """Schedule, addresses and timed transfers of one tensor graph on a scratchpad and the memories beyond it.
-
-    `levels` are (name, bytes, bytes per second), nearest first; the outermost has no size (None). An operator takes as
-    long as what it touches takes across the scratchpad's border. InputError for what is wrong in the file or the
-    levels, Infeasible where an operator does not fit.
-    """
-    from .planner.scratchpad.hierarchy import Level, check_hierarchy, operator_seconds, plan_hierarchy
-    from .planner.scratchpad.inputs import inputs_of
-    from .planner.scratchpad.read import read_problem
-
-    problem = read_problem(model, size_bytes, parameters, alignment_bytes)
-    memories = tuple(Level(*level) for level in levels)
-    found = plan_hierarchy(problem, memories, objective=objective, time_limit_s=time_limit_s)
-    seconds = operator_seconds(problem, memories)
-    _require_sound(check_hierarchy(problem, memories, found, seconds))
-    return replace(found, inputs=inputs_of(problem, parameters, levels=memories, operator_s=seconds))
 
 
 def prefixes(

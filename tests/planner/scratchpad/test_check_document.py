@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from dovetail import cli, driver
+from dovetail import cli
+from dovetail.check_driver import check
 from dovetail.planner.scratchpad.check_document import check_document
 
 Json = dict[str, Any]
@@ -80,7 +81,7 @@ def test_the_plan_of_another_graph_is_told(planned: Callable[[str], Json], model
         ops = [*GRAPH["ops"][:4], change or GRAPH["ops"][4]]  # type: ignore[index]
         sizes = GRAPH["tensor_bytes_int8"] if change else GRAPH["tensor_bytes_int8"] | {"extra": 1}  # type: ignore[operator]
         other.write_text(json.dumps({**GRAPH, "ops": ops, "tensor_bytes_int8": sizes}))
-        (fault,) = driver.check(model.parent / way, graph=other)
+        (fault,) = check(model.parent / way, graph=other)
         assert "the plan is of another graph" in fault.message
 
 

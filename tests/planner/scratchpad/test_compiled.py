@@ -31,5 +31,5 @@ def test_a_compiled_function_is_kept_there_and_the_setting_restored() -> None:
         return 2 * x
 
     assert twice(21) == 42
-    assert config.CACHE_DIR == before  # type: ignore[attr-defined]
+    assert before == config.CACHE_DIR  # type: ignore[attr-defined]
     assert f"compiled-{engines._digest()}" in twice.stats.cache_path

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dovetail import driver
 from dovetail.backends.scratchpad_text import scratchpad_text
 from dovetail.ir.diagnostics import Infeasible
+from dovetail.scratchpad_driver import scratchpad
 
 SHAPE = {"m": 64, "n": 64, "k": 64}
 GRAPH = {
@@ -32,8 +32,8 @@ def file(tmp_path: Path) -> Path:
 
 def test_tiles_are_asked_for_and_told(file: Path) -> None:
     with pytest.raises(Infeasible):
-        driver.scratchpad(file, 2000, parameters=True)
-    document = driver.scratchpad(file, 2000, parameters=True, tile=True).to_json()
+        scratchpad(file, 2000, parameters=True)
+    document = scratchpad(file, 2000, parameters=True, tile=True).to_json()
     assert [t["operator"] for t in document["tiles"]] == ["up", "act"]
     text = scratchpad_text(document, "graph")
     assert "2 operators run in tiles" in text
@@ -42,6 +42,6 @@ def test_tiles_are_asked_for_and_told(file: Path) -> None:
 
 
 def test_tiles_change_nothing_where_all_operators_fit(file: Path) -> None:
-    tiled, plain = (driver.scratchpad(file, 20_000, tile=tile).to_json() for tile in (True, False))
+    tiled, plain = (scratchpad(file, 20_000, tile=tile).to_json() for tile in (True, False))
     assert {**tiled, "seconds": 0} == {**plain, "seconds": 0}
     assert "tiles" not in scratchpad_text(tiled, "graph")

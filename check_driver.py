@@ -1,0 +1,89 @@
+"""The check driver: a plan derived again without the planner's code, or a graph linted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .driver import Json, Where
+from .ir.diagnostics import Diagnostic, InputError
+
+if TYPE_CHECKING:
+    from .planner.scratchpad.inputs import Inputs
+    from .planner.scratchpad.problem import ScratchpadProblem
+    from .planner.scratchpad.tiling import Nest
+
+
+def check(file: Where, graph: Where | None = None, fleet: Where | None = None) -> list[Diagnostic]:
+    """The faults of a plan, derived from it again without the solver's code; or those of a graph.yaml.
+
+    `file` is a plan.json (of `plan` or of `scratchpad`), a folder that holds one, or a graph.yaml. `graph` and `fleet`
+    are compared with the plan's own inputs; the graph of a scratchpad plan is its model. InputError where a file cannot
+    be read.
+    """
+    path = Path(file)
+    if path.is_dir() and (path / "plan.json").is_file():
+        path = path / "plan.json"
+    if path.suffix != ".json":
+        return _lint(path, fleet)
+    from .planner.check import check_plan
+
+    document = _read_json(path)
+    if isinstance(document, dict) and "order" in document:  # which plans of `scratchpad` alone have
+        return _check_scratchpad(document, graph, fleet)
+    return [*check_plan(document), *_differing_inputs(document, graph, fleet)]
+
+
+def _check_scratchpad(document: Json, graph: Where | None, fleet: Where | None) -> list[Diagnostic]:
+    """The faults of a plan of `scratchpad`; `graph` is the model that it is said to be of."""
+    from .planner.scratchpad.check_document import check_document
+    from .planner.scratchpad.read import read_problem
+    from .planner.scratchpad.tiling import read_nests
+
+    if fleet is not None:
+        raise InputError([Diagnostic("check.inputs", "a scratchpad plan has no fleet to compare with")])
+    if graph is None:
+        return check_document(document)
+
+    def model(inputs: Inputs) -> tuple[ScratchpadProblem, dict[str, Nest]]:
+        problem = read_problem(graph, inputs.size_bytes, inputs.parameters, inputs.alignment_bytes)
+        return problem, read_nests(graph, problem, inputs.parameters) if inputs.nests else {}
+
+    return check_document(document, model)
+
+
+def _lint(path: Path, fleet: Where | None) -> list[Diagnostic]:
+    from .ir.read.graph import path_of_graph
+    from .ir.read.inputs import read_inputs
+    from .planner.pose import resolve_files
+
+    try:
+        graph_file, fleet_file = read_inputs(path, None if fleet is None else Path(fleet))
+        resolve_files(graph_file, fleet_file, path_of_graph(path).parent)
+    except InputError as error:
+        return list(error.diagnostics)
+    return []
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError([Diagnostic("plan", f"cannot read the plan `{path}`: {reason}")]) from None
+
+
+def _differing_inputs(document: Mapping[str, Any], graph: Where | None, fleet: Where | None) -> list[Diagnostic]:
+    """Where the files given are not those that the plan was made from."""
+    from .ir.digest import digest
+    from .ir.read.fleet import read_fleet
+    from .ir.read.graph import read_graph
+
+    found = []
+    for what, path, read in (("graph", graph, read_graph), ("fleet", fleet, read_fleet)):
+        if path is not None and digest(read(Path(path)).document) != document["inputs"]["sha256"][what]:
+            message = f"the plan was made from another {what} than `{path}`"
+            found.append(Diagnostic("check.inputs", message, help="plan again"))
+    return found
