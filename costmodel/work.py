@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .cost import Cost
 from .hardware import Device
 from .networks import Network
 from .roofline import time_s
+
+Phases = tuple[tuple[Cost, float], ...]
+"""Work, and how many times it is done, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,15 @@ class Work:
     precision: str
     weight_bytes: float
     activation_bytes: float
-    phases: tuple[tuple[Cost, float], ...]
-    """Work, and how many times it is done, one after the other."""
+    phases: Phases
+    """as the network was written"""
+    lowered: Mapping[str, Phases] = field(default_factory=dict)
+    """Kind of device -> after the passes for such devices."""
 
     def seconds(self, device: Device) -> float:
         """[s] of one visit on one device."""
-        return sum(times * time_s(cost, device, self.precision) for cost, times in self.phases)
+        phases = self.lowered.get(device.kind, self.phases)
+        return sum(times * time_s(cost, device, self.precision) for cost, times in phases)
 
 
 def network_work(network: Network, precision: str | None, inputs: Mapping[str, float]) -> Work:
@@ -42,22 +48,33 @@ def network_work(network: Network, precision: str | None, inputs: Mapping[str, f
 
 def work_record(work: Work) -> dict[str, Any]:
     """`work` as plain data, which `read_work` reads back."""
-    return {
+    record: dict[str, Any] = {
         "key": work.key,
         "precision": work.precision,
         "weight_bytes": work.weight_bytes,
         "activation_bytes": work.activation_bytes,
-        "phases": [{**asdict(cost), "times": times} for cost, times in work.phases],
+        "phases": _record(work.phases),
     }
+    if work.lowered:
+        record["lowered"] = {kind: _record(phases) for kind, phases in sorted(work.lowered.items())}
+    return record
 
 
 def read_work(record: Mapping[str, Any]) -> Work:
     """The work of a record that `work_record` made."""
-    phases = [dict(phase) for phase in record["phases"]]
     return Work(
         record["key"],
         record["precision"],
         record["weight_bytes"],
         record["activation_bytes"],
-        tuple((Cost(**{k: v for k, v in phase.items() if k != "times"}), phase["times"]) for phase in phases),
+        _phases(record["phases"]),
+        {kind: _phases(phases) for kind, phases in record.get("lowered", {}).items()},
     )
+
+
+def _record(phases: Phases) -> list[dict[str, Any]]:
+    return [{**asdict(cost), "times": times} for cost, times in phases]
+
+
+def _phases(records: Iterable[Mapping[str, Any]]) -> Phases:
+    return tuple((Cost(**{k: v for k, v in each.items() if k != "times"}), each["times"]) for each in records)

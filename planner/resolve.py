@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def resolve_names(asked: Asked) -> Resolved:
             if model is not None:
                 models[op.model.data] = model
         elif isinstance(op, ModelCallOp) and not asked.profiled(op):
-            work = _network(asked, op, models, files, faults)
+            work = _network(asked, op, {device.kind for device in devices.values()}, models, files, faults)
             if work is not None:
                 works[op.sym_name.data] = work
     faults.raise_if_errors()
@@ -144,16 +144,21 @@ def _language_model(asked: Asked, op: LLMCallOp, faults: Diagnostics) -> LLM | N
 
 
 def _network(
-    asked: Asked, op: ModelCallOp, models: dict[str, LLM | Network], files: dict[str, Work], faults: Diagnostics
+    asked: Asked,
+    op: ModelCallOp,
+    kinds: Iterable[str],
+    models: dict[str, LLM | Network],
+    files: dict[str, Work],
+    faults: Diagnostics,
 ) -> Work | None:
-    """The work of a `model` node, whether of the catalogue or in a file; None with a fault noted."""
+    """The work of a `model` node on `kinds` of devices, of the catalogue or in a file; None with a fault noted."""
     node = op.sym_name.data
     if op.graph is not None:
         path = op.graph.data
         if path in files and not path.endswith(".json"):
             return files[path]
         try:
-            work = file_work(asked.base_dir / path, path, _sizes(op))
+            work = file_work(asked.base_dir / path, path, _sizes(op), kinds)
         except InputError as error:
             faults.found.extend(error.diagnostics)
             return None
@@ -184,11 +189,17 @@ def _sizes(op: ModelCallOp) -> dict[str, float]:
     return {key: value.value.data for key, value in op.inputs.data.items() if isinstance(value, FloatAttr)}
 
 
-def file_work(path: Path, key: str, sizes: Mapping[str, float]) -> Work:
-    """The work of the network in a file, at its own precision; InputError where it cannot be read."""
+def file_work(path: Path, key: str, sizes: Mapping[str, float], kinds: Iterable[str] = ()) -> Work:
+    """
+    The work of the network in a file, at its own precision, and after the passes for each of `kinds` of devices.
+
+    Memory is that of the network as it was written, which the passes never raise. InputError where it cannot be read.
+    """
     from ..costmodel.tensor_graph import activation_bytes, precision, total, weight_bytes
     from ..ir.read.networks import read_network
+    from ..passes.target import lower_for_target
 
     network = read_network(path, sizes)
-    used = precision(network)
-    return Work(key, used, weight_bytes(network), activation_bytes(network), ((total(network), 1.0),))
+    lowered = {kind: ((total(lower_for_target(network, kind)), 1.0),) for kind in sorted(kinds)}
+    held = (weight_bytes(network), activation_bytes(network))
+    return Work(key, precision(network), *held, ((total(network), 1.0),), lowered)
