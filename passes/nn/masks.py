@@ -63,10 +63,10 @@ def recognise(seen: np.ndarray, queries: int, keys: int) -> Visible | None:
     nothing is neither.
     """
     try:
-        table = np.broadcast_to(seen, (*seen.shape[:-2], queries, keys)) if seen.ndim >= 2 else None
+        table = np.broadcast_to(seen, (*seen.shape[:-2], queries, keys))
     except ValueError:
         return None
-    if table is None or keys < queries:
+    if keys < queries or not table.size:
         return None
     tables = table.reshape(-1, queries, keys)
     table = tables[0]

@@ -6,7 +6,7 @@ from math import inf, sqrt
 
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import i64
+from xdsl.dialects.builtin import i1, i64
 
 from dovetail.ir import nn
 from dovetail.passes.nn.masks import Visible, recognise
@@ -203,3 +203,21 @@ def test_what_is_used_elsewhere_stays(net, check, which):
 )
 def test_which_masks_are_attributes(seen, expected):
     assert recognise(seen, 5, 7) == expected
+
+
+def test_a_mask_of_fewer_axes_than_scores_hides_what_it_says():
+    """With a cache and one new query, a causal mask is worked out to a single truth value."""
+    assert recognise(np.array(True), 1, 7) == Visible(False, 0)
+    assert recognise(np.arange(7) > 3, 1, 7) == Visible(True, 3)
+    assert recognise(np.arange(7) < 3, 1, 7) is None
+    assert recognise(np.ones((0, 1, 7), bool), 1, 7) is None
+
+
+def test_one_query_behind_a_cache_is_attention(net, check):
+    n = net((2, 4, 1, 8), K, V)
+
+    def all_seen(n, s):
+        return n("Where", n("Fill", type=n.type((), i1), value=1.0), s, -3.4e38)
+
+    done = check(n.network(attend(n, *n.inputs, all_seen)), PASSES)
+    assert done.kinds == ["attention"]
