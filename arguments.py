@@ -56,9 +56,9 @@ def alignment(text: str) -> int:
 
 
 def sizes(text: str) -> dict[str, int]:
-    """`batch=1,tokens=512`: what a config.json leaves open."""
+    """`batch=1,tokens=512`: what a network leaves open."""
     pairs = [pair.partition("=") for pair in text.split(",")]
-    known = all(name in ("batch", "tokens") and n.isascii() and n.isdigit() and int(n) for name, _, n in pairs)
+    known = all(name.isidentifier() and n.isascii() and n.isdigit() and int(n) for name, _, n in pairs)
     if not known or len({name for name, _, _ in pairs}) < len(pairs):
         raise argparse.ArgumentTypeError("give sizes like batch=1,tokens=512")
     return {name: int(n) for name, _, n in pairs}

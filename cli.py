@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .arguments import count, positive, size_bytes, sizes
+from .arguments import count, positive, sizes
 from .terminal import coloured, show_progress
 from .version import VERSION
 
@@ -82,7 +82,7 @@ def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _add_sizes(parser: argparse.ArgumentParser) -> None:
-    help = "what a config.json leaves open: batch=1,tokens=512"
+    help = "what the network leaves open: batch=1,tokens=512"
     parser.add_argument("--sizes", type=sizes, metavar="NAME=N,...", help=help)
 
 
@@ -164,9 +164,9 @@ def _scratchpad_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _partition_arguments(parser: argparse.ArgumentParser) -> None:
-    from .backends.partition_command import add_arguments
+    from .partition_command import add_arguments
 
-    add_arguments(parser, size_bytes)
+    add_arguments(parser)
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:

@@ -66,10 +66,10 @@ def compile(
 ) -> Program:
     """The network `model`, placed on `fleet` (or this machine's CPU) and made to run here.
 
-    `model` is a file, a JAX function or an IR module: an .onnx; a config.json of Hugging Face, which needs `sizes` such
-    as `{"batch": 1, "tokens": 512}` and gets seeded weights; an .mlir with its weights beside it; a function, traced
-    for `example_inputs`, what it closes over becoming weights; `module:function`, which is imported in a process of its
-    own if it is among `allow_python` and returns such a function and example inputs; or an `NnModule`.
+    `model` is a file, a JAX function or an IR module: an .onnx; a config.json of Hugging Face, which gets seeded
+    weights; an .mlir with its weights beside it; a function, traced for `example_inputs`, what it closes over becoming
+    weights; `module:function`, which is imported in a process of its own if it is among `allow_python` and returns such
+    a function and example inputs; or an `NnModule`. `sizes` gives numbers to its open sizes, as `{"tokens": 512}`.
 
     It is lowered for the kind of device it was placed on, and runs on the device that JAX prefers on this machine.
     `example_inputs`, arrays in graph order, must have the shapes that the model states.
@@ -83,9 +83,8 @@ def compile(
     from .ir.read.fleet import parse_fleet, read_fleet
     from .ir.read.graph import parse_graph
 
-    path, folder = _file_of(model, example_inputs, allow_python)
-    node = {"kind": "model", "graph": path.name, **(sizes or {})}
-    document = {"version": 1, "name": NODE, "nodes": {NODE: node}}
+    path, folder = _file_of(model, example_inputs, sizes or {}, allow_python)
+    document = {"version": 1, "name": NODE, "nodes": {NODE: {"kind": "model", "graph": path.name}}}
     fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
     plan = plan_files(parse_graph(document, path.name, path.parent), fleet_file, path.parent)
     (_, _, network), *_ = placed_networks(plan.document, EmitContext(path.parent))
@@ -95,20 +94,21 @@ def compile(
 
 
 def _file_of(
-    model: Model, example_inputs: Sequence[Any], allow_python: Sequence[str]
+    model: Model, example_inputs: Sequence[Any], sizes: Mapping[str, int], allow_python: Sequence[str]
 ) -> tuple[Path, TemporaryDirectory[str] | None]:
-    """The file of `model`, which is written to a folder of ours where it is none; the folder lives while it is held."""
-    from .ir.read.networks import SUFFIXES
+    """A file of `model` without open sizes, in a folder of ours where there was none; it lives while that is held."""
+    from .ir.read.networks import SUFFIXES, closed, read_network
     from .ir.read.python_function import is_python_function, read_python_function
-
-    if isinstance(model, str | os.PathLike) and Path(model).suffix in SUFFIXES:
-        return Path(model), None
-    if isinstance(model, str) and is_python_function(model):
-        network = read_python_function(model, allow_python, Path.cwd())
-    else:
-        network = _network_of(model, example_inputs)
     from .ir.read.saved import save_network
 
+    if isinstance(model, str | os.PathLike) and Path(model).suffix in SUFFIXES:
+        if not sizes:
+            return Path(model), None
+        network = read_network(Path(model), sizes)
+    elif isinstance(model, str) and is_python_function(model):
+        network = closed(model, read_python_function(model, allow_python, Path.cwd()), sizes)
+    else:
+        network = closed("the network", _network_of(model, example_inputs), sizes)
     folder = TemporaryDirectory(prefix="dovetail-")
     path = Path(folder.name) / f"{NODE}.mlir"
     save_network(network, path)

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("ir", "costmodel", "passes", "planner", "backends")
 ORDER = {name: level for level, name in enumerate(FOLDERS)}
 TOP = (
-    "__init__.py", "arguments.py", "check_driver.py", "cli.py", "driver.py", "opt.py", "program.py",
+    "__init__.py", "arguments.py", "check_driver.py", "cli.py", "driver.py", "opt.py", "partition_command.py",
+    "partition_driver.py", "program.py",
     "scratchpad_command.py", "scratchpad_driver.py", "terminal.py", "version.py",
 )  # fmt: skip
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60

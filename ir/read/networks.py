@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,37 +15,61 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".onnx", ".json", ".mlir")
 SIZES = ("batch", "tokens")
-"""What a config.json leaves open; the keys of a node in graph.yaml."""
+"""The sizes that a node in graph.yaml may give."""
 MOST_SEEDED = 10**9
 """weights that are drawn: they take 4 GB"""
 
 
 def read_network(path: Path, sizes: Mapping[str, float] | None = None) -> NnModule:
     """
-    The network in the file at `path`: of a config.json without values of weights, for `batch` (1 unless said) sequences
-    of `tokens`, which it works through at once; an .onnx and an .mlir have sizes of their own.
+    The network in the file at `path`, with `sizes` for the names of its open sizes; those of a config.json are `batch`
+    (1 unless said), and `tokens`, which it works through at once, or `context`, which one more token follows; it is
+    without values of weights.
 
-    InputError where it cannot be read, and where a size that it depends on is not in `sizes`.
+    InputError where it cannot be read, where a size that it depends on is not given, and for a size that it has not.
     """
+    given = {name: int(size) for name, size in (sizes or {}).items()}
     if path.suffix == ".onnx":
         from .onnx import read_onnx
 
-        return read_onnx(path)
-    if path.suffix == ".mlir":
-        from .saved import load_network
+        return read_onnx(path, given)
+    if path.suffix == ".json":
+        return closed(str(path), _read_config(path, given), {})
+    from .saved import load_network
 
-        return load_network(path)
-    from ..nn import open_names
+    return closed(str(path), load_network(path), given)
+
+
+def _read_config(path: Path, sizes: Mapping[str, int]) -> NnModule:
     from .huggingface import read_config
 
-    sizes = sizes or {}
-    tokens = int(sizes["tokens"]) if "tokens" in sizes else "tokens"
-    network = read_config(path, batch=int(sizes.get("batch", 1)), sequence=tokens)
-    if open_names(network.module):
-        help = "give a node `tokens: 512`, or a command `--sizes tokens=512`"
-        message = f"the network of `{path}` needs the number of its tokens"
+    _require_known(str(path), sizes, ("batch", "tokens", "context"))
+    batch = sizes.get("batch", 1)
+    if "context" in sizes:
+        return read_config(path, batch=batch, sequence=sizes["context"], mode="decode")
+    return read_config(path, batch=batch, sequence=sizes.get("tokens", "tokens"))
+
+
+def closed(name: str, network: NnModule, sizes: Mapping[str, int]) -> NnModule:
+    """`network`, called `name` in messages, with `sizes` for its open sizes; InputError unless they are these."""
+    from ..nn import open_names, with_sizes
+
+    names = open_names(network.module)
+    _require_known(name, sizes, names)
+    if missing := sorted(names - sizes.keys()):
+        wanted = ",".join(f"{each}=512" for each in missing)
+        help = f"give a command `--sizes {wanted}`" + (", or a node `tokens: 512`" if "tokens" in missing else "")
+        message = f"the network of `{name}` has open sizes: {', '.join(missing)}"
         raise InputError([Diagnostic("network-size", message, help=help)])
-    return network
+    return replace(network, module=with_sizes(network.module, sizes)) if sizes else network
+
+
+def _require_known(name: str, sizes: Mapping[str, int], known: Collection[str]) -> None:
+    """InputError for a size that the network has not, or below 1."""
+    wrong = [f"`{name}` has no size `{each}`" for each in sizes if each not in known]
+    wrong += [f"the size `{each}` is {size}, and must be at least 1" for each, size in sizes.items() if size < 1]
+    if wrong:
+        raise InputError([Diagnostic("network-size", each) for each in wrong])
 
 
 def with_weights(network: NnModule) -> NnModule:

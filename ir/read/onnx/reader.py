@@ -12,7 +12,7 @@ from xdsl.ir import Block, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from ... import nn
-from ...diagnostics import Diagnostics
+from ...diagnostics import Diagnostics, did_you_mean
 from ...source import SourceFile, Span
 from ..elements import element_type
 from .file import load_model
@@ -103,10 +103,11 @@ class Reader:
         return made.results
 
     def _read_inputs(self) -> tuple[str, ...]:
-        names = []
+        names, sizes = [], set[str]()
         for given in self.graph.input:
             if given.name in self.constants:
                 continue
+            sizes |= {d.dim_param for d in given.type.tensor_type.shape.dim}
             try:
                 type = self._type_of(given)
             except Unreadable as error:
@@ -114,6 +115,8 @@ class Reader:
                 continue
             self.values[given.name] = self.block.insert_arg(type, len(self.block.args), name_loc(given.name))
             names.append(given.name)
+        for name in self.sizes.keys() - sizes:
+            self.error(f"no input has a size `{name}`", did_you_mean(name, sizes - {""}))
         return tuple(names)
 
     def _type_of(self, given: Any) -> nn.Tensor:

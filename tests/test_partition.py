@@ -76,7 +76,7 @@ def test_what_does_not_fit_says_what_is_needed(network: Path, capsys) -> None:
     [
         (["--devices", "2", "--device", "h1000"], "`h1000` is no device of the catalogue"),
         (["--devices", "0", "--device", "h100-sxm"], "cannot be taken 0 times"),
-        (["--devices", "2", "--device", "h100-sxm", "--with", "batch"], "`batch` is no size such as batch=8"),
+        (["--devices", "2", "--device", "h100-sxm", "--sizes", "bath=2"], "has no size `bath`"),
     ],
 )
 def test_wrong_arguments_are_named(network: Path, capsys, arguments: list[str], message: str) -> None:
@@ -93,8 +93,8 @@ def test_open_sizes_are_asked_for(tmp_path: Path, capsys) -> None:
     path.write_text(print_module(nn.build_main(block, [relu.results[0]])))
     code, _, err = ask(capsys, str(path), "--devices", "2", "--device", "h100-sxm")
     assert code == 1
-    assert "give `--with batch=N`" in err
-    assert ask(capsys, str(path), "--devices", "2", "--device", "h100-sxm", "--with", "batch=4")[0] == 0
+    assert "give a command `--sizes batch=512`" in err
+    assert ask(capsys, str(path), "--devices", "2", "--device", "h100-sxm", "--sizes", "batch=4")[0] == 0
 
 
 EMPTY = '{"mesh": {"axis": "tp", "ranks": 2}, "inputs": ["B"], "ops": [], "outputs": ["B"]}'
