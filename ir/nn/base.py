@@ -71,7 +71,10 @@ class TensorOp(IRDLOperation):
         location = at.location if at is not None else None
         op = cls.create(operands=values, attributes=given, result_types=types, location=location)
         try:
-            op.verify_()
+            if type is None:  # the types are those inferred: what is left is the form of the op
+                cls.get_irdl_definition().verify(op)
+            else:
+                op.verify_()
         except VerifyException:
             op.drop_all_references()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+import numpy as np
 from xdsl.ir import Block, SSAValue
 
 from ...ir import nn
@@ -58,13 +59,10 @@ def _largest(found: list[tuple[tuple[int, int, int], ...]]) -> list[tuple[tuple[
     """Those that are not within another."""
     if len(found) > COMPARED:
         return found
-    tables = [{t: (n, c) for t, n, c in held} for held in found]
-
-    def within(a: dict[int, tuple[int, int]], b: dict[int, tuple[int, int]]) -> bool:
-        return all(n <= b.get(t, (0, 0))[0] and c <= b.get(t, (0, 0))[1] for t, (n, c) in a.items())
-
-    kept = []
-    for i, held in enumerate(found):
-        if not any(i != j and within(tables[i], other) for j, other in enumerate(tables)):
-            kept.append(held)
-    return kept
+    width = 1 + max((t for held in found for t, _, _ in held), default=0)
+    tables = np.zeros((len(found), 2 * width), dtype=np.int32)
+    for row, held in zip(tables, found, strict=True):
+        for t, n, c in held:
+            row[t], row[width + t] = n, c
+    within = [(row <= tables).all(axis=1).sum() > 1 for row in tables]  # each is within itself
+    return [held for held, other in zip(found, within, strict=True) if not other]
