@@ -70,14 +70,15 @@ def can_quantise(op: Product, draft: Draft) -> bool:
     """
     Whether the weights of `op` can be kept in few bits.
 
-    (L1) They are a weight of known values, in floats of at least 16 bits, and all finite.
+    (L1) They are a weight of known values, in floats of at least 16 bits, there are some, and all are finite.
     """
     owner = op.operands[1].owner
     if not isinstance(owner, nn.WeightOp) or owner.weight.data not in draft.weights:
         return False
     element = owner.type.element_type
     wide = nn.is_float(element) and nn.bits_of(element) >= 16
-    return wide and bool(np.all(np.isfinite(draft.weights[owner.weight.data])))
+    values = draft.weights[owner.weight.data]
+    return wide and values.size > 0 and bool(np.all(np.isfinite(values)))
 
 
 def should_quantise(op: Product, made: nn.FusionOp, target: Target) -> bool:

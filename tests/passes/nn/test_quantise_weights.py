@@ -65,6 +65,11 @@ def test_L1_weights_that_are_not_finite_stay(net):
     assert not quantise_weights(n.network(n("Matmul", n.inputs[0], n.weight(w))))[1]
 
 
+def test_L1_weights_without_elements_stay(net):
+    n = net((2, 0), element=f32)
+    assert not quantise_weights(n.network(n("Matmul", n.inputs[0], n.weight(np.ones((0, 300), np.float32)))))[1]
+
+
 def test_scales_by_hand():
     values = np.array([[1.0, -8.0, 3.0], [0.0, 4.0, -14.0], [0.0, 0.0, 7.0]])
     np.testing.assert_allclose(scales_of(values, (0, 1), IntegerType(4)), [[1 / 7, 8 / 7, 2.0]])
