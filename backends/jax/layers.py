@@ -44,18 +44,23 @@ def conv_transpose(
     dilations = dilations or (1,) * rank
     reach = [d * (k - 1) for d, k in zip(dilations, kernel, strict=True)]
     more = output_pads or (0,) * rank
-    sides = zip(reach, pads[:rank], pads[rank:], more, strict=True)
+    ends = zip(reach, pads[:rank], pads[rank:], more, strict=True)
+    sides = [(r - low, r - high + o) for r, low, high, o in ends]
     turned = jnp.flip(w, range(2, 2 + rank))
     turned = turned.reshape(groups, channels // groups, filters, *kernel)
     y = lax.conv_general_dilated(
         x,
         turned.swapaxes(1, 2).reshape(-1, channels // groups, *kernel),
         window_strides=(1,) * rank,
-        padding=tuple((r - low, r - high + o) for r, low, high, o in sides),
+        padding=[(max(low, 0), max(high, 0)) for low, high in sides],
         lhs_dilation=strides or (1,) * rank,
         rhs_dilation=dilations,
         feature_group_count=groups,
     )
+    if min(map(min, sides)) < 0:  # as padding, XLA gets it wrong on CPUs
+        sizes = zip(sides, y.shape[2:], strict=True)
+        kept = [slice(max(-low, 0), n - max(-high, 0)) for (low, high), n in sizes]
+        y = y[(..., *kept)]
     return y if bias is None else y + bias.reshape(-1, *(1,) * rank)
 
 

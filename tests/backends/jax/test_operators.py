@@ -100,6 +100,10 @@ CASES = {
         [IMAGE, (4, 3, 3, 3), (6,)],
     ),
     "conv_transpose_1d": (lambda add, x, w: add(nn.ConvTransposeOp, x, w, strides=(2,)), [(2, 4, 7), (4, 3, 2)]),
+    "conv_transpose_cut": (
+        lambda add, x, w: add(nn.ConvTransposeOp, x, w, strides=(1, 2), pads=(2, 2, 2, 0), groups=2),
+        [IMAGE, (4, 3, 2, 2)],
+    ),
     "max_pool_1d": (lambda add, x: add(nn.MaxPoolOp, x, kernel=(3,), dilations=(2,), pads=(1, 2)), [(2, 4, 9)]),
     "average_pool_3d": (
         lambda add, x: add(nn.AveragePoolOp, x, kernel=(2, 1, 3), strides=(2, 1, 1), pads=(1, 0, 2, 0, 0, 1)),

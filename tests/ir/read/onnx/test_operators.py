@@ -137,6 +137,30 @@ def test_constants_in_the_graph_are_read(tmp_path):
     assert set(network.weights) == {"three", "ones"}
 
 
+OF_CONSTANTS = (
+    Case("Softmax", normal(2, 3, 4), attributes={"axis": 1}, opset=11),
+    Case("LogSoftmax", normal(2, 3, 4), attributes={"axis": 1}, opset=11),
+    Case("BatchNormalization", normal(2, 3, 4), [normal(3), normal(3), normal(3), normal(3) ** 2], opset=13),
+    Case("LpNormalization", normal(2, 3), attributes={"axis": 1, "p": 1}),
+    Case("GlobalMaxPool", normal(2, 3, 4)),
+    Case("ConvTranspose", normal(1, 4, 5, 5), [normal(4, 1, 3, 1)], {"group": 4, "pads": [1, 1, 1, 0]}),
+    Case("MaxPool", normal(1, 3, 5), (), {"kernel_shape": [3], "pads": [2, 2], "ceil_mode": 1}, 11),
+)
+"""what ONNX's own evaluator gets wrong"""
+
+
+@pytest.mark.parametrize("case", OF_CONSTANTS, ids=lambda c: c.operator)
+def test_what_is_of_constants_alone_means_what_onnxruntime_says(case, tmp_path):
+    alone = case.model()
+    alone.graph.initializer.append(numpy_helper.from_array(case.x, "x"))
+    del alone.graph.input[:]
+    onnx.save(alone, str(tmp_path / "m.onnx"))
+    network = read_onnx(tmp_path / "m.onnx")
+    expected = np.asarray(onnxruntime.InferenceSession(str(tmp_path / "m.onnx")).run(None, {})[0])
+    (got,) = interpret(network.module, [], network.weights)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_ops_carry_the_name_of_their_node(tmp_path):
     onnx.save(Case("Relu", ROWS).model(), str(tmp_path / "m.onnx"))
     network = read_onnx(tmp_path / "m.onnx")
