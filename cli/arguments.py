@@ -15,7 +15,7 @@ def positive(text: str) -> float:
 
 def size_bytes(text: str) -> int:
     """`text` in bytes: a whole number, or a quantity with a unit that comes to one."""
-    from .ir.units import UnitError, parse
+    from ..ir.units import UnitError, parse
 
     try:
         value = float(text) if text.isascii() and text.isdigit() else parse(text, "bytes")
@@ -29,7 +29,7 @@ def size_bytes(text: str) -> int:
 
 def level(text: str) -> tuple[str, int | None, float]:
     """Name, bytes (None where left out) and bytes per second of `NAME:SIZE:BANDWIDTH`."""
-    from .ir.units import UnitError, parse
+    from ..ir.units import UnitError, parse
 
     name, *figures = text.split(":")
     if not name or len(figures) != 2:

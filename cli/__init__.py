@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..version import VERSION
 from .arguments import count, positive, sizes
 from .terminal import coloured, show_progress
-from .version import VERSION
 
 OBJECTIVES = ("cost", "latency")
 PICTURES = ("dot", "mermaid", "svg")
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     """Parse and do; bad input ends in its text and exit code 1, never in a traceback."""
     arguments = parser.parse_args(argv)
-    from .ir.diagnostics import DovetailError
+    from ..ir.diagnostics import DovetailError
 
     try:
         return arguments.do(arguments)
@@ -87,8 +87,8 @@ def _add_sizes(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_plan(arguments: argparse.Namespace) -> int:
-    from . import driver
-    from .ir.diagnostics import Infeasible
+    from .. import driver
+    from ..ir.diagnostics import Infeasible
 
     gc.set_threshold(GC_THRESHOLD)
     try:
@@ -127,7 +127,7 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_check(arguments: argparse.Namespace) -> int:
-    from .check_driver import check
+    from ..check_driver import check
 
     found = check(arguments.file, graph=arguments.graph, fleet=arguments.fleet)
     for diagnostic in found:
@@ -149,7 +149,7 @@ def _compile_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_compile(arguments: argparse.Namespace) -> int:
-    from .program import compile
+    from ..program import compile
 
     options = {"fleet": arguments.fleet, "sizes": arguments.sizes, "allow_python": arguments.allow_python}
     compile(arguments.model, **options).save(arguments.output, force=arguments.force)
@@ -158,13 +158,13 @@ def _do_compile(arguments: argparse.Namespace) -> int:
 
 
 def _scratchpad_arguments(parser: argparse.ArgumentParser) -> None:
-    from .scratchpad_command import add_arguments
+    from .scratchpad import add_arguments
 
     add_arguments(parser)
 
 
 def _partition_arguments(parser: argparse.ArgumentParser) -> None:
-    from .partition_command import add_arguments
+    from .partition import add_arguments
 
     add_arguments(parser)
 
@@ -176,7 +176,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_run(arguments: argparse.Namespace) -> int:
-    from .backends.run import run_folder
+    from ..backends.run import run_folder
 
     return run_folder(Path(arguments.folder), requests=arguments.requests)
 
@@ -191,8 +191,8 @@ def _prefixes_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_prefixes(arguments: argparse.Namespace) -> int:
-    from . import driver
-    from .backends.prefixes_text import prefixes_text
+    from .. import driver
+    from ..backends.prefixes_text import prefixes_text
 
     found = driver.prefixes(arguments.calls, arguments.graph, arguments.block, arguments.characters_per_token)
     print(json.dumps(found, indent=2, ensure_ascii=False) if arguments.json else prefixes_text(found).rstrip("\n"))
@@ -208,13 +208,13 @@ def _no_arguments(do: Callable[[], str]) -> Callable[[argparse.ArgumentParser], 
 
 
 def _devices() -> str:
-    from .costmodel.inventory import devices_text
+    from ..costmodel.inventory import devices_text
 
     return devices_text()
 
 
 def _models() -> str:
-    from .costmodel.inventory import models_text
+    from ..costmodel.inventory import models_text
 
     return models_text()
 
@@ -225,7 +225,7 @@ def _schema_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_schema(arguments: argparse.Namespace) -> int:
-    from . import driver
+    from .. import driver
 
     print(json.dumps(driver.schema(arguments.what), indent=2, sort_keys=True))
     return DONE
@@ -243,7 +243,3 @@ COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], object]], ..
     ("models", "List the models of the catalogue with their sources.", _no_arguments(_models)),
     ("schema", "Print the JSON schema of graph.yaml, fleet.yaml or plan.json.", _schema_arguments),
 )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

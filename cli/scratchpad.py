@@ -12,8 +12,8 @@ from .arguments import alignment, level, positive, size_bytes
 from .terminal import show_progress
 
 if TYPE_CHECKING:
-    from .planner.scratchpad.hierarchy import HierarchyPlan
-    from .planner.scratchpad.plan import ScratchpadPlan
+    from ..planner.scratchpad.hierarchy import HierarchyPlan
+    from ..planner.scratchpad.plan import ScratchpadPlan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,9 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def do(arguments: argparse.Namespace) -> int:
     """Print the plan, and write what is asked for; the exit code is 0."""
-    from .backends.hierarchy_text import hierarchy_text
-    from .backends.scratchpad_text import scratchpad_text
-    from .ir.diagnostics import Infeasible
+    from ..backends.hierarchy_text import hierarchy_text
+    from ..backends.scratchpad_text import scratchpad_text
+    from ..ir.diagnostics import Infeasible
 
     try:
         found = (_plan_levels if arguments.level or arguments.objective else _plan_scratchpad)(arguments)
@@ -62,9 +62,9 @@ def do(arguments: argparse.Namespace) -> int:
     text = (hierarchy_text if arguments.level else scratchpad_text)(document, name)
     print(json.dumps(document, indent=2, ensure_ascii=False) + "\n" if arguments.json else text, end="")
     if arguments.output is not None:
-        from .backends import OutputFile
-        from .backends.memory_map import scratchpad_files
-        from .backends.writer import write_folder
+        from ..backends import OutputFile
+        from ..backends.memory_map import scratchpad_files
+        from ..backends.writer import write_folder
 
         files = [OutputFile("plan.txt", text), *scratchpad_files(document, name)]
         write_folder(files, arguments.output, force=arguments.force)
@@ -73,7 +73,7 @@ def do(arguments: argparse.Namespace) -> int:
 
 
 def _plan_scratchpad(arguments: argparse.Namespace) -> ScratchpadPlan:
-    from .scratchpad_driver import scratchpad
+    from ..scratchpad_driver import scratchpad
 
     return scratchpad(
         arguments.model,
@@ -88,8 +88,8 @@ def _plan_scratchpad(arguments: argparse.Namespace) -> ScratchpadPlan:
 
 
 def _plan_levels(arguments: argparse.Namespace) -> HierarchyPlan:
-    from .ir.diagnostics import Diagnostic, InputError
-    from .scratchpad_driver import hierarchy
+    from ..ir.diagnostics import Diagnostic, InputError
+    from ..scratchpad_driver import hierarchy
 
     if not arguments.level:
         raise InputError([Diagnostic("hierarchy", "`--objective` goes with `--level`")])

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def do(arguments: argparse.Namespace) -> int:
     """Print the partition; the exit code is 0."""
-    from .backends.partition_text import partition_text, pipeline_text
-    from .partition_driver import partition, pipeline
+    from ..backends.partition_text import partition_text, pipeline_text
+    from ..partition_driver import partition, pipeline
 
     plan, text = (pipeline, pipeline_text) if arguments.pipeline else (partition, partition_text)
     found = plan(arguments.model, arguments.devices, arguments.device, arguments.memory, arguments.sizes)
