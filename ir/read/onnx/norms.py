@@ -62,6 +62,19 @@ def _lp_norm(node: Node) -> Result:
     return node.emit(nn.DivOp, x, node.emit(nn.WhereOp, whole, node.fill(size, 1.0), size))
 
 
+def _local_response_norm(node: Node) -> Result:
+    """x / (bias + alpha mean)^beta, with the mean of squares over `size` neighbouring channels, 0 outside."""
+    x, size = node.tensor(0), node.attribute("size")
+    batch, channels, *places = nn.shape_of(x)
+    squares = node.reshaped(node.emit(nn.MulOp, x, x), (batch, 1, channels, prod(places)))
+    pads = ((size - 1) // 2, 0, size // 2, 0)
+    mean = node.emit(nn.AveragePoolOp, squares, kernel=(size, 1), pads=pads, count_pads=1)
+    scaled = node.emit(nn.MulOp, mean, node.fill(x, node.attribute("alpha", 1e-4)))
+    base = node.emit(nn.AddOp, scaled, node.fill(x, node.attribute("bias", 1.0)))
+    power = node.emit(nn.PowOp, base, node.fill(x, node.attribute("beta", 0.75)))
+    return node.emit(nn.DivOp, x, node.reshaped(power, nn.shape_of(x)))
+
+
 def _along(node: Node, make: str) -> Result:
     """Before opset 13 the axes from `axis` on are one; from 13 on `axis` is the only one."""
     x = node.tensor(0)
@@ -85,6 +98,7 @@ OPERATORS: Mapping[str, Handler] = {
     "BatchNormalization": _batch_norm,
     "GroupNormalization": _group_norm,
     "InstanceNormalization": _instance_norm,
+    "LRN": _local_response_norm,
     "LayerNormalization": _layer_norm,
     "LogSoftmax": lambda node: _along(node, "log_softmax"),
     "LpNormalization": _lp_norm,
