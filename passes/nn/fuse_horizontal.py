@@ -62,9 +62,10 @@ class FuseHorizontalPass(NnPass):
             linear = linear_of(op)
             if linear is not None:
                 groups.setdefault(linear.key, []).append(linear)
+        places = {op: i for i, op in enumerate(draft.ops)}  # asking a block which of two ops is first walks it
         for group in groups.values():
             if can_merge(group) and should_merge(group, draft.target):
-                _merge(group, draft)
+                _merge(group, draft, places)
                 draft.fired["horizontal"] += 1
 
 
@@ -134,19 +135,19 @@ def _fusion(group: list[Linear], weights: SSAValue, bias: SSAValue | None) -> nn
     return made
 
 
-def _merge(group: list[Linear], draft: Draft) -> None:
+def _merge(group: list[Linear], draft: Draft, places: dict[Operation, int]) -> None:
     first = group[0].product
     for each in group:
         for value in (each.product.b, each.bias):
             if value is not None:
-                _hoist(value, first)
-    places = [op for each in group for op in (each.product, each.add) if op is not None]
+                _hoist(value, first, places)
+    replaced = [op for each in group for op in (each.product, each.add) if op is not None]
     names = [_name(each.product.b) for each in group]
     axis = group[0].weight_axis
     weights = draft.emit(first, nn.ConcatOp, *(each.product.b for each in group), axis=axis, name="_".join(names))
     biases = [each.bias for each in group if each.bias is not None]
     bias = draft.emit(first, nn.ConcatOp, *biases, axis=0, name="bias") if biases else None
-    made = draft.put(first, _fusion(group, weights, bias), at=places)
+    made = draft.put(first, _fusion(group, weights, bias), at=replaced)
     for each, result in zip(group, made.results, strict=True):
         draft.replace(each.last, [result])
 
@@ -155,8 +156,8 @@ def _name(value: SSAValue) -> str:
     return value.name_hint or "weight"
 
 
-def _hoist(value: SSAValue, before: Operation) -> None:
-    """Let what `value`, known before the run, comes from stand before `before`."""
+def _hoist(value: SSAValue, before: Operation, places: dict[Operation, int]) -> None:
+    """Let what `value`, known before the run, comes from stand before `before`; `places` says where ops stand."""
     chain: list[Operation] = []
     owner = value.owner
     while isinstance(owner, Operation):
@@ -164,6 +165,7 @@ def _hoist(value: SSAValue, before: Operation) -> None:
         owner = owner.operands[0].owner if owner.operands else None
     assert before.parent is not None
     for op in reversed(chain):
-        if not op.is_before_in_block(before):
+        if places[op] > places[before]:
             op.detach()
             before.parent.insert_op_before(op, before)
+            places[op] = places[before]

@@ -144,4 +144,5 @@ def _factors(op: Operation | Block) -> tuple[float, list[tuple[SSAValue, int]]] 
 
 
 def _one_user(value: SSAValue) -> bool:
-    return len({use.operation for use in value.uses}) <= 1
+    first = value.first_use  # no more than two uses are looked at where there are two users: a mask has thousands
+    return first is None or all(use.operation is first.operation for use in value.uses)
