@@ -131,9 +131,13 @@ def _network_of(model: Model, example_inputs: Sequence[Any]) -> NnModule:
 
 
 def _check_examples(program: JaxProgram, example_inputs: Sequence[Any]) -> None:
+    import numpy as np
+
+    if any(isinstance(each, Mapping | list | tuple) for each in example_inputs):
+        return  # trees of a JAX function, which was traced for them
     for given, (name, (shape, _)) in zip(example_inputs, program.inputs.items(), strict=False):
-        if tuple(given.shape) != shape:
-            message = f"the example for input `{name}` has the shape {tuple(given.shape)}, the file says {shape}"
+        if np.shape(given) != shape:
+            message = f"the example for input `{name}` has the shape {np.shape(given)}, the file says {shape}"
             raise InputError([Diagnostic("program-input", message)])
 
 

@@ -76,6 +76,12 @@ def test_a_jax_function_and_its_module_are_compiled(tmp_path: Path) -> None:
         assert (tmp_path / "out" / "plan.json").exists()
 
 
+def test_a_function_of_trees_takes_their_leaves() -> None:
+    tree = {"a": np.ones((2, 3), np.float32), "b": [np.full((3, 2), 2, np.float32)]}
+    program = dovetail.compile(lambda t: t["a"] @ t["b"][0], example_inputs=(tree,))
+    np.testing.assert_array_equal(program(tree["a"], tree["b"][0])[0], np.full((2, 2), 6))
+
+
 def test_a_module_in_a_file_is_compiled(tmp_path: Path) -> None:
     network = read_jax(lambda x: np.float32(2) * x + 1, (np.ones((2, 3), np.float32),))
     save_network(network, tmp_path / "line.mlir")

@@ -15,9 +15,9 @@ def softmax(op: nn.SoftmaxOp) -> Cost:
 
 
 def reduce(op: nn.ReduceOp) -> Cost:
-    """flops = e - o for e elements reduced to o; a mean divides too, so e."""
+    """flops = e - o for e elements reduced to o, none of no elements; a mean divides too, so e."""
     divisions = elements(op.result) if op.kind.data == "mean" else 0
-    return kernel(op, elements(op.x) - elements(op.result) + divisions)
+    return kernel(op, max(elements(op.x) - elements(op.result), 0) + divisions)
 
 
 def arg_max(op: nn.ArgMaxOp) -> Cost:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, ClassVar, Self, cast
 
 from xdsl.dialects.builtin import (
@@ -111,7 +112,7 @@ def as_attribute(value: AttributeLike) -> Attribute:
     match value:
         case Attribute():
             return value
-        case bool() | int():
+        case Integral():
             return IntegerAttr(int(value), i64)
         case float():
             return FloatAttr(value, f64)

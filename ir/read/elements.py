@@ -32,5 +32,8 @@ ELEMENT_TYPES: dict[str, Attribute] = {
 
 
 def element_type(dtype: Any) -> Attribute | None:
-    """Our element type for a numpy dtype; None where there is none."""
-    return ELEMENT_TYPES.get(np.dtype(dtype).name)
+    """Our element type for a numpy dtype; None where there is none, as for a random key of JAX."""
+    try:
+        return ELEMENT_TYPES.get(np.dtype(dtype).name)
+    except TypeError:
+        return None

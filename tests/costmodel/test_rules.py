@@ -22,6 +22,7 @@ def value(*shape: int, of: Attribute = f32) -> SSAValue:
 
 IMAGE = value(2, 4, 8, 8)  # 512 elements, 2048 bytes
 ROWS = value(3, 5)  # 15 elements, 60 bytes
+NOTHING = value(0, 3)
 MUL_RELU = ArrayAttr([nn.StepAttr.of("mul", (0, 1)), nn.StepAttr.of("relu", (2,))])
 
 BY_HAND = [
@@ -47,6 +48,7 @@ BY_HAND = [
     (nn.SoftmaxOp.make(ROWS, axis=1), Cost(5 * 15 - 2 * 3, 60, 60, 1)),
     (nn.ReduceOp.make(ROWS, kind="sum", axes=(1,)), Cost(12, 60, 12, 1)),
     (nn.ReduceOp.make(ROWS, kind="mean", axes=(0, 1)), Cost(15, 60, 4, 1)),
+    (nn.ReduceOp.make(NOTHING, kind="sum", axes=(0,)), Cost(0, 0, 12, 1)),
     (nn.BroadcastOp.make(value(5), type=TensorType(f32, [3, 5])), Cost(0, 20, 60, 1)),
     (nn.TransposeOp.make(ROWS, permutation=(1, 0)), Cost(0, 60, 60, 1)),
     (nn.ConcatOp.make(ROWS, value(3, 1), axis=1), Cost(0, 72, 72, 1)),

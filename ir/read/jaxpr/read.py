@@ -62,7 +62,13 @@ def read_jax(function: Callable[..., Any], example_inputs: Sequence[Any]) -> nn.
 
 def _constant(reader: Reader, index: int, value: Any) -> Value:
     """What the function closes over: one number, or a few integers, are known while reading; else it is a weight."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except TypeError as error:  # a random key
+        message = f"the function closes over a value that is no array of numbers: {value.dtype}"
+        raise InputError(
+            [Diagnostic("jax", message, help="draw random numbers before, and close over them")]
+        ) from error
     if array.ndim == 0 or (array.dtype.kind in "iub" and array.size <= MOST_KNOWN):
         return array
     name = f"weight_{index}"

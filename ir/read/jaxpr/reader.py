@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from xdsl.dialects.builtin import FileLineColLoc, IntAttr, LocationAttr, StringAttr, UnknownLoc
 from xdsl.ir import Attribute, Block, SSAValue
+from xdsl.utils.exceptions import VerifyException
 
 from ... import nn
 from ...diagnostics import Diagnostics
@@ -62,7 +63,7 @@ class Reader:
             if rule is None:
                 raise Unreadable("there is no nn operator for it")
             results = rule(self, eqn, operands)
-        except Unreadable as reason:
+        except (Unreadable, VerifyException) as reason:
             self.unread.setdefault((name, place_of(self.location)), str(reason))
             return [self.placeholder(each.aval) for each in eqn.outvars]
         return results if isinstance(results, list | tuple) else [results]  # type: ignore[return-value]
@@ -119,7 +120,7 @@ def element_of(dtype: Any) -> Attribute:
     """The element type of a numpy or JAX dtype; Unreadable where nn has none."""
     found = element_type(dtype)
     if found is None:
-        raise Unreadable(f"nn has no elements of type {np.dtype(dtype).name}")
+        raise Unreadable(f"nn has no elements of type {getattr(dtype, 'name', dtype)}")
     return found
 
 
@@ -153,5 +154,7 @@ def _worked_out(eqn: Any, operands: Sequence[Value]) -> list[Value] | None:
         return None
     if any(key in eqn.params for key in ("jaxpr", "call_jaxpr", "branches", "cond_jaxpr")):
         return None  # read inside, so that what is large in there stays unknown
+    if any(element_type(v.aval.dtype) is None for v in eqn.outvars):
+        return None
     results = eqn.primitive.bind(*operands, **eqn.params)
     return [np.asarray(each) for each in (results if eqn.primitive.multiple_results else [results])]

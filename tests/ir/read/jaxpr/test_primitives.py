@@ -46,6 +46,7 @@ SHAPES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "pad": (lambda x: jnp.pad(x, ((0, 0), (1, 2), (0, 1)), constant_values=3.0), (X,)),
     "negative pad": (lambda x: jax.lax.pad(x, 0.0, ((0, 0, 0), (-1, 1, 0), (2, -1, 0))), (X,)),
     "flip": (lambda x: jnp.flip(x, axis=(0, 2)) - x[:, ::-1], (X,)),
+    "roll": (lambda x: jnp.roll(x, 2, axis=1), (X,)),
     "iota": (lambda x: x * jax.lax.broadcasted_iota(jnp.float32, (70, 70), 1)[:1, :4], (X,)),
     "take": (lambda x, i: jnp.take(x, i, axis=1, mode="clip") * 2, (X, INDICES)),
     "embedding": (lambda x, i: x[1][i], (X, INDICES)),

@@ -11,6 +11,7 @@ from dovetail.ir.diagnostics import InputError
 from dovetail.ir.read.jaxpr import read_jax
 
 X = np.ones((4, 4), np.float32)
+KEY = jax.random.key(0)
 
 
 def test_all_primitives_that_cannot_be_read_are_listed_with_their_lines() -> None:
@@ -35,6 +36,9 @@ def test_all_primitives_that_cannot_be_read_are_listed_with_their_lines() -> Non
         (lambda x: x[jnp.arange(2), jnp.arange(2)] + x[(x > 0).argmax(0)[:2], jnp.arange(2)], "several axes at once"),
         (lambda x: jax.lax.scan(lambda c, _: (c + 1, None), x, length=1000)[0], "more than 256"),
         (lambda x: jax.lax.pad(x, 0.0, ((0, 0, 1), (0, 0, 0))), "pads between elements"),
+        (lambda x: x + jax.random.normal(jax.random.PRNGKey(0), x.shape), "`random_bits` .* no nn operator"),
+        (lambda x: x + jax.random.normal(KEY, x.shape), "no array of numbers: key"),
+        (lambda x: jnp.searchsorted(jnp.arange(5.0), x), r"`gather` .* \(C1\) operands of nn.max differ"),
     ],
 )
 def test_what_has_no_counterpart_says_why(function, reason: str) -> None:
@@ -48,6 +52,11 @@ def test_a_function_that_cannot_be_traced_is_told_without_a_traceback() -> None:
 
     with pytest.raises(InputError, match=r"JAX cannot trace `broken`: dot_general requires"):
         read_jax(broken, (X,))
+
+
+def test_a_random_key_as_input_is_told() -> None:
+    with pytest.raises(InputError, match="no elements of type key"):
+        read_jax(lambda key: jax.random.normal(key, (3,)), (KEY,))
 
 
 def test_an_input_of_elements_that_nn_lacks_is_told() -> None:
