@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ from xdsl.utils.arg_spec import parse_pipeline
 from dovetail.costmodel.hardware import Device, find_device
 from dovetail.costmodel.tensor_graph import activation_bytes, total
 from dovetail.ir import nn
+from dovetail.ir.collector import collector_paused
 from dovetail.ir.read.huggingface import read_config
 from dovetail.ir.read.onnx import read_onnx
 from dovetail.ir.text import parse_module, print_module
@@ -112,6 +114,7 @@ def _partitioned(network: nn.NnModule, device: Device, clock: Clock) -> Stages:
     return clock.stages
 
 
+@collector_paused()  # as the functions that run passes do
 def at_size(ops: int) -> tuple[int, Stages]:
     """(ops there are, seconds of each stage) for a deep network; passes change one draft in turn."""
     clock = Clock()
@@ -147,14 +150,18 @@ def least(runs: int, measure: Callable[[], Stages]) -> Stages:
 
 
 def import_s(runs: int) -> float:
-    """[s] of a process that imports what is needed, over one that imports nothing."""
+    """Processor seconds of a process that imports what is needed, over one that imports nothing."""
+
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
 
     def seconds(program: str) -> float:
         times = []
         for _ in range(runs + 1):
-            began = time.perf_counter()
+            before = spent()
             subprocess.run([sys.executable, "-c", program], check=True)
-            times.append(time.perf_counter() - began)
+            times.append(spent() - before)
         return min(times[1:])
 
     return seconds(IMPORTS) - seconds("pass")

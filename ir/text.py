@@ -12,6 +12,7 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError, VerifyException
 
+from .collector import collector_paused
 from .context import make_context
 from .diagnostics import Diagnostic, InputError, Label
 from .source import SourceFile, Span
@@ -42,6 +43,7 @@ class _PlacingParser(Parser):
         return line, position - self.starts[line - 1] + 1
 
 
+@collector_paused()
 def parse_module(text: str, name: str, allow_unregistered: bool = False) -> ModuleOp:
     """The module that `text` says, with all our dialects known and the place of every op as its location.
 
@@ -64,6 +66,7 @@ def _message(error: ParseError) -> str:
     return message.removesuffix(" after {first_char}") or "the text does not parse"  # xDSL never fills this in
 
 
+@collector_paused()
 def print_module(module: ModuleOp, generic: bool = False, locations: bool = False) -> str:
     """`module` as text that ends in a newline; `generic` is the form that MLIR reads whatever forms xDSL has."""
     stream = StringIO()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from xdsl.dialects.builtin import FileLineColLoc, ModuleOp, StringAttr
@@ -21,18 +21,30 @@ OP_NAME = re.compile(r'"[^"]*"|[\w.%$-]+')
 def verify_module(module: ModuleOp, what: str, source: SourceFile | None = None) -> None:
     """InputError with the faults of `module`, which messages call `what`; `source` is the text it was read from.
 
-    First what each op must have by its definition; only where all have it, what the verifiers ask, since these
-    read the attributes of other ops too.
+    What ops must have by their definitions is told first, and what their verifiers ask only where all have it, since
+    these read the attributes of other ops too.
     """
-    faults = [_diagnostic(op, message, source) for op in module.walk() for message in _structure(op)]
-    if faults:
-        raise InputError(faults)
     try:
         module.verify()
-    except VerifyException as error:
-        faults = [_diagnostic(op, message, source) for op in module.walk() for message in _meaning(op)]
-        whole = Diagnostic("verify", f"{what} does not verify: {last_line(error)}")
-        raise InputError(faults or [whole]) from error
+    except Exception as error:  # where an attribute is missing, a verifier that reads it fails in ways of its own
+        _raise(module, _structure, source, error)
+        if not isinstance(error, VerifyException):
+            raise
+        _raise(module, _meaning, source, error)
+        raise InputError([Diagnostic("verify", f"{what} does not verify: {last_line(error)}")]) from error
+    _raise(module, _distributions, source, None)
+
+
+def _raise(
+    module: ModuleOp,
+    faults_of: Callable[[Operation], Iterator[str]],
+    source: SourceFile | None,
+    cause: Exception | None,
+) -> None:
+    """InputError with what `faults_of` says of each op, if it says anything."""
+    faults = [_diagnostic(op, message, source) for op in module.walk() for message in faults_of(op)]
+    if faults:
+        raise InputError(faults) from cause
 
 
 def _structure(op: Operation) -> Iterator[str]:
@@ -43,6 +55,11 @@ def _structure(op: Operation) -> Iterator[str]:
             op.get_irdl_definition().verify(op)
         except VerifyException as error:
             yield from wrong or [last_line(error)]
+    yield from _distributions(op)
+
+
+def _distributions(op: Operation) -> Iterator[str]:
+    """The attributes of `op` that are no distributions, though they say so."""
     for key, attribute in op.attributes.items():
         if isinstance(attribute, DistAttr):
             try:

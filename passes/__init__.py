@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ..ir.collector import collector_paused
 from ..ir.diagnostics import Diagnostic, InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ def passes_of(spec: str) -> list[ModulePass]:
     return [find_pass(each.name).from_spec(each) for each in parse_pipeline(spec)]
 
 
+@collector_paused()
 def run_passes(module: ModuleOp, passes: Sequence[ModulePass]) -> None:
     """Run `passes` over `module` in order and verify it after each; InputError names the pass that broke it."""
     from xdsl.utils.exceptions import DiagnosticException, VerifyException

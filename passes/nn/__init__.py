@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ...ir.collector import collector_paused
+
 if TYPE_CHECKING:
     from ...ir.nn import NnModule
 
@@ -42,6 +44,7 @@ PASSES = (
 does not keep it."""
 
 
+@collector_paused()
 def run(network: NnModule, names: Iterable[str], device: str = "gpu") -> tuple[NnModule, dict[str, int]]:
     """
     A copy of `network` after the passes `names` (with options, as in `a{m=4}`) in order, and how often each pattern

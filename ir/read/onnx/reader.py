@@ -12,6 +12,7 @@ from xdsl.ir import Block, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from ... import nn
+from ...collector import collector_paused
 from ...diagnostics import Diagnostics, did_you_mean
 from ...source import SourceFile, Span
 from ..elements import element_type
@@ -21,6 +22,7 @@ from .operators import OPERATORS
 from .shapes import SHAPE_OPERATORS, worked_out
 
 
+@collector_paused()
 def read_onnx(path: str | Path, sizes: Mapping[str, int] | None = None, keep_open: bool = False) -> nn.NnModule:
     """
     The network in the ONNX file at `path`; `sizes` gives numbers to named sizes of its inputs.
