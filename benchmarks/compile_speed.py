@@ -34,7 +34,6 @@ from dovetail.ir import nn
 from dovetail.ir.collector import collector_paused
 from dovetail.ir.read.huggingface import read_config
 from dovetail.ir.read.onnx import read_onnx
-from dovetail.ir.text import parse_module, print_module
 from dovetail.ir.verify import verify_module
 from dovetail.passes import NN_PIPELINE, TARGET_PIPELINE, find_pass
 from dovetail.passes.nn import run
@@ -123,10 +122,6 @@ def at_size(ops: int) -> tuple[int, Stages]:
     count = len(list(nn.body_of(network.module)))
     with clock.stage("verify"):
         verify_module(network.module, "the network")
-    with clock.stage("print"):
-        text = print_module(network.module, generic=True)
-    with clock.stage("parse"):
-        parse_module(text, "deep.mlir")
     with clock.stage("cost rules"):
         total(network)
         activation_bytes(network)
