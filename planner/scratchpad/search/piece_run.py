@@ -12,7 +12,7 @@ from .exact import Search
 from .gap import keep_piece
 from .local import LocalSearch
 from .pricing import Pricing, can_price
-from .relax import table_bound
+from .relax import streamed_bound
 from .split import Piece
 from .tables import words
 
@@ -42,6 +42,8 @@ FIRST_MOVES = 200
 MOST_DOWNSETS = 1 << 22
 RELAXED_DOWNSETS = 50_000
 """of pieces that have more than so many, fewer operators are looked at"""
+STREAMED = 8
+"""times as many downsets are passed over in the time that one is listed and filled in"""
 FIRST_TABLE_S = 0.01
 TABLE_SHARE = 0.25
 """of the time left that the table of what is ahead may take"""
@@ -147,7 +149,7 @@ class PieceRun:
             self._most_tried = most
             self._has_table = all(search.look_ahead(most) for search in self.searches)
             if not self._has_table and most >= RELAXED_DOWNSETS:
-                self.bound = min(self.upper, max(self.bound, table_bound(self.piece, most // 2)))
+                self.bound = min(self.upper, max(self.bound, streamed_bound(self.piece, self.upper, STREAMED * most)))
         self._spent_s += time.perf_counter() - begin
 
     def _price(self, spare_s: float) -> None:

@@ -29,6 +29,7 @@ def _load() -> None:
     from .local import LocalSearch
     from .prices import Prices
     from .split import whole
+    from .stream import stream
 
     tensors = tuple(Tensor(f"t{i}", 1) for i in range(4))
     operators = tuple(
@@ -49,6 +50,7 @@ def _load() -> None:
     LocalSearch(search.tables, tuple(range(len(operators))), 0).run(1)
     keep_piece(piece, range(len(operators)))
     cut_bound(piece)
+    stream(piece, 1 << 30, None, 1 << 10)
 
 
 def require_compiler() -> None:

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from .ahead import ahead_of, find_ahead, list_downsets
+from .ahead import list_downsets
 from .split import Piece
-from .tables import tables, words
+from .stream import stream
+from .tables import tables
 
 MOST_OPERATORS = 1000
 """of pieces whose operators are ranked"""
+FIRST_DOWNSETS = 4000
+"""of the first piece that is passed over, about"""
+STEP, STEP_GROWTH = 3, 3
+"""operators that come back at a time, and how many times more downsets there are then, about"""
 
 
 def ancestors_of(piece: Piece) -> list[int]:
@@ -75,19 +78,21 @@ def rest(piece: Piece, kept: Sequence[int]) -> Piece:
     )
 
 
-def table_bound(piece: Piece, most_downsets: int) -> int:
-    """What the table of what is ahead proves [bytes], of the piece with as few operators out as this many downsets
-    allow (28, 29, 36)."""
+def streamed_bound(piece: Piece, upper: int, most_downsets: int) -> int:
+    """What a pass over all downsets proves, at most `upper` bytes, of the piece with as few operators out as this many
+    downsets allow (36, 39)."""
     taken = loosest_first(piece)
     low, high = 0, len(taken) - 1
     while low < high:
         out = (low + high) // 2
-        t = tables(rest(piece, sorted(taken[out:])))
-        listed = list_downsets(t, most_downsets)
+        listed = list_downsets(tables(rest(piece, sorted(taken[out:]))), min(FIRST_DOWNSETS, most_downsets))
         low, high = (out + 1, high) if listed is None else (low, out)
-    t = tables(rest(piece, sorted(taken[low:])))
-    table = find_ahead(t, most_downsets)
-    if table is None or len(t.size) == 0:
-        return 0
-    nothing = np.zeros(words(len(t.size)), np.uint64)
-    return int(ahead_of(t, table, 0, 0, nothing, nothing))
+    best, least, out = 0, None, low
+    while True:
+        found = stream(rest(piece, sorted(taken[out:])), upper, least, most_downsets)
+        if found is None:
+            return best
+        best, least = max(best, found.bound_bytes), found.least
+        if out == 0 or best >= upper or STEP_GROWTH * found.downsets > most_downsets:
+            return best
+        out = max(0, out - STEP)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from dovetail.planner.scratchpad.problem import ScratchpadProblem
+from dovetail.planner.scratchpad.search.ahead import ahead_of
 from dovetail.planner.scratchpad.search.exact import Search
 from dovetail.planner.scratchpad.search.ladder import Ladder
 from dovetail.planner.scratchpad.search.pricing import Pricing
-from dovetail.planner.scratchpad.search.relax import loosest_first, rest, table_bound
+from dovetail.planner.scratchpad.search.relax import loosest_first, rest, streamed_bound
 from dovetail.planner.scratchpad.search.split import Piece, whole
+from dovetail.planner.scratchpad.search.stream import stream
+from dovetail.planner.scratchpad.search.tables import words
 
 Make = Callable[[int], ScratchpadProblem]
 MEMORY = 200 << 20
@@ -102,12 +106,41 @@ def test_pricing_without_a_table_of_the_whole_is_a_bound(seed: int, random_probl
     assert pricing.bound_bytes <= optimum(piece)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(60))
 @pytest.mark.parametrize("most", [8, 20, MOST])
-def test_the_table_of_fewer_operators_is_a_bound(seed: int, most: int, random_problem: Make) -> None:
+def test_a_pass_over_the_downsets_is_a_bound(seed: int, most: int, random_problem: Make) -> None:
     piece = whole(random_problem(seed))
-    assert table_bound(piece, most) <= optimum(piece)
+    best = optimum(piece)
+    for one in (piece, piece.reverse()):
+        assert streamed_bound(one, ANY, most) <= best
+        for above in (0, 1, 3, 10):
+            assert streamed_bound(one, best + above, most) <= best
 
 
-def test_the_table_of_fewer_operators_is_not_empty(random_problem: Make) -> None:
-    assert any(table_bound(whole(random_problem(seed)), 20) > 0 for seed in range(20))
+@pytest.mark.parametrize("seed", range(20))
+def test_budgets_above_the_least_lose_nothing(seed: int, random_problem: Make) -> None:
+    piece = whole(random_problem(seed))
+    first = stream(piece, ANY, None, MOST)
+    assert first is not None
+    again = stream(piece, ANY, first.least, MOST)
+    assert again is not None
+    assert again == first
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_pass_proves_no_less_than_the_table(seed: int, random_problem: Make) -> None:
+    piece = whole(random_problem(seed))
+    search = Search(piece)
+    assert search.look_ahead(MOST)
+    nothing = np.zeros(words(len(piece.tensors)), np.uint64)
+    streamed = stream(piece, ANY, None, MOST)
+    assert streamed is not None
+    assert streamed.bound_bytes >= ahead_of(search.tables, search.table, 0, 0, nothing, nothing)
+
+
+def test_a_pass_ends_where_there_are_too_many_downsets(random_problem: Make) -> None:
+    assert stream(whole(random_problem(1)), ANY, None, 2) is None
+
+
+def test_the_pass_over_fewer_operators_is_not_empty(random_problem: Make) -> None:
+    assert any(streamed_bound(whole(random_problem(seed)), ANY, 20) > 0 for seed in range(20))
