@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from xdsl.dialects.builtin import FileLineColLoc, ModuleOp, StringAttr
+from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
 from xdsl.irdl import IRDLOperation, OptAttributeDef, VerificationContext
 from xdsl.utils.exceptions import VerifyException
@@ -33,6 +34,8 @@ def verify_module(module: ModuleOp, what: str, source: SourceFile | None = None)
         _raise(module, _meaning, source, error)
         raise InputError([Diagnostic("verify", f"{what} does not verify: {last_line(error)}")]) from error
     _raise(module, _distributions, source, None)
+    if early := [_diagnostic(op, message, source) for op, message in _used_early(module)]:
+        raise InputError(early)
 
 
 def _raise(
@@ -66,6 +69,18 @@ def _distributions(op: Operation) -> Iterator[str]:
                 _ = attribute.value
             except (ValueError, AttributeError) as error:
                 yield f"`{key}` is no distribution: {error}"
+
+
+def _used_early(module: ModuleOp) -> Iterator[tuple[Operation, str]]:
+    """The ops of functions that use what a later op of their block makes, or they themselves, which xDSL lets pass."""
+    for block in (block for op in module.walk() if isinstance(op, FuncOp) for block in op.body.blocks):
+        made: set[Operation] = set()
+        for op in block.ops:
+            for index, operand in enumerate(op.operands):
+                owner = operand.owner
+                if isinstance(owner, Operation) and owner.parent is block and owner not in made:
+                    yield op, f"operand {index} is made by `{owner.name}`, which does not come before"
+            made.add(op)
 
 
 def _wrong_attributes(op: IRDLOperation) -> Iterator[str]:

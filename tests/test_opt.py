@@ -202,3 +202,17 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_passes_leave_what_is_not_theirs_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    declared = "builtin.module {\n  func.func private @main(tensor<2xf32>) -> tensor<2xf32>\n}\n"
+    other = declared.replace("private @main(", "@main(%x: ").replace(
+        "tensor<2xf32>\n",
+        'tensor<2xf32> {\n    %y = "other.op"(%x) : (tensor<2xf32>) -> tensor<2xf32>\n'
+        "    func.return %y : tensor<2xf32>\n  }\n",
+    )
+    for index, text in enumerate((declared, other)):
+        path = tmp_path / f"{index}.mlir"
+        path.write_text(text)
+        passes = "canonicalise,infer-shapes,fold-constants,fuse-elementwise"
+        assert run(capsys, str(path), "--allow-unregistered-dialect", "-p", passes) == (0, text, "")

@@ -29,9 +29,9 @@ def build_main(block: Block, outputs: Sequence[SSAValue]) -> ModuleOp:
 
 
 def main_of(module: ModuleOp) -> FuncOp:
-    """The function `main` of `module`; ValueError where there is none."""
+    """The function `main` of `module`; ValueError where there is none, or none with a body."""
     for op in module.ops:
-        if isinstance(op, FuncOp) and op.sym_name.data == "main":
+        if isinstance(op, FuncOp) and op.sym_name.data == "main" and not op.is_declaration:
             return op
     raise ValueError("the module has no function `main`")
 

@@ -44,8 +44,9 @@ class Draft:
 
     @cached_property
     def main(self) -> FuncOp | None:
-        """The function `main`, where the module has one."""
-        return next((op for op in self.module.ops if isinstance(op, FuncOp) and op.sym_name.data == "main"), None)
+        """The function `main`, where the module has one, with a body."""
+        functions = (op for op in self.module.ops if isinstance(op, FuncOp) and not op.is_declaration)
+        return next((op for op in functions if op.sym_name.data == "main"), None)
 
     @property
     def block(self) -> Block:

@@ -35,14 +35,16 @@ class InferShapesPass(NnPass):
     name: ClassVar[str] = "infer-shapes"
 
     def rewrite(self, draft: Draft) -> None:
-        old: dict[Operation, nn.Shape] = {op: nn.shape_of(op.operands[0]) for op in draft.ops if op.operands}
+        ops = [op for op in draft.ops if isinstance(op, nn.TensorOp) and op.operands]
+        old: dict[Operation, nn.Shape] = {op: nn.shape_of(op.operands[0]) for op in ops}
         infer(draft, old)
 
 
 def infer(draft: Draft, old: Mapping[Operation, nn.Shape]) -> None:
     """Work the types out; `old` has the shape of each op's first operand, for which its written shape was right."""
     for op in draft.ops:
-        assert isinstance(op, nn.TensorOp)
+        if not isinstance(op, nn.TensorOp):
+            continue  # of another dialect, whose types are not ours to say
         if isinstance(op, nn.FusionOp):
             _infer_inside(op, draft)
         try:

@@ -16,6 +16,8 @@ from ...ir.diagnostics import Diagnostic, InputError
 from .apply import apply_decision
 from .decision import read_decision
 
+HELP = "`dovetail partition MODEL --devices N --device NAME --json` writes one"
+
 
 @dataclass(frozen=True)
 class ShardPass(ModulePass):
@@ -33,7 +35,10 @@ class ShardPass(ModulePass):
             record = json.loads(Path(self.file).read_text(encoding="utf-8"))
             decision = read_decision(record.get("decision", record))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError([Diagnostic("decision", f"cannot read the decision `{self.file}`: {error}")]) from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            reason = f"the key {error} is missing" if isinstance(error, KeyError) else reason
+            message = f"cannot read the decision `{self.file}`: {reason}"
+            raise InputError([Diagnostic("decision", message, help=HELP)]) from error
         try:
             program = apply_decision(nn.NnModule(op, {}, (), ()), decision)
         except ValueError as error:

@@ -97,3 +97,19 @@ def test_no_attribute_can_make_the_verifier_fail_otherwise_than_by_saying_so() -
                 except InputError:
                     refused += 1
     assert refused > 200
+
+
+def test_what_is_used_before_it_is_made_is_told() -> None:
+    text = """builtin.module {
+  func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+    %r = "nn.add"(%x, %s) : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+    %s = "nn.relu"(%r) : (tensor<2xf32>) -> tensor<2xf32>
+    func.return %r : tensor<2xf32>
+  }
+}
+"""
+    with pytest.raises(InputError) as caught:
+        verify_module(parse_module(text, "early.mlir"), "the input", SourceFile("early.mlir", text))
+    (fault,) = caught.value.diagnostics
+    assert fault.message == "`nn.add`: operand 1 is made by `nn.relu`, which does not come before"
+    assert "early.mlir:3:5" in fault.render()
