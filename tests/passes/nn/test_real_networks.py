@@ -166,7 +166,7 @@ def light(name: str, convolutions: int, norms: int) -> Any:
         light("shufflenet", 49, 49),
         light("squeezenet", 26, 0),
         light("resnet50", 53, 53),
-        light("densenet121", 121, 60),
+        light("densenet121", 121, 59),
         light("inception_v1", 57, 0),
         light("inception_v2", 69, 69),
         light("bvlc_alexnet", 5, 0),
