@@ -64,9 +64,9 @@ def plan_scratchpad(
         return assemble(Residency(problem, (), ()), {}, 0, clock.spent_s)
     schedule = _schedule_in_place if in_place else _schedule
     try:
-        best, bound = schedule(problem, clock.share_s(SEARCH_SHARE), tell)
+        best, bound = schedule(problem, clock, tell)
     except KeyboardInterrupt:
-        clock.stop_in(AFTER_INTERRUPT_S)
+        clock.stop()
         best, bound = _keep(problem, range(len(problem.operators)), in_place, AFTER_INTERRUPT_S), 0
     shared, offsets = _lay_out(best, bound, in_place, clock, tell)
     plan = assemble(shared.residency, offsets, bound, clock.spent_s)
@@ -97,9 +97,13 @@ class _Clock:
         """`seconds`, or a third of what is left where that is less."""
         return seconds if self.left_s is None else min(seconds, self.left_s / 3)
 
-    def stop_in(self, seconds: float) -> None:
-        """Set the limit to `seconds` from now."""
-        self.limit_s = self.spent_s + seconds
+    def within_s(self, seconds: float | None) -> float | None:
+        """`seconds`, or what is left where that is less."""
+        return min((s for s in (seconds, self.left_s) if s is not None), default=None)
+
+    def stop(self) -> None:
+        """The user asked to stop: no more than AFTER_INTERRUPT_S from now."""
+        self.limit_s = self.spent_s + AFTER_INTERRUPT_S
 
 
 def require_room(problem: ScratchpadProblem, in_place: bool = False) -> None:
@@ -134,31 +138,32 @@ def _parts(problem: ScratchpadProblem, operator: int) -> str:
     return shown + (f" and {len(touched) - 4} more" if len(touched) > 4 else "")
 
 
-def _schedule(problem: ScratchpadProblem, limit_s: float | None, tell: Progress) -> tuple[SharedResidency, int]:
+def _schedule(problem: ScratchpadProblem, clock: _Clock, tell: Progress) -> tuple[SharedResidency, int]:
     from .search import schedule
 
-    residency, bound = schedule(problem, time_limit_s=limit_s, on_progress=tell)
+    limit_s = clock.share_s(SEARCH_SHARE)
+    residency, bound = schedule(problem, time_limit_s=limit_s, on_progress=tell, on_interrupt=clock.stop)
     return SharedResidency(residency, ()), bound
 
 
-def _schedule_in_place(
-    problem: ScratchpadProblem, limit_s: float | None, tell: Progress
-) -> tuple[SharedResidency, int]:
+def _schedule_in_place(problem: ScratchpadProblem, clock: _Clock, tell: Progress) -> tuple[SharedResidency, int]:
     """A relaxation gives the bound, and an order to try; plans that are not in place are plans too; a small problem
     that both leave open is searched whole."""
     from .search import schedule
 
-    third_s = None if limit_s is None else limit_s / 3
-    loose, bound = schedule(relaxed(problem), time_limit_s=third_s, on_progress=tell)
+    third_s = clock.share_s(SEARCH_SHARE / 3)
+    loose, bound = schedule(relaxed(problem), time_limit_s=third_s, on_progress=tell, on_interrupt=clock.stop)
     orders = (loose.order, tuple(range(len(problem.operators))))
     found = [keep_in_place(problem, order) for order in orders if fits_in_place(problem, order)]
     if all(_moved(shared) > bound for shared in found) and problem.least_size_bytes <= problem.size_bytes:
-        plain, _ = schedule(problem, time_limit_s=third_s, on_progress=tell)
+        limit_s = clock.within_s(third_s)
+        plain, _ = schedule(problem, time_limit_s=limit_s, on_progress=tell, on_interrupt=clock.stop)
         found += [SharedResidency(plain, ()), keep_in_place(problem, plain.order)]
     is_closed = False
     if all(_moved(shared) > bound for shared in found) and len(problem.operators) <= MOST_OPERATORS:
         least = min(map(_moved, found), default=None)
-        exact = search_in_place(problem, least, MOST_STATES, WHOLE_S if third_s is None else min(WHOLE_S, third_s))
+        limit_s = WHOLE_S if third_s is None else min(WHOLE_S, third_s)
+        exact = search_in_place(problem, least, MOST_STATES, clock.within_s(limit_s) or 0.0)
         bound, is_closed = max(bound, exact.bound_bytes), exact.is_closed
         found += [keep_in_place(problem, exact.order)] if exact.order is not None else []
     if not found:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..problem import ScratchpadProblem
@@ -26,14 +25,18 @@ Progress = Callable[[str], None]
 
 
 def schedule(
-    problem: ScratchpadProblem, *, time_limit_s: float | None = None, on_progress: Progress | None = None
+    problem: ScratchpadProblem,
+    *,
+    time_limit_s: float | None = None,
+    on_progress: Progress | None = None,
+    on_interrupt: Callable[[], None] | None = None,
 ) -> tuple[Residency, int]:
     """The residency that moves the fewest bytes of all found, addresses apart, and a proved lower bound over all orders
     [bytes].
 
     They agree when the answer is proved optimal. Ends at the time limit [s], by default DEFAULT_TIME_LIMIT_S, or on
-    Ctrl-C, with the best so far; loading or compiling the engines at first use does not count. ValueError if an
-    operator does not fit; InputError without the extra `scratchpad`.
+    Ctrl-C, with the best so far, after `on_interrupt`; loading or compiling the engines at first use does not count.
+    ValueError if an operator does not fit; InputError without the extra `scratchpad`.
     """
     prepare()
     from .piece_run import PieceRun
@@ -48,8 +51,11 @@ def schedule(
         if part.key not in runs:
             runs[part.key] = PieceRun(part)
     times = [runs[part.key] for part in parts]
-    with suppress(KeyboardInterrupt):
+    try:
         _improve(list(runs.values()), times, clock, on_progress or (lambda _: None))
+    except KeyboardInterrupt:
+        if on_interrupt is not None:
+            on_interrupt()
     answers = [runs[part.key] for part in parts]
     order, kept = _joined(problem, parts, [(r.order, r.kept) for r in answers])
     return residency_of(problem, order, kept), sum(r.bound for r in answers)

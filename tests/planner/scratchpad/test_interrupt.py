@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a search gives the best plan so far, valid, with exit code 0."""
+"""Ctrl-C in the middle of a search gives the best plan so far, valid, with exit code 0, and soon."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from dovetail.planner.scratchpad import solve
+from dovetail.planner.scratchpad.check import check_plan
+from dovetail.planner.scratchpad.in_place import SharedResidency
+from dovetail.planner.scratchpad.read import read_problem
 
 PROGRAM = """
 import json, sys
@@ -49,3 +56,28 @@ def test_an_interrupt_leaves_the_best_plan_so_far(tmp_path: Path) -> None:
     status, moved, bound, errors = json.loads(last)
     assert (status, errors) == ("feasible", 0)
     assert 0 <= bound < moved
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_addresses_get_little_time_after_an_interrupt(
+    in_place: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float | None] = []
+
+    def no_addresses(shared: SharedResidency, time_limit_s: float | None = None) -> None:
+        given.append(time_limit_s)
+
+    told: list[str] = []
+
+    def interrupt(line: str) -> None:
+        told.append(line)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(solve, "place", no_addresses)
+    dense_graph(tmp_path / "g.json")
+    problem = read_problem(tmp_path / "g.json", 60)
+    plan = solve.plan_scratchpad(problem, in_place=in_place, on_progress=interrupt)
+    assert check_plan(problem, plan) == []
+    assert given != []
+    assert all(limit_s is not None and limit_s <= solve.AFTER_INTERRUPT_S for limit_s in given)
