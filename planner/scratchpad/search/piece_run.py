@@ -149,7 +149,8 @@ class PieceRun:
             self._most_tried = most
             self._has_table = all(search.look_ahead(most) for search in self.searches)
             if not self._has_table and most >= RELAXED_DOWNSETS:
-                self.bound = min(self.upper, max(self.bound, streamed_bound(self.piece, self.upper, STREAMED * most)))
+                proved = streamed_bound(self.piece, self.upper, STREAMED * most, 2 * TABLE_SHARE * clock.left_s)
+                self.bound = min(self.upper, max(self.bound, proved))
         self._spent_s += time.perf_counter() - begin
 
     def _price(self, spare_s: float) -> None:

@@ -8,6 +8,8 @@ those that are comparable with the fewest others (37).
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 
 from .ahead import list_downsets
@@ -78,9 +80,10 @@ def rest(piece: Piece, kept: Sequence[int]) -> Piece:
     )
 
 
-def streamed_bound(piece: Piece, upper: int, most_downsets: int) -> int:
+def streamed_bound(piece: Piece, upper: int, most_downsets: int, time_limit_s: float = math.inf) -> int:
     """What a pass over all downsets proves, at most `upper` bytes, of the piece with as few operators out as this many
-    downsets allow (36, 39)."""
+    downsets, and the time, allow (36, 39)."""
+    deadline = time.perf_counter() + time_limit_s
     taken = loosest_first(piece)
     low, high = 0, len(taken) - 1
     while low < high:
@@ -89,7 +92,7 @@ def streamed_bound(piece: Piece, upper: int, most_downsets: int) -> int:
         low, high = (out + 1, high) if listed is None else (low, out)
     best, least, out = 0, None, low
     while True:
-        found = stream(rest(piece, sorted(taken[out:])), upper, least, most_downsets)
+        found = stream(rest(piece, sorted(taken[out:])), upper, least, most_downsets, deadline)
         if found is None:
             return best
         best, least = max(best, found.bound_bytes), found.least

@@ -13,6 +13,8 @@ w over all budgets. Levels count down where sizes are no multiples of the unit, 
 
 from __future__ import annotations
 
+import math
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -53,9 +55,11 @@ class Streamed(NamedTuple):
     downsets: int
 
 
-def stream(piece: Piece, upper: int, least: int | None, most_downsets: int) -> Streamed | None:
-    """The bound of (39), at most `upper` bytes; None if more than so many downsets are met. `least` is that of the
-    same piece with fewer operators."""
+def stream(
+    piece: Piece, upper: int, least: int | None, most_downsets: int, deadline: float = math.inf
+) -> Streamed | None:
+    """The bound of (39), at most `upper` bytes; None if more than so many downsets are met, or if `time.perf_counter`
+    passes the deadline. `least` is that of the same piece with fewer operators."""
     t = tables(piece)
     if len(t.size) == 0:
         return Streamed(0, 0, 1)
@@ -68,7 +72,7 @@ def stream(piece: Piece, upper: int, least: int | None, most_downsets: int) -> S
     each = unit * float(np.min(reload / size))
     writes = unit * (float(np.min(write[paid] / size[paid])) if paid.any() else 0.0) * (first + np.arange(shape[0]))
     limits = np.clip(np.ceil((upper - writes) / each), 0, MOST_UNITS).astype(np.int64)
-    met = _pass(t, unit, first, shape, limits, most_downsets)
+    met = _pass(t, unit, first, shape, limits, most_downsets, deadline)
     if met is None:
         return None
     reloads, downsets = met
@@ -79,7 +83,7 @@ def stream(piece: Piece, upper: int, least: int | None, most_downsets: int) -> S
 
 
 def _pass(
-    t: Tables, unit: int, first: int, shape: tuple[int, int], limits: Ints, most_downsets: int
+    t: Tables, unit: int, first: int, shape: tuple[int, int], limits: Ints, most_downsets: int, deadline: float
 ) -> tuple[NDArray[np.uint8], int] | None:
     """L of all operators by budget, and downsets met; paths with so many reloads as `limits` says end."""
     uses = np.zeros((len(t.size), words(len(t.need))), np.uint64)
@@ -96,7 +100,7 @@ def _pass(
             slots = np.zeros(1 << (2 * len(after.done) - 1).bit_length(), np.int32)
         now, after, count = after, now, found
         met += count
-        if met > most_downsets:
+        if met > most_downsets or time.perf_counter() > deadline:
             return None
         if count == 0:
             return np.full(shape[0], MOST_UNITS, np.uint8), met
