@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+MOST_BYTES = 2**53
+"""up to here every number of bytes is told from the next"""
+
 
 def positive(text: str) -> float:
     """A number above 0."""
@@ -19,6 +22,8 @@ def size_bytes(text: str) -> int:
 
     try:
         value = float(text) if text.isascii() and text.isdigit() else parse(text, "bytes")
+        if value > MOST_BYTES:
+            raise UnitError(f"`{text[:40]}` is more than {MOST_BYTES:,} bytes")
     except UnitError as error:
         help = f" ({error.help})" if error.help else ""
         raise argparse.ArgumentTypeError(f"{error}{help}") from None

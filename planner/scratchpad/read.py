@@ -13,6 +13,8 @@ from .problem import Operator, ScratchpadProblem, Tensor
 
 REQUIRED = ("ops", "tensor_bytes_int8", "graph_outputs")
 OPTIONAL = ("name", "parameters")
+MOST_BYTES = 2**50
+"""of a tensor; larger ones, moved some thousand times, come to more than a 64-bit number holds"""
 
 
 def read_problem(
@@ -86,6 +88,13 @@ class _Graph:
             raise InputError([Diagnostic("syntax", f"this is not JSON: {error.msg}", (Label(span),))]) from None
         except RecursionError:
             raise InputError([Diagnostic("syntax", f"`{self.source.name}` is nested too deeply")]) from None
+        except ValueError:
+            message = "a number has more digits than can be read"
+            raise InputError([Diagnostic("syntax", message, (Label(self._place(None)),))]) from None
+        try:
+            json.dumps(document, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            self._wrong("syntax", "a text holds half of a surrogate pair, which is no character")
         if not isinstance(document, dict):
             self._wrong("graph", "a tensor graph is an object with " + ", ".join(f"`{key}`" for key in REQUIRED))
             return {}
@@ -117,6 +126,8 @@ class _Graph:
             if isinstance(size, bool) or not isinstance(size, int) or size < 0:
                 shown = json.dumps(size)[:40]
                 self._wrong("size", f"the size of tensor `{name}` is {shown}, must be a whole number of bytes", at=name)
+            elif size > MOST_BYTES:
+                self._wrong("size", f"tensor `{name}` has more than {MOST_BYTES:,} bytes", at=name)
 
     def _check_operators(self, operators: list[Any], sizes: dict[str, Any]) -> None:
         seen: set[str] = set()

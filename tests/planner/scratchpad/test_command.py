@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_an_error_with_figures(model: str, capsys: pytest.C
     assert "operator `last` needs 10,240 bytes" in output.err
 
 
-@pytest.mark.parametrize("size", ["ten", "1.5 B", "-1 KiB", "3 s"])
+@pytest.mark.parametrize("size", ["ten", "1.5 B", "-1 KiB", "3 s", "9" * 30, "9" * 5000])
 def test_a_size_that_is_none_is_a_usage_error(model: str, size: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         cli.main(["scratchpad", model, f"--size={size}"])
