@@ -48,8 +48,11 @@ def _read(model: str, devices: int, device: str, sizes: Sizes | None) -> tuple[N
 
     found = find_device(device)
     if found is None:
-        raise InputError([Diagnostic("device", f"`{device}` is no device of the catalogue")])
-    if devices < 1 or (devices > 1 and not found.link_bandwidth_bytes_per_s):
-        message = f"`{device}` cannot be taken {devices} times, or has no link to others"
-        raise InputError([Diagnostic("device", message)])
+        message = f"`{device}` is no device of the catalogue"
+        raise InputError([Diagnostic("device", message, help="`dovetail devices` lists them")])
+    if devices < 1:
+        raise InputError([Diagnostic("device", f"a network cannot be shared among {devices} devices")])
+    if devices > 1 and not found.link_bandwidth_bytes_per_s:
+        help = "`dovetail devices` lists others"
+        raise InputError([Diagnostic("device", f"`{device}` has no link to others of its kind", help=help)])
     return read_network(Path(model), sizes), found

@@ -50,11 +50,11 @@ def parse_module(text: str, name: str, allow_unregistered: bool = False) -> Modu
     InputError with the place in the file `name` where it does not parse. Nothing is verified yet.
     """
     source = SourceFile(name, text)
-    parser = _PlacingParser(make_context(allow_unregistered), source)
     try:
-        return parser.parse_module()
-    except ParseError as error:
-        line, col = parser.place(error.span.start)
+        return _PlacingParser(make_context(allow_unregistered), source).parse_module()
+    except ParseError as error:  # of the first word, while the parser is made
+        before = text[: error.span.start]
+        line, col = before.count("\n") + 1, len(before) - before.rfind("\n")
         span = Span(source, line, col, max(1, error.span.end - error.span.start))
         raise InputError([Diagnostic("parse", _message(error), (Label(span),))]) from error
 

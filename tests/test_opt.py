@@ -216,3 +216,10 @@ def test_passes_leave_what_is_not_theirs_as_it_is(tmp_path: Path, capsys: pytest
         path.write_text(text)
         passes = "canonicalise,infer-shapes,fold-constants,fuse-elementwise"
         assert run(capsys, str(path), "--allow-unregistered-dialect", "-p", passes) == (0, text, "")
+
+
+def test_text_that_is_no_mlir_at_all_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "notes.mlir"
+    path.write_text("\n  # a note\n")
+    code, _, err = run(capsys, str(path))
+    assert (code, f"{path}:2:3" in err) == (1, True)

@@ -75,7 +75,7 @@ def test_what_does_not_fit_says_what_is_needed(network: Path, capsys) -> None:
     ("arguments", "message"),
     [
         (["--devices", "2", "--device", "h1000"], "`h1000` is no device of the catalogue"),
-        (["--devices", "0", "--device", "h100-sxm"], "cannot be taken 0 times"),
+        (["--devices", "0", "--device", "h100-sxm"], "cannot be shared among 0 devices"),
         (["--devices", "2", "--device", "h100-sxm", "--sizes", "bath=2"], "has no size `bath`"),
     ],
 )
@@ -95,6 +95,12 @@ def test_open_sizes_are_asked_for(tmp_path: Path, capsys) -> None:
     assert code == 1
     assert "give a command `--sizes batch=512`" in err
     assert ask(capsys, str(path), "--devices", "2", "--device", "h100-sxm", "--sizes", "batch=4")[0] == 0
+
+
+def test_a_workflow_is_no_network(tmp_path: Path, capsys) -> None:
+    (tmp_path / "graph.yaml").write_text("# a workflow")
+    code, _, err = ask(capsys, str(tmp_path / "graph.yaml"), "--devices", "2", "--device", "h100-sxm")
+    assert (code, "is no network: neither an .onnx" in err) == (1, True)
 
 
 EMPTY = '{"mesh": {"axis": "tp", "ranks": 2}, "inputs": ["B"], "ops": [], "outputs": ["B"]}'

@@ -35,6 +35,9 @@ def read_network(path: Path, sizes: Mapping[str, float] | None = None) -> NnModu
         return read_onnx(path, given)
     if path.suffix == ".json":
         return closed(str(path), _read_config(path, given), {})
+    if path.suffix != ".mlir":
+        message = f"`{path}` is no network: neither an .onnx, a config.json nor an .mlir"
+        raise InputError([Diagnostic("unsupported", message, help="`dovetail plan` takes a graph.yaml")])
     from .saved import load_network
 
     return closed(str(path), load_network(path), given)

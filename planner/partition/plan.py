@@ -23,6 +23,8 @@ from .to_stages import pose_stages
 
 AXIS = "tp"
 """name of the mesh axis in programs"""
+LEAST_MEMORY_S = 10
+"""[s] for finding how much memory would be enough, where too little is there"""
 
 
 def plan_partition(
@@ -37,8 +39,8 @@ def plan_partition(
     p = posed.problem
     found = solve(p)
     if found.status == "infeasible":
-        need = least_memory(p)
-        message = f"the network does not fit {devices} x `{device.id}`: {_gb(need)} of memory are needed on each"
+        need = least_memory(p, LEAST_MEMORY_S)
+        message = f"the network does not fit {devices} x `{device.id}`: {_gb(need)} of memory on each are enough"
         fault = Diagnostic("memory", f"{message}, {_gb(p.memory_bytes)} are there", help="take more devices")
         raise Infeasible([fault], ["memory"], {"status": "infeasible", "memory_bytes": need})
     program = apply_decision(network, posed.decision(found.ways))
@@ -142,4 +144,4 @@ def _collectives(program: SpmdNetwork, device: Device) -> list[dict[str, Any]]:
 
 
 def _gb(size: float) -> str:
-    return f"{size / 1e9:.3g} GB"
+    return f"{size / 1e9:.3g} GB" if size >= 1e6 else f"{size / 1e3:.3g} kB"

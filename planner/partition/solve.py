@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -75,14 +76,12 @@ def _solve(p: PartitionProblem, time_limit_s: float | None) -> PartitionResult:
     return PartitionResult("optimal" if optimal else "feasible", tuple(chosen), seconds, bound)
 
 
-def least_memory(p: PartitionProblem) -> float:
-    """[bytes] below which no plan fits one device, to one part in a thousand."""
-    high = max(
-        (sum(stored * max(p.tensors[t].bytes.values()) for t, stored, _ in k.held) for k in p.moments), default=0
-    )
-    low = 0.0
-    while high - low > 1e-3 * high:
+def least_memory(p: PartitionProblem, time_limit_s: float = inf) -> float:
+    """[bytes] with which a plan fits one device: the least, to one part in a thousand, if the time suffices."""
+    end = monotonic() + time_limit_s
+    low, high = 0.0, taken(p, [0] * len(p.steps)).peak_bytes
+    while high - low > 1e-3 * high and monotonic() < end:
         middle = (low + high) / 2
-        found = solve(replace(p, memory_bytes=middle))
+        found = solve(replace(p, memory_bytes=middle), None if end == inf else end - monotonic())
         low, high = (middle, high) if found.status == "infeasible" else (low, taken(p, found.ways).peak_bytes)
     return high

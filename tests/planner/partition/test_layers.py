@@ -129,3 +129,8 @@ def test_the_least_memory_is_just_enough(make_decoder, h100: Device) -> None:
     least = least_memory(p)
     assert solve(replace(p, memory_bytes=least)).status == "optimal"
     assert solve(replace(p, memory_bytes=least * 0.99)).status == "infeasible"
+
+
+def test_without_time_the_least_memory_is_what_everything_whole_takes(make_decoder, h100: Device) -> None:
+    p = pose(make_decoder(layers=1, width=512, heads=8, ffn=2048, seq=64), Mesh("tp", 4), h100).problem
+    assert least_memory(p, 0) == taken(p, [0] * len(p.steps)).peak_bytes
