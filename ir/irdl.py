@@ -1,11 +1,12 @@
 """Our dialects as IRDL text, so that MLIR itself can verify the modules that we print.
 
 IRDL says: which attributes an op must have and of which kind, how many operands, results and regions, and their types.
-It cannot say: optional attributes (any may be present beside those named), the length of an array, verifier code,
-traits. Those stay with xDSL's verifier; `ops_with` lists those of a trait that MLIR must be told of.
+It cannot say: the length of an array, that no attribute is there but those named, verifier code, traits. Those stay
+with xDSL's verifier; `ops_with` lists those of a trait that MLIR must be told of.
 
-MLIR holds all values of a variadic operand to the type of the first, where ours may differ. So an op that takes any
-number of values has one definition for each number that a module uses, its `Form`, under a name of its own.
+Nor has it optional attributes, and MLIR holds all values of a variadic operand to the type of the first, where ours may
+differ. So an op that has either is defined once for each way in which a module uses it, its `Form`, under a name of its
+own.
 """
 
 from __future__ import annotations
@@ -137,20 +138,22 @@ class _Body:
 
 @dataclass(frozen=True, order=True)
 class Form:
-    """An op that takes any number of operands or gives any number of results, with so many of both."""
+    """An op with so many operands and results, and those of its optional attributes."""
 
     op: str
     operands: int
     results: int
+    optional: tuple[str, ...] = ()
+    """sorted"""
 
     @property
     def name(self) -> str:
         """What MLIR is told that the op is called."""
-        return f"{self.op}_{self.operands}_{self.results}"
+        return "_".join([self.op, str(self.operands), str(self.results), *self.optional])
 
 
 def export_irdl(dialects: Iterable[Dialect], forms: Iterable[Form] = ()) -> str:
-    """A module that defines `dialects`, their `variadic_ops` in `forms` alone.
+    """A module that defines `dialects`, and the `forms` of their ops; `variadic_ops` in these alone.
 
     ValueError for what MLIR could not read back: properties, successors, a variadic region, two variadic operands.
     """
@@ -159,15 +162,26 @@ def export_irdl(dialects: Iterable[Dialect], forms: Iterable[Form] = ()) -> str:
 
 
 def ops_with(trait: type[OpTrait], dialects: Iterable[Dialect], forms: Iterable[Form] = ()) -> list[str]:
-    """Names of the ops of `dialects` that have `trait`, the `variadic_ops` among them by the names of their `forms`."""
+    """Names of the ops of `dialects` that have `trait`, and of the `forms` of these; `variadic_ops` in these alone."""
     having = [op for dialect in dialects for op in dialect.operations if op.has_trait(trait)]
     named = [form.name for form in sorted(forms) if any(op.name == form.op for op in having)]
     return [op.name for op in having if not _is_variadic(op)] + named
 
 
-def variadic_ops(dialects: Iterable[Dialect]) -> list[str]:
+def variadic_ops(dialects: Iterable[Dialect]) -> frozenset[str]:
     """Names of the ops that take any number of operands or give any number of results, whose types may differ."""
-    return [op.name for dialect in dialects for op in dialect.operations if _is_variadic(op)]
+    return frozenset(op.name for dialect in dialects for op in dialect.operations if _is_variadic(op))
+
+
+def optional_attributes(dialects: Iterable[Dialect]) -> dict[str, frozenset[str]]:
+    """The names of the optional attributes of each op, by the op's name."""
+    return {op.name: _optional(op) for dialect in dialects for op in dialect.operations}
+
+
+def _optional(op: type[Operation]) -> frozenset[str]:
+    assert issubclass(op, IRDLOperation)
+    attributes = op.get_irdl_definition().attributes
+    return frozenset(name for name, each in attributes.items() if isinstance(each, OptAttributeDef))
 
 
 def _is_variadic(op: type[Operation]) -> bool:
@@ -211,7 +225,7 @@ def _operation(op: type[Operation], form: Form | None = None) -> _Body:
     body = _Body(otherwise='irdl.base "!builtin.tensor"' if issubclass(op, TensorOp) else "irdl.any")
     if definition.properties or definition.successors:
         raise ValueError(f"`{op.name}` has properties or successors, which IRDL dialects in MLIR have not")
-    _attributes(definition, body)
+    _attributes(definition, body, form.optional if form else ())
     for keyword, fields in (("operands", definition.operands), ("results", definition.results)):
         single = fields if form is None else _spread(op.name, fields, getattr(form, keyword))
         values = [(name, _variadicity(each) + _value(body, each.constr)) for name, each in single]
@@ -233,9 +247,13 @@ def _spread(op: str, fields: Sequence[Values], count: int) -> list[Values]:
     ]
 
 
-def _attributes(definition: OpDef, body: _Body) -> None:
-    required = {name: each for name, each in definition.attributes.items() if not isinstance(each, OptAttributeDef)}
-    items = ", ".join(f'"{name}" = {body.constraint(each.constr)}' for name, each in required.items())
+def _attributes(definition: OpDef, body: _Body, optional: Sequence[str]) -> None:
+    there = {
+        name: each
+        for name, each in definition.attributes.items()
+        if name in optional or not isinstance(each, OptAttributeDef)
+    }
+    items = ", ".join(f'"{name}" = {body.constraint(each.constr)}' for name, each in there.items())
     if items:
         body.lines.append(f"irdl.attributes {{{items}}}")
 

@@ -14,7 +14,7 @@ from xdsl.ir import Dialect
 from xdsl.traits import IsolatedFromAbove, NoTerminator
 
 from .diagnostics import Diagnostic, InputError, Label
-from .irdl import Form, export_irdl, ops_with, variadic_ops
+from .irdl import Form, export_irdl, ops_with, optional_attributes, variadic_ops
 from .source import SourceFile
 from .verify import span_at
 
@@ -23,6 +23,9 @@ PACKAGES = ("mlir", "torch_mlir", "iree.compiler", "jaxlib.mlir")
 
 FILE_LINE_COL = re.compile(r'"([^"]*)":(\d+):(\d+)')
 """A place as MLIR prints it; `-` is the text that it was given."""
+
+NOT_IN_A_LOCATION = r"(?<![\[(,])(?<![\[(,]\s)"
+"""before the name of an op, which a location could have too: `loc("nn.add"("a.py":1:1))`"""
 
 CLEANUP = ("canonicalize", "cse")
 """MLIR's own passes, which must not change what a module of ours means."""
@@ -85,9 +88,9 @@ def verify_in_mlir(text: str, dialects: Sequence[Dialect] | None = None, passes:
     if bindings is None or bindings.irdl is None:
         raise InputError([Diagnostic("mlir", INSTALL)])
     known = our_dialects() if dialects is None else tuple(dialects)
-    forms, renamed = name_forms(text, variadic_ops(known))
-    ir = bindings.ir
+    ir, forms = bindings.ir, frozenset[Form]()
     try:
+        forms, renamed = name_forms(ir, text, known)
         traits = (tuple(ops_with(trait, known, forms)) for trait in (NoTerminator, IsolatedFromAbove))
         with _context(bindings, export_irdl(known, forms), *traits), ir.Location.unknown():
             module = ir.Module.parse(renamed)
@@ -115,28 +118,30 @@ def _context(bindings: Bindings, definitions: str, no_terminator: tuple[str, ...
     return context
 
 
-def name_forms(text: str, ops: Sequence[str]) -> tuple[frozenset[Form], str]:
-    """The forms in which `ops` stand in `text`, a module in the generic form, and `text` with their names instead."""
-    found: set[Form] = set()
+def name_forms(ir: ModuleType, text: str, dialects: Sequence[Dialect]) -> tuple[frozenset[Form], str]:
+    """The forms that ops of `dialects` have in `text`, in the generic form, and `text` with their names instead."""
+    optional, variadic = optional_attributes(dialects), variadic_ops(dialects)
+    found: list[Form] = []
 
-    def named(match: re.Match[str]) -> str:
-        results, op, operands = match["results"] or "", match["op"], match["operands"]
-        counts = [int(part.partition(":")[2] or 1) for part in results.split(",") if part.strip()]
-        form = Form(op, operands.count("%"), sum(counts))
-        found.add(form)
-        return f'{match["left"] or ""}"{form.name}"({operands})'
+    def note(op: Any) -> Any:
+        if op.name in optional:
+            there = sorted(name for name in optional[op.name] if name in op.attributes)
+            found.append(Form(op.name, len(op.operands), len(op.results), tuple(there)))
+        return ir.WalkResult.ADVANCE
 
-    if not ops:
-        return frozenset(), text
-    names = "|".join(map(re.escape, ops))
-    pattern = rf'(?P<left>(?P<results>%[^=\n"]*?)\s*=\s*)?"(?P<op>{names})"\s*\((?P<operands>[^()]*)\)'
-    renamed = re.sub(pattern, named, text)
-    return frozenset(found), renamed
+    with ir.Context() as context, ir.Location.unknown():
+        context.allow_unregistered_dialects = True  # definitions come later
+        ir.Module.parse(text).operation.walk(note, ir.WalkOrder.PRE_ORDER)
+    names = [form.name if form.optional or form.op in variadic else form.op for form in found]
+    in_order = iter(names)  # an op stands before those in its regions, in the text as in the walk
+    pattern = rf'{NOT_IN_A_LOCATION}"(?:{"|".join(map(re.escape, optional))})"(?=\s*\()'
+    renamed = re.sub(pattern, lambda _: f'"{next(in_order)}"', text)
+    return frozenset(form for form, name in zip(found, names, strict=True) if name != form.op), renamed
 
 
 def _plain(text: str, forms: Iterable[Form]) -> str:
     """`text` with the names of ops for those of their forms."""
-    for form in forms:
+    for form in sorted(forms, key=lambda form: -len(form.name)):  # one name may begin another
         text = re.sub(rf"\b{re.escape(form.name)}\b", form.op, text)
     return text
 

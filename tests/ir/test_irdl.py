@@ -19,6 +19,7 @@ from xdsl.irdl import (
     attr_def,
     irdl_op_definition,
     operand_def,
+    opt_attr_def,
     opt_operand_def,
     prop_def,
     region_def,
@@ -32,7 +33,7 @@ from xdsl.traits import IsolatedFromAbove, NoTerminator
 
 from dovetail.ir.agent import Agent, DistAttr
 from dovetail.ir.diagnostics import InputError
-from dovetail.ir.irdl import Form, export_irdl, ops_with, variadic_ops
+from dovetail.ir.irdl import Form, export_irdl, ops_with, optional_attributes, variadic_ops
 from dovetail.ir.mlir import INSTALL, find_bindings, name_forms, our_dialects, verify_in_mlir
 from dovetail.ir.nn import Nn
 
@@ -167,7 +168,7 @@ def test_constraints_mean_in_mlir_what_they_mean_here(changes: dict[str, str], s
 
 def test_variadic_ops_are_defined_in_the_forms_that_are_given() -> None:
     dialect = Dialect("test", [ValuesOp, ManyOp, SplitOp], [])
-    assert variadic_ops([dialect]) == ["test.many", "test.split"]
+    assert variadic_ops([dialect]) == {"test.many", "test.split"}
     assert export_irdl([dialect]).count("irdl.operation") == 1
     text = export_irdl([dialect], [Form("test.many", 2, 0), Form("test.split", 0, 1), Form("test.many", 0, 0)])
     assert text.count("irdl.operation") == 4
@@ -177,16 +178,39 @@ def test_variadic_ops_are_defined_in_the_forms_that_are_given() -> None:
     assert "    irdl.results(ys_0: %0)\n" in text
 
 
+@irdl_op_definition
+class ChoiceOp(IRDLOperation):
+    name = "test.choice"
+    must = attr_def(StringAttr)
+    may = opt_attr_def(IntegerAttr)
+
+
+def test_optional_attributes_are_defined_in_the_forms_that_have_them() -> None:
+    dialect = Dialect("test", [ChoiceOp], [])
+    assert optional_attributes([dialect]) == {"test.choice": {"may"}}
+    text = export_irdl([dialect], [Form("test.choice", 0, 0, ("may",))])
+    assert "@choice {" in text
+    assert "@choice_0_0_may {" in text
+    assert text.count('"must" = ') == 2
+    assert text.count('"may" = ') == 1
+
+
+@pytest.mark.skipif(BINDINGS is None or BINDINGS.irdl is None, reason=INSTALL)
 def test_the_forms_of_a_text_are_told_from_it() -> None:
     text = (
-        '%a, %b:2 = "test.split"() : () -> (f32, f32, f32)\n'
-        '"test.many"(%a, %b#0) : (f32, f32) -> ()\n"test.many"() : () -> ()\n%c = "test.splits"() : () -> i1'
+        '%a, %b:2 = "test.split"() : () -> (f32, f32, f32) loc("test.many"("a.py":1:1))\n'
+        '"test.many"(%a, %b#0) ({ "test.many"() : () -> () }) : (f32, f32) -> ()\n'
+        '"test.choice"() : () -> ()\n'
+        '"test.choice"() {may = 1} : () -> () loc(fused["a.py":1:1, "test.many"("a.py":1:1)])\n'
+        '%c = "test.splits"() : () -> i1'
     )
-    forms, renamed = name_forms(text, ["test.many", "test.split"])
-    assert forms == {Form("test.split", 0, 3), Form("test.many", 2, 0), Form("test.many", 0, 0)}
-    assert renamed == text.replace('many"(%', 'many_2_0"(%').replace('many"()', 'many_0_0"()').replace(
-        'split"', 'split_0_3"'
-    )
+    assert BINDINGS is not None
+    forms, renamed = name_forms(BINDINGS.ir, text, [Dialect("test", [ManyOp, SplitOp, ChoiceOp], [])])
+    names = {"many_0_0", "many_2_0", "split_0_3", "choice_0_0_may"}
+    assert {form.name for form in forms} == {f"test.{name}" for name in names}
+    assert all(renamed.count(f'"test.{name}"(') == 1 for name in names)
+    assert renamed.count('"test.choice"(') == renamed.count('loc("test.many"(') == 1
+    assert '"test.many_2_0"(%a, %b#0) ({ "test.many_0_0"()' in renamed
 
 
 @irdl_op_definition

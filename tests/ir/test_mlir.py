@@ -106,7 +106,8 @@ BROKEN = [
     ("region too many", "agent", END, "}, {\n" + END, "unexpected number of regions: expected 1 but got 2"),
     ("region on a node", "kinds", PICK, PICK.replace("()", "() ({})"), "number of regions: expected 0 but got 1"),
     ("region missing", "kinds", PICK, f"{BARE}\n{PICK}", "unexpected number of regions: expected 1 but got 0"),
-    ("two blocks", "agent", END, "^other:\n" + END, "expected region"),
+    ("two blocks", "agent", END, '^other:\n"ub.unreachable"() : () -> ()\n' + END, "expected region"),
+    ("string for an optional number", "agent", "max_visits = 3 : i64", 'max_visits = "3"', "got 'builtin.string'"),
 ]
 """(fault, module, what is replaced, by what, what MLIR says)."""
 

@@ -1,8 +1,8 @@
 """
 Every op of every dialect, made from its definition alone: MLIR accepts it as it is, and refuses it with one fault.
 
-Faults: each required attribute missing or of another kind, an operand or a result too many or too few, an operand or a
-result of `nn` that is no tensor, a region too many.
+Faults: a required attribute missing, any attribute of another kind, an operand or a result too many or too few, one of
+`nn` that is no tensor, a region too many.
 """
 
 from __future__ import annotations
@@ -116,6 +116,10 @@ def faults(good: Sample) -> Iterator[Sample]:
         wrong = SAMPLES["integer" if value == SAMPLES["string"] else "string"]
         yield replace(good, attributes=rest | {name: wrong}, fault=f"{name}: of another kind")
     definition = good.op.get_irdl_definition()
+    for name, d in definition.attributes.items():
+        if isinstance(d, OptAttributeDef):
+            wrong = SAMPLES["integer" if kind_of(d.constr) == "string" else "string"]
+            yield replace(good, attributes=good.attributes | {name: wrong}, fault=f"{name}: of another kind")
     for field, found in (("operands", definition.operands), ("results", definition.results)):
         values, least = getattr(good, field), sum(not isinstance(d, VariadicDef) for _, d in found)
         if not any(is_many(d) for _, d in found):
