@@ -118,6 +118,14 @@ def _context(bindings: Bindings, definitions: str, no_terminator: tuple[str, ...
     return context
 
 
+@cache
+def _lenient_context(ir: ModuleType) -> Any:
+    """A context that takes ops that it does not know."""
+    context = ir.Context()
+    context.allow_unregistered_dialects = True
+    return context
+
+
 def name_forms(ir: ModuleType, text: str, dialects: Sequence[Dialect]) -> tuple[frozenset[Form], str]:
     """The forms that ops of `dialects` have in `text`, in the generic form, and `text` with their names instead."""
     optional, variadic = optional_attributes(dialects), variadic_ops(dialects)
@@ -129,8 +137,7 @@ def name_forms(ir: ModuleType, text: str, dialects: Sequence[Dialect]) -> tuple[
             found.append(Form(op.name, len(op.operands), len(op.results), tuple(there)))
         return ir.WalkResult.ADVANCE
 
-    with ir.Context() as context, ir.Location.unknown():
-        context.allow_unregistered_dialects = True  # definitions come later
+    with _lenient_context(ir), ir.Location.unknown():
         ir.Module.parse(text).operation.walk(note, ir.WalkOrder.PRE_ORDER)
     names = [form.name if form.optional or form.op in variadic else form.op for form in found]
     in_order = iter(names)  # an op stands before those in its regions, in the text as in the walk
