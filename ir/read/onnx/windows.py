@@ -67,7 +67,7 @@ def _conv_transpose(node: Node) -> Result:
         wanted = [n * s for n, s in zip(size, strides, strict=True)] if wanted is None else wanted[-len(size) :]
         for i, (n, k, s, d) in enumerate(zip(size, kernel, strides, dilations, strict=True)):
             total = s * (n - 1) + extra[i] + (k - 1) * d + 1 - wanted[i]
-            extra[i] += max(-total, 0)
+            extra[i] += 0 if mode.startswith("SAME") else max(-total, 0)  # SAME never makes the result longer
             total = max(total, 0)
             first = total - total // 2 if mode == "SAME_LOWER" else total // 2
             pads[i], pads[i + len(size)] = first, total - first

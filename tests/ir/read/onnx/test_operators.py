@@ -137,6 +137,12 @@ def test_constants_in_the_graph_are_read(tmp_path):
     assert set(network.weights) == {"three", "ones"}
 
 
+def test_a_transposed_window_shorter_than_its_strides_is_not_made_longer(tmp_path):
+    attributes = {"auto_pad": "SAME_UPPER", "strides": [2, 1]}
+    case = Case("ConvTranspose", normal(1, 2, 3, 4), [normal(2, 1, 1, 3)], attributes)
+    hold_against_onnxruntime(tmp_path / "m.onnx", case.model(), case.x)
+
+
 OF_CONSTANTS = (
     Case("Softmax", normal(2, 3, 4), attributes={"axis": 1}, opset=11),
     Case("LogSoftmax", normal(2, 3, 4), attributes={"axis": 1}, opset=11),
