@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from xdsl.dialects.builtin import FileLineColLoc, ModuleOp, StringAttr
-from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
 from xdsl.irdl import IRDLOperation, OptAttributeDef, VerificationContext
 from xdsl.utils.exceptions import VerifyException
@@ -73,7 +72,8 @@ def _distributions(op: Operation) -> Iterator[str]:
 
 def _used_early(module: ModuleOp) -> Iterator[tuple[Operation, str]]:
     """The ops of functions that use what a later op of their block makes, or they themselves, which xDSL lets pass."""
-    for block in (block for op in module.walk() if isinstance(op, FuncOp) for block in op.body.blocks):
+    functions = (op for op in module.walk() if op.name == "func.func")  # its class would bring the parser with it
+    for block in (block for op in functions for region in op.regions for block in region.blocks):
         made: set[Operation] = set()
         for op in block.ops:
             for index, operand in enumerate(op.operands):
