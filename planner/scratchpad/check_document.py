@@ -37,6 +37,10 @@ def check_document(document: Mapping[str, Any], model: ReadModel | None = None) 
 
 def _faults(document: Mapping[str, Any]) -> list[str]:
     content = {key: value for key, value in document.items() if key != "inputs"}
+    figures = ("seconds", "minimum_bytes", "makespan_bound_s", "schedule_bound_s")
+    low = [key for key in figures if isinstance(value := document.get(key), int | float) and not value >= 0]
+    if low:
+        return [f"`{key}` is {document[key]}, and must be at least 0" for key in low]
     if "inputs" not in document:
         if document.get("status") in ("infeasible", "unknown"):
             return check_plan(ScratchpadProblem("", (), (), 0), read_as(ScratchpadPlan, content, "plan"))

@@ -11,7 +11,7 @@ from ...ir.digest import digest
 from .hierarchy.level import Level
 from .problem import KINDS, Operator, ScratchpadProblem, Tensor
 from .records import Malformed, read_as
-from .tiling.nest import Nest
+from .tiling.nest import NEST_KINDS, Nest
 
 Json = dict[str, Any]
 
@@ -123,6 +123,18 @@ def read_inputs(value: object) -> Inputs:
     return found
 
 
+def _require_nest(name: str, nest: Nest, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Malformed unless the nest is of a known kind and its operands are the operator's, indexed by its loops."""
+    sound = nest.kind in NEST_KINDS and all(extent >= 1 for _, extent in nest.loops)
+    sound = sound and len(nest.extent) == len(nest.loops) and nest.whole <= nest.extent.keys()
+    for operand in nest.operands:
+        own = {"input": inputs, "output": outputs}.get(operand.role, (operand.tensor,))
+        sound = sound and operand.tensor in own and operand.loops <= nest.extent.keys()
+        sound = sound and operand.element_bytes >= 0 and operand.partial_bytes >= 0
+    if not sound:
+        raise Malformed(f"inputs: the loops of operator `{name}` do not fit its tensors, or are of no known kind")
+
+
 def _require_graph(graph: Graph, number: Mapping[str, int]) -> None:
     """Malformed unless names are unique and known, sizes and kinds sound, and operators in a topological order."""
     if len(number) < len(graph.tensors) or len({op.name for op in graph.operators}) < len(graph.operators):
@@ -137,3 +149,5 @@ def _require_graph(graph: Graph, number: Mapping[str, int]) -> None:
         if not number.keys() >= set(op.outputs) or known.intersection(op.outputs):
             raise Malformed(f"inputs: operator `{op.name}` makes what is unknown, or made already")
         known.update(op.outputs)
+        if op.nest is not None:
+            _require_nest(op.name, op.nest, op.inputs, op.outputs)

@@ -9,6 +9,8 @@ from math import prod
 from typing import Literal
 
 Role = Literal["input", "output", "scratch", "state"]
+NEST_KINDS = ("matmul", "convolution", "pool", "attention", "rows", "reduction", "elementwise")
+"""What the body of a nest computes."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Nest:
     """Loops, outermost first as they are listed (any order computes the same), and operands."""
 
     kind: str
-    """matmul, convolution, pool, attention, rows, reduction or elementwise: what the body computes, and its bound"""
+    """one of NEST_KINDS: what the body computes, and its bound"""
     loops: tuple[tuple[str, int], ...]
     operands: tuple[Operand, ...]
     whole: frozenset[str] = frozenset()

@@ -12,6 +12,7 @@ import pytest
 
 from dovetail import cli
 from dovetail.check_driver import check
+from dovetail.ir.digest import digest
 from dovetail.planner.scratchpad.check_document import check_document
 
 Json = dict[str, Any]
@@ -100,6 +101,16 @@ def setter(*path: Any, value: Any) -> Callable[[Json], None]:
     return change
 
 
+def resealed(change: Callable[[Json], None]) -> Callable[[Json], None]:
+    """The change, with the digest of the graph made to fit it."""
+
+    def change_and_seal(plan: Json) -> None:
+        change(plan)
+        plan["inputs"]["sha256"]["graph"] = digest(plan["inputs"]["graph"])
+
+    return change_and_seal
+
+
 def more(by: float) -> Callable[[float], float]:
     return lambda value: value + by
 
@@ -117,6 +128,7 @@ SHARED: dict[str, Callable[[Json], None]] = {
     "an unknown key": lambda plan: plan.update(extra=1),
     "a text for a number": setter("seconds", value="soon"),
     "no number": setter("seconds", value=float("nan")),
+    "time that ran backwards": setter("seconds", value=-1.0),
     "another status": setter("status", value=lambda status: {"optimal": "feasible"}.get(status, "optimal")),
 }
 BUFFERS: dict[str, Callable[[Json], None]] = {
@@ -149,16 +161,27 @@ LEVELS: dict[str, Callable[[Json], None]] = {
     "an operator too early": setter("operators", 1, "start_s", value=0.0),
     "a makespan understated": setter("makespan_s", value=lambda s: s * 0.9),
     "a bound above the makespan": setter("makespan_bound_s", value=lambda s: s * 2),
+    "a bound below nothing": setter("makespan_bound_s", value=-1.0),
     "bytes understated": setter("borders", 0, "noncompulsory_bytes", value=more(-1)),
     "compulsory understated": setter("borders", 0, "compulsory_bytes", value=more(-1)),
     "a border less": setter("borders", 0, value=None),
     "another level": setter("inputs", "levels", -1, "bytes_per_s", value=lambda speed: speed / 2),
     "a duration less": setter("inputs", "operator_s", 0, value=None),
 }
+NEST = ("inputs", "graph", "operators", 1, "nest")
+TILES: dict[str, Callable[[Json], None]] = {
+    "an axis that is no loop": resealed(setter(*NEST, "operands", 0, "axes", 0, value="nobody")),
+    "a loop renamed": resealed(setter(*NEST, "loops", 0, 0, value="nobody")),
+    "a nest of no known kind": resealed(setter(*NEST, "kind", value="")),
+    "an operand in another role": resealed(setter(*NEST, "operands", 0, "role", value="output")),
+    "negative partial results": resealed(setter(*NEST, "operands", 0, "partial_bytes", value=-5)),
+    "a negative minimum": setter("minimum_bytes", value=-5),
+}
 CASES = [
     *((way, name, change) for way in WAYS for name, change in SHARED.items()),
     *((way, name, change) for way in WAYS if "level" not in way for name, change in BUFFERS.items()),
     *((way, name, change) for way in WAYS if "level" in way for name, change in LEVELS.items()),
+    *(("in tiles", name, change) for name, change in TILES.items()),
     ("aligned", "no multiple", setter("buffers", 0, "offset", value=more(1))),
     ("in place", "nothing is shared", setter("shares", value=None)),
     ("in tiles", "no tiles", setter("tiles", value=[])),
