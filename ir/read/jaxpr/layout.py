@@ -100,6 +100,16 @@ def _rev(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
     return reader.add(nn.ReverseOp, operands[0], axes=tuple(sorted(eqn.params["dimensions"])))
 
 
+def _tile(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
+    """Each axis gets one before it, which is broadcast."""
+    x, reps = reader.tensor(operands[0]), tuple(eqn.params["reps"])
+    shape = nn.shape_of(x)
+    spread = reshaped(reader, x, [n for size in shape for n in (1, size)])
+    wide = [n for size, times in zip(shape, reps, strict=True) for n in (times, size)]
+    repeated = reader.add(nn.BroadcastOp, spread, type=nn.with_shape(x, wide))
+    return reshaped(reader, repeated, nn.shape_in(type_of(eqn.outvars[0].aval)))
+
+
 def _iota(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
     if operands:
         raise Unreadable("its size is worked out while it runs")
@@ -121,5 +131,6 @@ RULES: Mapping[str, Rule] = {
     "slice": _slice,
     "pad": _pad,
     "rev": _rev,
+    "tile": _tile,
     "iota": _iota,
 }

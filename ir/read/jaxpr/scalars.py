@@ -62,9 +62,25 @@ def _erfc(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
 
 
 def _round(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
-    if int(eqn.params["rounding_method"]) != TO_EVEN:
-        raise Unreadable("it rounds halves away from zero, nn rounds them to even")
-    return reader.add(nn.RoundOp, operands[0])
+    """Halves to even as nn does it, or away from zero: sign(x) floor(|x| + 1/2)."""
+    x = operands[0]
+    if int(eqn.params["rounding_method"]) == TO_EVEN:
+        return reader.add(nn.RoundOp, x)
+    half = np.asarray(0.5, dtype=eqn.outvars[0].aval.dtype)
+    size = reader.add(nn.FloorOp, reader.add(nn.AddOp, reader.add(nn.AbsOp, x), half))
+    return reader.add(nn.MulOp, reader.add(nn.SignOp, x), size)
+
+
+def _tan(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
+    return reader.add(nn.DivOp, reader.add(nn.SinOp, operands[0]), reader.add(nn.CosOp, operands[0]))
+
+
+def _hyperbolic(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
+    """(e^x - e^-x) / 2, or with a sum the cosine."""
+    up = reader.add(nn.ExpOp, operands[0])
+    down = reader.add(nn.ExpOp, reader.add(nn.NegOp, operands[0]))
+    both = reader.add(nn.SubOp if eqn.primitive.name == "sinh" else nn.AddOp, up, down)
+    return reader.add(nn.MulOp, both, np.asarray(0.5, dtype=eqn.outvars[0].aval.dtype))
 
 
 def _compare(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
@@ -125,6 +141,8 @@ RULES: Mapping[str, Rule] = {
     "exp2": _exp2,
     "erfc": _erfc,
     "round": _round,
+    "tan": _tan,
+    **dict.fromkeys(("sinh", "cosh"), _hyperbolic),
     "select_n": _select_n,
     "clamp": _clamp,
     "convert_element_type": _cast,
