@@ -16,6 +16,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite golden files that differ")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests recorded as their `summary`, on whatever worker they ran."""
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
+        for text in [text for name, text in report.user_properties if name == "summary"]:
+            terminalreporter.section(report.nodeid)
+            terminalreporter.write_line(str(text))
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder that DOVETAIL_DATA names: data that the project does not ship."""

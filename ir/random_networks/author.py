@@ -87,7 +87,8 @@ class Author:
         element = element or self.element
         dtype = DTYPES.get(str(element), np.int64 if nn.is_integer(element) else np.float32)
         name = f"w{len(self.weights)}"
-        self.weights[name] = np.asarray(array).astype(dtype)
+        with np.errstate(over="ignore"):  # what hides a score is minus infinity in halves
+            self.weights[name] = np.asarray(array).astype(dtype)
         return self("Weight", type=nn.tensor(element, np.shape(array)), weight=name)
 
     def input(self, arrays: Sequence[Array], element: Attribute | None = None) -> SSAValue:

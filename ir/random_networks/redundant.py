@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from xdsl.dialects.builtin import i8, i32, i64
 from xdsl.ir import SSAValue
 
 from .. import nn
@@ -76,7 +77,7 @@ def neutral(a: Author) -> SSAValue:
             return a(name, x, value) if a.chance(0.6) or name in ("Div", "Pow") else a(name, a.number(value, x), x)
         case "minus":
             y = a("Neg", a.fresh(nn.shape_of(x)))
-            y = a("Neg", y) if a.chance(0.3) else y
+            y = a("Neg", y) if a.chance(0.5) else y
             return a(a.pick(("Add", "Sub")), x, y)
         case "view":
             y = a("Cast", x, type=x.type)  # type: ignore[arg-type]
@@ -88,6 +89,27 @@ def neutral(a: Author) -> SSAValue:
             if not nn.shape_of(x):
                 raise Unfit
             return a("Concat", x, axis=0)
+
+
+def twice(a: Author) -> SSAValue:
+    """Negations, broadcasts or casts of integers, each of another, of which one or both may go."""
+    x = a.tensor(0, 2)
+    match a.pick(("minus", "less", "from_zero", "broadcast", "cast")):
+        case "minus":
+            return a("Neg", a("Neg", x))
+        case "from_zero":
+            return a("Sub", a.number(0.0, x), x)
+        case "less":
+            return a(a.pick(("Add", "Sub")), x, a("Neg", a.fresh(nn.shape_of(x), trained=False)))
+        case "broadcast":
+            for size in (2, 3):
+                x = a("Broadcast", x, type=nn.tensor(a.element, (size, *nn.shape_of(x))))
+            return x
+        case _:
+            y, between = a.integers(nn.shape_of(x), -6, 300, i32), a.pick((i64, i64, i8))
+            for element in (between, i32, a.element):
+                y = a("Cast", y, type=nn.tensor(element, nn.shape_of(y)))
+            return a.either("Mul", a("Tanh", y), x)
 
 
 def moved_there_and_back(a: Author) -> SSAValue:
@@ -112,7 +134,7 @@ def moved_there_and_back(a: Author) -> SSAValue:
 def _something(a: Author, y: SSAValue, order: list[int]) -> SSAValue:
     """An op that a transpose by `order` may sink through."""
     shape, rank = nn.shape_of(y), len(order)
-    match a.pick(("unary", "bias", "number", "softmax", "reduce", "concat", "twin", "cast", "compare")):
+    match a.pick(("unary", "bias", "bias", "number", "softmax", "reduce", "concat", "twin", "cast", "compare")):
         case "bias":
             return a.either("Add", y, a.fresh(shape[int(a.rng.integers(rank)) :], trained=True))
         case "number":
@@ -188,6 +210,6 @@ def nested_slices(a: Author) -> SSAValue:
 
 
 MOTIFS = {
-    equal_ops: 2, dead_ops: 1, known: 2, neutral: 3, moved_there_and_back: 4, turned_products: 2, side_by_side: 2,
-    nested_slices: 1,
+    equal_ops: 2, dead_ops: 1, known: 2, neutral: 3, twice: 2.5, moved_there_and_back: 4, turned_products: 2,
+    side_by_side: 2, nested_slices: 1,
 }  # fmt: skip
