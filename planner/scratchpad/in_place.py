@@ -112,11 +112,11 @@ def keep_in_place(
 ) -> SharedResidency:
     """The residency with the least traffic for this order, in place wherever that saves bytes; addresses apart.
 
-    Optimal unless the time limit [s] ends the integer program early."""
+    Optimal unless the time limit [s] ends the integer program early; with no time at all, by Belady's rule."""
     from .search import gap
 
     alone, pairs = _in_order(problem, order)
-    kept = gap.keep(alone, order, time_limit_s=time_limit_s)
+    kept = gap.belady(alone, order) if time_limit_s == 0 else gap.keep(alone, order, time_limit_s=time_limit_s)
     return SharedResidency(Residency(problem, kept.order, kept.stays), pairs)
 
 

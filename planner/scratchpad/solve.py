@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from ...ir.diagnostics import Diagnostic, Infeasible
+from .addresses.extra import load_cp_model
 from .in_order import Placed, keep_and_share
 from .in_place import (
     SharedResidency,
@@ -30,6 +30,8 @@ SEARCH_SHARE = 0.7
 """of the time limit for the schedule; the rest is for addresses"""
 AFTER_INTERRUPT_S = 1.0
 """for addresses once the user asked to stop"""
+KEEP_SHARE, KEEP_S = 0.06, 10.0
+"""of the time limit for what is kept along one order in place, and no longer: Ctrl-C waits for it"""
 PLACE_S, JOINT_S = 5.0, 10.0
 """at most, for the addresses of one residency, and for one order with addresses"""
 SPARED = (0.02, 0.05, 0.1)
@@ -45,13 +47,14 @@ def plan_scratchpad(
     time_limit_s: float | None = None,
     on_progress: Progress | None = None,
     in_place: bool = False,
+    on_interrupt: Callable[[], None] | None = None,
 ) -> ScratchpadPlan:
     """
     An order, buffers with addresses, and moves, with the least traffic that was found and a bound over all orders.
 
     The status is `optimal` where both are equal. `in_place` lets outputs take over buffers of inputs that end (see
-    `in_place.py`). On Ctrl-C the answer is the best so far. Infeasible where operators need more than the scratchpad
-    has, naming each.
+    `in_place.py`). On Ctrl-C the answer is the best so far, after `on_interrupt`. Infeasible where operators need more
+    than the scratchpad has, naming each.
     """
     require_room(problem, in_place)
     tell = on_progress or (lambda _: None)
@@ -59,7 +62,9 @@ def plan_scratchpad(
         from .search import prepare
 
         prepare()  # loading compiled engines, or compiling them once, is no part of the time given
-    clock = _Clock(time_limit_s)
+        if in_place:
+            load_cp_model()  # nor is loading the solver for addresses in place
+    clock = Clock(time_limit_s, on_interrupt)
     if not problem.operators:
         return assemble(Residency(problem, (), ()), {}, 0, clock.spent_s)
     schedule = _schedule_in_place if in_place else _schedule
@@ -67,23 +72,30 @@ def plan_scratchpad(
         best, bound = schedule(problem, clock, tell)
     except KeyboardInterrupt:
         clock.stop()
-        best, bound = _keep(problem, range(len(problem.operators)), in_place, AFTER_INTERRUPT_S), 0
+        best, bound = _keep(problem, range(len(problem.operators)), in_place, AFTER_INTERRUPT_S / 3), 0
     shared, offsets = _lay_out(best, bound, in_place, clock, tell)
     plan = assemble(shared.residency, offsets, bound, clock.spent_s)
     names = [tensor.name for tensor in problem.tensors]
     return replace(plan, shares=tuple((names[output], names[given]) for output, given in shared.pairs))
 
 
-class _Clock:
+class Clock:
     """Time spent, and time left."""
 
-    def __init__(self, limit_s: float | None) -> None:
+    def __init__(self, limit_s: float | None, on_stop: Callable[[], None] | None = None) -> None:
         self.start = time.perf_counter()
         self.limit_s = limit_s
+        self.on_stop = on_stop
+        self.is_stopped = False
 
     @property
     def spent_s(self) -> float:
         return time.perf_counter() - self.start
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more should be tried: no time is left, or the user asked to stop."""
+        return self.is_stopped or self.left_s == 0
 
     @property
     def left_s(self) -> float | None:
@@ -104,6 +116,9 @@ class _Clock:
     def stop(self) -> None:
         """The user asked to stop: no more than AFTER_INTERRUPT_S from now."""
         self.limit_s = self.spent_s + AFTER_INTERRUPT_S
+        self.is_stopped = True
+        if self.on_stop is not None:
+            self.on_stop()
 
 
 def require_room(problem: ScratchpadProblem, in_place: bool = False) -> None:
@@ -138,7 +153,7 @@ def _parts(problem: ScratchpadProblem, operator: int) -> str:
     return shown + (f" and {len(touched) - 4} more" if len(touched) > 4 else "")
 
 
-def _schedule(problem: ScratchpadProblem, clock: _Clock, tell: Progress) -> tuple[SharedResidency, int]:
+def _schedule(problem: ScratchpadProblem, clock: Clock, tell: Progress) -> tuple[SharedResidency, int]:
     from .search import schedule
 
     limit_s = clock.share_s(SEARCH_SHARE)
@@ -146,29 +161,51 @@ def _schedule(problem: ScratchpadProblem, clock: _Clock, tell: Progress) -> tupl
     return SharedResidency(residency, ()), bound
 
 
-def _schedule_in_place(problem: ScratchpadProblem, clock: _Clock, tell: Progress) -> tuple[SharedResidency, int]:
+def _schedule_in_place(problem: ScratchpadProblem, clock: Clock, tell: Progress) -> tuple[SharedResidency, int]:
     """A relaxation gives the bound, and an order to try; plans that are not in place are plans too; a small problem
     that both leave open is searched whole."""
     from .search import schedule
 
     third_s = clock.share_s(SEARCH_SHARE / 3)
-    loose, bound = schedule(relaxed(problem), time_limit_s=third_s, on_progress=tell, on_interrupt=clock.stop)
-    orders = (loose.order, tuple(range(len(problem.operators))))
-    found = [keep_in_place(problem, order) for order in orders if fits_in_place(problem, order)]
-    if all(_moved(shared) > bound for shared in found) and problem.least_size_bytes <= problem.size_bytes:
-        limit_s = clock.within_s(third_s)
-        plain, _ = schedule(problem, time_limit_s=limit_s, on_progress=tell, on_interrupt=clock.stop)
-        found += [SharedResidency(plain, ()), keep_in_place(problem, plain.order)]
-    is_closed = False
-    if all(_moved(shared) > bound for shared in found) and len(problem.operators) <= MOST_OPERATORS:
-        least = min(map(_moved, found), default=None)
-        limit_s = WHOLE_S if third_s is None else min(WHOLE_S, third_s)
-        exact = search_in_place(problem, least, MOST_STATES, clock.within_s(limit_s) or 0.0)
-        bound, is_closed = max(bound, exact.bound_bytes), exact.is_closed
-        found += [keep_in_place(problem, exact.order)] if exact.order is not None else []
+    found: list[SharedResidency] = []
+    bound, is_closed = 0, False
+
+    def keep(order: Sequence[int]) -> None:
+        if fits_in_place(problem, order) and (not found or clock.left_s != 0):
+            found.append(keep_in_place(problem, order, _keep_s(clock)))
+
+    def is_open() -> bool:
+        return all(_moved(shared) > bound for shared in found) and (not found or not clock.is_over)
+
+    try:
+        loose, bound = schedule(relaxed(problem), time_limit_s=third_s, on_progress=tell, on_interrupt=clock.stop)
+        keep(loose.order)
+        keep(range(len(problem.operators)))
+        if is_open() and problem.least_size_bytes <= problem.size_bytes:
+            limit_s = clock.within_s(third_s)
+            plain, _ = schedule(problem, time_limit_s=limit_s, on_progress=tell, on_interrupt=clock.stop)
+            found.append(SharedResidency(plain, ()))
+            keep(plain.order)
+        if is_open() and len(problem.operators) <= MOST_OPERATORS:
+            least = min(map(_moved, found), default=None)
+            limit_s = WHOLE_S if third_s is None else min(WHOLE_S, third_s)
+            exact = search_in_place(problem, least, MOST_STATES, clock.within_s(limit_s) or 0.0)
+            bound, is_closed = max(bound, exact.bound_bytes), exact.is_closed
+            if exact.order is not None:
+                found.append(keep_in_place(problem, exact.order, _keep_s(clock)))
+    except KeyboardInterrupt:
+        clock.stop()
+        if not found:
+            keep(range(len(problem.operators)))
     if not found:
         raise _no_order(problem, is_closed)
     return min(found, key=_moved), bound
+
+
+def _keep_s(clock: Clock) -> float:
+    """What the integer program along one order may take."""
+    share_s = clock.share_s(KEEP_SHARE)
+    return clock.at_most_s(KEEP_S if share_s is None or clock.is_stopped else min(KEEP_S, share_s))
 
 
 def _no_order(problem: ScratchpadProblem, is_proved: bool) -> Infeasible:
@@ -200,22 +237,24 @@ def _keep(problem: ScratchpadProblem, order: Sequence[int], in_place: bool, time
     return SharedResidency(gap.keep(problem, order, time_limit_s=time_limit_s), ())
 
 
-def _lay_out(best: SharedResidency, bound: int, in_place: bool, clock: _Clock, tell: Progress) -> Placed:
+def _lay_out(best: SharedResidency, bound: int, in_place: bool, clock: Clock, tell: Progress) -> Placed:
     """`best` at addresses; where none are found, the best that is found with them, while there is time."""
     found: list[Placed] = []
-    with suppress(KeyboardInterrupt):
+    try:
         for placed in _with_addresses(best, in_place, clock):
             found.append(placed)
             least = min(_moved(each.shared) for each in found)
             tell(f"{least:,} bytes at addresses, {bound:,} proved")
             if least <= _moved(best) or clock.left_s == 0:
                 break
+    except KeyboardInterrupt:
+        clock.stop()
     if not found:
         found.append(repaired(needed_pairs(best)))
     return min(found, key=lambda placed: _moved(placed.shared))
 
 
-def _with_addresses(best: SharedResidency, in_place: bool, clock: _Clock) -> Iterator[Placed]:
+def _with_addresses(best: SharedResidency, in_place: bool, clock: Clock) -> Iterator[Placed]:
     """In place no more often than it needs; as it is; repaired; not in place; keeping less; keeping with addresses."""
     problem, order = best.residency.problem, best.residency.order
     few = needed_pairs(best)
@@ -229,7 +268,9 @@ def _with_addresses(best: SharedResidency, in_place: bool, clock: _Clock) -> Ite
     if in_place and problem.least_size_bytes <= problem.size_bytes:
         from .search import schedule
 
-        plain = SharedResidency(schedule(problem, time_limit_s=clock.at_most_s(PLACE_S))[0], ())
+        plain = SharedResidency(
+            schedule(problem, time_limit_s=clock.at_most_s(PLACE_S), on_interrupt=clock.stop)[0], ()
+        )
         offsets = place(plain, clock.at_most_s(PLACE_S))
         placed = Placed(plain, offsets) if offsets is not None else repaired(plain)
         least = min(least, _moved(placed.shared))
