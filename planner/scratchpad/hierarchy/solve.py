@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,8 @@ from itertools import pairwise
 
 from ..plan import ScratchpadPlan
 from ..problem import ScratchpadProblem
-from ..solve import plan_scratchpad
+from ..search import prepare
+from ..solve import Clock, plan_scratchpad
 from .addresses import place_holds
 from .bounds import makespan_bound
 from .level import Level, operator_seconds, require_levels
@@ -18,7 +18,7 @@ from .listing import list_schedule
 from .plan import Border, HierarchyPlan, Objective, timed
 from .staging import staged
 from .tasks import Tasks, lower_bound, route, tasks_of
-from .tiers import choose_tiers
+from .tiers import choose_tiers, nothing_between
 from .traffic import SCRATCHPAD, Hold, Traffic, traffic_of
 
 LEADS = (0, 1, 2, 4, 8)
@@ -27,7 +27,8 @@ LESS = (1.0, 0.95, 0.85, 0.5, 0.0)
 """shares of the middle level that are used, until its holds find addresses"""
 EXACT_TASKS, EXACT_S = 200, 10.0
 """constraint programming schedules no more tasks, and no longer"""
-PLACE_S = 5.0
+PLACE_S, TIERS_S = 5.0, 5.0
+"""at most, for one layout and for one choice of tiers: Ctrl-C waits for them"""
 NEAR_SHARE, WHOLE_SHARE, TIERS_SHARE, LISTED_SHARE = 0.35, 0.15, 0.06, 0.8
 """of the time limit: the scratchpad's plan, the bound of the outer border, one choice of tiers; and what may be spent
 before no more ways are listed"""
@@ -66,15 +67,23 @@ def plan_hierarchy(
     does not fit, InputError for levels or seconds that make no sense.
     """
     require_levels(levels)
-    begun, levels = time.perf_counter(), tuple(levels)
+    levels = tuple(levels)
     seconds = operator_seconds(problem, levels, operator_s)
-    near = plan_scratchpad(problem, time_limit_s=_share(time_limit_s, NEAR_SHARE))
-    orders, bounds = _orders(problem, levels, near, time_limit_s)
+    if problem.operators:
+        prepare()  # no part of the time given
+    clock = Clock(time_limit_s)
+    near = plan_scratchpad(problem, time_limit_s=clock.share_s(NEAR_SHARE), on_interrupt=clock.stop)
+    orders, bounds = _orders(problem, levels, near, clock)
     found: list[_Candidate] = []
-    for candidate in _all_candidates(problem, levels, orders, near, seconds, time_limit_s):
-        found.append(candidate)
-        if time_limit_s is not None and time.perf_counter() - begun > LISTED_SHARE * time_limit_s:
-            break
+    try:
+        for candidate in _all_candidates(problem, levels, orders, near, seconds, clock):
+            found.append(candidate)
+            if clock.is_over or (time_limit_s is not None and clock.spent_s > LISTED_SHARE * time_limit_s):
+                break
+    except KeyboardInterrupt:
+        clock.stop()
+    if not found:
+        found.append(_bare(problem, levels, orders[0], near, seconds))
     costs = [1 / level.bytes_per_s for level in levels]
 
     def rank(c: _Candidate) -> tuple[float, float]:
@@ -82,8 +91,7 @@ def plan_hierarchy(
         return (cost, c.makespan_s) if objective == "bytes" else (c.makespan_s, cost)
 
     best = min(found, key=rank)
-    left_s = None if time_limit_s is None else time_limit_s - (time.perf_counter() - begun)
-    best, bound = _improved(best, left_s)
+    best, bound = _improved(best, 0.0 if clock.is_stopped else clock.left_s)
     compulsory = problem.compulsory_bytes
     fastest = makespan_bound(problem, levels, seconds, bounds)
     borders = tuple(
@@ -106,16 +114,12 @@ def plan_hierarchy(
         operators=operators,
         transfers=transfers,
         holds=holds,
-        seconds=time.perf_counter() - begun,
+        seconds=clock.spent_s,
     )
 
 
-def _share(limit_s: float | None, share: float) -> float | None:
-    return None if limit_s is None else limit_s * share
-
-
 def _orders(
-    problem: ScratchpadProblem, levels: Sequence[Level], near: ScratchpadPlan, limit_s: float | None
+    problem: ScratchpadProblem, levels: Sequence[Level], near: ScratchpadPlan, clock: Clock
 ) -> tuple[list[tuple[int, ...]], list[int]]:
     """Orders to try, and for each border a bound over all orders on what crosses it beyond the compulsory.
 
@@ -128,7 +132,8 @@ def _orders(
         from ..search import schedule
 
         both = problem.with_size(problem.size_bytes + (levels[0].size_bytes or 0))
-        residency, bound = schedule(both, time_limit_s=_share(limit_s, WHOLE_SHARE))
+        limit_s = 0.0 if clock.is_stopped else clock.within_s(clock.share_s(WHOLE_SHARE))
+        residency, bound = schedule(both, time_limit_s=limit_s, on_interrupt=clock.stop)
         orders.append(residency.order)
         bounds.append(bound)
     return list(dict.fromkeys(orders)), bounds
@@ -140,40 +145,52 @@ def _all_candidates(
     orders: Sequence[tuple[int, ...]],
     near: ScratchpadPlan,
     seconds: Sequence[float],
-    limit_s: float | None,
+    clock: Clock,
 ) -> Iterator[_Candidate]:
     """First with the scratchpad's holds as they are planned, which have addresses; then along each order."""
-    fixed = _placed(problem, levels, orders[0], near, limit_s)
-    if fixed is None:  # nothing in the middle level, for lack of time
-        bare = choose_tiers(problem, orders[0], levels, fixed=_kept(problem, orders[0], near), middle_bytes=0)
-        assert bare is not None
-        traffic = traffic_of(problem, bare)
-        offsets = _addresses_of(near, traffic, levels, None)
-        assert offsets is not None
-        fixed = traffic, offsets
-    yield _candidate(*fixed, levels, seconds)
+    fixed = _placed(problem, levels, orders[0], near, clock)
+    if fixed is not None:
+        yield _candidate(*fixed, levels, seconds)
     for order in orders:
-        free = _placed(problem, levels, order, None, limit_s)
+        free = _placed(problem, levels, order, None, clock)
         if free is not None:
-            yield from _scheduled(free[0], levels, seconds, limit_s)
-    yield from _scheduled(fixed[0], levels, seconds, limit_s)
+            yield from _scheduled(free[0], levels, seconds, clock)
+    if fixed is not None:
+        yield from _scheduled(fixed[0], levels, seconds, clock)
+
+
+def _bare(
+    problem: ScratchpadProblem,
+    levels: tuple[Level, ...],
+    order: tuple[int, ...],
+    near: ScratchpadPlan,
+    seconds: Sequence[float],
+) -> _Candidate:
+    """The scratchpad's plan with nothing in the middle level, for lack of time."""
+    traffic = traffic_of(problem, nothing_between(problem, order, _kept(problem, order, near)))
+    offsets = _addresses_of(near, traffic, levels, None)
+    assert offsets is not None
+    return _candidate(traffic, offsets, levels, seconds)
 
 
 def _scheduled(
-    traffic: Traffic, levels: tuple[Level, ...], seconds: Sequence[float], limit_s: float | None
+    traffic: Traffic, levels: tuple[Level, ...], seconds: Sequence[float], clock: Clock
 ) -> Iterator[_Candidate]:
     for lead in LEADS:
         ways = [traffic]
         if lead and len(levels) > 1:
             ways.append(staged(traffic, levels[0].size_bytes or 0, lead))
         for way in ways:
-            offsets = place_holds(way, levels, lead, _place_s(limit_s))
+            if clock.is_over:
+                return
+            offsets = place_holds(way, levels, lead, _place_s(clock))
             if offsets is not None:
                 yield _candidate(way, offsets, levels, seconds)
 
 
-def _place_s(limit_s: float | None) -> float:
-    return PLACE_S if limit_s is None else min(PLACE_S, limit_s / 50)
+def _place_s(clock: Clock) -> float:
+    """A fiftieth of the limit, and no more than is left."""
+    return min(s for s in (PLACE_S, clock.share_s(1 / 50), clock.left_s) if s is not None)
 
 
 def _candidate(
@@ -192,23 +209,25 @@ def _placed(
     levels: tuple[Level, ...],
     order: tuple[int, ...],
     near: ScratchpadPlan | None,
-    limit_s: float | None,
+    clock: Clock,
 ) -> tuple[Traffic, dict[int, int]] | None:
     """Tiers with addresses in both levels; of the middle level less is used where its holds find none. With `near`,
     the scratchpad's holds are that plan's, and so are their addresses."""
     for share in LESS if len(levels) > 1 else (1.0,):
+        if clock.is_over:
+            return None
         middle = round((levels[0].size_bytes or 0) * share) if len(levels) > 1 else None
         fixed = None if near is None else _kept(problem, order, near)
-        tiers = choose_tiers(
-            problem, order, levels, fixed=fixed, middle_bytes=middle, time_limit_s=_share(limit_s, TIERS_SHARE)
-        )
+        share_s = clock.share_s(TIERS_SHARE)
+        limit_s = clock.within_s(TIERS_S if share_s is None else min(TIERS_S, share_s))
+        tiers = choose_tiers(problem, order, levels, fixed=fixed, middle_bytes=middle, time_limit_s=limit_s)
         if tiers is None:
             continue
         traffic = traffic_of(problem, tiers)
         if near is None:
-            offsets = place_holds(traffic, levels, 0, _place_s(limit_s))
+            offsets = place_holds(traffic, levels, 0, _place_s(clock))
         else:
-            offsets = _addresses_of(near, traffic, levels, limit_s)
+            offsets = _addresses_of(near, traffic, levels, clock)
         if offsets is not None:
             return traffic, offsets
     return None
@@ -225,14 +244,14 @@ def _kept(problem: ScratchpadProblem, order: Sequence[int], near: ScratchpadPlan
 
 
 def _addresses_of(
-    near: ScratchpadPlan, traffic: Traffic, levels: tuple[Level, ...], limit_s: float | None
+    near: ScratchpadPlan, traffic: Traffic, levels: tuple[Level, ...], clock: Clock | None
 ) -> dict[int, int] | None:
     """The scratchpad's addresses as planned, and the middle level's."""
     problem = traffic.problem
     planned = {(b.tensor, b.start): b.offset for b in near.buffers}
     beyond = [i for i, hold in enumerate(traffic.holds) if hold.level != SCRATCHPAD]
     only = replace(traffic, holds=tuple(traffic.holds[i] for i in beyond), transfers=())
-    offsets = place_holds(only, levels, 0, _place_s(limit_s))
+    offsets = place_holds(only, levels, 0, PLACE_S if clock is None else _place_s(clock))
     if offsets is None:
         return None
     found = {i: offsets[at] for at, i in enumerate(beyond)}

@@ -24,6 +24,7 @@ scratchpad's part as it is. With one level there are no h, p, e, and c2 = 0.
 from __future__ import annotations
 
 import math
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,11 +61,22 @@ def choose_tiers(
     """(70) to (77) along an order; None if nothing was found within the time limit [s].
 
     `fixed` are the x of a plan that has addresses; `middle_bytes` stands for the size of the middle level."""
-    at = {op: step for step, op in enumerate(order)}
-    steps = tuple(tuple(sorted(at[op] for op in ops)) for ops in problem.touches)
+    deadline = None if time_limit_s is None else time.perf_counter() + time_limit_s
+    steps = _steps(problem, order)
     size = (levels[0].size_bytes or 0) if len(levels) > 1 else None
     program = _Program(problem, tuple(order), steps, size if middle_bytes is None else middle_bytes, levels)
-    return program.solve(fixed, time_limit_s)
+    return program.solve(fixed, deadline)
+
+
+def nothing_between(problem: ScratchpadProblem, order: Sequence[int], fixed: Sequence[Sequence[bool]]) -> Tiers:
+    """The scratchpad's part as it is, and nothing in the middle level: tiers without a search."""
+    none = tuple((False,) * len(kept) for kept in fixed)
+    return Tiers(tuple(order), _steps(problem, order), tuple(map(tuple, fixed)), none, none, is_optimal=False)
+
+
+def _steps(problem: ScratchpadProblem, order: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    at = {op: step for step, op in enumerate(order)}
+    return tuple(tuple(sorted(at[op] for op in ops)) for ops in problem.touches)
 
 
 class _Program:
@@ -97,10 +109,15 @@ class _Program:
     def _binary(self, name: str) -> Any:
         return self.m.add_variable(name, cat="Binary")
 
-    def solve(self, fixed: Sequence[Sequence[bool]] | None, time_limit_s: float | None) -> Tiers | None:
+    def solve(self, fixed: Sequence[Sequence[bool]] | None, deadline: float | None) -> Tiers | None:
         pulp = self.pulp
         largest = max((t.bytes for t in self.problem.tensors), default=0) or 1
-        self.m += pulp.lpSum(self._cost(t) * (self.problem.tensors[t].bytes / largest) for t in range(len(self.steps)))
+        costs = []
+        for t, tensor in enumerate(self.problem.tensors):
+            if deadline is not None and time.perf_counter() > deadline:
+                return None
+            costs.append(self._cost(t) * (tensor.bytes / largest))
+        self.m += pulp.lpSum(costs)
         self._scratchpad_rows()
         self._middle_rows()
         for tensor, kept in enumerate(fixed or ()):
@@ -108,7 +125,10 @@ class _Program:
                 if not isinstance(x, int):
                     self.m += x == int(stays)
         if self.m.numVariables():
-            solver = pulp.HiGHS(msg=False, threads=1, gapRel=0.0, timeLimit=time_limit_s)
+            left_s = None if deadline is None else deadline - time.perf_counter()
+            if left_s is not None and left_s <= 0:
+                return None
+            solver = pulp.HiGHS(msg=False, threads=1, gapRel=0.0, timeLimit=left_s)
             self.m.solve(solver)
             if self.m.sol_status not in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible):
                 return None
