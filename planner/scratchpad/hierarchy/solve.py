@@ -133,7 +133,11 @@ def _orders(
 
         both = problem.with_size(problem.size_bytes + (levels[0].size_bytes or 0))
         limit_s = 0.0 if clock.is_stopped else clock.within_s(clock.share_s(WHOLE_SHARE))
-        residency, bound = schedule(both, time_limit_s=limit_s, on_interrupt=clock.stop)
+        try:
+            residency, bound = schedule(both, time_limit_s=limit_s, on_interrupt=clock.stop)
+        except KeyboardInterrupt:  # before or after its search
+            clock.stop()
+            return orders, [*bounds, 0]
         orders.append(residency.order)
         bounds.append(bound)
     return list(dict.fromkeys(orders)), bounds
