@@ -112,16 +112,17 @@ def as_attribute(value: AttributeLike) -> Attribute:
     match value:
         case Attribute():
             return value
-        case Integral():
+        case bool() | int() | Integral():
             return IntegerAttr(int(value), i64)
         case float():
             return FloatAttr(value, f64)
         case str():
             return StringAttr(value)
-        case _ if any(isinstance(v, float) for v in value):
-            return DenseArrayBase.from_list(f64, [float(v) for v in value])
         case _:
-            return DenseArrayBase.from_list(i64, [int(v) for v in value])
+            numbers = list(value)
+            if any(isinstance(v, float) for v in numbers):
+                return DenseArrayBase.from_list(f64, [float(v) for v in numbers])
+            return DenseArrayBase.from_list(i64, [int(v) for v in numbers])
 
 
 def require(holds: bool, message: str) -> None:

@@ -84,14 +84,28 @@ def plan_hierarchy(
         clock.stop()
     if not found:
         found.append(_bare(problem, levels, orders[0], near, seconds))
-    costs = [1 / level.bytes_per_s for level in levels]
-
-    def rank(c: _Candidate) -> tuple[float, float]:
-        cost = sum(cost * moved for cost, moved in zip(costs, c.moved, strict=True))
-        return (cost, c.makespan_s) if objective == "bytes" else (c.makespan_s, cost)
-
-    best = min(found, key=rank)
+    best = min(found, key=lambda c: _rank(c, levels, objective))
     best, bound = _improved(best, 0.0 if clock.is_stopped else clock.left_s)
+    return _plan(problem, levels, objective, seconds, best, bound, bounds, clock)
+
+
+def _rank(candidate: _Candidate, levels: Sequence[Level], objective: Objective) -> tuple[float, float]:
+    """What is minimised, and what decides between equals."""
+    cost = sum(moved / level.bytes_per_s for level, moved in zip(levels, candidate.moved, strict=True))
+    return (cost, candidate.makespan_s) if objective == "bytes" else (candidate.makespan_s, cost)
+
+
+def _plan(
+    problem: ScratchpadProblem,
+    levels: Sequence[Level],
+    objective: Objective,
+    seconds: Sequence[float],
+    best: _Candidate,
+    bound: int,
+    bounds: Sequence[int],
+    clock: Clock,
+) -> HierarchyPlan:
+    """The plan of the best candidate; `bound` is of its schedule [ticks], `bounds` of the borders [bytes]."""
     compulsory = problem.compulsory_bytes
     fastest = makespan_bound(problem, levels, seconds, bounds)
     borders = tuple(

@@ -50,7 +50,8 @@ def test_each_constraint_is_checked(op, constraint, make):
 
 def test_every_constraint_of_every_collective_is_broken_above():
     covered = {(op, constraint) for op, constraint, _ in BROKEN}
-    written = {(op, int(n)) for op in (*nn.collectives.OPS, nn.TransferOp) for n in re.findall(r"\(C(\d)\)", op.__doc__ or "")}
+    ops = (*nn.collectives.OPS, nn.TransferOp)
+    written = {(op, int(n)) for op in ops for n in re.findall(r"\(C(\d)\)", op.__doc__ or "")}
     assert covered == written
 
 

@@ -219,5 +219,6 @@ def test_one_query_behind_a_cache_is_attention(net, check):
     def all_seen(n, s):
         return n("Where", n("Fill", type=n.type((), i1), value=1.0), s, -3.4e38)
 
-    done = check(n.network(attend(n, *n.inputs, all_seen)), PASSES)
+    q, k, v = n.inputs
+    done = check(n.network(attend(n, q, k, v, all_seen)), PASSES)
     assert done.kinds == ["attention"]
