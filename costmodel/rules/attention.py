@@ -1,4 +1,7 @@
-"""Attention and rotary position embedding: only pairs of query and key that a mask of the op leaves are work."""
+"""Attention and rotary position embedding: only pairs of query and key that a mask of the op leaves are work.
+
+Equations are numbered as in `docs/math/work.md`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ SOFTMAX = 5
 def attention(op: nn.AttentionOp) -> Cost:
     """
     flops = b hq (p (2 d + 2 dv + 5 + 3 [softcap] + [mask]) + m (dv - 2)) for p pairs seen of one head; nothing between
-    is stored, and of keys and values only what some query sees is read.
+    is stored, and of keys and values only what some query sees is read. Equation (8).
 
     Of a pair: q times k, the softmax, its part of the weighted sum; divide, tanh and multiply for a softcap, an
     addition for a mask. Of a query: its result is divided by the sum, and the first of a maximum or a sum is free.
@@ -43,7 +46,7 @@ def paged_attention(op: nn.PagedAttentionOp) -> Cost:
 
 
 def visible_pairs(queries: int, keys: int, causal: bool, window: int) -> int:
-    """How many (query, key) pairs of one head are seen, queries being the last of `keys` positions."""
+    """How many (query, key) pairs of one head are seen, queries being the last of `keys` positions. Equation (9)."""
     place = np.arange(keys - queries, keys)
     last = place if causal else np.full_like(place, keys - 1)
     first = np.maximum(place - window + 1, 0) if window else np.zeros_like(place)
@@ -51,7 +54,7 @@ def visible_pairs(queries: int, keys: int, causal: bool, window: int) -> int:
 
 
 def rotary(op: nn.RotaryOp) -> Cost:
-    """flops = 3 for each element turned: two products and a sum."""
+    """flops = 3 for each element turned: two products and a sum. Equation (10)."""
     batch, heads, tokens, _ = nn.shape_of(op.x)
     return kernel(op, 3 * batch * heads * tokens * 2 * nn.shape_of(op.cos)[-1])
 

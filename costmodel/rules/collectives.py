@@ -2,6 +2,8 @@
 Collectives: the work that each rank does in its own memory.
 
 What crosses links is no work of a rank: `costmodel/collectives.py` says how long that takes.
+
+Equations are numbered as in `docs/math/work.md`.
 """
 
 from __future__ import annotations
@@ -12,12 +14,16 @@ from .kernel import Rules, elements, kernel, tensor_bytes
 
 
 def all_reduce(op: nn.AllReduceOp) -> Cost:
-    """flops = (n - 1) e / n for e elements on n ranks: each combines one part of what the others hold."""
+    """
+    flops = (n - 1) e / n for e elements on n ranks: each combines one part of what the others hold.
+
+    Equation (33).
+    """
     return kernel(op, _combined(op))
 
 
 def reduce_scatter(op: nn.ReduceScatterOp) -> Cost:
-    """flops = (n - 1) e / n, as the first half of an all-reduce."""
+    """flops = (n - 1) e / n, as the first half of an all-reduce. Equation (34)."""
     return kernel(op, _combined(op))
 
 

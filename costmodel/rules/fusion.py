@@ -1,4 +1,7 @@
-"""Several ops as one launch."""
+"""Several ops as one launch.
+
+Equations are numbered as in `docs/math/work.md`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,11 @@ from .kernel import Rules, tensor_bytes
 
 
 def fusion(op: nn.FusionOp) -> Cost:
-    """The flops of all ops inside; every operand is read once and the results are written, nothing in between."""
+    """
+    The flops of all ops inside; every operand is read once and the results are written, nothing in between.
+
+    Equation (32).
+    """
     flops = sum(cost_of(step).flops for step in op.steps)
     read = sum(tensor_bytes(o) for o in dict.fromkeys(op.operands))
     return Cost(flops, read, sum(tensor_bytes(r) for r in op.results), 1)

@@ -1,4 +1,7 @@
-"""Reading and writing by index."""
+"""Reading and writing by index.
+
+Equations are numbered as in `docs/math/work.md`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from .kernel import Rules, elements, tensor_bytes
 
 
 def gather(op: nn.GatherOp | nn.GatherElementsOp) -> Cost:
-    """flops = 0; the indices are read, and of the input as much as is written, not the whole of it."""
+    """flops = 0; the indices are read, and of the input as much as is written, not the whole of it. Equation (23)."""
     size = tensor_bytes(op.result)
     return Cost(0, tensor_bytes(op.indices) + size, size, 1)
 
@@ -16,6 +19,7 @@ def gather(op: nn.GatherOp | nn.GatherElementsOp) -> Cost:
 def scatter(op: nn.ScatterOp) -> Cost:
     """
     flops = an addition for each update if they are added, else 0; all operands are read and the result is written.
+    Equation (24).
 
     A kernel that may overwrite its input moves the updates alone; whether it may is not for the op to say.
     """

@@ -1,4 +1,7 @@
-"""What the rules share: sizes of tensors, and the traffic of one launch."""
+"""What the rules share: sizes of tensors, and the traffic of one launch.
+
+Equations are numbered as in `docs/math/work.md`.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,10 @@ def read_bytes(value: SSAValue) -> int:
 
 
 def kernel(op: Operation, flops: float) -> Cost:
-    """One launch that does `flops`, reads every operand once (one used twice, once) and writes the results."""
+    """
+    One launch that does `flops`, reads every operand once (one used twice, once) and writes the results.
+
+    Equation (1).
+    """
     read = sum(read_bytes(o) for o in dict.fromkeys(op.operands))
     return Cost(flops, read, sum(tensor_bytes(r) for r in op.results), 1)

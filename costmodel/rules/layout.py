@@ -1,4 +1,7 @@
-"""Making and rearranging tensors."""
+"""Making and rearranging tensors.
+
+Equations are numbered as in `docs/math/work.md`.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from .kernel import Rules, kernel, tensor_bytes
 
 
 def move(op: Operation) -> Cost:
-    """flops = 0; all operands are read and the results are written."""
+    """flops = 0; all operands are read and the results are written. Equation (35)."""
     return kernel(op, 0)
 
 
 def slice_(op: nn.SliceOp) -> Cost:
-    """flops = 0; as much is read as written, not the whole operand."""
+    """flops = 0; as much is read as written, not the whole operand. Equation (36)."""
     size = tensor_bytes(op.result)
     return Cost(0, size, size, 1)
 
@@ -26,7 +29,7 @@ def fill(op: nn.FillOp) -> Cost:
 
 
 def free(op: Operation) -> Cost:
-    """No work: a weight is there before the run (its users read it), a reshape is the same memory."""
+    """No work: a weight is there before the run (its users read it), a reshape is the same memory. Equation (37)."""
     return Cost()
 
 

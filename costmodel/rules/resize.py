@@ -1,4 +1,7 @@
-"""Interpolation."""
+"""Interpolation.
+
+Equations are numbered as in `docs/math/work.md`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ def resize(op: nn.ResizeOp) -> Cost:
     """
     flops = outputs x (2 t^d - 1) for t elements along each of d axes, all weighed at once by weights that are known
     beforehand: t^d multiplications and one addition fewer. XLA weighs one axis after another, by matrix products.
+    Equation (25).
     """
     taps = TAPS[op.mode.data] ** len(nn.ints(op.axes))
     return kernel(op, elements(op.result) * max(2 * taps - 1, 0))

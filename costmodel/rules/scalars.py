@@ -1,4 +1,7 @@
-"""Scalar functions."""
+"""Scalar functions.
+
+Equations are numbered as in `docs/math/work.md`.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +31,21 @@ def flops_of(kind: str) -> int:
 
 
 def elementwise(op: nn.ElementwiseOp) -> Cost:
-    """flops = elements of the result, times the operations of a composite function."""
+    """flops = elements of the result, times the operations of a composite function. Equation (20)."""
     return kernel(op, flops_of(op.kind) * elements(op.results[0]))
 
 
 def fused_elementwise(op: nn.FusedElementwiseOp) -> Cost:
-    """flops = those of all steps x elements of the result: a step on operands that broadcast is done again for each."""
+    """
+    flops = those of all steps x elements of the result: a step on operands that broadcast is done again for each.
+
+    Equation (21).
+    """
     return kernel(op, sum(flops_of(kind) for kind, _ in op.chain) * elements(op.result))
 
 
 def one_each(op: nn.ComparisonOp | nn.WhereOp | nn.CastOp) -> Cost:
-    """flops = elements of the result; a weight of few bits is cast where it is read."""
+    """flops = elements of the result; a weight of few bits is cast where it is read. Equation (22)."""
     return Cost() if makes_weight_wide(op) else kernel(op, elements(op.result))
 
 

@@ -1,4 +1,7 @@
-"""Convolution and pooling."""
+"""Convolution and pooling.
+
+Equations are numbered as in `docs/math/work.md`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from .kernel import Rules, elements, kernel
 def conv(op: nn.ConvOp) -> Cost:
     """
     flops = 2 n m (output places) (c / groups) (places in the window), and one more for each output with a bias.
+    Equation (4).
 
     Taps on the padding count, since kernels do them; XLA's cost analysis leaves them out.
     """
@@ -22,6 +26,7 @@ def conv(op: nn.ConvOp) -> Cost:
 def conv_transpose(op: nn.ConvTransposeOp) -> Cost:
     """
     flops = 2 n c (input places) (m / groups) (places in the window), and one more for each output with a bias.
+    Equation (5).
 
     What falls on the pads that are cut off counts; XLA's cost analysis leaves it out.
     """
@@ -30,12 +35,12 @@ def conv_transpose(op: nn.ConvTransposeOp) -> Cost:
 
 
 def max_pool(op: nn.MaxPoolOp) -> Cost:
-    """flops = outputs x (places in the window - 1) comparisons."""
+    """flops = outputs x (places in the window - 1) comparisons. Equation (6)."""
     return kernel(op, elements(op.result) * (prod(nn.ints(op.kernel)) - 1))
 
 
 def average_pool(op: nn.AveragePoolOp) -> Cost:
-    """flops = outputs x places in the window: one addition fewer, and a division."""
+    """flops = outputs x places in the window: one addition fewer, and a division. Equation (7)."""
     return kernel(op, elements(op.result) * prod(nn.ints(op.kernel)))
 
 
