@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from .hardware import Device, canonical, device_entry, device_id, read_device
 from .models import LLM, model_entries, read_model
+from .models.entry import write_llm
 from .networks import Network
 from .work import Work, read_work, work_record
 
@@ -50,7 +51,7 @@ def _model_record(model: LLM | Network) -> dict[str, Any]:
     if entry is not None:
         return _plain(entry)
     assert isinstance(model, LLM)
-    return {f.name: getattr(model, f.name) for f in fields(model) if f.name not in ("id", "quality")}
+    return write_llm(model)
 
 
 def _plain(value: Any) -> Any:

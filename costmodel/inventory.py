@@ -56,7 +56,8 @@ def models_text() -> str:
 
 
 def _llm_row(llm: LLM) -> tuple[str, ...]:
-    experts = f"{llm.experts_per_token} of {llm.experts}" if llm.experts else "-"
+    widest = max((group.network for group in llm.groups), key=lambda network: network.experts)
+    experts = f"{widest.experts_per_token} of {widest.experts}" if widest.experts else "-"
     kv = f"{llm.kv_bytes_per_token() / 1e3:.1f}"
     return (llm.id, _count(llm.parameters), str(llm.layers), experts, kv, str(llm.context_tokens), llm.precision)
 

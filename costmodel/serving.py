@@ -5,14 +5,15 @@ Equations are numbered as in `docs/math/serving.md`.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .collectives import all_reduce_s, point_to_point_s
 from .cost import Cost
 from .hardware import Device
-from .models import LLM
-from .precision import bytes_per_weight
+from .models import LLM, LayerGroup
+from .models.mixers import Mixer
+from .precision import bytes_per_element
 from .roofline import efficiency, time_s
 
 ACTIVATION_BYTES_PER_ELEMENT = 2.0
@@ -52,9 +53,15 @@ def fits_shape(llm: LLM, parallel: Parallel) -> bool:
 
     KV heads may be fewer than `tp` if they divide it; each is then held by several devices, as latent vectors are.
     """
-    tp, kv = parallel.tp, llm.kv_parts
-    whole = llm.heads % tp == 0 and llm.ffn % tp == 0 and llm.layers % parallel.pp == 0
-    return whole and (kv % tp == 0 or tp % kv == 0)
+    tp = parallel.tp
+    if llm.layers % parallel.pp:
+        return False
+    for mixer, network in ((group.mixer, group.network) for group in llm.groups):
+        products = (*network.products, *network.expert_products)
+        split = [p.n if p.split == "columns" else p.k for p in products if p.split != "whole"]
+        if mixer.heads % tp or any(size % tp for size in split) or (mixer.kv_parts % tp and tp % mixer.kv_parts):
+            return False
+    return True
 
 
 def weight_bytes_per_device(llm: LLM, parallel: Parallel, precision: str | None = None) -> float:
@@ -69,9 +76,14 @@ def kv_bytes_per_device(
 
     Where `sequences` says that they are so many of even length, layers with a window keep no more than that of each.
     """
-    held = sequences * llm.kv_bytes(tokens / sequences, kv_precision) if sequences else None
-    whole = tokens * llm.kv_bytes_per_token(kv_precision) if held is None else held
-    return whole / (min(parallel.tp, llm.kv_parts) * parallel.pp)
+    size, count = bytes_per_element(kv_precision), sequences or 1
+    total = 0.0
+    for group in llm.groups:
+        mixer, length = group.mixer, tokens / count
+        held = mixer.held(length) if sequences else length
+        of_layer = held * mixer.kv_elements * size + length * mixer.index_bytes + mixer.state_bytes
+        total += group.count * count * of_layer / min(parallel.tp, mixer.kv_parts)
+    return total / parallel.pp
 
 
 def activation_bytes_per_device(
@@ -82,8 +94,7 @@ def activation_bytes_per_device(
     Residual stream in and out, the two halves of the gated network, and the logits in fp32.
     """
     tokens = max(float(batch), min(prompt_tokens, PREFILL_CHUNK_TOKENS))
-    networks = max(1, llm.experts_per_token) + llm.shared_experts
-    width = 2 * llm.hidden + 2 * max(networks * llm.ffn, llm.dense_ffn) / parallel.tp
+    width = 2 * llm.hidden + 2 * max(group.network.width for group in llm.groups) / parallel.tp
     logits = 4.0 * batch * llm.vocab / parallel.tp
     return tokens * width * ACTIVATION_BYTES_PER_ELEMENT + logits + RUNTIME_BYTES_PER_DEVICE
 
@@ -103,8 +114,8 @@ def prefill_s(
     """
     new = max(1.0, prompt_tokens - cached_tokens)
     seen = max(0.0, prompt_tokens - new)
-    pairs = llm.mean_over_layers(_pairs(new, seen), _pairs(new, seen, llm.window_tokens))
-    read = llm.mean_over_layers(prompt_tokens, min(prompt_tokens, new + llm.window_tokens))
+    pairs = _mean(llm, lambda mixer: mixer.pairs(new, seen))
+    read = _mean(llm, lambda mixer: min(prompt_tokens, new + mixer.reach(seen)))
     work = step_work(llm, parallel, precision, batch * new, batch * pairs, batch * read, batch)
     return _step_s(work, llm, device, parallel, precision, batch * new)
 
@@ -119,7 +130,7 @@ def decode_step_s(
     context_tokens: float = 1,
 ) -> float:
     """[s] of one decode step of `batch` sequences, each with `context_tokens` behind it. Equation (5)."""
-    context = batch * llm.mean_over_layers(context_tokens, min(context_tokens, llm.window_tokens))
+    context = batch * _mean(llm, lambda mixer: mixer.reach(context_tokens))
     work = step_work(llm, parallel, precision, batch, context, context, batch, kv_precision)
     return _step_s(work, llm, device, parallel, precision, batch) + efficiency(device).sequence_s * batch
 
@@ -133,10 +144,9 @@ def tbt_s(step_s: float, prefill_s: float, batch: float, output_tokens: float) -
     return step_s + max(0.0, batch - 1) / max(1.0, output_tokens) * prefill_s
 
 
-def _pairs(new: float, seen: float, window: float = math.inf) -> float:
-    """(query, key) pairs of `new` tokens after `seen` others, each with at most the last `window` tokens."""
-    free = min(new, max(0.0, window - seen))
-    return free * seen + free * (free + 1) / 2 + (new - free) * min(window, seen + new)
+def _mean(llm: LLM, figure: Callable[[Mixer], float]) -> float:
+    """The mean of a figure over the layers."""
+    return sum(group.count * figure(group.mixer) for group in llm.groups) / llm.layers
 
 
 def step_work(
@@ -154,19 +164,30 @@ def step_work(
     `tokens` are new in this step, `pairs` how many (query, key) pairs they make, `context` how many tokens of KV
     cache are read, `sequences` how many rows the head has.
     """
-    size, tp = bytes_per_weight(precision or llm.precision), parallel.tp
-    networks = llm.experts_per_token or 1
-    active = llm.layers * llm.attention_parameters + llm.network_parameters(networks)
+    tp, groups = parallel.tp, llm.groups
+    active = sum(g.count * (g.mixer.parameters + g.network.active_parameters) for g in groups)
     flops = 2 * tokens * active + 2 * sequences * llm.embedding_parameters
-    weights = llm.layers * llm.attention_parameters * (2.0 if size < 1 else size)
-    weights += llm.network_parameters(llm.distinct_experts(tokens)) * size
-    weights += llm.embedding_parameters * max(size, 2.0)
-    width = 4 * llm.hidden + (2 * llm.heads * llm.head_dim + 3 * (networks + llm.shared_experts) * llm.ffn) / tp
-    moved = tokens * llm.layers * width * ACTIVATION_BYTES_PER_ELEMENT
+    weights = sum(g.count * _weights_read(g, llm, precision, tokens) for g in groups)
+    weights += llm.embedding_parameters * llm.bytes_per_parameter("table", precision)
+    width = sum(g.count * (4 * llm.hidden + _split_width(g) / tp) for g in groups)
+    moved = tokens * width * ACTIVATION_BYTES_PER_ELEMENT
     products = Cost(flops / tp, weights / tp + moved / 2, moved / 2, llm.layers * KERNELS_PER_LAYER)
-    kv_bytes = llm.kv_bytes_per_token(kv_precision) / min(tp, llm.kv_parts)
-    pair_flops = pairs * llm.layers * llm.flops_per_pair(decoding=tokens <= sequences) / tp
+    size = bytes_per_element(kv_precision)
+    kv_bytes = sum(g.count * g.mixer.kv_elements * size / min(tp, g.mixer.kv_parts) for g in groups)
+    pair_flops = pairs * sum(g.count * g.mixer.flops_per_pair(tokens <= sequences) for g in groups) / tp
     return products, Cost(pair_flops, context * kv_bytes, tokens * kv_bytes, llm.layers)
+
+
+def _weights_read(group: LayerGroup, llm: LLM, precision: str | None, tokens: float) -> float:
+    """[bytes] of one layer's weights that a step of `tokens` reads: of a mixture, the experts that it touches."""
+    touched = group.network.parameters_with(group.network.distinct_experts(tokens))
+    attention = group.mixer.parameters * llm.bytes_per_parameter("attention", precision)
+    return attention + touched * llm.bytes_per_parameter("network", precision)
+
+
+def _split_width(group: LayerGroup) -> float:
+    """Elements of one token that a layer makes in parts over the devices: queries, their output, the network's."""
+    return 2 * group.mixer.heads * group.mixer.head_dim + 3 * group.network.width
 
 
 def _step_s(

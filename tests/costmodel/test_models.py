@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from dovetail.costmodel.models import LLM, find_model, read_hf_config
+from dovetail.costmodel.models import LLM, LayerGroup, find_model, read_hf_config
+from dovetail.costmodel.models.attention import Attention
+from dovetail.costmodel.models.feed_forward import Dense
 
 # Billions of parameters that the publishers state, and how many digits they state.
 PUBLISHED = [
@@ -68,13 +70,9 @@ def test_parameters_are_those_published(name: str, billions: float, digit: float
 
 
 def test_active_parameters_of_mixtures_are_those_published() -> None:
-    def active(model: LLM) -> float:
-        attention = model.layers * model.attention_parameters
-        return attention + model.network_parameters(model.experts_per_token) + 2 * model.embedding_parameters
-
-    assert active(llm("deepseek-v3")) / 1e9 == pytest.approx(37.5, abs=0.6)
-    assert active(llm("qwen3-30b-a3b")) / 1e9 == pytest.approx(3.3, abs=0.1)
-    assert active(llm("mixtral-8x7b")) / 1e9 == pytest.approx(12.9, abs=0.1)
+    assert llm("deepseek-v3").active_parameters / 1e9 == pytest.approx(37.5, abs=0.6)
+    assert llm("qwen3-30b-a3b").active_parameters / 1e9 == pytest.approx(3.3, abs=0.1)
+    assert llm("mixtral-8x7b").active_parameters / 1e9 == pytest.approx(12.9, abs=0.1)
 
 
 def test_70b_weighs_141_gb_in_bf16_and_half_in_fp8() -> None:
@@ -86,7 +84,7 @@ def test_70b_weighs_141_gb_in_bf16_and_half_in_fp8() -> None:
 
 def test_four_bits_keep_attention_in_sixteen() -> None:
     model = llm("llama-3.1-8b")
-    kept = 2 * model.embedding_parameters + 32 * model.attention_parameters
+    kept = 2 * model.embedding_parameters + 32 * model.groups[0].mixer.parameters
     assert model.weight_bytes("int4") == pytest.approx((0.5 + 1 / 32) * (model.parameters - kept) + 2 * kept)
 
 
@@ -106,7 +104,7 @@ def test_kv_of_70b_at_32k_tokens_is_10_7_gb() -> None:
 def test_latent_attention_keeps_one_vector_for_all_heads() -> None:
     # layers x (kv_lora_rank + rope_dim) x tokens x bytes, and no factor 2
     assert llm("deepseek-v3").kv_bytes(1000) == 61 * (512 + 64) * 1000 * 2
-    assert llm("deepseek-v3").kv_parts == 1
+    assert llm("deepseek-v3").groups[0].mixer.kv_parts == 1
 
 
 def test_a_sliding_window_keeps_no_more_than_its_tokens() -> None:
@@ -117,16 +115,17 @@ def test_a_sliding_window_keeps_no_more_than_its_tokens() -> None:
 
 
 def test_a_window_in_half_of_the_layers() -> None:
-    model = LLM("half", 4, 64, 4, 4, 16, 128, 100, window_tokens=10, window_layers=2)
+    whole, window = Attention(64, 4, 4, 16), Attention(64, 4, 4, 16, window_tokens=10)
+    model = LLM("half", 64, 100, tuple(LayerGroup(2, mixer, Dense(64, 128), 128) for mixer in (whole, window)))
     assert model.kv_bytes(30) == pytest.approx(model.kv_bytes_per_token() * (30 + 10) / 2)
 
 
 def test_distinct_experts_by_hand() -> None:
     # two of eight: one token touches 2, two tokens 8 (1 - (3/4)^2) = 3.5
-    model = llm("mixtral-8x7b")
-    assert [model.distinct_experts(t) for t in (0, 1, 2)] == pytest.approx([0, 2, 3.5])
-    assert model.distinct_experts(1000) == pytest.approx(8)
-    assert llm("llama-3.1-8b").distinct_experts(1000) == 1
+    network = llm("mixtral-8x7b").groups[0].network
+    assert [network.distinct_experts(t) for t in (0, 1, 2)] == pytest.approx([0, 2, 3.5])
+    assert network.distinct_experts(1000) == pytest.approx(8)
+    assert llm("llama-3.1-8b").groups[0].network.distinct_experts(1000) == 0
 
 
 def test_a_config_gives_the_catalogues_model(config: Path) -> None:
@@ -173,9 +172,10 @@ def test_the_precision_is_the_checkpoints(config: Path, changes: dict[str, Any],
 
 def test_a_window_in_a_config(config: Path) -> None:
     mistral = read(config, architectures=["MistralForCausalLM"], sliding_window=4096)
-    assert (mistral.window_tokens, mistral.window_layers) == (4096, 32)
+    assert [group.count for group in mistral.groups] == [32]
+    assert mistral.groups[0].mixer.held(100_000) == 4096
     qwen = read(config, architectures=["Qwen2ForCausalLM"], sliding_window=4096, use_sliding_window=False)
-    assert qwen.window_layers == 0
+    assert qwen.groups[0].mixer.held(100_000) == 100_000
 
 
 @pytest.mark.parametrize(

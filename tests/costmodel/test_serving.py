@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dovetail.costmodel.hardware import load_devices
 from dovetail.costmodel.models import LLM, find_model
+from dovetail.costmodel.models.attention import Attention
 from dovetail.costmodel.roofline import efficiency
 from dovetail.costmodel.serving import (
     KERNELS_PER_LAYER,
@@ -119,7 +120,9 @@ def test_a_window_bounds_what_is_attended_to() -> None:
     assert decode_step_s(model, H100, ONE, None, context_tokens=4096) == decode_step_s(
         model, H100, ONE, None, context_tokens=30_000
     )
-    whole = replace(model, window_layers=0)
+    group = model.groups[0]
+    assert isinstance(group.mixer, Attention)
+    whole = replace(model, groups=(replace(group, mixer=replace(group.mixer, window_tokens=0)),))
     assert prefill_s(model, H100, ONE, None, 4096) == pytest.approx(prefill_s(whole, H100, ONE, None, 4096))
     assert prefill_s(model, H100, ONE, None, 16_384) < prefill_s(whole, H100, ONE, None, 16_384)
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from dovetail.costmodel.hardware import load_devices
-from dovetail.costmodel.models import LLM, load_models
+from dovetail.costmodel.models import LLM, LayerGroup, load_models
+from dovetail.costmodel.models.attention import Attention
+from dovetail.costmodel.models.feed_forward import Dense
 from dovetail.ir.digest import digest
 from dovetail.planner.check import check_plan, plan_schema
 from dovetail.planner.check.ranges import odd_figures
@@ -267,7 +269,8 @@ def changed_shallow(plan: Json, nested: Any) -> Json:
 
 @pytest.mark.parametrize("value", [-64, 1e308, math.nan, True, "x", None, [1]])
 def test_catalogue_figure_that_cannot_be_is_rejected(value: Any) -> None:
-    model = LLM("m", layers=value, hidden=1, heads=1, kv_heads=1, head_dim=1, ffn=1, vocab=1)
+    layers = LayerGroup(value, Attention(1, 1, 1, 1), Dense(1, 1), 2)
+    model = LLM("m", hidden=1, vocab=1, groups=(layers,))
     assert list(odd_figures({"m": model}, "models"))
 
 

@@ -1,0 +1,74 @@
+"""A language model as an entry of the catalogue: plain data, one group of equal layers or several.
+
+Keys of layers (`layers`, those of the mixer and those of the network) stand in the entry itself; `groups` is a list
+of such keys where layers differ, each with the entry's own for what it does not say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from .attention import Attention
+from .feed_forward import Dense, FeedForward, Mixture, NoNetwork
+from .latent import LatentAttention
+from .llm import LLM, LayerGroup
+from .mixers import Mixer, NoMixer
+
+MIXERS: Mapping[str, type[Mixer]] = {"attention": Attention, "latent": LatentAttention, "none": NoMixer}
+NETWORKS: Mapping[str, type[FeedForward]] = {"dense": Dense, "mixture": Mixture, "none": NoNetwork}
+MODEL_KEYS = ("hidden", "vocab", "tied_embeddings", "context_tokens", "precision", "quality", "source", "date")
+
+
+def shape_keys(kind: type[Any]) -> tuple[str, ...]:
+    """Keys that an entry may give for a mixer or a network of this kind."""
+    return tuple(f.name for f in fields(kind) if f.init)
+
+
+LAYER_KEYS = {"layers", "norms", "mixer", "network"}.union(*map(shape_keys, (*MIXERS.values(), *NETWORKS.values())))
+
+
+def read_llm(id: str, entry: Mapping[str, Any]) -> LLM:
+    """The model of an entry; KeyError, TypeError or ValueError for one that is not understood."""
+    common = {key: value for key, value in entry.items() if key in LAYER_KEYS}
+    unknown = set(entry) - LAYER_KEYS - {*MODEL_KEYS, "groups", "aliases"}
+    if unknown:
+        raise ValueError(f"`{min(unknown)}` is no key of a model")
+    groups = tuple(_group({**common, **each}) for each in entry.get("groups", ({},)))
+    known = {key: value for key, value in entry.items() if key in MODEL_KEYS}
+    return LLM(id=id, groups=groups, **{**known, "date": str(entry["date"])})
+
+
+def _group(shape: Mapping[str, Any]) -> LayerGroup:
+    unknown = set(shape) - LAYER_KEYS
+    if unknown:
+        raise ValueError(f"`{min(unknown)}` is no key of a group of layers")
+    mixer = MIXERS[shape.get("mixer", "latent" if shape.get("kv_latent") else "attention")]
+    network = NETWORKS[shape.get("network", "mixture" if shape.get("experts") else "dense")]
+    return LayerGroup(
+        count=shape["layers"],
+        mixer=mixer(**_of(mixer, shape)),
+        network=network(**_of(network, shape)),
+        norms=shape.get("norms", 2) * shape["hidden"],
+    )
+
+
+def _of(kind: type[Any], shape: Mapping[str, Any]) -> dict[str, Any]:
+    keys = shape_keys(kind)
+    return {key: value for key, value in shape.items() if key in keys}
+
+
+def write_llm(llm: LLM) -> dict[str, Any]:
+    """The entry that `read_llm` reads back as the same model."""
+    model = {key: getattr(llm, key) for key in MODEL_KEYS if key != "quality"}
+    return {**model, "groups": [_write_group(group, llm.hidden) for group in llm.groups]}
+
+
+def _write_group(group: LayerGroup, hidden: int) -> dict[str, Any]:
+    mixer = next(name for name, kind in MIXERS.items() if type(group.mixer) is kind)
+    network = next(name for name, kind in NETWORKS.items() if type(group.network) is kind)
+    shape = {"layers": group.count, "norms": group.norms // hidden, "mixer": mixer, "network": network}
+    for part in (group.mixer, group.network):
+        shape |= {key: getattr(part, key) for key in shape_keys(type(part))}
+    return shape
