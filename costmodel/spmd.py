@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import TypeGuard
 
 from xdsl.ir import Operation
 
 from ..ir import nn
 from .collectives import all_gather_s, all_reduce_s, all_to_all_s, point_to_point_s, reduce_scatter_s
-from .cost import cost_of
+from .cost import Cost, cost_of
 from .hardware import Device
+from .overlap import Demand, overlapped_s
 from .roofline import efficiency, time_s
 from .rules import tensor_bytes
 
@@ -27,14 +29,36 @@ def seconds(op: Operation, device: Device) -> float:
     A collective takes its time on the link and a launch; what it does in memory goes on meanwhile. ValueError for one
     over a device without a link.
     """
-    if isinstance(op, nn.CollectiveOp) and not isinstance(op, nn.ShardOp | nn.RankOp):
+    if _uses_link(op):
         return link_s(op, device) + cost_of(op).launches * efficiency(device).launch_s
     return time_s(cost_of(op), device, precision_of(op))
 
 
-def total_s(ops: Iterable[Operation], device: Device) -> float:
-    """[s] of ops one after another."""
-    return sum(seconds(op, device) for op in ops)
+def total_s(ops: Iterable[Operation], device: Device, nano_batches: int = 1) -> float:
+    """[s] of ops one after another; overlapped as well as can be where their batch is cut into `nano_batches`."""
+    if nano_batches == 1:
+        return sum(seconds(op, device) for op in ops)
+    return float(overlapped_s([demand(op, device) for op in ops], nano_batches))
+
+
+def demand(op: Operation, device: Device) -> Demand:
+    """How long one op keeps each resource of `device`; ValueError as for `seconds`."""
+    cost, reached = cost_of(op), efficiency(device)
+    launch_s = cost.launches * reached.launch_s
+    if _uses_link(op):
+        return Demand(network_s=link_s(op, device), launch_s=launch_s)
+    weights = Cost(read_bytes=sum(tensor_bytes(o) for o in set(op.operands) if isinstance(o.owner, nn.WeightOp)))
+    used = precision_of(op)
+    return Demand(
+        time_s(Cost(cost.flops), device, used),
+        time_s(Cost(0.0, cost.read_bytes, cost.write_bytes), device, used),
+        weights_s=time_s(weights, device, used),
+        launch_s=launch_s,
+    )
+
+
+def _uses_link(op: Operation) -> TypeGuard[nn.CollectiveOp]:
+    return isinstance(op, nn.CollectiveOp) and not isinstance(op, nn.ShardOp | nn.RankOp)
 
 
 def link_s(op: nn.CollectiveOp, device: Device) -> float:
