@@ -1,0 +1,71 @@
+"""Fitted coefficients of the kernels, and how a device without measurements inherits them.
+
+A kernel's coefficients are shared by all devices (constants of the algorithm) or belong to one (what it reaches of its
+data sheet). A device that was not measured takes those of measured ones, weighed by how alike the chips are. Equations
+are numbered as in `docs/math/operators.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from math import exp, log
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .chip import Chip
+
+FILE = Path(__file__).parents[1] / "catalogue" / "coefficients" / "operators.yaml"
+Values = Mapping[str, float]
+CHOICES = frozenset({"narrow_rows", "packs_groups", "splits_plain_heads"})
+"""coefficients that are choices of a kernel, not quantities: the most alike device's is taken, not a mean"""
+
+
+@cache
+def read(path: Path = FILE) -> Mapping[str, Any]:
+    """The file of coefficients: `kernels` by name, each with `shared` and `devices`; `likeness` of each device."""
+    return yaml.safe_load(path.read_text())
+
+
+def likeness(chip: Chip) -> tuple[float, float]:
+    """Log of FLOP/s and of bytes/s a multiprocessor: the balance of a chip's core. Equation (12)."""
+    cores = chip.multiprocessors
+    return log(chip.matrix_flops_per_s / cores), log(chip.bandwidth_bytes_per_s / cores)
+
+
+def shares(chip: Chip, known: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    """Weight of each measured device for `chip`, by inverse square of the distance; its own alone where measured."""
+    if chip.id in known:
+        return {chip.id: 1.0}
+    here = likeness(chip)
+    raw = {id: 1 / (1e-3 + sum((a - b) ** 2 for a, b in zip(here, there, strict=True))) for id, there in known.items()}
+    return {id: weight / sum(raw.values()) for id, weight in raw.items()}
+
+
+def blend(weights: Mapping[str, float], devices: Mapping[str, Values]) -> dict[str, float]:
+    """Weighed geometric mean of the devices' coefficients; of choices, the heaviest device's. Equation (13)."""
+    first = max(weights, key=lambda id: weights[id])
+    return {
+        name: value if name in CHOICES else exp(sum(w * log(devices[id][name]) for id, w in weights.items()))
+        for name, value in devices[first].items()
+    }
+
+
+def coefficients(kernel: str, chip: Chip) -> Values:
+    """All coefficients of `kernel` on `chip`; KeyError for an unknown kernel."""
+    key = (kernel, chip.id, *likeness(chip))
+    if key not in _FOUND:
+        entry = read()["kernels"][kernel]
+        known = {id: tuple(point) for id, point in read()["likeness"].items() if id in entry["devices"]}
+        _FOUND[key] = {**entry["shared"], **blend(shares(chip, known), entry["devices"])}
+    return _FOUND[key]
+
+
+_FOUND: dict[tuple[str, str, float, float], Values] = {}
+
+
+def quality_of_fit(chip: Chip) -> str:
+    """`fitted` where the device itself was measured, `guess` where it inherits."""
+    return "fitted" if chip.id in read()["likeness"] else "guess"

@@ -1,0 +1,42 @@
+"""Time to move bytes: cache residency and the share of bandwidth that few multiprocessors can draw.
+
+Equations are numbered as in `docs/math/operators.md`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .chip import Chip
+from .coefficients import Values
+
+Array = NDArray[np.float64]
+
+
+def resident(chip: Chip, c: Values, working_set: ArrayLike) -> Array:
+    """Share of repeated reads that the cache serves, of a working set [bytes]. Equation (1).
+
+    1 / (1 + (set / (cache x share))^steepness)
+    """
+    fill = np.asarray(working_set, float) / (chip.cache_bytes * c["cache_share"])
+    return 1 / (1 + np.minimum(fill, 1e6) ** c["cache_steepness"])
+
+
+def move_s(chip: Chip, c: Values, size: ArrayLike, hit: ArrayLike, active: ArrayLike) -> Array:
+    """[s] to move `size` bytes of which the share `hit` lies in cache, drawn by `active` multiprocessors. Equation (2).
+
+    (1 - hit) size / min(share x bandwidth, active x draw) + hit size / (cores x clock x bytes per clock)
+    """
+    cores = chip.multiprocessors
+    draw = np.asarray(active, float) / cores * c["draw"] * chip.bandwidth_bytes_per_s
+    outside = np.minimum(chip.bandwidth_bytes_per_s * c["bandwidth_share"], draw)
+    inside = np.minimum(cores, np.asarray(active, float)) * chip.clock_hz * c["cache_bytes_per_clock"]
+    size = np.asarray(size, float)
+    return size * ((1 - np.asarray(hit)) / outside + np.asarray(hit) / inside)
+
+
+def either_s(first: Array, second: Array, overlap: float) -> Array:
+    """[s] of two that overlap: (a^p + b^p)^(1/p), the greater of them as p grows, their sum at p = 1. Equation (3)."""
+    top = np.maximum(np.maximum(first, second), 1e-30)
+    return top * ((first / top) ** overlap + (second / top) ** overlap) ** (1 / overlap)
