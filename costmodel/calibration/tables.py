@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .collectives import ROUNDS
+from ..operators.collectives import ROUNDS
 
 BYTES = {"bfloat16": 2, "half": 2, "float16": 2, "fp8": 1, "int8": 1}
 """of one element"""
