@@ -68,7 +68,7 @@ def test_carbon(name: str) -> None:
 
 
 def test_sparse_models_take_a_fraction_of_a_dense_one() -> None:
-    """GShard-600B, with more parameters than GPT-3, took about 55 times less energy and emitted 130 times less (net)."""
+    """Section 3: GShard-600B, larger than GPT-3, took about 55 times less energy and emitted 130 times less (net)."""
     few, many = TABLE_4["GShard-600B"], TABLE_4["GPT-3"]
     few_j, many_j = (metered_j(each.power_w, each.seconds, each.chips, each.pue) for each in (few, many))
     assert many_j / few_j == pytest.approx(55, rel=0.05)
