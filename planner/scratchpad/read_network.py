@@ -56,6 +56,13 @@ def problem_of_module(
     What depends on weights alone is worked out before the run and counts as a parameter; a reshape is no operator, and
     its result is the tensor that it reshapes. `inputs` and `outputs` name the ends. InputError without a `main`.
     """
+    return read_module(module, name, parameters, inputs, outputs)[0]
+
+
+def read_module(
+    module: ModuleOp, name: str, parameters: bool, inputs: Sequence[str] = (), outputs: Sequence[str] = ()
+) -> tuple[ScratchpadProblem, ModuleReader]:
+    """`problem_of_module`, and beside it which op and which value each operator and each tensor is."""
     from xdsl.dialects.func import ReturnOp
 
     from ...ir import nn
@@ -64,7 +71,7 @@ def problem_of_module(
         block = nn.main_of(module).body.block
     except ValueError as error:
         raise InputError([Diagnostic("network", f"`{name}`: {error}")]) from None
-    reader = _Module(parameters)
+    reader = ModuleReader(parameters)
     for index, argument in enumerate(block.args):
         reader.add_tensor(argument, inputs[index] if index < len(inputs) else f"input{index}", "input")
     returned: list[SSAValue] = []
@@ -75,17 +82,20 @@ def problem_of_module(
             reader.add(op)
     for index, value in enumerate(returned):
         reader.mark_output(value, outputs[index] if index < len(outputs) else None)
-    return ScratchpadProblem(name, tuple(reader.tensors), tuple(reader.operators), 0)
+    return ScratchpadProblem(name, tuple(reader.tensors), tuple(reader.operators), 0), reader
 
 
-class _Module:
-    """Operators and tensors of a module while it is read."""
+class ModuleReader:
+    """Operators and tensors of a module, and what they were there."""
 
     def __init__(self, parameters: bool) -> None:
         self.with_parameters = parameters
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
+        self.ops: list[Operation] = []
+        """the op of each operator"""
         self.index: dict[SSAValue, int] = {}
+        """the tensor of each value that is one"""
         self.roots: dict[SSAValue, SSAValue] = {}
         self.constant: dict[SSAValue, str] = {}
         """values known before the run, with their names"""
@@ -115,6 +125,7 @@ class _Module:
             self.add_tensor(result, name, "intermediate")
         made = tuple(self.index[result] for result in op.results)
         self.operators.append(Operator(name, inputs, made, op.name.removeprefix("nn.")))
+        self.ops.append(op)
 
     def root(self, value: SSAValue) -> SSAValue:
         """The value whose memory `value` is."""
