@@ -1,17 +1,16 @@
 """Distributions of times and token counts: one frozen value type for the whole project.
 
-Everything here is plain arithmetic; numpy is imported only to draw samples.
+Everything here is plain arithmetic; numpy is imported only for distribution functions and samples.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,29 +96,35 @@ class Distribution:
             return self.shift + self._knots[0][1]
         return self.shift + (min(self.params) if self.kind == "samples" else 0.0)
 
-    def cdf(self, t: float) -> float:
-        """P(X <= t)."""
-        x = t - self.shift
+    @overload
+    def cdf(self, t: float) -> float: ...
+    @overload
+    def cdf(self, t: NDArray[np.floating]) -> NDArray[np.float64]: ...
+    def cdf(self, t: float | NDArray[np.floating]) -> float | NDArray[np.float64]:
+        """P(X <= t), of one value or of each in an array."""
+        import numpy as np
+
+        at = self._cdf(np.asarray(t, dtype=np.float64) - self.shift)
+        return at if isinstance(t, np.ndarray) else float(at)
+
+    def _cdf(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same before the shift."""
+        import numpy as np
+
         match self.kind:
-            case "point":
-                return float(x >= self.params[0])
             case "samples":
-                return bisect_right(self._ordered, x) / len(self._ordered)
+                return np.searchsorted(np.asarray(self._ordered), x, side="right") / len(self._ordered)
             case "quantiles":
                 return _piecewise_cdf(self._knots, x)
-        if x < 0:
-            return 0.0
-        match self.kind:
-            case "lognormal":
+            case "lognormal" if self.params[1] > 0:
                 mu, sigma = self.params
-                if sigma == 0:
-                    return float(x >= math.exp(mu))
-                return NORMAL.cdf((math.log(x) - mu) / sigma) if x > 0 else 0.0
-            case "exponential":
-                return 1 - math.exp(-x / self.params[0]) if self.params[0] > 0 else 1.0
-            case _:
-                probability, mean = self.params
-                return 1 - probability * math.exp(-x / mean) if mean > 0 else 1.0
+                z = (np.log(np.maximum(x, 1e-300)) - mu) / (sigma * math.sqrt(2))
+                return np.where(x > 0, np.vectorize(math.erfc, otypes=[float])(-z) / 2, 0.0)
+            case "exponential" | "wait":
+                probability, mean = (1.0, *self.params) if self.kind == "exponential" else self.params
+                tail = probability * np.exp(-np.maximum(x, 0.0) / mean) if mean > 0 else 0.0
+                return np.where(x >= 0, 1 - tail, 0.0)
+        return (x >= self._quantile(0.5)).astype(np.float64)
 
     def quantile(self, q: float) -> float:
         """The least t with P(X <= t) >= q; infinite at q = 1 where the support is."""
@@ -239,14 +244,15 @@ class Distribution:
         return mean, math.fsum(w * (a * a + a * b + b * b) / 3 for w, a, b in around)
 
 
-def _piecewise_cdf(knots: tuple[tuple[float, float], ...], x: float) -> float:
-    if x < knots[0][1]:
-        return 0.0
-    last = bisect_right([value for _, value in knots], x) - 1
-    if last == len(knots) - 1:
-        return 1.0
-    (p, a), (q, b) = knots[last], knots[last + 1]
-    return p + (q - p) * (x - a) / (b - a)
+def _piecewise_cdf(knots: tuple[tuple[float, float], ...], x: NDArray[np.float64]) -> NDArray[np.float64]:
+    import numpy as np
+
+    p, v = np.array(knots).T
+    after = np.minimum(np.searchsorted(v, x, side="right"), len(v) - 1)
+    before = np.maximum(after - 1, 0)
+    width = np.where(v[after] > v[before], v[after] - v[before], 1.0)
+    inside = p[before] + (p[after] - p[before]) * (x - v[before]) / width
+    return np.where(x < v[0], 0.0, np.where(x >= v[-1], 1.0, inside))
 
 
 def _piecewise_quantile(knots: tuple[tuple[float, float], ...], q: float) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .clock import NO_LIMIT, Clock
 from .latency import ArcLaw, Delay, Latencies
-from .laws import Grid, Law, cdf, constant, is_point, mean, quantile
+from .laws import Grid, Law, constant, is_point, mean, quantile
 from .network import FACTORS
 from .problem import Bound, Option, PlacementProblem
 from .variables import Expr, PlacementVars
@@ -183,6 +183,6 @@ def _slower(other: Option, mine: Option, at: np.ndarray) -> bool:
             a, b = getattr(theirs, part), getattr(ours, part)
             if a == b:
                 continue
-            if mean(a) < mean(b) or quantile(a, 0.0) < quantile(b, 0.0) or np.any(cdf(a, at) > cdf(b, at) + 1e-12):
+            if mean(a) < mean(b) or quantile(a, 0.0) < quantile(b, 0.0) or np.any(a.cdf(at) > b.cdf(at) + 1e-12):
                 return False
     return True

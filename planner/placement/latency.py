@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from ...ir.distribution import Distribution
 from .clock import NO_LIMIT, Clock
+from .draws import draws_for
 from .laws import Grid, Law, constant, is_point, mean, quantile, quantile_of_mixture
-from .network import FACTORS, SINK, SOURCE, Network, longest
+from .network import FACTORS, SINK, SOURCE, Network, earliest, longest
 from .problem import Bound, Option, PlacementProblem, Scenario
 
 ArcLaw = Callable[[str, int, str], Law]
@@ -72,6 +73,10 @@ class Latencies:
         """Probability and law of each scenario; `kind` is `end_to_end` or `first_output`; `factors` as in `longest`."""
         return [(s.probability, scenario_law(s, kind, arcs, delay, self.grid, factors)) for s in self.p.scenarios]
 
+    def drawn_laws(self, kind: str, arcs: ArcLaw, delay: Delay) -> list[tuple[float, Law]]:
+        """As `laws`, with draws in place of proofs for what cannot be reduced."""
+        return [(s.probability, scenario_law(s, kind, arcs, delay, self.grid, draws=True)) for s in self.p.scenarios]
+
     def measure(self, bound: Bound, arcs: ArcLaw, delay: Delay, factors: int = FACTORS) -> Measure:
         """How a percentile bound fares: the probability of keeping it, from below and from above."""
         low = high = 0.0
@@ -110,28 +115,41 @@ class Memo(Grid):
         return known[0]
 
 
-def scenario_law(s: Scenario, kind: str, arcs: ArcLaw, delay: Delay, grid: Grid, factors: int = FACTORS) -> Law:
-    """Law of one scenario's end, or of its first output (see the module docstring of `problem`)."""
+def scenario_law(
+    s: Scenario, kind: str, arcs: ArcLaw, delay: Delay, grid: Grid, factors: int = FACTORS, draws: bool = False
+) -> Law:
+    """Law of one scenario's end, or of its first output (see the module docstring of `problem`).
+
+    What cannot be reduced is conditioned upon, with `factors` as in `longest`, which never understates; or drawn.
+    """
+    size = draws_for(s.probability) if draws else 0
     if kind == "end_to_end":
         network = _network(s, arcs, delay, grid)
         for sink in s.sinks:
             network.add(f"{sink}/end", SINK, constant(0.0))
-        return longest(network, factors)
-    laws = []
+        return longest(network, factors, size)
+    if not s.sinks[1:]:
+        return _first_output(s, s.sinks[0], arcs, delay, grid, factors, size)
+    network = _network(s, arcs, delay, grid, earliest=True)
     for sink in s.sinks:
-        network = _network(s, arcs, delay, grid)
         network.add(f"{sink}/out", SINK, constant(0.0))
-        laws.append(longest(network, factors))
-    if len(laws) == 1:
-        return laws[0]
-    if all(law.mass is None for law in laws):
-        return constant(min(law.offset for law in laws))
-    # P(min <= t) is at least the largest P(T_k <= t); how much more depends on what the sinks share.
+    return earliest(network, size) or _earliest_bound(s, arcs, delay, grid, factors)
+
+
+def _first_output(s: Scenario, sink: str, arcs: ArcLaw, delay: Delay, grid: Grid, factors: int, size: int = 0) -> Law:
+    network = _network(s, arcs, delay, grid)
+    network.add(f"{sink}/out", SINK, constant(0.0))
+    return longest(network, factors, size)
+
+
+def _earliest_bound(s: Scenario, arcs: ArcLaw, delay: Delay, grid: Grid, factors: int) -> Law:
+    """P(min <= t) is at least the largest P(T_k <= t); how much more depends on what the sinks share."""
+    laws = [_first_output(s, sink, arcs, delay, grid, factors) for sink in s.sinks]
     return replace(grid.least(laws), error_s=float("inf"))
 
 
-def _network(s: Scenario, arcs: ArcLaw, delay: Delay, grid: Grid) -> Network:
-    network = Network(grid)
+def _network(s: Scenario, arcs: ArcLaw, delay: Delay, grid: Grid, earliest: bool = False) -> Network:
+    network = Network(grid, earliest)
     last = {step.id: step.pieces[-1] for step in s.steps}
     zero = constant(0.0)
     for step in s.steps:

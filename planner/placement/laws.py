@@ -17,7 +17,8 @@ import numpy as np
 from ...ir.distribution import Distribution
 
 Array = np.ndarray
-_erf = np.vectorize(math.erf, otypes=[float])
+ROUNDING_S = 1e-15
+"""Sums of floats may miss the value of a constant by as much [s]."""
 
 
 @lru_cache(maxsize=65536)
@@ -30,24 +31,6 @@ def mean(d: Distribution) -> float:
 def quantile(d: Distribution, q: float) -> float:
     """Smallest t with P(X <= t) >= q, for 0 <= q <= 1; at q = 0 the least value that X can take."""
     return d.minimum if q <= 0 else d.quantile(q)
-
-
-def cdf(d: Distribution, t: Array) -> Array:
-    """P(X <= t) at each t."""
-    x = np.asarray(t, dtype=float) - d.shift
-    if d.kind == "point":
-        return (x >= d.params[0] - 1e-15).astype(float)
-    if d.kind == "lognormal" and d.params[1] > 0:
-        mu, sigma = d.params
-        z = (np.log(np.maximum(x, 1e-300)) - mu) / (sigma * math.sqrt(2))
-        return np.where(x > 0, 0.5 * (1 + _erf(z)), 0.0)
-    if d.kind in ("exponential", "wait"):
-        p, m = (1.0, d.params[0]) if d.kind == "exponential" else d.params
-        tail = p * np.exp(-np.maximum(x, 0) / m) if m > 0 else np.zeros_like(x)
-        return np.where(x >= 0, 1 - tail, 0.0)
-    if d.kind == "samples":
-        return np.searchsorted(np.sort(d.params), x + 1e-15, side="right") / len(d.params)
-    return np.array([d.cdf(value) for value in np.asarray(t, dtype=float)])
 
 
 def is_point(d: Distribution) -> bool:
@@ -110,7 +93,7 @@ class Grid:
         if is_point(d):
             return constant(mean(d))
         low = quantile(d, 0.0)
-        at = cdf(d, low + np.arange(self.size) * self.step)
+        at = d.cdf(low + np.arange(self.size) * self.step + ROUNDING_S)
         return Law(low, np.diff(at, prepend=0.0), self.step, mean(d))
 
     def add(self, a: Law, b: Law) -> Law:
@@ -136,6 +119,18 @@ class Grid:
         error = max(a.error_s, b.error_s + self.step)
         at = self._cdf(a, 0) * self._cdf(b, shift)
         return Law(a.offset, np.diff(at, prepend=0.0), error)
+
+    def minimum(self, a: Law, b: Law) -> Law:
+        """Law of min(A, B): P(min > t) = P(A > t) P(B > t)."""
+        if b.offset < a.offset:
+            a, b = b, a
+        if a.mass is None:
+            return a
+        shift = math.ceil((b.offset - a.offset) / self.step - 1e-9)
+        if shift >= self.size:
+            return a
+        at = 1 - (1 - self._cdf(a, 0)) * (1 - self._cdf(b, shift))
+        return Law(a.offset, np.diff(at, prepend=0.0), max(a.error_s, b.error_s + self.step))
 
     def least(self, laws: Iterable[Law]) -> Law:
         """A law stochastically below all of `laws` (and at most `error_s` above that): their largest CDF."""

@@ -1,13 +1,15 @@
 """The time of one scenario as the longest path through a network of independent times.
 
 Events are points in time, arcs are laws between them; an event happens when all its arcs have arrived. Series and
-parallel reductions are exact. What they leave is factored: condition on the values of one arc, reduce, mix.
+parallel reductions are exact. What they leave is factored: condition on the values of one arc, reduce, mix; or,
+where a proof is not asked for, drawn (`draws.py`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from .draws import drawn_law
 from .laws import Grid, Law, constant
 
 SOURCE = "start"
@@ -19,17 +21,22 @@ CELLS = 48
 
 
 class Network:
-    """Arcs between named events, at most one law between two events (more are merged by their maximum)."""
+    """Arcs between named events, at most one law between two events (more are merged by their maximum).
 
-    def __init__(self, grid: Grid) -> None:
+    SINK happens with the last of its arcs, or with the first where `earliest`: then the minimum merges arcs to it.
+    """
+
+    def __init__(self, grid: Grid, earliest: bool = False) -> None:
         self.grid = grid
+        self.earliest = earliest
         self.succ: dict[str, dict[str, Law]] = {}
         self.pred: dict[str, dict[str, Law]] = {}
 
     def add(self, u: str, v: str, law: Law) -> None:
         """Let `v` wait for `u` plus a time."""
         old = self.succ.setdefault(u, {}).get(v)
-        new = law if old is None else self.grid.maximum(old, law)
+        merge = self.grid.minimum if self.earliest and v == SINK else self.grid.maximum
+        new = law if old is None else merge(old, law)
         self.succ[u][v] = self.pred.setdefault(v, {})[u] = new
         self.pred.setdefault(u, {})
         self.succ.setdefault(v, {})
@@ -43,24 +50,42 @@ class Network:
 
     def copy(self) -> Network:
         """A copy that can be reduced by itself."""
-        new = Network(self.grid)
+        new = Network(self.grid, self.earliest)
         new.succ = {u: dict(arcs) for u, arcs in self.succ.items()}
         new.pred = {v: dict(arcs) for v, arcs in self.pred.items()}
         return new
 
 
-def longest(network: Network, factors: int = FACTORS) -> Law:
-    """Law of the time from SOURCE to SINK; the network is used up."""
-    _drop_dead_ends(network)
-    while _reduce_once(network):
-        pass
-    rest = [event for event in network.succ if event not in (SOURCE, SINK)]
+def longest(network: Network, factors: int = FACTORS, draws: int = 0) -> Law:
+    """Law of the time from SOURCE to SINK; the network is used up.
+
+    What is left of it is conditioned on up to `factors` arcs, or drawn where `draws` says how many times.
+    """
+    rest = _reduce(network)
     if not rest:
         return network.succ[SOURCE][SINK]
+    if draws:
+        return drawn_law(network.grid, network.pred, SOURCE, SINK, network.earliest, draws)
     shared = next(e for e in network.succ if e in rest and len(network.pred[e]) == 1)
     if factors == 0:
         return longest(_split(network, shared), 0)
     return _condition(network, shared, factors)
+
+
+def earliest(network: Network, draws: int = 0) -> Law | None:
+    """Law of the time to the first arc into SINK; None where reductions leave something and nothing may be drawn."""
+    if not _reduce(network):
+        return network.succ[SOURCE][SINK]
+    return drawn_law(network.grid, network.pred, SOURCE, SINK, True, draws) if draws else None
+
+
+def _reduce(network: Network) -> list[str]:
+    """All reductions that are exact; the events that they leave."""
+    _drop_dead_ends(network)
+    while _reduce_once(network):
+        # The first of one arc is the last of it.
+        network.earliest = network.earliest and len(network.pred[SINK]) > 1
+    return [event for event in network.succ if event not in (SOURCE, SINK)]
 
 
 def _drop_dead_ends(network: Network) -> None:
@@ -79,7 +104,10 @@ def _reduce_once(network: Network) -> bool:
         ins, outs = network.pred[event], network.succ[event]
         series = len(ins) == 1 and len(outs) == 1
         fixed_in = len(ins) == 1 and next(iter(ins.values())).mass is None
-        fixed_out = len(outs) == 1 and next(iter(outs.values())).mass is None
+        # The last of several arcs cannot be taken apart into arcs of which SINK takes the first.
+        fixed_out = (
+            len(outs) == 1 and next(iter(outs.values())).mass is None and not (network.earliest and SINK in outs)
+        )
         if series or fixed_in or fixed_out:
             arcs = [(u, w, network.grid.add(a, b)) for u, a in ins.items() for w, b in outs.items()]
             network.remove(event)

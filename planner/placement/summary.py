@@ -1,13 +1,15 @@
-"""The latencies of a plan, for reports: exact where times are constant or only add up, else never understated."""
+"""The latencies of a plan, for reports: on a grid that rounds upwards, with draws where times do not reduce."""
 
 from __future__ import annotations
 
 from .judge import SIZES, SPAN, WHOLE
 from .latency import Latencies, ttft
-from .laws import Grid, quantile, quantile_of_mixture
+from .laws import Grid, Law, quantile, quantile_of_mixture
 from .problem import Bound, Option, PlacementProblem, Step
 from .result import LatencySummary
 
+Laws = list[tuple[float, Law]]
+"""Probability and law of each scenario."""
 PERCENTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
 FINER = 4.0
 """A grid that reaches this many times further than the 99th percentile gives way to one of its own for percentiles."""
@@ -32,7 +34,8 @@ def summarise(p: PlacementProblem, plan: dict[str, str]) -> LatencySummary:
     if not p.scenarios:
         return LatencySummary()
     grid = Latencies(p, Grid(horizon_s(p, plan) / SIZES[1], SIZES[1]))
-    wholes = {kind: _whole(grid, kind, plan) for kind in WHOLE}
+    laws = {kind: grid.drawn_laws(kind, *grid.of_plan(plan)) for kind in WHOLE}
+    wholes = {kind: _whole(grid, kind, laws[kind], plan) for kind in WHOLE}
     chosen = {q: grid.options[q, g] for q, g in plan.items()}
     llm = dict.fromkeys(q.node for q in p.pieces if chosen[q.id].tbt_s)
     percentiles = {b.node: b.percentile for b in p.bounds if b.kind == "ttft"}
@@ -43,22 +46,28 @@ def summarise(p: PlacementProblem, plan: dict[str, str]) -> LatencySummary:
         if n in firsts
     }
     tbts = {n: _tbt(p, grid, chosen, n) for n in llm}
-    bounds = {b.name: _value(b, wholes, ttfts, tbts, grid, plan) for b in p.bounds}
-    error = max((law.error_s for k in WHOLE for _, law in grid.laws(k, *grid.of_plan(plan))), default=0.0)
+    bounds = {b.name: _value(b, wholes, ttfts, tbts, grid.grid, laws) for b in p.bounds}
+    error = max((law.error_s for found in laws.values() for _, law in found), default=0.0)
     return LatencySummary(bounds, wholes["end_to_end"], wholes["first_output"], ttfts, tbts, error)
 
 
-def _whole(grid: Latencies, kind: str, plan: dict[str, str]) -> dict[str, float]:
-    laws = grid.laws(kind, *grid.of_plan(plan))
-    found = {"mean": grid.mean(kind, *grid.of_plan(plan))[0]}
+def _whole(grid: Latencies, kind: str, laws: Laws, plan: dict[str, str]) -> dict[str, float]:
+    found = {"mean": sum(weight * grid.grid.mean_of(law) for weight, law in laws)}
     found |= {name: quantile_of_mixture(laws, q, grid.grid) for name, q in PERCENTILES}
     near = found[PERCENTILES[-1][0]] * SPAN
     if all(law.mass is None for _, law in laws) or near > grid.grid.step * grid.grid.size / FINER:
-        return found
+        return _proved(grid.p, kind, found)
     # A request that answers long before it ends needs a grid of its own; the mean needs the far tail as well.
     fine = Latencies(grid.p, Grid(near / SIZES[1], SIZES[1]))
-    laws = fine.laws(kind, *fine.of_plan(plan))
-    return found | {name: min(found[name], quantile_of_mixture(laws, q, fine.grid)) for name, q in PERCENTILES}
+    laws = fine.drawn_laws(kind, *fine.of_plan(plan))
+    finer = {name: min(found[name], quantile_of_mixture(laws, q, fine.grid)) for name, q in PERCENTILES}
+    return _proved(grid.p, kind, found | finer)
+
+
+def _proved(p: PlacementProblem, kind: str, found: dict[str, float]) -> dict[str, float]:
+    """Percentiles that are bounded not above their bound, which the judge has proved and no draw refutes."""
+    kept = {f"p{100 * b.percentile:g}": b.limit_s for b in p.bounds if b.kind == kind and b.percentile is not None}
+    return {name: min(value, kept.get(name, value)) for name, value in found.items()}
 
 
 def _first_pieces(p: PlacementProblem) -> dict[str, set[tuple[str, int]]]:
@@ -91,12 +100,12 @@ def _value(
     wholes: dict[str, dict[str, float]],
     ttfts: dict[str, float],
     tbts: dict[str, float],
-    grid: Latencies,
-    plan: dict[str, str],
+    grid: Grid,
+    laws: dict[str, Laws],
 ) -> float:
     """What the bound limits [s]; not above the limit, which the judge has held it against on a finer grid."""
     if b.kind in ("ttft", "tbt"):
         return (ttfts if b.kind == "ttft" else tbts).get(b.node or "", 0.0)
     if b.percentile is None:
         return min(b.limit_s, wholes[b.kind]["mean"])
-    return min(b.limit_s, quantile_of_mixture(grid.laws(b.kind, *grid.of_plan(plan)), b.percentile, grid.grid))
+    return min(b.limit_s, quantile_of_mixture(laws[b.kind], b.percentile, grid))

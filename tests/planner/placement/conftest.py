@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,8 @@ from dovetail.planner.placement.problem import (
     Transfer,
     VisitTime,
 )
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 SHAPES: dict[str, tuple[int, list[tuple[float, list[tuple[str, list[str]]]]]]] = {
     "one": (1, [(1.0, [("0@1", [])])]),
