@@ -15,6 +15,11 @@ import numpy as np
 
 Seconds = Any
 """[s], a float or a numpy array; all of one call broadcast against each other"""
+MEMORY_TAKES = 0.5
+"""Of the rate of products beside it, a kernel bound by memory takes this share for each share of its own best rate:
+0.4 for 0.8 of it (measured on an A100; NanoFlow, arXiv 2408.12757, section 4.1.4 and Table 3). Elsewhere a guess."""
+NETWORK_TAKES = 1 / 3
+"""the same for a collective: 0.1 for 0.3 (measured on an A100; Table 3 there). Elsewhere a guess."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,32 @@ def overlapped_s(demands: Sequence[Demand], nano_batches: int = 2) -> Seconds:
     """[s] of the same kernels with their batch cut into `nano_batches`, overlapped as well as can be. Equation (5).
 
     A lower bound that no schedule beats: the kernels of one nano-batch follow each other, and the busiest resource
-    serves all nano-batches. Kernels that share a device also slow each other, which is not in it. With one nano-batch
+    serves all nano-batches. Kernels that share a device also slow each other: see `contended_s`. With one nano-batch
     nothing overlaps. ValueError below 1.
     """
     if nano_batches < 1:
         raise ValueError(f"{nano_batches} nano-batches are no batch")
     parts = [each.part(nano_batches) for each in demands]
     return np.maximum(sequential_s(parts), nano_batches * busiest_s(parts))
+
+
+def contended_s(demands: Sequence[Demand], nano_batches: int = 2) -> Seconds:
+    """[s] of the same kernels in `nano_batches` that slow each other where they run side by side. Equation (8).
+
+    Each kernel belongs to its scarcest resource. Those bound by memory or network take thread blocks and caches from
+    the products beside them, in proportion to how fast they run; what limits is the busiest resource, the products
+    slowed so, or the kernels of one nano-batch after each other. ValueError below 1.
+    """
+    bound_s = overlapped_s(demands, nano_batches)
+    compute_s = memory_s = network_s = 0.0
+    for each in (each.part(nano_batches) for each in demands):
+        time_s, rest_s = nano_batches * alone_s(each), np.maximum(each.memory_s, each.network_s)
+        is_compute, is_memory = each.compute_s >= rest_s, each.memory_s >= each.network_s
+        compute_s = compute_s + np.where(is_compute, time_s, 0.0)
+        memory_s = memory_s + np.where(~is_compute & is_memory, time_s, 0.0)
+        network_s = network_s + np.where(~(is_compute | is_memory), time_s, 0.0)
+    slowed_s = compute_s + MEMORY_TAKES * memory_s + NETWORK_TAKES * network_s
+    return np.maximum(np.maximum(bound_s, slowed_s), np.maximum(memory_s, network_s))
 
 
 def best_nano_batches(demands: Sequence[Demand], most: int = 8) -> int:

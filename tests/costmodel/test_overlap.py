@@ -17,6 +17,7 @@ from dovetail.costmodel.overlap import (
     alone_s,
     best_nano_batches,
     busiest_s,
+    contended_s,
     optimal_tokens_per_s,
     overlapped_s,
     sequential_s,
@@ -43,6 +44,20 @@ def test_by_hand() -> None:
     # of one of four: 2.5 + 1.5 + 0.75 + 0.5 = 5.25; 4 x max(2.75, 2 + 0.5 + 1.5) = 16: memory, for the weights
     assert overlapped_s(LAYER, 4) == 16.0
     assert best_nano_batches(LAYER) == 2
+
+
+def test_kernels_beside_each_other_by_hand() -> None:
+    # of two: products 2 x max(5, 3), attention 2 x max(0.5, 3), collective 2 x (1.5 + 0.5): 10 + 6/2 + 4/3
+    assert contended_s(LAYER) == pytest.approx(10 + 3 + 4 / 3)
+    only_memory = (Demand(memory_s=6.0), Demand(compute_s=1.0))
+    assert contended_s(only_memory) == pytest.approx(6.0)  # memory stays busy throughout
+    grid = (Demand(compute_s=np.array([10.0, 1.0]), memory_s=np.array([4.0, 6.0])), Demand(network_s=3.0))
+    assert contended_s(grid) == pytest.approx([11.0, 6.0])
+
+
+@given(DEMANDS, st.integers(1, 6))
+def test_contention_costs_something_but_beats_no_bound(demands: list[Demand], count: int) -> None:
+    assert contended_s(demands, count) >= overlapped_s(demands, count)
 
 
 def test_decode_of_few_sequences_gains_nothing() -> None:
