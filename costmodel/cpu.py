@@ -11,11 +11,10 @@ from xdsl.ir import Operation
 
 from ..ir.agent import CacheOp, ComputeOp, LookupOp, RouterOp, StoreOp, ToolCallOp
 from ..ir.distribution import Distribution
-from .cost import Cost
+from .bursts import burst_bytes
 from .hardware import Device
-from .precision import bytes_per_element
+from .lookup import CORE_BANDWIDTH_BYTES_PER_S, search
 from .queueing import wait
-from .roofline import time_s
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,18 +28,6 @@ STORE_COMMIT_S = 1e-3
 """[s] until a small write is durable (guess: one flush of a data-centre SSD is 0.1-1 ms, and a hop to it)"""
 STORE_BYTES_PER_S = 1e9
 """[bytes/s] of a write (guess: about what one SSD sustains)"""
-CORE_BANDWIDTH_BYTES_PER_S = 10e9
-"""[bytes/s] that one core reads from memory (guess: 8-15 GB/s is usual on servers)"""
-RANDOM_READ_S = 100e-9
-"""[s] to the first byte of a vector that is not in a cache (guess: memory latency of servers is 80-120 ns)"""
-HNSW_LINKS = 32
-"""neighbours of a vector in the lowest layer: 2 M with M = 16, the default of hnswlib"""
-HNSW_BEAM = 64
-"""candidates kept in a search, never under `top_k` (guess: `ef` in 50-100 is usual)"""
-IVF_CELLS_PER_SQRT = 4
-"""cells are this many times sqrt(vectors): the FAISS wiki, "Guidelines to choose an index" (4 to 16)"""
-IVF_PROBES = 16
-"""cells searched (guess: `nprobe` in 8-64 is usual)"""
 NO_QUEUE = 1e-4
 """a mean wait of this share of a call is as good as none"""
 QUEUE_POINTS = 200
@@ -62,9 +49,16 @@ class NodeWork:
     memory_mean_bytes: float
     """of one call"""
     memory_peak_bytes: float
-    """of one call at its fullest, with what all calls share (an index)"""
+    """of one call at its fullest"""
     usd_per_call: float
     """paid to others for one visit"""
+    shared_bytes: float = 0.0
+    """what all calls share, such as an index"""
+
+    def held_bytes(self, visits_per_s: float) -> float:
+        """[bytes] that all calls in flight hold at the stated percentile of time, with what they share."""
+        in_flight = visits_per_s * self.busy_s  # Little's law
+        return self.shared_bytes + burst_bytes(self.memory_mean_bytes, self.memory_peak_bytes, in_flight)
 
 
 def node_work(op: Operation, device: Device, visits_per_s: float = 0.0) -> NodeWork:
@@ -209,31 +203,6 @@ def _in_time(latency: Distribution, timeout_s: float) -> float:
 
 
 def _lookup(op: LookupOp, device: Device) -> NodeWork:
-    """A search among `vectors` of fp32.
-
-    flat: the roofline of the whole host, all vectors read once and 2 flops for each element; the host is busy with
-    nothing else. hnsw: `HNSW_LINKS` distances for each of the candidates kept. ivf: distances to every cell's
-    centre, then to the vectors of `IVF_PROBES` cells. These two run on one core and read vectors at random.
-    """
-    vectors, width, index = op.vectors.value.data, op.dimensions.value.data, op.index.data
-    row_bytes = width * bytes_per_element("fp32")
-    index_bytes = vectors * row_bytes
-    if index == "flat":
-        seconds = time_s(Cost(2.0 * vectors * width, index_bytes, 0.0, 1), device, "fp32")
-        return _lookup_work(seconds, float(device.cores or 1), index_bytes)
-    if index == "hnsw":
-        distances = min(vectors, max(HNSW_BEAM, op.top_k.value.data) * HNSW_LINKS)
-        index_bytes += vectors * HNSW_LINKS * 4.0
-    elif index == "ivf":
-        cells = min(float(vectors), IVF_CELLS_PER_SQRT * math.sqrt(vectors))
-        distances = cells + min(1.0, IVF_PROBES / cells) * vectors
-        index_bytes += cells * row_bytes
-    else:
-        raise ValueError(f"`{index}` is no kind of index; known are flat, hnsw, ivf")
-    seconds = distances * (RANDOM_READ_S + row_bytes / CORE_BANDWIDTH_BYTES_PER_S)
-    return _lookup_work(seconds, 1.0, index_bytes)
-
-
-def _lookup_work(seconds: float, cpus: float, index_bytes: float) -> NodeWork:
-    latency = Distribution.point(DISPATCH_S + seconds)
-    return NodeWork(latency, latency.mean, cpus, SMALL_BYTES, SMALL_BYTES + index_bytes, 0.0)
+    found = search(op.vectors.value.data, op.dimensions.value.data, op.top_k.value.data, op.index.data, device)
+    latency = Distribution.point(DISPATCH_S + found.seconds)
+    return NodeWork(latency, latency.mean, found.cpus, SMALL_BYTES, SMALL_BYTES, 0.0, found.index_bytes)

@@ -1,7 +1,8 @@
 """Networks that run once per visit: an encoder, and for some a decoder that writes its output step by step.
 
-Speech to text, text to speech and embedding models are all of this form. A visit is sized by one input, such as
-`audio_s`; equations are numbered as in `docs/math/serving.md`.
+Speech to text, text to speech and embedding models are all of this form; so are diffusion models, whose denoiser is an
+encoder that runs many times over. A visit is sized by one input, such as `audio_s`; equations are numbered as in
+`docs/math/nodes.md`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Stack:
     vocab: int = 0
     """width of the head that each position of the output passes through; 0 for none"""
     parameters: int = 0
+    flops_per_position: int = 0
+    """given, in place of the formula, where the layers are no transformer's (a U-Net); 0 for none"""
 
     @property
     def matmul_parameters(self) -> int:
@@ -46,7 +49,7 @@ class Network:
 
     id: str
     unit: str
-    """`audio_s`, `characters` or `tokens`"""
+    """`audio_s`, `characters`, `tokens` or `pixels`"""
     precision: str
     encoder: Stack
     decoder: Stack | None = None
@@ -56,6 +59,10 @@ class Network:
     """the encoder takes whole windows of so many units (Whisper: 30 s); 0 for none"""
     max_units: float = math.inf
     """longest input of one pass; more is cut into several"""
+    steps: float = 0.0
+    """denoising steps of a visit, each a pass of the encoder, unless the visit says how many; 0 for no diffusion"""
+    guidance: float = 1.0
+    """times that a step does its work, in one batch: 2 with and without the prompt (classifier-free guidance)"""
     steps_per_unit: float = 0.0
     """decoder steps for each unit of input"""
     extra_flops_per_unit: float = 0.0
@@ -73,16 +80,18 @@ class Network:
         return self.parameters * bytes_per_element(precision or self.precision)
 
     def phases(self, precision: str, inputs: Mapping[str, float]) -> tuple[tuple[Cost, float], ...]:
-        """The work of one visit as (work, how many times), one after the other. Equation (9).
+        """The work of one visit as (work, how many times), one after the other. Equation (3) and Equation (4).
 
-        `inputs` holds the network's unit and may hold `batch`; ValueError where the unit is missing.
+        `inputs` holds the network's unit and may hold `batch`, and `steps` of a diffusion; ValueError where the unit is
+        missing.
         """
         if self.unit not in inputs:
-            key = self.unit.removesuffix("_s")  # as users write it: `audio: 10 s`
+            key = {"audio_s": "audio", "pixels": "image"}.get(self.unit, self.unit)  # as users write it
             raise ValueError(f"`{self.id}` is sized by `{key}`, which is not given")
         units, batch, size = inputs[self.unit], inputs.get("batch", 1.0), bytes_per_element(precision)
         passes, positions = self._positions(units)
-        phases = [(self._encode(batch, positions, size), passes)]
+        times = inputs.get("steps", self.steps) if self.steps else 1.0
+        phases = [(self._encode(batch * self.guidance, positions, size), passes * times)]
         if self.decoder and self.steps_per_unit:
             steps = max(1.0, units * self.steps_per_unit)
             phases.append((self._decode_step(self.decoder, batch, positions, steps / passes, size), steps))
@@ -99,15 +108,17 @@ class Network:
         return passes, max(1.0, units / passes * self.positions_per_unit)
 
     def _encode(self, batch: float, positions: float, size: float) -> Cost:
-        """One pass of the encoder: 2 weights n + 4 layers hidden n^2 flops, weights, activations. Equation (7)."""
+        """One pass of the encoder: 2 weights n + 4 layers hidden n^2 flops, weights, activations. Equation (1)."""
         e = self.encoder
         flops = 2 * e.matmul_parameters * positions + 4 * e.layers * e.hidden * positions**2
         flops += 2 * e.hidden * e.vocab * positions
+        if e.flops_per_position:
+            flops = e.flops_per_position * positions
         moved = batch * positions * e.layers * (4 * e.hidden + 2 * e.ffn) * size / 2
         return Cost(batch * flops, e.parameters * size + moved, moved, e.layers * KERNELS_PER_LAYER)
 
     def _decode_step(self, d: Stack, batch: float, positions: float, steps: float, size: float) -> Cost:
-        """One step of the decoder, at the mean length of what it has written. Equation (8).
+        """One step of the decoder, at the mean length of what it has written. Equation (2).
 
         Weights with cross attention (2 hidden^2 more a layer: keys and values of the encoder are kept), the head,
         and attention over `positions + steps / 2`.

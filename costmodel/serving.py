@@ -159,7 +159,7 @@ def step_work(
     sequences: float,
     kv_precision: str = "bf16",
 ) -> tuple[Cost, Cost]:
-    """Work of one device over all stages of a step: (matrix products, attention). Equation (10) and Equation (11).
+    """Work of one device over all stages of a step: (matrix products, attention). Equation (7) and Equation (8).
 
     `tokens` are new in this step, `pairs` how many (query, key) pairs they make, `context` how many tokens of KV
     cache are read, `sequences` how many rows the head has.
@@ -193,7 +193,7 @@ def _split_width(group: LayerGroup) -> float:
 def _step_s(
     work: tuple[Cost, Cost], llm: LLM, device: Device, parallel: Parallel, precision: str | None, tokens: float
 ) -> float:
-    """[s] matrix products at `precision`, attention in 16 bits, collectives, the step itself. Equation (12)."""
+    """[s] matrix products at `precision`, attention in 16 bits, collectives, the step itself. Equation (9)."""
     products, attention = work
     compute = time_s(products, device, precision or llm.precision) + time_s(attention, device, "bf16")
     message = tokens * llm.hidden * ACTIVATION_BYTES_PER_ELEMENT
@@ -201,7 +201,7 @@ def _step_s(
 
 
 def _collectives_s(llm: LLM, device: Device, parallel: Parallel, message_bytes: float) -> float:
-    """[s] two all-reduces a layer over `tp`, and a message between stages, inside the chassis. Equation (13)."""
+    """[s] two all-reduces a layer over `tp`, and a message between stages, inside the chassis. Equation (10)."""
     if parallel.devices == 1:
         return 0.0
     if not device.link_bandwidth_bytes_per_s:
@@ -212,5 +212,5 @@ def _collectives_s(llm: LLM, device: Device, parallel: Parallel, message_bytes: 
 
 
 def transfer_s(size_bytes: float, bandwidth_bytes_per_s: float, latency_s: float = 0.0) -> float:
-    """[s] to move a KV cache over a link: latency + bytes / bandwidth; 0 bytes take no time. Equation (14)."""
+    """[s] to move a KV cache over a link: latency + bytes / bandwidth; 0 bytes take no time. Equation (11)."""
     return point_to_point_s(size_bytes, bandwidth_bytes_per_s, latency_s) if size_bytes else 0.0

@@ -145,7 +145,7 @@ class ModelCallOp(NodeOp):
     """path of an .onnx file as it is written: relative to the folder of the graph"""
     precision = opt_attr_def(StringAttr)
     inputs = attr_def(DictionaryAttr)
-    """sizes of one visit: `audio_s` [s], `characters`, `tokens`, `batch`; f64 each"""
+    """sizes of one visit: `audio_s` [s], `characters`, `tokens`, `pixels`, `batch`, `steps`; f64 each"""
 
     def verify_(self) -> None:
         if (self.model is None) == (self.graph is None):

@@ -135,10 +135,12 @@ def _llm(name: str, node: Plain) -> Attributes:
 
 
 def _model(name: str, node: Plain) -> Attributes:
-    sizes = {"audio": "audio_s", "characters": "characters", "tokens": "tokens", "batch": "batch"}
+    sizes = {"audio": "audio_s"} | {key: key for key in ("characters", "tokens", "batch", "steps")}
     named = _texts(node, "graph") or {"model": _model_name(name, node)}
-    inputs = DictionaryAttr({sizes[key]: number(node[key]) for key in sizes if key in node})
-    return {**named, **_texts(node, "precision"), "inputs": inputs}
+    inputs = {sizes[key]: number(node[key]) for key in sizes if key in node}
+    if "image" in node:
+        inputs["pixels"] = number(node["image"] ** 2)
+    return {**named, **_texts(node, "precision"), "inputs": DictionaryAttr(inputs)}
 
 
 def _tool(name: str, node: Plain) -> Attributes:

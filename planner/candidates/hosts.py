@@ -62,9 +62,7 @@ def _small(setting: Setting, device: Device) -> Iterator[tuple[str, Guest]]:
             continue
         visits_per_s = (setting.rate_per_s or 0.0) * setting.visits_per_request[node]
         work = node_work(op, device, visits_per_s)
-        # The mean of all calls in flight (Little's law), and one of them at its peak.
-        held = work.memory_mean_bytes * max(1.0, visits_per_s * work.busy_s)
-        state = held + work.memory_peak_bytes - work.memory_mean_bytes
+        state = work.held_bytes(visits_per_s)
         yield node, Guest(work.latency, work.cpus / (device.cores or 1) * work.busy_s, state, 0.0, work.usd_per_call)
 
 

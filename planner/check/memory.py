@@ -43,11 +43,8 @@ def _needs(
         work = subject.works[node.name]
         yield work.key, work.weight_bytes, work.activation_bytes
     else:
-        work = services.host_work(node)
-        calls = (subject.rate or 0.0) * subject.visits[node.name] * work.busy_s
-        # The mean of all calls in flight, and one of them at its peak.
-        own = work.memory_mean_bytes * max(1.0, calls) + work.memory_peak_bytes - work.memory_mean_bytes
-        yield node.name, 0.0, own
+        visits_per_s = (subject.rate or 0.0) * subject.visits[node.name]
+        yield node.name, 0.0, services.host_work(node).held_bytes(visits_per_s)
 
 
 def _cache(subject: Subject, services: Services, pool: Pool, node: Node) -> float:

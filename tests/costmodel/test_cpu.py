@@ -112,7 +112,8 @@ def test_a_flat_lookup_reads_every_vector_once() -> None:
     read_s = 1_000_000 * 768 * 4 / (0.70 * 460.8e9)
     assert work.latency.mean == pytest.approx(DISPATCH_S + read_s + 1e-6)
     assert work.cpus == 64
-    assert work.memory_peak_bytes == 1_000_000 * 768 * 4 + SMALL_BYTES
+    assert work.shared_bytes == 1_000_000 * 768 * 4
+    assert work.held_bytes(0.0) == 1_000_000 * 768 * 4 + SMALL_BYTES
 
 
 def test_an_index_is_faster_than_a_scan_and_takes_one_core() -> None:
@@ -120,23 +121,7 @@ def test_an_index_is_faster_than_a_scan_and_takes_one_core() -> None:
     flat, hnsw, ivf = (node_work(node(LookupOp, index=i, **size), HOST) for i in ("flat", "hnsw", "ivf"))
     assert hnsw.latency.mean < ivf.latency.mean < flat.latency.mean
     assert hnsw.cpus == ivf.cpus == 1
-    assert hnsw.memory_peak_bytes > flat.memory_peak_bytes
-
-
-def test_an_hnsw_lookup_by_hand() -> None:
-    work = node_work(node(LookupOp, vectors=10_000_000, dimensions=768, top_k=10, index="hnsw"), HOST)
-    assert work.latency.mean == pytest.approx(100e-6 + 64 * 32 * (100e-9 + 3072 / 10e9))
-
-
-def test_an_ivf_lookup_by_hand() -> None:
-    work = node_work(node(LookupOp, vectors=1_000_000, dimensions=768, top_k=10, index="ivf"), HOST)
-    assert work.latency.mean == pytest.approx(100e-6 + (4000 + 16 / 4000 * 1e6) * (100e-9 + 3072 / 10e9))
-
-
-@pytest.mark.parametrize("index", ["hnsw", "ivf"])
-def test_an_index_of_few_vectors_compares_no_more_than_there_are(index: str) -> None:
-    work = node_work(node(LookupOp, vectors=10, dimensions=8, top_k=5, index=index), HOST)
-    assert work.latency.mean <= DISPATCH_S + 20 * (100e-9 + 32 / 10e9) * (1 + 1e-9)
+    assert hnsw.shared_bytes > flat.shared_bytes
 
 
 def test_an_unknown_index_is_an_error() -> None:

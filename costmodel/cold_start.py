@@ -1,0 +1,35 @@
+"""How long it takes until a replica that was not there answers: weights are fetched and loaded, and its engine starts.
+
+Equations are numbered as in `docs/math/nodes.md`.
+"""
+
+from __future__ import annotations
+
+import math
+
+DOWNLOAD_BYTES_PER_S = 5e9
+"""[bytes/s] from storage of the site: 130 GB take 26 s (ServerlessLLM, arXiv 2401.14351, section 2, 2024)"""
+LOADER_BYTES_PER_S = 1.7e9
+"""[bytes/s] from the server's own disk into its devices with usual loaders: 34 s for OPT-30B, 84 s for LLaMA-2-70B in
+16 bits (measured; the same paper, whose own loader is 3.6-8.2 times as fast)"""
+ENGINE_START_S = 34.0
+"""[s] of profiling, code compiled before, and capture of graphs (measured: vLLM with a 1B model, vllm issue 20264,
+2025-06; compiling anew took 145 s for Llama-70B on eight devices, issue 19824)"""
+
+
+def load_s(weight_bytes: float, loader_bytes_per_s: float = LOADER_BYTES_PER_S) -> float:
+    """[s] to bring the weights of a replica from the server's disk into its devices. Equation (11)."""
+    return weight_bytes / loader_bytes_per_s
+
+
+def cold_start_s(
+    weight_bytes: float,
+    download_bytes_per_s: float = math.inf,
+    loader_bytes_per_s: float = LOADER_BYTES_PER_S,
+    engine_s: float = ENGINE_START_S,
+) -> float:
+    """[s] from the start of a server's process to its first answer. Equation (12).
+
+    `download_bytes_per_s` is infinite where the weights are on the server's disk; `DOWNLOAD_BYTES_PER_S` is usual.
+    """
+    return weight_bytes / download_bytes_per_s + load_s(weight_bytes, loader_bytes_per_s) + engine_s
