@@ -21,6 +21,8 @@ DRAWS = 2**18
 sqrt(0.01 / DRAWS) = 0.0002: 0.7 % of the percentile of a lognormal with sigma 1, and less where strata help."""
 LEAST_DRAWS = 2**11
 """Requests drawn for a way, however rare."""
+MOST_VALUES = 2**23
+"""Times drawn for one way, of all its arcs together."""
 SEED = 20_250_719
 
 
@@ -34,6 +36,7 @@ def drawn_law(grid: Grid, arcs: Arcs, source: str, sink: str, earliest: bool, si
     which are joined at random. An event happens with its last arc; `sink` with its first where `earliest`.
     """
     rng = np.random.default_rng(SEED)
+    size = min(size, MOST_VALUES // sum(map(len, arcs.values())))
     times: dict[str, Array] = {source: np.zeros(size)}
     error = 0.0
     for event in _in_order(arcs):
@@ -71,6 +74,7 @@ def _gridded(times: Array, grid: Grid, error: float) -> Law:
     low = float(np.min(times))
     if float(np.max(times)) == low:
         return constant(low)
-    at = np.ceil((times - low) / grid.step - 1e-9).astype(np.int64)
+    steps = (times - low) / grid.step
+    at = (np.round(steps) if grid.nearest else np.ceil(steps - 1e-9)).astype(np.int64)
     mass = np.bincount(at[at < grid.size], minlength=grid.size) / len(times)
     return Law(low, mass, error + grid.step)

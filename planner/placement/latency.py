@@ -36,7 +36,7 @@ class Latencies:
 
     def __init__(self, p: PlacementProblem, grid: Grid, clock: Clock = NO_LIMIT) -> None:
         self.p = p
-        self.grid = Memo(grid.step, grid.size, clock)
+        self.grid = Memo(grid, clock)
         self.options = {(o.piece, o.pool): o for o in p.options}
         self.pools = {g.id: g for g in p.pools}
         self.routes = {
@@ -98,8 +98,8 @@ class Latencies:
 class Memo(Grid):
     """A grid that remembers its sums, since scenarios share their beginnings, and heeds a clock."""
 
-    def __init__(self, step: float, size: int, clock: Clock = NO_LIMIT) -> None:
-        super().__init__(step, size)
+    def __init__(self, grid: Grid, clock: Clock = NO_LIMIT) -> None:
+        super().__init__(grid.step, grid.size, grid.nearest)
         object.__setattr__(self, "sums", {})
         object.__setattr__(self, "clock", clock)
 

@@ -1,4 +1,4 @@
-"""The latencies of a plan, for reports: on a grid that rounds upwards, with draws where times do not reduce."""
+"""The latencies of a plan, for reports: on a grid of nearest points, with draws where times do not reduce."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def summarise(p: PlacementProblem, plan: dict[str, str]) -> LatencySummary:
     """Latencies of a plan [s]."""
     if not p.scenarios:
         return LatencySummary()
-    grid = Latencies(p, Grid(horizon_s(p, plan) / SIZES[1], SIZES[1]))
+    grid = Latencies(p, Grid(horizon_s(p, plan) / SIZES[1], SIZES[1], nearest=True))
     laws = {kind: grid.drawn_laws(kind, *grid.of_plan(plan)) for kind in WHOLE}
     wholes = {kind: _whole(grid, kind, laws[kind], plan) for kind in WHOLE}
     chosen = {q: grid.options[q, g] for q, g in plan.items()}
@@ -58,7 +58,7 @@ def _whole(grid: Latencies, kind: str, laws: Laws, plan: dict[str, str]) -> dict
     if all(law.mass is None for _, law in laws) or near > grid.grid.step * grid.grid.size / FINER:
         return _proved(grid.p, kind, found)
     # A request that answers long before it ends needs a grid of its own; the mean needs the far tail as well.
-    fine = Latencies(grid.p, Grid(near / SIZES[1], SIZES[1]))
+    fine = Latencies(grid.p, Grid(near / SIZES[1], SIZES[1], nearest=True))
     laws = fine.drawn_laws(kind, *fine.of_plan(plan))
     finer = {name: min(found[name], quantile_of_mixture(laws, q, fine.grid)) for name, q in PERCENTILES}
     return _proved(grid.p, kind, found | finer)
