@@ -1,7 +1,7 @@
 """Models: language models as groups of layers, from a catalogue or a config.json, and networks run once per visit."""
 
 from .catalogue import find_model, load_models, model_entries, read_model
-from .config import ARCHITECTURES, read_hf_config
+from .configs.read import ARCHITECTURES, read_hf_config
 from .llm import LLM, LayerGroup
 from .products import Product
 

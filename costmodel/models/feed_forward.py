@@ -147,8 +147,12 @@ class Mixture(FeedForward):
     """one number for each expert that balances the picks (DeepSeek-V3)"""
     shared_gate: bool = False
     """the shared experts' output is multiplied with a gate of one number (Qwen3-Next)"""
+    router_scale: bool = False
+    """the router scales its input and the experts' outputs by learnt numbers (Gemma 4)"""
     expert_hidden: int = 0
     """width of the vectors that routed experts take and give, with projections to and from it; 0 for `hidden`"""
+    expert_norm: bool = False
+    """the experts' sum is normalised before it is projected back (Kimi K3)"""
 
     def _products(self) -> tuple[Product, ...]:
         """Router, shared experts as one network, their gate, projections to and from the routed experts."""
@@ -168,8 +172,9 @@ class Mixture(FeedForward):
 
     @property
     def vectors(self) -> int:
-        """The router's biases."""
-        return self.experts * (self.ffn_bias + self.router_correction)
+        """The router's biases and scales, and the norm of the experts' sum."""
+        scales = (self.hidden + self.experts) * self.router_scale + self.expert_hidden * self.expert_norm
+        return self.experts * (self.ffn_bias + self.router_correction) + scales
 
     def _expert_products(self) -> tuple[Product, ...]:
         """Gate and up, then down."""

@@ -94,7 +94,7 @@ class LatentAttention(Mixer):
 
     def index_pairs(self, new: Values, seen: Values) -> Values:
         """The indexer scores all."""
-        return causal_pairs(new, seen)
+        return causal_pairs(new, seen) if self._indexer else super().index_pairs(new, seen)
 
     def flops_per_pair(self, decoding: bool) -> float:
         """2 heads (head_dim + v_head_dim) with keys and values expanded, as engines prefill.

@@ -12,8 +12,13 @@ from ..precision import bytes_per_element, bytes_per_weight
 from .elementwise import Values
 from .feed_forward import FeedForward
 from .mixers import Mixer
+from .vision import Vision
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
+KEPT = ("table", "router", "vector", "vision")
+"""kinds of weights that quantisation leaves in 16 bits"""
+KEPT_OF_FOUR_BITS = ("attention", "linear", "indexer")
+"""and those that quantisation to 4 bits leaves besides"""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,16 @@ class LLM:
     context_tokens: int = 131072
     """longest context it was made for"""
     precision: str = "bf16"
-    """of the published checkpoint"""
+    """of the published checkpoint: that of most of its weights"""
+    precisions: Mapping[str, str] = field(default_factory=lambda: _NONE, hash=False)
+    """of the published checkpoint's other weights, by kind of product"""
+    scale_bytes: float | None = None
+    """[bytes] of scales for each quantised weight of the published checkpoint; None for what is usual"""
+    vision: Vision | None = None
+    extra_parameters: int = 0
+    """outside of layers and tables, besides the last norm"""
+    mark: str = "data_sheet"
+    """`guess` where the config does not say all that the model has, and `source` says what was taken"""
     quality: Mapping[str, float] = field(default_factory=lambda: _NONE, compare=False)
     """benchmark scores, by name"""
     source: str = ""
@@ -69,7 +83,8 @@ class LLM:
     def parameters(self) -> int:
         """All weights, norms among them."""
         layers = sum(group.count * group.parameters for group in self.groups)
-        return layers + self.hidden + self.table_parameters
+        vision = self.vision.parameters if self.vision else 0
+        return layers + self.hidden + self.table_parameters + self.extra_parameters + vision
 
     @cached_property
     def active_parameters(self) -> int:
@@ -80,7 +95,9 @@ class LLM:
     @cached_property
     def parameters_by_kind(self) -> Mapping[str, int]:
         """Kind of product -> parameters; `table` for the vocabulary, `vector` for what is no matrix."""
-        found = {"table": self.table_parameters, "vector": self.hidden}
+        found = {"table": self.table_parameters, "vector": self.hidden + self.extra_parameters}
+        if self.vision:
+            found["vision"] = self.vision.parameters
         for group in self.groups:
             mixer, network = group.mixer, group.network
             for product in (*mixer.products, *network.products):
@@ -92,14 +109,29 @@ class LLM:
             found["vector"] += group.count * vectors
         return found
 
+    def precision_of(self, kind: str, precision: str | None = None) -> str:
+        """The precision of weights of that kind at `precision` (the checkpoint's own if None).
+
+        Where the model was not published so: vocabulary tables, routers, norms and what sees images stay in 16 bits,
+        and in checkpoints of 4 bits attention too.
+        """
+        chosen = precision or self.precision
+        if chosen == self.precision and kind in self.precisions:
+            return self.precisions[kind]
+        size = bytes_per_weight(chosen)
+        kept = size < 2 and (kind in KEPT or (size < 1 and kind in KEPT_OF_FOUR_BITS))
+        return "bf16" if kept else chosen
+
     def bytes_per_parameter(self, kind: str, precision: str | None = None) -> float:
         """[bytes] of one weight of that kind at `precision` (the checkpoint's own if None), with its scales.
 
-        Quantised checkpoints keep the vocabulary tables in 16 bits, and those of 4 bits the attention too.
+        Weights at the checkpoint's own precision have its scales, others what is usual.
         """
-        size = bytes_per_weight(precision or self.precision)
-        kept = kind == "table" or (size < 1 and kind in ("attention", "linear", "indexer"))
-        return max(size, 2.0) if kept else size
+        chosen = self.precision_of(kind, precision)
+        size = bytes_per_element(chosen)
+        if self.scale_bytes is not None and size < 2 and chosen == self.precision:
+            return size + self.scale_bytes
+        return bytes_per_weight(chosen)
 
     def weight_bytes(self, precision: str | None = None) -> float:
         """[bytes] of the weights at `precision` (the checkpoint's own if None)."""
@@ -109,7 +141,8 @@ class LLM:
     def kv_bytes_per_token(self, kv_precision: str = "bf16") -> float:
         """[bytes] of KV cache that one token of context takes where no window cuts it."""
         size = bytes_per_element(kv_precision)
-        return sum(g.count * (g.mixer.kv_elements * size + g.mixer.index_bytes) for g in self.groups)
+        mixers = ((group.count, group.mixer) for group in self.groups)
+        return sum(count * (m.kv_elements * m.growth * size + m.index_bytes) for count, m in mixers)
 
     def kv_bytes(self, tokens: Values, kv_precision: str = "bf16") -> Values:
         """[bytes] of cache and states of one sequence of `tokens`; layers with a window keep no more than that."""

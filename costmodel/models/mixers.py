@@ -46,6 +46,11 @@ class Mixer(ABC):
         return 0.0
 
     @property
+    def growth(self) -> float:
+        """Entries of the cache for each token of a long context."""
+        return 1.0
+
+    @property
     def index_bytes(self) -> float:
         """[bytes] for each token of context that an indexer keeps besides, whatever the cache's precision."""
         return 0.0

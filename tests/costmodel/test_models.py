@@ -78,13 +78,13 @@ def test_active_parameters_of_mixtures_are_those_published() -> None:
 def test_70b_weighs_141_gb_in_bf16_and_half_in_fp8() -> None:
     model = llm("llama-3.1-70b")
     assert model.weight_bytes() == pytest.approx(141.1e9, rel=1e-3)
-    tables = 2 * 128256 * 8192
-    assert model.weight_bytes("fp8") == model.parameters + tables
+    tables, norms = 2 * 128256 * 8192, (2 * 80 + 1) * 8192
+    assert model.weight_bytes("fp8") == model.parameters + tables + norms
 
 
 def test_four_bits_keep_attention_in_sixteen() -> None:
     model = llm("llama-3.1-8b")
-    kept = 2 * model.embedding_parameters + 32 * model.groups[0].mixer.parameters
+    kept = 2 * model.embedding_parameters + 32 * model.groups[0].mixer.parameters + (2 * 32 + 1) * 4096
     assert model.weight_bytes("int4") == pytest.approx((0.5 + 1 / 32) * (model.parameters - kept) + 2 * kept)
 
 
@@ -182,8 +182,8 @@ def test_a_window_in_a_config(config: Path) -> None:
     ("changes", "why"),
     [
         ({"architectures": ["MambaForCausalLM"]}, "the architecture `MambaForCausalLM` is not covered"),
-        ({"mlp_bias": True}, "biases in the network are not covered"),
-        ({"architectures": ["Qwen2ForCausalLM"], "sliding_window": 9, "use_sliding_window": True}, "sliding windows"),
+        ({"mlp_depth": 2}, "it is not known what these keys mean: mlp_depth"),
+        ({"num_hidden_layers": "32"}, "'num_hidden_layers' is '32', and must be a whole number"),
         ({"quantization_config": {"quant_method": "eetq"}}, "quantised by `eetq` are not covered"),
         ({"architectures": ["DeepseekV3ForCausalLM"]}, "the key 'qk_nope_head_dim' is missing"),
     ],
