@@ -1,0 +1,124 @@
+"""Emits a scratchpad program as one Python file, which needs jax and numpy alone, and its weights as safetensors."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import OutputFile, safetensors
+from ..python_text import Brackets, call, lay_out, quoted, sequence
+from ..safetensors import safetensors_bytes
+from . import machine
+from .frame import HEAD, TAIL
+from .instructions import Free, Instruction, Load, Outside, Run, ScratchpadProgram, Store, Streamed
+from .machine import At
+from .operators import LAYERS_BY_NAME
+
+
+@dataclass(frozen=True)
+class ScratchpadSource:
+    """The source of one program, and its weights by name."""
+
+    name: str
+    text: str
+    weights: Mapping[str, np.ndarray]
+
+    def files(self, folder: str) -> list[OutputFile]:
+        """`<name>.py` and `<name>.safetensors` in `folder` of the output folder; equal programs give equal bytes."""
+        data = safetensors_bytes(self.weights)
+        return [
+            OutputFile(f"{folder}/{self.name}.py", self.text),
+            OutputFile(f"{folder}/{self.name}.safetensors", data),
+        ]
+
+
+def emit(program: ScratchpadProgram) -> ScratchpadSource:
+    """The source of `program`: the machine, a function for each different operator, and the instructions in order."""
+    tables = [
+        f"SIZE_BYTES = {program.size_bytes}",
+        f"DMA_BYTES = {program.dma_bytes}  # {program.noncompulsory_bytes} of them beyond the compulsory",
+        *_table("INPUTS", program.inputs),
+        *_table("OUTPUTS", program.outputs),
+    ]
+    parts = [
+        _head(program),
+        "\n".join(tables) + "\n",
+        _machine_text(),
+        _reader_text(),
+        *(_layer_text(name) for name in program.layers),
+        *program.functions.values(),
+        _network_text(program),
+        TAIL.replace("network_name", program.name),
+    ]
+    text = parts[0] + "\n" + "\n\n".join(part.strip("\n") + "\n" for part in parts[1:])
+    return ScratchpadSource(program.name, text, {**program.weights, **program.parameters})
+
+
+def _head(program: ScratchpadProgram) -> str:
+    code = "".join([*program.functions.values(), *(_layer_text(name) for name in program.layers)])
+    imported = "from jax import Array, lax" if "lax." in code else "from jax import Array"
+    head = HEAD.replace("network_name", program.name).replace("SIZE", f"{program.size_bytes:,}")
+    names = ["import jax", *(["import jax.numpy as jnp"] if "jnp." in code else []), "import numpy as np", imported]
+    return head + "\n".join(names) + "\n"
+
+
+def _table(name: str, ends: Mapping[str, Outside]) -> list[str]:
+    rows = (f'    {quoted(end)}: ({quoted(o.tensor)}, "{o.dtype}", {o.shape}),' for end, o in ends.items())
+    return [f"{name} = {{", *rows, "}"]
+
+
+def _machine_text() -> str:
+    text = inspect.getsource(machine)
+    return text[text.index("class MachineFault") :]
+
+
+def _reader_text() -> str:
+    text = inspect.getsource(safetensors)
+    return text[text.index("SAFETENSORS = {") : text.index("def safetensors_bytes")]
+
+
+def _layer_text(name: str) -> str:
+    return inspect.getsource(LAYERS_BY_NAME[name])
+
+
+def _network_text(program: ScratchpadProgram) -> str:
+    parameters = ("npu: Scratchpad", "w: Mapping[str, np.ndarray]")
+    lines = lay_out(Brackets(f"def {program.name}(", parameters, ") -> None:"), indent=0)
+    lines.append(f'    """Run {len(program.steps)} operators, with the DMA between them; `w` are weights."""')
+    for number, step in enumerate(program.steps):
+        (operator,) = (each.operator for each in step if isinstance(each, Run))
+        lines.append(f"    # step {number}: {' '.join(operator.split())}")
+        lines += [line for each in step for line in _line(each, program)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(instruction: Instruction, program: ScratchpadProgram) -> list[str]:
+    match instruction:
+        case Load(address, tensor):
+            return lay_out(call("npu.load", str(address), quoted(tensor)))
+        case Store(address, tensor):
+            return lay_out(call("npu.store", str(address), quoted(tensor)))
+        case Free(tensors):
+            return lay_out(call("npu.free", *map(quoted, tensors)))
+        case Run(_, function, reads, writes, over):
+            operands = [sequence([_operand(r, program) for r in reads]), sequence([_at(w) for w in writes])]
+            names = [sequence([quoted(tensor) for tensor in over])] if over else []
+            return lay_out(call("npu.run", function, *operands, *names))
+
+
+def _operand(read: At | Streamed, program: ScratchpadProgram) -> str:
+    if isinstance(read, At):
+        return _at(read)
+    text = f"w[{quoted(read.weight)}]"
+    return text if program.weights[read.weight].shape == read.shape else f"{text}.reshape({_sizes(read.shape)})"
+
+
+def _at(at: At) -> str:
+    return f'At({at.address}, {quoted(at.tensor)}, "{at.dtype}", {at.shape})'
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return ", ".join(map(str, shape)) or "()"

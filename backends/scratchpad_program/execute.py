@@ -1,0 +1,86 @@
+"""Scratchpad programs that run here: the emitted source, executed as it stands, as one callable."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ...ir.diagnostics import Diagnostic, InputError, did_you_mean
+from ..writer import write_folder
+from . import FOLDER
+from .emit import ScratchpadSource, emit
+from .instructions import ScratchpadProgram
+
+
+@dataclass(frozen=True)
+class BuiltProgram:
+    """A scratchpad program, ready to run on its machine."""
+
+    program: ScratchpadProgram
+    source: ScratchpadSource
+    module: Any
+    """what the source defines"""
+
+    @property
+    def trace(self) -> list[tuple[str, str]]:
+        """(piece, what executes it here)."""
+        return [(f"{self.program.name}.run", f"scratchpad machine of {self.program.size_bytes} bytes")]
+
+    def __call__(self, /, *args: Any, **named: Any) -> tuple[np.ndarray, ...]:
+        """The outputs in graph order; InputError for inputs that are missing, unknown, or of another shape or kind."""
+        return self.run(*args, **named)[0]
+
+    def run(self, /, *args: Any, **named: Any) -> tuple[tuple[np.ndarray, ...], Any]:
+        """The outputs in graph order, and the machine after the last instruction, with what it moved."""
+        outputs, machine = self.module.execute(self._inputs(args, named), self.source.weights)
+        return tuple(outputs[name] for name in self.program.outputs), machine
+
+    def save(self, folder: Path | str, force: bool = False) -> Path:
+        """Write `scratchpad/<name>/` as the whole content of `folder`, as `write_folder` does; its absolute path."""
+        return write_folder(self.source.files(f"{FOLDER}/{self.program.name}"), folder, force)
+
+    def _inputs(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        wanted = self.program.inputs
+        if len(args) > len(wanted):
+            raise _wrong(f"`{self.program.name}` takes {len(wanted)} inputs, not {len(args)}")
+        given = dict(zip(wanted, args, strict=False))
+        for key, value in named.items():
+            if key not in wanted:
+                raise _wrong(f"`{self.program.name}` has no input `{key}`", did_you_mean(key, wanted))
+            if key in given:
+                raise _wrong(f"input `{key}` is given twice")
+            given[key] = value
+        missing = [f"`{name}`" for name in wanted if name not in given]
+        if missing:
+            raise _wrong(f"`{self.program.name}` needs its input {', '.join(missing)}")
+        return {name: _declared(given[name], name, end.dtype, end.shape) for name, end in wanted.items()}
+
+
+def build_scratchpad(program: ScratchpadProgram) -> BuiltProgram:
+    """`program`, emitted and executed up to its first instruction."""
+    source = emit(program)
+    filename = f"<emitted {source.name}.py>"
+    module = ModuleType(source.name)
+    # Lets errors inside the program quote their line, though there is no file.
+    linecache.cache[filename] = (len(source.text), None, source.text.splitlines(True), filename)
+    exec(compile(source.text, filename, "exec"), module.__dict__)
+    return BuiltProgram(program, source, module)
+
+
+def _declared(value: Any, name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(value)
+    if array.shape != shape:
+        raise _wrong(f"input `{name}` has the shape {array.shape}, the network takes {shape}")
+    if not np.can_cast(array.dtype, dtype, casting="same_kind"):
+        raise _wrong(f"input `{name}` holds {array.dtype}, the network takes {dtype}")
+    return array.astype(dtype, copy=False)
+
+
+def _wrong(message: str, help: str | None = None) -> InputError:
+    return InputError([Diagnostic("program-input", message, help=help)])
