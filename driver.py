@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -114,15 +115,31 @@ def plan(
     solver: str = "highs",
     on_progress: Progress | None = None,
     sizes: Mapping[str, int] | None = None,
+    catalogue: Where | None = None,
 ) -> Plan:
     """The cheapest (or fastest) placement of a graph on a fleet.
 
     `graphs` is a graph.yaml, a folder that holds one, an .onnx, or a config.json, which needs `sizes` such as
     `{"batch": 1, "tokens": 512}`; `fleet` replaces the fleet that the graph names.
+    `catalogue` is a file of devices and models that extend or override ours (`costmodel/user_catalogue.py`).
     InputError for what is wrong in them; Infeasible, with the conflict, where no plan exists.
     """
-    graph_file, fleet_file, base_dir = _read(graphs, fleet, sizes or {})
-    return plan_files(graph_file, fleet_file, base_dir, objective, time_limit_s, solver, on_progress)
+    with with_catalogue(catalogue):
+        graph_file, fleet_file, base_dir = _read(graphs, fleet, sizes or {})
+        return plan_files(graph_file, fleet_file, base_dir, objective, time_limit_s, solver, on_progress)
+
+
+@contextmanager
+def with_catalogue(path: Where | None) -> Iterator[None]:
+    """Within this, the devices and models of the file at `path` stand over the catalogue; InputError for its faults."""
+    if path is None:
+        yield
+        return
+    from .costmodel.user_catalogue import read_user_catalogue
+    from .costmodel.user_entries import using
+
+    with using(read_user_catalogue(Path(path))):
+        yield
 
 
 def plan_files(
@@ -241,7 +258,14 @@ def prefixes(
 
 
 def schema(what: str) -> Json:
-    """The JSON schema (2020-12) of graph.yaml, fleet.yaml or plan.json, by `graph`, `fleet` and `plan`."""
+    """The JSON schema (2020-12) of graph.yaml, fleet.yaml, plan.json or a user's catalogue.
+
+    `what` is `graph`, `fleet`, `plan` or `catalogue`.
+    """
+    if what == "catalogue":
+        from .costmodel.user_catalogue import catalogue_schema
+
+        return catalogue_schema()
     if what == "plan":
         from .planner.check import plan_schema
 

@@ -41,7 +41,8 @@ def kind_of(plan: Mapping[str, Any], device: str) -> str:
 
 def catalogue_id(plan: Mapping[str, Any], device: str) -> str | None:
     """The catalogue's id of a device of the plan's fleet; None where the fleet alone describes it."""
-    from ..costmodel.hardware import device_id
+    from ..costmodel.hardware import entry_named
 
     written = plan["inputs"]["fleet"]["devices"].get(device) or {}
-    return device_id(str(written.get("model")))
+    found = entry_named(str(written.get("model")), plan["inputs"]["catalogue"]["devices"])
+    return found[0] if found else None

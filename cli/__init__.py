@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..version import VERSION
-from .arguments import count, positive, sizes
+from .arguments import add_catalogue, count, positive, sizes
 from .terminal import coloured, show_progress
 
 OBJECTIVES = ("cost", "latency")
@@ -68,6 +68,7 @@ def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
         "graph", nargs="+", metavar="GRAPH", help="graph.yaml, a folder of one, an .onnx or a config.json"
     )
     parser.add_argument("--fleet", metavar="FILE", help="fleet.yaml, in place of the one that the graph names")
+    add_catalogue(parser)
     _add_sizes(parser)
     parser.add_argument("-o", "--output", metavar="DIR", help="write plan.json, report, code and manifests here")
     parser.add_argument("--objective", choices=OBJECTIVES, help="what to minimise, in place of the graph's choice")
@@ -100,6 +101,7 @@ def _do_plan(arguments: argparse.Namespace) -> int:
             solver=arguments.solver,
             on_progress=show_progress if sys.stderr.isatty() else None,
             sizes=arguments.sizes,
+            catalogue=arguments.catalogue,
         )
     except Infeasible as error:
         if arguments.json:
@@ -199,28 +201,20 @@ def _do_prefixes(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _no_arguments(do: Callable[[], str]) -> Callable[[argparse.ArgumentParser], None]:
-    def do_and_print(_: argparse.Namespace) -> int:
-        print(do(), end="")
-        return DONE
+def _devices_arguments(parser: argparse.ArgumentParser) -> None:
+    from .inventory import add_device_arguments
 
-    return lambda parser: parser.set_defaults(do=do_and_print)
+    add_device_arguments(parser)
 
 
-def _devices() -> str:
-    from ..costmodel.inventory import devices_text
+def _models_arguments(parser: argparse.ArgumentParser) -> None:
+    from .inventory import add_model_arguments
 
-    return devices_text()
-
-
-def _models() -> str:
-    from ..costmodel.inventory import models_text
-
-    return models_text()
+    add_model_arguments(parser)
 
 
 def _schema_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("graph", "fleet", "plan"))
+    parser.add_argument("what", choices=("graph", "fleet", "plan", "catalogue"))
     parser.set_defaults(do=_do_schema)
 
 
@@ -239,7 +233,7 @@ COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], object]], ..
     ("partition", "Share one network among several devices: states, collectives, time.", _partition_arguments),
     ("scratchpad", "Schedule one tensor graph on one scratchpad: order, addresses and spills.", _scratchpad_arguments),
     ("prefixes", "Find the prompt prefixes that calls share, and what a cache saves.", _prefixes_arguments),
-    ("devices", "List the devices of the catalogue with their sources.", _no_arguments(_devices)),
-    ("models", "List the models of the catalogue with their sources.", _no_arguments(_models)),
-    ("schema", "Print the JSON schema of graph.yaml, fleet.yaml or plan.json.", _schema_arguments),
+    ("devices", "List the devices of the catalogue, or every figure of one.", _devices_arguments),
+    ("models", "List the models of the catalogue with their sources.", _models_arguments),
+    ("schema", "Print the JSON schema of graph.yaml, fleet.yaml, plan.json or a catalogue.", _schema_arguments),
 )

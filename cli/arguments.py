@@ -67,3 +67,9 @@ def sizes(text: str) -> dict[str, int]:
     if not known or len({name for name, _, _ in pairs}) < len(pairs):
         raise argparse.ArgumentTypeError("give sizes like batch=1,tokens=512")
     return {name: int(n) for name, _, n in pairs}
+
+
+def add_catalogue(parser: argparse.ArgumentParser) -> None:
+    """The option for a user's own catalogue."""
+    help = "devices and models of your own, which extend or override the catalogue"
+    parser.add_argument("--catalogue", metavar="FILE", help=help)

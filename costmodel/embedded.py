@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .hardware import Device, canonical, device_entry, device_id, read_device
@@ -20,10 +20,12 @@ class Catalogue:
     devices: Mapping[str, Device]
     models: Mapping[str, LLM | Network]
     works: Mapping[str, Work]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """further names of the devices, to their ids"""
 
     def find_device(self, name: str) -> Device | None:
-        """The device of that id or alias, as the live catalogue's `find_device`."""
-        return self.devices.get(device_id(name) or canonical(name))
+        """The device of that id or alias (`_` and `-` alike), or None."""
+        return self.devices.get(self.aliases.get(canonical(name), canonical(name)))
 
 
 def embed(devices: Iterable[str], models: Mapping[str, LLM | Network], works: Mapping[str, Work]) -> dict[str, Any]:
@@ -42,7 +44,8 @@ def read_catalogue(embedded: Mapping[str, Any]) -> Catalogue:
     devices = {canonical(id): read_device(id, entry) for id, entry in embedded["devices"].items()}
     models = {name: read_model(name, entry) for name, entry in embedded["models"].items() if "work" not in entry}
     works = {name: read_work(entry["work"]) for name, entry in embedded["models"].items() if "work" in entry}
-    return Catalogue(devices, models, works)
+    aliases = {canonical(a): canonical(id) for id, e in embedded["devices"].items() for a in e.get("aliases", ())}
+    return Catalogue(devices, models, works, aliases)
 
 
 def _model_record(model: LLM | Network) -> dict[str, Any]:

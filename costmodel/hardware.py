@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -11,53 +11,31 @@ from typing import Any
 
 from ..ir.diagnostics import Diagnostic, InputError, did_you_mean
 from ..ir.fleet import DeviceSpec, LinkSpec
-from ..ir.units import parse
 from .added_devices import added_entries
-from .figures import Figure, marked_values, read_entries
+from .device import FIGURES, Device, MemoryLevel, canonical, contradictions, device_of, read_device
+from .figures import Figure, read_entries
+from .user_entries import user_entries
+
+__all__ = [
+    "FIGURES",
+    "Device",
+    "MemoryLevel",
+    "Unresolved",
+    "canonical",
+    "catalogue_entries",
+    "contradictions",
+    "device_entry",
+    "device_id",
+    "entry_named",
+    "find_device",
+    "load_devices",
+    "read_device",
+    "resolve",
+]
 
 FOLDER = Path(__file__).parent / "catalogue" / "devices"
 USER = "fleet"
 """The source of a figure that the user's fleet gives."""
-_NONE: Mapping[str, Any] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Device:
-    """One device, in base units; flops are dense."""
-
-    id: str
-    """catalogue id, or the fleet's name of a device that is not from the catalogue"""
-    kind: str
-    """`gpu`, `npu` or `cpu`"""
-    vendor: str
-    memory_bytes: float
-    bandwidth_bytes_per_s: float
-    """of that memory"""
-    flops_per_s: Mapping[str, float]
-    """dense rate by dtype: fp32, bf16, fp16, fp8, int8, fp4"""
-    tdp_w: float
-    idle_w: float
-    chassis: int = 1
-    """devices in one chassis"""
-    link_bandwidth_bytes_per_s: float = 0.0
-    """to the other devices of the chassis, in one direction; 0 where there is none"""
-    link_latency_s: float = 0.0
-    list_price_usd: float | None = None
-    rent_usd_per_hour: float | None = None
-    cores: int | None = None
-    """physical cores of a CPU"""
-    scratchpad_bytes: float | None = None
-    block_memory_bytes: float | None = None
-    """on-chip memory that one block of a GPU kernel may use"""
-    thread_registers: int | None = None
-    """32-bit registers that one thread of a GPU kernel may use"""
-    figures: Mapping[str, Figure] = field(default_factory=lambda: _NONE, compare=False, repr=False)
-    """source and quality of each figure, by the names of the catalogue: `memory`, `flops.bf16`, ..."""
-
-    @property
-    def quality(self) -> Mapping[str, str]:
-        """Quality mark of each figure, by its name."""
-        return {name: figure.quality for name, figure in self.figures.items()}
 
 
 @dataclass(frozen=True)
@@ -74,30 +52,6 @@ class Unresolved:
     help: str | None = None
 
 
-DIMENSIONS: Mapping[str, str] = {
-    "memory": "bytes",
-    "bandwidth": "bandwidth",
-    "flops": "flops",
-    "tdp": "power",
-    "idle": "power",
-    "link_bandwidth": "bandwidth",
-    "link_latency": "time",
-    "list_price": "money",
-    "rent": "rent",
-    "scratchpad": "bytes",
-    "block_memory": "bytes",
-    "thread_registers": "count",
-    "cores": "count",
-    "chassis": "count",
-}
-"""What each figure of a device measures: a dimension of `ir/units.py`, or a count."""
-
-
-def canonical(name: str) -> str:
-    """The form in which ids are compared: lower case, `-` for `_`."""
-    return name.lower().replace("_", "-")
-
-
 @cache
 def _own_entries() -> Mapping[str, Mapping[str, Any]]:
     """The entries of our own catalogue by canonical id."""
@@ -111,25 +65,29 @@ def _added_entries() -> Mapping[str, Mapping[str, Any]]:
 
 
 def catalogue_entries() -> Mapping[str, Mapping[str, Any]]:
-    """Every entry by canonical id: what packages add, and over it our own. InputError for a faulty package."""
-    return {**_added_entries(), **_own_entries()}
+    """Every entry by canonical id: what packages add, over it our own, over both the user's file.
+
+    InputError for a faulty package.
+    """
+    return {**_added_entries(), **_own_entries(), **user_entries().devices}
+
+
+def entry_named(name: str, entries: Mapping[str, Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]] | None:
+    """(id, entry) of the device of that id or alias among `entries`."""
+    wanted = canonical(name)
+    if wanted in entries:
+        return wanted, entries[wanted]
+    return next(((i, e) for i, e in entries.items() if wanted in map(canonical, e.get("aliases", ()))), None)
 
 
 def _find_entry(name: str) -> tuple[str, Mapping[str, Any]] | None:
-    """(id, entry) of the device of that id or alias; packages are asked only where our own catalogue lacks it."""
-    wanted = canonical(name)
-    for entries in (_own_entries, _added_entries):
-        if wanted in entries():
-            return wanted, entries()[wanted]
-        for id, entry in entries().items():
-            if wanted in map(canonical, entry.get("aliases", ())):
-                return id, entry
-    return None
+    """(id, entry) of the device of that id or alias; packages are asked only where nothing else has it."""
+    sources = (lambda: user_entries().devices, _own_entries, _added_entries)
+    return next((found for entries in sources if (found := entry_named(name, entries()))), None)
 
 
-@cache
 def load_devices() -> Mapping[str, Device]:
-    """Every device by id, those of installed packages too. InputError for a faulty package."""
+    """Every device by id, those of installed packages and of the user's file too. InputError for a faulty package."""
     return MappingProxyType({id: _read_listed(id, entry) for id, entry in catalogue_entries().items()})
 
 
@@ -162,46 +120,6 @@ def _read_listed(id: str, entry: Mapping[str, Any]) -> Device:
         raise InputError([Diagnostic("added-devices", message)]) from error
 
 
-def read_device(id: str, entry: Mapping[str, Any]) -> Device:
-    """The device of a catalogue entry; ValueError for a figure that is not understood."""
-    figures: dict[str, Figure] = {}
-    for name, raw, source, date, quality in marked_values(entry):
-        dimension = DIMENSIONS[name.split(".")[0]]
-        value = float(raw) if dimension == "count" else parse(str(raw), dimension)
-        figures[name] = Figure(value, source, date, quality, str(raw))
-    return _device(canonical(id), str(entry["kind"]), str(entry["vendor"]), figures)
-
-
-def _device(id: str, kind: str, vendor: str, figures: Mapping[str, Figure]) -> Device:
-    def value(name: str) -> float:
-        return figures[name].value if name in figures else 0.0
-
-    def optional(name: str) -> float | None:
-        return figures[name].value if name in figures else None
-
-    flops = {name.split(".")[1]: f.value for name, f in figures.items() if name.startswith("flops.")}
-    return Device(
-        id=id,
-        kind=kind,
-        vendor=vendor,
-        memory_bytes=value("memory"),
-        bandwidth_bytes_per_s=value("bandwidth"),
-        flops_per_s=MappingProxyType(flops),
-        tdp_w=value("tdp"),
-        idle_w=value("idle"),
-        chassis=int(value("chassis")) or 1,
-        link_bandwidth_bytes_per_s=value("link_bandwidth"),
-        link_latency_s=value("link_latency"),
-        list_price_usd=optional("list_price"),
-        rent_usd_per_hour=optional("rent"),
-        cores=int(value("cores")) or None,
-        scratchpad_bytes=optional("scratchpad"),
-        block_memory_bytes=optional("block_memory"),
-        thread_registers=int(value("thread_registers")) or None,
-        figures=MappingProxyType(dict(figures)),
-    )
-
-
 def resolve(
     spec: DeviceSpec, links: Iterable[LinkSpec] = (), find: Callable[[str], Device | None] = find_device
 ) -> Device | Unresolved:
@@ -228,7 +146,7 @@ def resolve(
         message = f"device `{spec.name}` lacks {', '.join(f'`{name}`' for name in missing)}"
         return Unresolved(spec.name, "missing-figure", None, message)
     _fill(figures)
-    return _device(base.id if base else spec.name, kind, base.vendor if base else "", figures)
+    return device_of(base.id if base else spec.name, kind, base.vendor if base else "", figures)
 
 
 def _names() -> list[str]:
@@ -237,19 +155,17 @@ def _names() -> list[str]:
     return [*entries, *(canonical(alias) for entry in entries.values() for alias in entry.get("aliases", ()))]
 
 
+_ELSEWHERE = {"flops", "link_bandwidth", "link_latency", "list_price", "rent", "spot", "interruptions"}
+"""figures that a fleet writes under keys of their own: rates by number format, links and prices"""
+
+
 def _written(spec: DeviceSpec, links: Iterable[LinkSpec]) -> dict[str, Figure]:
     """The figures that the fleet gives itself."""
     link = next((k for k in links if k.within == spec.name), None)
     written = {
-        "memory": spec.memory_bytes,
-        "bandwidth": spec.bandwidth_bytes_per_s,
-        "tdp": spec.tdp_w,
-        "idle": spec.idle_w,
-        "cores": spec.cores,
-        "chassis": spec.chassis,
-        "scratchpad": spec.scratchpad_bytes,
         "link_bandwidth": link.bandwidth_bytes_per_s if link else None,
         "link_latency": link.latency_s if link else None,
+        **{name: getattr(spec, kind.field, None) for name, kind in FIGURES.items() if name not in _ELSEWHERE},
         **{f"flops.{dtype}": rate for dtype, rate in spec.flops_per_s.items()},
     }
     return {n: Figure(float(v), USER, "", "data_sheet") for n, v in written.items() if v is not None}

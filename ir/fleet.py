@@ -48,10 +48,24 @@ class DeviceSpec:
     flops_per_s: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
     """dense rate by dtype"""
     scratchpad_bytes: float | None = None
+    scratchpad_bandwidth_bytes_per_s: float | None = None
+    cache_bytes: float | None = None
+    """of the last level"""
+    cache_bandwidth_bytes_per_s: float | None = None
+    multiprocessors: int | None = None
+    """SMs, compute units or cores that take tiles of a kernel"""
+    clock_hz: float | None = None
+    block_memory_bytes: float | None = None
+    thread_registers: int | None = None
     cores: int | None = None
     idle_w: float | None = None
     tdp_w: float | None = None
     chassis: int | None = None
+    rack_devices: int | None = None
+    """devices that the rack's own links join"""
+    rack_bandwidth_bytes_per_s: float | None = None
+    network_bandwidth_bytes_per_s: float | None = None
+    host_bandwidth_bytes_per_s: float | None = None
     sold_by_chassis: bool = False
     region: str | None = None
     rack: str | None = None

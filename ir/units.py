@@ -51,6 +51,7 @@ DIMENSIONS: dict[str, Dimension] = {
     "tokens": Dimension("a price per token", "0.6 USD/Mtok", {"USD/Mtok": 1e-6, "USD/ktok": 1e-3, "USD/tok": 1.0}),
     "power": Dimension("a power", "700 W", {"mW": 1e-3, "W": 1.0, "kW": 1e3, "MW": 1e6}),
     "fraction": Dimension("a share", "8 %", {"%": 0.01}),
+    "clock": Dimension("a clock rate", "1.83 GHz", {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}),
     "carbon": Dimension("an amount of carbon per energy", "400 gCO2/kWh", {"gCO2/kWh": 1.0, "kgCO2/kWh": 1e3}),
     "frequency": Dimension(
         "a frequency", "0.05 per hour", {"per hour": 1.0, "/h": 1.0, "per day": 1 / 24, "per year": 1 / HOURS_PER_YEAR}

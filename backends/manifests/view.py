@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...costmodel.hardware import Device, canonical, device_id, read_device
+from ...costmodel.hardware import Device, entry_named, read_device
 from ...ir.diagnostics import Diagnostic, InputError
 from ...ir.units import parse
 from ..nested import flat_nodes
@@ -129,8 +129,8 @@ def _pool(pool: Json, sized: bool, inputs: Json, placements: tuple[Json, ...]) -
 
 def _known(name: str, entries: Json) -> Device | None:
     """The device of that id or alias among the plan's own catalogue entries."""
-    id = device_id(name) or canonical(name)
-    return read_device(id, entries[id]) if id in entries else None
+    found = entry_named(name, entries)
+    return read_device(*found) if found else None
 
 
 def refuse_several_hosts(view: PlanView) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from ..figures import read_entries
 from ..hardware import canonical
 from ..networks import Network, read_network
+from ..user_entries import user_entries
 from .entry import read_llm
 from .llm import LLM
 
@@ -18,18 +19,20 @@ FOLDER = Path(__file__).parents[1] / "catalogue" / "models"
 
 
 @cache
-def model_entries() -> Mapping[str, Mapping[str, Any]]:
-    """The catalogue's entries of models by canonical id."""
+def _own_entries() -> Mapping[str, Mapping[str, Any]]:
     return MappingProxyType({canonical(id): entry for id, entry in read_entries(FOLDER)})
 
 
-@cache
+def model_entries() -> Mapping[str, Mapping[str, Any]]:
+    """The entries of models by canonical id: the catalogue's, and over them those of the user's file."""
+    return {**_own_entries(), **user_entries().models}
+
+
 def load_models() -> Mapping[str, LLM | Network]:
     """The catalogue's models by canonical id."""
     return MappingProxyType({id: read_model(id, entry) for id, entry in model_entries().items()})
 
 
-@cache
 def _aliases() -> Mapping[str, str]:
     """Canonical Hugging Face ids of the catalogue's models, to their own."""
     entries = model_entries().items()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..source import Path as DocumentPath
+from .chip_schema import CHIP
 from .distributions import Dist
 from .fields import (
     CountRange,
@@ -305,7 +306,6 @@ _PRICE = Record(
         "interruptions": Key(Later("interruptions of rented devices"), "how often a device is taken back"),
     }
 )
-_BANDWIDTH = Quantity("bandwidth", positive=True)
 _DEVICE_KEYS = Record(
     {
         "model": Key(Text(), "catalogue id of the device"),
@@ -320,21 +320,11 @@ _DEVICE_KEYS = Record(
             "dense arithmetic rate by number format",
         ),
         "scratchpad": Key(_SIZE, "on-chip memory that software manages"),
-        "scratchpad_bandwidth": Key(_BANDWIDTH, "of all scratchpads of one device together"),
-        "cache": Key(Quantity("bytes", positive=True), "last-level cache"),
-        "cache_bandwidth": Key(_BANDWIDTH, "of that cache"),
-        "multiprocessors": Key(_COUNT, "SMs, compute units or cores that take tiles of a kernel"),
-        "clock": Key(Quantity("clock", positive=True), "at which the dense rates hold"),
-        "block_memory": Key(Quantity("bytes", positive=True), "on-chip memory that one block of a kernel may use"),
-        "thread_registers": Key(_COUNT, "32-bit registers that one thread may use"),
+        **CHIP,
         "cores": Key(_COUNT, "CPU cores"),
         "idle": Key(Quantity("power"), "power of an idle device"),
         "tdp": Key(Quantity("power"), "power of a busy device"),
         "chassis": Key(_COUNT, "devices in one chassis"),
-        "rack_devices": Key(_COUNT, "devices that the rack's own links join"),
-        "rack_bandwidth": Key(_BANDWIDTH, "to the rest of the rack, in one direction"),
-        "network_bandwidth": Key(_BANDWIDTH, "of a device's share of the network cards, in one direction"),
-        "host_bandwidth": Key(_BANDWIDTH, "to the host's memory, in one direction"),
         "sold_by": Key(Text(("chassis", "device")), "whether devices are paid for by the chassis"),
         "region": Key(Text(), "where it stands"),
         "rack": Key(Text(), "the rack it stands in"),

@@ -33,7 +33,6 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
     def forget() -> None:
         hardware._added_entries.cache_clear()
-        hardware.load_devices.cache_clear()
 
     yield put
     monkeypatch.undo()

@@ -1,0 +1,174 @@
+"""A user's own catalogue: devices and models that extend or override ours, in one YAML file.
+
+    devices:
+      h100-sxm: {figures: [{source: our quote, date: 2026-11, quality: measured, rent: 1.90 USD/h}]}
+      my-npu: {kind: npu, vendor: Acme, figures: [{source: its sheet, date: 2026-10, quality: data_sheet, ...}]}
+      big-l4: {like: l4, figures: [...]}
+    models:
+      my-llm: {like: llama-3.1-8b, layers: 40, source: its card, date: 2026-10}
+
+An entry of a known id keeps what it does not say; `like` starts from another entry; else it stands alone. Figures
+have the names and units of `costmodel/device.py`, keys of models are those of the catalogue's own files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..ir.diagnostics import Diagnostics, did_you_mean
+from ..ir.read.fields import Either, Key, ListOf, MapOf, Number, Quantity, Reading, Record, Text, name_of, shown
+from ..ir.read.schema import DEVICE_NAME, DEVICE_NAME_FORM, PRECISIONS
+from ..ir.read.yaml import Document, read_yaml
+from .device import FIGURES, contradictions, read_device
+from .figures import QUALITIES
+from .hardware import canonical, catalogue_entries, entry_named
+from .user_entries import UserEntries
+
+_KINDS = ("gpu", "npu", "cpu")
+_NAME = Text(pattern=DEVICE_NAME, form=DEVICE_NAME_FORM)
+_NEEDED = ("memory", "bandwidth", "tdp")
+MODEL_NAME, MODEL_NAME_FORM = "[A-Za-z][A-Za-z0-9_./-]{0,99}", "a letter, then up to 99 letters, digits or `-_./`"
+
+
+class _AnyRecord:
+    """A mapping whose keys are checked elsewhere."""
+
+    def read(self, value: Any, path: tuple[str | int, ...], to: Reading) -> dict[str, Any] | None:
+        if isinstance(value, dict):
+            return value
+        to.fault(path, "type", f"{name_of(path)} must be a mapping, not {shown(value)}")
+        return None
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object"}
+
+
+def _figure_type(dimension: str) -> Number | Quantity:
+    return Number(1, integer=True) if dimension == "count" else Quantity(dimension, positive=True)
+
+
+_RATES = Record({t: Key(Quantity("flops", positive=True), f"dense rate in {t}") for t in PRECISIONS})
+_GROUP = Record(
+    {
+        "source": Key(Text(), "where the figures come from", required=True),
+        "date": Key(Either(lambda v: isinstance(v, str), Text(), Number(integer=True)), "when, as 2026-11", True),
+        "quality": Key(Text(QUALITIES), "how far to trust them", required=True),
+        **{n: Key(_RATES if n == "flops" else _figure_type(k.dimension), k.words) for n, k in FIGURES.items()},
+    }
+)
+_DEVICE = Record(
+    {
+        "like": Key(_NAME, "the device of the catalogue to start from"),
+        "kind": Key(Text(_KINDS), "gpu, npu or cpu"),
+        "vendor": Key(Text(), "who makes it"),
+        "aliases": Key(ListOf(_NAME), "further names"),
+        "figures": Key(ListOf(_GROUP), "groups of figures: each one source, its date and quality, and what it says"),
+    }
+)
+CATALOGUE = Record(
+    {
+        "devices": Key(MapOf(_DEVICE, DEVICE_NAME, DEVICE_NAME_FORM), "devices by id"),
+        "models": Key(MapOf(_AnyRecord(), MODEL_NAME, MODEL_NAME_FORM), "models by id"),
+    }
+)
+
+
+def catalogue_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of such a file."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Dovetail catalogue"}
+    return head | CATALOGUE.schema()
+
+
+def read_user_catalogue(path: Path) -> UserEntries:
+    """The records in the file at `path`, whole; InputError with every fault and its place."""
+    document = read_yaml(path)
+    to = Reading(document.sources, Diagnostics())
+    CATALOGUE.read(document.value, (), to)
+    to.faults.raise_if_errors()
+    from .models import model_entries  # it reads the catalogue of models
+
+    entries = UserEntries(
+        _whole(document, "devices", catalogue_entries(), _merge_device, to),
+        _whole(document, "models", model_entries(), lambda base, own: {**base, **own}, to),
+    )
+    to.faults.raise_if_errors()
+    for id, entry in entries.devices.items():
+        _check_device(id, entry, to)
+    for id, entry in entries.models.items():
+        _check_model(id, entry, to)
+    to.faults.raise_if_errors()
+    return entries
+
+
+def _whole(
+    document: Document,
+    section: str,
+    known: Mapping[str, Mapping[str, Any]],
+    merge: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]],
+    to: Reading,
+) -> dict[str, Mapping[str, Any]]:
+    """The entries of a section by canonical id, each with what it extends; entries may extend earlier ones."""
+    whole: dict[str, Mapping[str, Any]] = {}
+    for name, entry in (document.value.get(section) or {}).items():
+        own = {key: value for key, value in entry.items() if key != "like"}
+        every = {**known, **whole}
+        found = entry_named(str(entry.get("like", name)), every)
+        if "like" in entry and found is None:
+            help = did_you_mean(canonical(str(entry["like"])), every)
+            message = f"`like: {entry['like']}` is in no catalogue"
+            to.fault((section, name, "like"), f"unknown-{section[:-1]}", message, help)
+        elif found is None:
+            whole[canonical(name)] = own
+        else:
+            base = {key: value for key, value in found[1].items() if key != "aliases"} if "like" in entry else found[1]
+            id = canonical(name) if "like" in entry else found[0]
+            whole[id] = merge(base, own)
+    return whole
+
+
+def _merge_device(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures of a later group replace those of an earlier one."""
+    return {**base, **own, "figures": [*base.get("figures", ()), *own.get("figures", ())]}
+
+
+def _check_device(id: str, entry: Mapping[str, Any], to: Reading) -> None:
+    at = ("devices", _written(id, "devices", to))
+    missing = [key for key in ("kind", "vendor") if key not in entry]
+    for key in missing:
+        to.fault(at, "missing-key", f"the device `{id}` is in no catalogue, and needs `{key}`", key=True)
+    if missing:
+        return
+    device = read_device(id, entry)
+    lacking = [name for name in _NEEDED + (("cores",) if device.kind == "cpu" else ()) if name not in device.figures]
+    lacking += [] if device.flops_per_s else ["flops"]
+    if lacking:
+        message = f"the device `{id}` lacks {', '.join(f'`{name}`' for name in lacking)}"
+        to.fault(at, "missing-figure", message, "add them to its `figures`, or name a device to start from: `like`")
+    for name, words in contradictions(device.figures):
+        to.fault(_place_of(name, at, to), "range", f"the device `{id}` {words}")
+
+
+def _place_of(name: str, at: tuple[str | int, ...], to: Reading) -> tuple[str | int, ...]:
+    """Where the file writes the figure `name`; the device, where it is one of those extended."""
+    paths = [p for p in to.sources.keys if p[:2] == at and p[-len(name.split(".")) :] == tuple(name.split("."))]
+    return paths[-1] if paths else at
+
+
+def _check_model(id: str, entry: Mapping[str, Any], to: Reading) -> None:
+    from .models import read_model
+
+    at = ("models", _written(id, "models", to))
+    try:
+        read_model(id, entry)
+    except KeyError as fault:
+        to.fault(at, "missing-key", f"the model `{id}` needs {fault.args[0]!r}".replace("'", "`"), key=True)
+    except (TypeError, ValueError, AttributeError) as fault:
+        to.fault(at, "model", f"the model `{id}` is not understood: {fault}", key=True)
+
+
+def _written(id: str, section: str, to: Reading) -> str:
+    """The id as the file writes it."""
+    names = (str(path[1]) for path in to.sources.keys if len(path) == 2 and path[0] == section)
+    return next((name for name in names if canonical(name) == id), id)
