@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 Types = str | tuple[str, ...]
+TARGETS = ("sm_80", "sm_90", "sm_100", "gfx942")
+"""Ampere, Hopper, Blackwell; CDNA 3"""
 
 
 @dataclass(frozen=True)
 class KernelResources:
-    """What one compiled kernel occupies on the GPU, as `cuobjdump -res-usage` reports it."""
+    """What one compiled kernel occupies on the GPU, as `cuobjdump -res-usage` or AMD's kernel descriptor reports it."""
 
     registers: int
-    """registers of one thread"""
+    """registers of one thread; of vectors where the target has others too"""
     stack_bytes: int
     """stack of one thread: spilled registers and local arrays, 0 where nothing spills"""
     local_bytes: int
@@ -36,51 +38,64 @@ class KernelResources:
 
 @dataclass(frozen=True)
 class CompiledKernel:
-    """What one kernel became for one compute capability."""
+    """What one kernel became for one target."""
 
-    ptx: str
-    cubin: bytes
+    assembly: str
+    """PTX or AMDGCN"""
+    binary: bytes
+    """cubin or hsaco"""
     resources: KernelResources
 
 
-def compile_for_cuda(
-    kernel: Any, types: Mapping[str, Types], constants: Mapping[str, Any], capability: int = 90
+def compile_kernel(
+    kernel: Any, types: Mapping[str, Types], constants: Mapping[str, Any], target: str = "sm_90", **options: int
 ) -> CompiledKernel:
     """
-    `kernel`, a `triton.jit` function, compiled for `sm_<capability>`.
+    `kernel`, a `triton.jit` function, compiled for `target`: `sm_<capability>` or AMD's `gfx<number>`.
 
     `types` gives the Triton type of each run-time argument (`"*fp32"`, `"i32"`, a tuple of them for a tuple);
-    `constants` the value of each `tl.constexpr`. Pointers and integers are promised to be multiples of 16, as
-    allocators and usual sizes make them; without that Triton vectorises and pipelines nothing.
+    `constants` the value of each `tl.constexpr`. A type "1" is an integer that is 1, which Triton knows when it
+    launches. Pointers and integers are promised to be multiples of 16, as allocators and usual sizes make them; without
+    that Triton vectorises and pipelines nothing. `options` are `num_warps` and `num_stages`.
     """
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
     names = list(kernel.arg_names)
+    paths = {path: kind for name, kind in types.items() for path, kind in _paths(names.index(name), kind)}
     source = ASTSource(
         fn=kernel,
-        signature={name: types.get(name, "constexpr") for name in names},
-        constexprs={(names.index(name),): value for name, value in constants.items()},
-        attrs={path: [["tt.divisibility", 16]] for path in _argument_paths(names, types)},
+        signature={name: _signature(types.get(name, "constexpr")) for name in names},
+        constexprs={(names.index(name),): value for name, value in constants.items()}
+        | {path: 1 for path, kind in paths.items() if kind == "1"},
+        attrs={path: [["tt.divisibility", 16]] for path, kind in paths.items() if kind != "1"},
     )
+    is_cuda = target.startswith("sm_")
+    gpu = GPUTarget("cuda", int(target[3:]), 32) if is_cuda else GPUTarget("hip", target, 64)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="TRITON_DEFAULT_FP_FUSION")
-        compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
-    threads = 32 * compiled.metadata.num_warps
-    usage = _read_resources(compiled.asm["cubin"], compiled.metadata.shared, threads)
-    return CompiledKernel(compiled.asm["ptx"], compiled.asm["cubin"], usage)
+        compiled = triton.compile(source, target=gpu, options=options)
+    threads = gpu.warp_size * compiled.metadata.num_warps
+    if is_cuda:
+        usage = _cuda_resources(compiled.asm["cubin"], compiled.metadata.shared, threads)
+        return CompiledKernel(compiled.asm["ptx"], compiled.asm["cubin"], usage)
+    usage = _hip_resources(compiled.asm["amdgcn"], compiled.metadata.shared, threads)
+    return CompiledKernel(compiled.asm["amdgcn"], compiled.asm["hsaco"], usage)
 
 
-def _argument_paths(names: list[str], types: Mapping[str, Types]) -> list[tuple[int, ...]]:
-    paths: list[tuple[int, ...]] = []
-    for name, kind in types.items():
-        at = names.index(name)
-        paths += [(at,)] if isinstance(kind, str) else [(at, k) for k in range(len(kind))]
-    return paths
+def _signature(kind: Types) -> Any:
+    if isinstance(kind, str):
+        return "constexpr" if kind == "1" else kind
+    return tuple(_signature(each) for each in kind)
 
 
-def _read_resources(cubin: bytes, dynamic_shared_bytes: int, threads: int) -> KernelResources:
+def _paths(at: int, kind: Types) -> list[tuple[tuple[int, ...], str]]:
+    """(path, type) of an argument, or of each element of a tuple."""
+    return [((at,), kind)] if isinstance(kind, str) else [((at, i), each) for i, each in enumerate(kind)]
+
+
+def _cuda_resources(cubin: bytes, dynamic_shared_bytes: int, threads: int) -> KernelResources:
     """Triton's shared memory is dynamic, so cuobjdump counts only the static part of it."""
     from triton import knobs
 
@@ -95,5 +110,17 @@ def _read_resources(cubin: bytes, dynamic_shared_bytes: int, threads: int) -> Ke
         stack_bytes=usage["STACK"],
         local_bytes=usage["LOCAL"],
         shared_bytes=usage["SHARED"] + dynamic_shared_bytes,
+        threads=threads,
+    )
+
+
+def _hip_resources(assembly: str, shared_bytes: int, threads: int) -> KernelResources:
+    """Vector registers, spills to private memory and local data share from the metadata behind the code."""
+    usage = {key: int(value) for key, value in re.findall(r"\.(\w+):\s+(\d+)$", assembly, re.MULTILINE)}
+    return KernelResources(
+        registers=usage["vgpr_count"],
+        stack_bytes=usage["private_segment_fixed_size"],
+        local_bytes=0,
+        shared_bytes=max(usage["group_segment_fixed_size"], shared_bytes),
         threads=threads,
     )

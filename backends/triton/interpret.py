@@ -14,15 +14,13 @@ import numpy as np
 
 class HostTensor:
     """
-    A C-contiguous numpy array behind the part of torch's tensor interface that Triton's interpreter calls.
+    A numpy array behind the part of torch's tensor interface that kernels' wrappers and Triton's interpreter call.
 
     The interpreter copies arguments to the host and back; this one lives there, so that each copy is the array
     itself and a kernel writes straight into `array`.
     """
 
     def __init__(self, array: np.ndarray) -> None:
-        if not array.flags.c_contiguous:
-            raise ValueError("HostTensor needs a C-contiguous array; pass numpy.ascontiguousarray(array)")
         self.array = array
         self.dtype = str(array.dtype)
 

@@ -37,16 +37,16 @@ def run_interpreted(source: TritonSource, inputs: Sequence[np.ndarray]) -> np.nd
         return np.load(folder / "output.npy", allow_pickle=False)
 
 
-def compile_source(source: TritonSource, capability: int = 90) -> CompiledKernel:
+def compile_source(source: TritonSource, target: str = "sm_90") -> CompiledKernel:
     """
-    The kernel compiled for NVIDIA GPUs of `sm_<capability>`, none of which need be there.
+    The kernel compiled for GPUs of `target` (`sm_90`, `gfx942`), none of which need be there.
 
-    Raises `InputError` without the triton package and where the compiler refuses the kernel or the capability.
+    Raises `InputError` without the triton package and where the compiler refuses the kernel or the target.
     """
     with _folder_of(source) as folder:
-        _work("compile", folder, source.name, str(capability), interpret=False)
+        _work("compile", folder, source.name, target, interpret=False)
         usage = KernelResources(**json.loads((folder / "resources.json").read_text()))
-        return CompiledKernel((folder / "kernel.ptx").read_text(), (folder / "kernel.cubin").read_bytes(), usage)
+        return CompiledKernel((folder / "kernel.s").read_text(), (folder / "kernel.bin").read_bytes(), usage)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """
 The process in which emitted kernels are interpreted or compiled: `python -m ...worker interpret|compile FOLDER NAME`.
 
-FOLDER holds the emitted files. `interpret` reads `inputs.npz` and writes `output.npy`; `compile CAPABILITY` writes
-`kernel.ptx`, `kernel.cubin` and `resources.json`. `processes.py` starts it.
+FOLDER holds the emitted files. `interpret` reads `inputs.npz` and writes `output.npy`; `compile TARGET` writes
+`kernel.s`, `kernel.bin` and `resources.json`. `processes.py` starts it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main(verb: str, folder: str, name: str, *rest: str) -> None:
     if verb == "interpret":
         _interpret(emitted, name, Path(folder))
     else:
-        _compile(emitted, Path(folder), int(rest[0]))
+        _compile(emitted, Path(folder), rest[0])
 
 
 def _interpret(emitted: Any, name: str, folder: Path) -> None:
@@ -42,17 +42,17 @@ def _interpret(emitted: Any, name: str, folder: Path) -> None:
     np.save(folder / "output.npy", out, allow_pickle=False)
 
 
-def _compile(emitted: Any, folder: Path, capability: int) -> None:
-    from .ahead_of_time import compile_for_cuda
+def _compile(emitted: Any, folder: Path, target: str) -> None:
+    from .ahead_of_time import compile_kernel
 
     types = {
         "operands": tuple(POINTERS[dtype] for _, dtype in emitted.INPUTS.values()),
         "out": POINTERS[emitted.OUTPUT[1]],
     }
     names = {"SIZE": emitted.SIZE, "CHAIN": emitted.chain, "VIEWS": emitted.VIEWS, "BLOCK": emitted.BLOCK}
-    compiled = compile_for_cuda(emitted.elementwise, types, names, capability)
-    (folder / "kernel.ptx").write_text(compiled.ptx)
-    (folder / "kernel.cubin").write_bytes(compiled.cubin)
+    compiled = compile_kernel(emitted.elementwise, types, names, target)
+    (folder / "kernel.s").write_text(compiled.assembly)
+    (folder / "kernel.bin").write_bytes(compiled.binary)
     (folder / "resources.json").write_text(json.dumps(asdict(compiled.resources)))
 
 

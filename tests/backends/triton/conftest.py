@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, TensorType, f32
 from xdsl.ir import Attribute, Block
 
+from dovetail.backends.triton.interpreter import Interpreter
 from dovetail.ir import nn
+
+sys.path.insert(0, str(Path(__file__).parent))  # `random_shapes` here, `epilogues` in the interpreter's process
 
 Step = tuple[str, tuple[int, ...]]
 Made = tuple[nn.FusedElementwiseOp, ModuleOp]
@@ -20,6 +25,13 @@ def triton() -> None:
     """Skips what needs the triton package."""
     if find_spec("triton") is None:
         pytest.skip("needs the extra dovetail[triton]")
+
+
+@pytest.fixture(scope="session")
+def interpreter(triton: None) -> Iterator[Interpreter]:
+    """One process in which Triton interprets, for all tests of kernels."""
+    with Interpreter() as interpreter:
+        yield interpreter
 
 
 @pytest.fixture

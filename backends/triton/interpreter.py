@@ -1,0 +1,83 @@
+"""A process in which Triton interprets, kept for many calls: starting one takes longer than a small kernel."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from ...ir.diagnostics import Diagnostic, InputError
+
+
+@dataclass(frozen=True)
+class Named:
+    """A function that only the other process imports: a kernel's wrapper, an epilogue."""
+
+    module: str
+    function: str
+    folder: Path | None = None
+    """where the module lies, if it is no part of a package"""
+
+
+class Interpreter:
+    """
+    Calls functions on numpy arrays in a process with `TRITON_INTERPRET=1`; a context manager.
+
+        with Interpreter() as interpreter:
+            (out,) = interpreter.call(library("matmul"), {"a": a, "b": b, "out": out}, ["out"], block_m=32, ...)
+    """
+
+    def __init__(self) -> None:
+        """InputError without the triton package."""
+        if find_spec("triton") is None:
+            help = "pip install 'dovetail[triton]' (Linux)"
+            raise InputError([Diagnostic("triton", "Triton kernels need the extra `dovetail[triton]`", help=help)])
+        environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        command = [sys.executable, "-m", f"{__package__}.interpreter_process"]
+        self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def call(
+        self, function: Named, tensors: Mapping[str, Any], outputs: Sequence[str], **options: Any
+    ) -> tuple[np.ndarray, ...]:
+        """
+        What `function(**tensors, **options)` leaves in the arrays `outputs`.
+
+        `tensors` has arrays, sequences of arrays, or None; options may be `Named` functions. Raises ValueError with
+        the message of what the function raised.
+        """
+        assert self._process.stdin
+        assert self._process.stdout
+        pickle.dump((function, dict(tensors), tuple(outputs), options), self._process.stdin)
+        self._process.stdin.flush()
+        found, fault = pickle.load(self._process.stdout)
+        if fault:
+            raise ValueError(fault)
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process.stdin:
+            self._process.stdin.close()
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def library(name: str, module: str | None = None) -> Named:
+    """The wrapper `name` of the kernel library, in the file of that name unless `module` says which."""
+    return Named(f"{__package__}.kernels.{module or name}", name)

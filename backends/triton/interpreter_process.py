@@ -1,0 +1,59 @@
+"""The process of `interpreter.Interpreter`: reads calls from stdin and writes what they leave to stdout, pickled."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from .interpret import HostTensor
+from .interpreter import Named
+
+
+def main() -> None:
+    """Answer calls until stdin ends. What kernels print goes to stderr."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    # Kernels divide by zero and overflow as they would on a GPU, which says nothing about it.
+    np.seterr(all="ignore")
+    while True:
+        try:
+            function, tensors, outputs, options = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            answer = (_call(function, tensors, outputs, options), None)
+        except Exception as error:
+            answer = ((), f"{type(error).__name__}: {error}")
+        pickle.dump(answer, answers)
+        answers.flush()
+
+
+def _call(function: Named, tensors: dict[str, Any], outputs: tuple[str, ...], options: dict[str, Any]) -> Any:
+    hosted = {name: _host(value) for name, value in tensors.items()}
+    _find(function)(**hosted, **{name: _option(value) for name, value in options.items()})
+    return tuple(tensors[name] for name in outputs)
+
+
+def _host(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return HostTensor(value)
+    return tuple(_host(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def _option(value: Any) -> Any:
+    return _find(value) if isinstance(value, Named) else value
+
+
+def _find(named: Named) -> Any:
+    if named.folder is not None and str(named.folder) not in sys.path:
+        sys.path.insert(0, str(named.folder))
+    return getattr(import_module(named.module), named.function)
+
+
+if __name__ == "__main__":
+    main()

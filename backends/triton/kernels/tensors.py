@@ -1,0 +1,54 @@
+"""What launch wrappers ask of tensors: those of torch, or `HostTensor`, which has the same few methods."""
+
+from math import prod
+from typing import Any, Protocol
+
+
+class Tensor(Protocol):
+    """A tensor on the device that a kernel runs on."""
+
+    def size(self) -> Any: ...
+
+    def stride(self) -> Any: ...
+
+    def data_ptr(self) -> int: ...
+
+
+def is_empty(*tensors: Tensor) -> bool:
+    """Whether one of them has no element, so that there is nothing to launch a kernel for."""
+    return any(prod(tensor.size()) == 0 for tensor in tensors)
+
+
+def broadcast_strides(tensor: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides [elements] by which `tensor` is read at every index of `shape`, 0 along what it broadcasts over."""
+    sizes, strides = tuple(tensor.size()), tuple(tensor.stride())
+    missing = len(shape) - len(sizes)
+    fits = missing >= 0 and all(s in (1, wanted) for s, wanted in zip(sizes, shape[missing:], strict=True))
+    if not fits:
+        raise ValueError(f"a tensor of shape {sizes} does not broadcast to {shape}")
+    return (0,) * missing + tuple(0 if size == 1 else step for size, step in zip(sizes, strides, strict=True))
+
+
+def matrices(tensor: Tensor, what: str) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """(batch, rows, columns) and strides of a tensor of rank 2 or 3; a batch of 1 has stride 0."""
+    sizes, strides = tuple(tensor.size()), tuple(tensor.stride())
+    if len(sizes) not in (2, 3):
+        raise ValueError(f"{what} is of shape {sizes}, must be of rank 2 or 3")
+    batch, of_batch = (sizes[0], strides[0]) if len(sizes) == 3 and sizes[0] != 1 else (1, 0)
+    return (batch, sizes[-2], sizes[-1]), (of_batch, strides[-2], strides[-1])
+
+
+def require(holds: bool, message: str) -> None:
+    """ValueError with `message` unless it holds."""
+    if not holds:
+        raise ValueError(message)
+
+
+def require_narrow(name: str, *reaches: int) -> None:
+    """
+    ValueError where one program would need an offset of 2^31 elements or more within its tile.
+
+    Tiles start at 64-bit offsets, so tensors may be larger than that; what one tile spans may not.
+    """
+    if max(reaches) >= 2**31:
+        raise ValueError(f"a tile of {name} spans {max(reaches)} elements, which 32-bit offsets do not reach")
