@@ -9,7 +9,7 @@ import numpy as np
 
 from ..operators.chip import Chip
 from ..operators.coefficients import CHOICES
-from .kernels import Kernel
+from .kernels import FIRM, Kernel
 from .tables import Table
 
 SHARES = frozenset({"compute_share", "bandwidth_share", "sustained", "tail", "share", "low_share"})
@@ -40,6 +40,7 @@ def fit(kernel: Kernel, tables: Sequence[tuple[str, Chip, Table]], limit: int = 
     ids = [id for id, _, _ in tables]
     names = [("", name) for name in kernel.shared] + [(id, name) for id in ids for name in kernel.devices]
     start = np.array([inside(name, (kernel.devices if id else kernel.shared)[name]) for id, name in names])
+    hold = np.array([kernel.firm if name in FIRM else kernel.hold for _, name in names])
     drawn = [(id, chip, table.sample(limit)) for id, chip, table in tables]
 
     def unpack(x: np.ndarray, id: str) -> dict[str, float]:
@@ -51,7 +52,8 @@ def fit(kernel: Kernel, tables: Sequence[tuple[str, Chip, Table]], limit: int = 
             (np.log(kernel.predict(chip, unpack(x, id), table)) - np.log(table["latency"])) * np.sqrt(1000 / len(table))
             for id, chip, table in drawn
         ]
-        return np.concatenate([*parts, kernel.hold * (x - start)])
+        own = x[len(kernel.shared) :].reshape(len(ids), -1)
+        return np.concatenate([*parts, hold * (x - start), kernel.pull * (own - own.mean(axis=0)).ravel()])
 
     from scipy.optimize import least_squares  # slow to import, and wanted by nobody else
 

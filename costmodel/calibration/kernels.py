@@ -27,6 +27,10 @@ class Kernel:
     """by device"""
     hold: float = 0.2
     """weight of the priors, in units of the log of a coefficient"""
+    firm: float = 8.0
+    """weight of the priors of `FIRM`"""
+    pull: float = 1.0
+    """weight of the distance of a device's coefficient from the mean of the devices"""
 
 
 def gemm_plain(chip: Chip, c: Mapping[str, float], t: Table) -> np.ndarray:
@@ -67,25 +71,34 @@ def one_kernel(chip: Chip, c: Mapping[str, float], t: Table) -> np.ndarray:
     return collectives.one_kernel_s(chip, c, t["size"], t["devices"])
 
 
-MEMORY = {"cache_steepness": 6.0, "cache_bytes_per_clock": 30.0}
-GEMM = {**MEMORY, "draw": 3.0, "copies": 4.0, "tail": 0.8, "pipelining": 2.0, "overlap": 3.0, "block": 1e-6}
-DEVICE = {"launch": 2e-6, "compute_share": 0.8, "bandwidth_share": 0.85, "cache_share": 0.5}
-QUANTISE = {"row": 1e-6, "second_launch": 2e-6, "traffic": 2.5}
-ATTEND = {**MEMORY, "draw": 2.0, "overlap": 1.5}
-DECODE = {**ATTEND, "chunk": 128.0, "most_parts": 40.0}
-DECODE_DEVICE = {
-    "launch": 8e-6,
-    "bandwidth_share": 0.85,
-    "cache_share": 0.8,
-    "block": 4e-6,
-    "combine": 2e-6,
-    "step": 1e-6,
+MEMORY = {"cache_share": 0.8, "cache_steepness": 8.0, "cache_bytes_per_clock": 12.0}
+GEMM = {
+    "cache_steepness": 8.0,
+    "cache_bytes_per_clock": 64.0,
+    "draw": 50e9,
+    "copies": 5.0,
+    "tail": 0.8,
+    "pipelining": 2.0,
+    "overlap": 3.0,
+    "block": 1e-6,
 }
-PREFILL = {**MEMORY, "overlap": 1.5, "written": 2.0, "draw": 3.0}
-PREFILL_DEVICE = {
-    "launch": 8e-6,
-    "bandwidth_share": 0.85,
+DEVICE = {
     "cache_share": 0.8,
+    "step": 1e-7,
+    "launch_clocks": 4e3,
+    "compute_share": 0.9,
+    "bandwidth_share": 0.85,
+    "flops_per_watt": 1.1e12,
+}
+QUANTISE = {"row": 1e-6, "second_launch_clocks": 4e3, "traffic": 2.5}
+DECODE = {**MEMORY, "draw": 30e9, "overlap": 1.5, "chunk": 128.0, "most_parts": 40.0}
+DECODE_DEVICE = {"launch_clocks": 15e3, "bandwidth_share": 0.85, "block": 4e-6, "combine": 2e-6, "step": 1e-6}
+PREFILL = {**MEMORY, "overlap": 1.5, "written": 2.0, "draw": 50e9}
+PREFILL_DEVICE = {
+    "cache_share": 0.8,
+    "step": 1e-7,
+    "launch_clocks": 15e3,
+    "bandwidth_share": 0.85,
     "compute_share": 0.6,
     "block": 1e-6,
     "traffic": 1.5,
@@ -93,6 +106,8 @@ PREFILL_DEVICE = {
 }
 LINK = {"hop": 1e-6, "contention": 0.05, "low_share": 0.3, "bulk_start": 1e-5}
 FA2 = {"a100-sxm": {"splits_plain_heads": 0}, "h100-sxm": {"splits_plain_heads": 1}, "l40s": {"splits_plain_heads": 0}}
+FIRM = frozenset({"cache_share", "cache_steepness", "cache_bytes_per_clock", "copies"})
+"""what few devices cannot tell, but the hardware does: a cache holds about what it says"""
 SPLITS = {id: {"splits_plain_heads": 1} for id in FA2}
 PACKS = {"a100-sxm": {"packs_groups": 0}, "h100-sxm": {"packs_groups": 1}, "l40s": {"packs_groups": 0}}
 PACKS8 = {id: {"packs_groups": 1} for id in FA2}
@@ -104,7 +119,7 @@ KERNELS = (
         gemm_plain,
         lambda t: t.of("gemm", 2),
         {**GEMM, "split": 1e-6, "tile_end": 1e-7},
-        {**DEVICE, "sustained": 0.9},
+        DEVICE,
         {},
     ),
     Kernel(
@@ -112,21 +127,30 @@ KERNELS = (
         gemm_quantised,
         lambda t: t.of("gemm", 1),
         {**GEMM, **QUANTISE},
-        {**DEVICE, "sustained": 0.9, "tile_end": 1e-6},
+        {**DEVICE, "tile_end": 1e-6},
         NARROW,
     ),
     Kernel("decode_16_bit", decode(2.0), lambda t: t.of("decode", 2), DECODE, DECODE_DEVICE, FA2),
     Kernel("decode_8_bit", decode(1.0), lambda t: t.of("decode", 1), DECODE, DECODE_DEVICE, SPLITS),
     Kernel("prefill_16_bit", prefill(2.0), lambda t: t.of("prefill", 2), PREFILL, PREFILL_DEVICE, PACKS),
     Kernel("prefill_8_bit", prefill(1.0), lambda t: t.of("prefill", 1), PREFILL, PREFILL_DEVICE, PACKS8),
-    Kernel("collective_fabric", library, lambda t: t.of("library", "fabric"), LINK, {"launch": 5e-6, "share": 0.8}, {}),
-    Kernel("collective_pcie", library, lambda t: t.of("library", "pcie"), LINK, {"launch": 5e-6, "share": 0.6}, {}),
+    Kernel(
+        "collective_fabric",
+        library,
+        lambda t: t.of("library", "fabric"),
+        LINK,
+        {"launch_clocks": 10e3, "share": 0.8},
+        {},
+    ),
+    Kernel(
+        "collective_pcie", library, lambda t: t.of("library", "pcie"), LINK, {"launch_clocks": 10e3, "share": 0.6}, {}
+    ),
     Kernel(
         "all_reduce_kernel_fabric",
         one_kernel,
         lambda t: t.of("one_kernel", "fabric"),
         {"hop": 1e-7, "contention": 0.05, "barrier": 3e-6},
-        {"launch": 4e-6, "share": 0.7},
+        {"launch_clocks": 7.5e3, "share": 0.7},
         {},
     ),
     Kernel(
@@ -134,7 +158,7 @@ KERNELS = (
         one_kernel,
         lambda t: t.of("one_kernel", "pcie"),
         {"hop": 1e-7, "contention": 0.05, "barrier": 3e-6},
-        {"launch": 4e-6, "share": 0.7},
+        {"launch_clocks": 7.5e3, "share": 0.7},
         {},
     ),
 )

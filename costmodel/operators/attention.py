@@ -110,7 +110,7 @@ def decode_s(chip: Chip, c: Values, stored: float, call: Call, warm: bool) -> Ar
     move = move_s(chip, c, read, hit, np.minimum(rows * parts, cores)) + queries
     work = np.maximum(rows * parts / cores, 1) * c["block"]
     combine = c["combine"] * np.minimum(1, parts - 1) + c["step"] * np.minimum(1, seen / 256)
-    return c["launch"] + either_s(move, work, c["overlap"]) + combine
+    return c["launch_clocks"] / chip.clock_hz + either_s(move, work, c["overlap"]) + combine
 
 
 def prefill_s(chip: Chip, c: Values, stored: float, call: Call, warm: bool) -> Array:
@@ -126,7 +126,11 @@ def prefill_s(chip: Chip, c: Values, stored: float, call: Call, warm: bool) -> A
     touched = call.batch * call.head_dim * (4 * call.new * fresh + 2 * stored * call.within(call.seen) * call.kv_heads)
     hit = resident(chip, c, touched) if warm else np.zeros_like(touched)
     move = move_s(chip, c, touched * c["traffic"], hit, cores)
-    return c["launch"] + either_s(multiply, move, c["overlap"]) + np.maximum(blocks / cores, 1) * c["block"]
+    return (
+        c["launch_clocks"] / chip.clock_hz
+        + either_s(multiply, move, c["overlap"])
+        + np.maximum(blocks / cores, 1) * c["block"]
+    )
 
 
 def _kernel(name: str, kv_dtype: str) -> str:

@@ -30,6 +30,7 @@ class Chip:
     cache_bytes: float
     """of the L2 (last) cache"""
     clock_hz: float
+    tdp_w: float
     link_bytes_per_s: float
     """to the other devices of the chassis, one direction; 0 without a link"""
     known: bool
@@ -60,6 +61,7 @@ def chip_of(device: Device) -> Chip:
         else max(1.0, flops / _TYPICAL_FLOPS_PER_MULTIPROCESSOR),
         cache_bytes=float(sheet["cache"]) if sheet else flops * _TYPICAL_CACHE_BYTES_PER_FLOP,
         clock_hz=float(sheet["clock"]) if sheet else _TYPICAL_CLOCK_HZ,
+        tdp_w=device.tdp_w,
         link_bytes_per_s=device.link_bandwidth_bytes_per_s,
         known=sheet is not None,
     )

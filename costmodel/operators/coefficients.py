@@ -32,7 +32,7 @@ def read(path: Path = FILE) -> Mapping[str, Any]:
 def likeness(chip: Chip) -> tuple[float, float]:
     """Log of FLOP/s and of bytes/s a multiprocessor: the balance of a chip's core. Equation (12)."""
     cores = chip.multiprocessors
-    return log(chip.matrix_flops_per_s / cores), log(chip.bandwidth_bytes_per_s / cores)
+    return 2 * log(chip.matrix_flops_per_s / cores), log(chip.bandwidth_bytes_per_s / cores)
 
 
 def shares(chip: Chip, known: Mapping[str, tuple[float, float]]) -> dict[str, float]:

@@ -59,7 +59,7 @@ def protocols_s(chip: Chip, c: Values, op: str, size: Array, devices: Array) -> 
         steps = ROUNDS[op] * (devices - 1)
         volume = steps / devices * size
     beta = chip.link_bytes_per_s * (devices / 2) ** -c["contention"]
-    start = c["launch"] + steps * c["hop"]
+    start = c["launch_clocks"] / chip.clock_hz + steps * c["hop"]
     low = start + volume / (beta * c["low_share"])
     bulk = start + c["bulk_start"] + volume / (beta * c["share"])
     return np.minimum(low, bulk)
@@ -74,6 +74,6 @@ def one_kernel_s(chip: Chip, c: Values, size: Array, devices: Array) -> Array:
     """As `engine_s`, with coefficients given: one shot or two, whichever is faster. Equation (16)."""
     others = devices - 1
     wire = size / (chip.link_bytes_per_s * c["share"] * (devices / 2) ** -c["contention"])
-    start = c["launch"] + others * c["hop"]
+    start = c["launch_clocks"] / chip.clock_hz + others * c["hop"]
     time_s = start + np.minimum(others * wire, c["barrier"] + 2 * others / devices * wire)
     return np.where(size < SMALL_BYTES, time_s, np.inf)

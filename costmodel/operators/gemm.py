@@ -12,7 +12,7 @@ from ..hardware import Device
 from ..roofline import compute_dtype
 from .chip import Chip, chip_of
 from .coefficients import Values, coefficients
-from .memory import Array, either_s, move_s, resident
+from .memory import Array, either_s, move_s, powered, resident
 
 TILES = ((16.0, 64.0), (64.0, 64.0), (128.0, 64.0), (64.0, 128.0), (128.0, 128.0), (128.0, 256.0), (256.0, 128.0))
 """rows x columns of the output that one block of a 16-bit kernel makes; the library takes the fastest"""
@@ -20,6 +20,9 @@ SPLITS = (1, 2, 4, 8, 16)
 """parts of k that blocks of one tile may share"""
 STORED_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5}
 """of one weight; a group's scales add a few per cent, which are left out"""
+_CHOICES = np.array([(rows, columns, split) for rows, columns in TILES for split in SPLITS])
+_ELEMENTS_AT_ONCE = 100_000
+"""of the arrays that are worked on: small shapes take all choices in one go, large ones stay in the cache"""
 _STEP = 64
 """depth of k in one step of a block's loop"""
 
@@ -43,13 +46,13 @@ def gemm_s(device: Device, dtype: str, m: ArrayLike, n: ArrayLike, k: ArrayLike,
 def plain_s(chip: Chip, c: Values, peak: float, stored: float, m: Array, n: Array, k: Array, warm: bool) -> Array:
     """[s] by the fastest tile and split of k, and the launch. Equation (7)."""
     hit = _hits(chip, c, m, n, k, stored, 2.0, warm)
-    best = None
-    for rows, columns in TILES:
-        for split in SPLITS:
-            time_s = _tiled_s(chip, c, peak, (m, n, k), (np.array(rows), np.array(columns), split), (stored, 2.0), hit)
-            best = time_s if best is None else np.minimum(best, time_s)
-    assert best is not None
-    return best + c["launch"]
+    shape = np.broadcast(m, n, k)
+    at_once = max(1, _ELEMENTS_AT_ONCE // max(1, shape.size))
+    best = np.full(shape.shape, np.inf)
+    for first in range(0, len(_CHOICES), at_once):
+        tile = tuple(column.reshape(-1, *[1] * shape.ndim) for column in _CHOICES[first : first + at_once].T)
+        best = np.minimum(best, _tiled_s(chip, c, peak, (m, n, k), tile, (stored, 2.0), hit).min(axis=0))
+    return best + c["launch_clocks"] / chip.clock_hz
 
 
 def quantised_s(chip: Chip, c: Values, peak: float, stored: float, m: Array, n: Array, k: Array, warm: bool) -> Array:
@@ -57,8 +60,17 @@ def quantised_s(chip: Chip, c: Values, peak: float, stored: float, m: Array, n: 
     hit = _hits(chip, c, m, n, k, stored, stored, warm)
     rows = np.where(m <= 16, 16.0, np.where(m <= c["narrow_rows"], 64.0, 128.0))
     columns = np.where(m <= 64, 64.0, 128.0)
-    product = _tiled_s(chip, c, peak, (m, n, k), (rows, columns, 1), (stored, stored), hit)
-    return c["launch"] + product + quantise_s(chip, c, m, k)
+    product = _tiled_s(chip, c, peak, (m, n, k), (rows, columns, np.array(1.0)), (stored, stored), hit)
+    return c["launch_clocks"] / chip.clock_hz + product + quantise_s(chip, c, m, k)
+
+
+def quantising_s(device: Device, dtype: str, m: ArrayLike, k: ArrayLike) -> Array:
+    """[s] of `gemm_s` in which (m, k) inputs are brought to 8 bits, which engines do in the kernel before; else 0."""
+    shape = np.asarray(m, float), np.asarray(k, float)
+    if STORED_BYTES[compute_dtype(device, dtype)] >= 2:
+        return np.zeros_like(shape[0] * shape[1])
+    chip = chip_of(device)
+    return quantise_s(chip, coefficients("gemm_quantised", chip), *shape)
 
 
 def quantise_s(chip: Chip, c: Values, m: Array, k: Array) -> Array:
@@ -67,7 +79,7 @@ def quantise_s(chip: Chip, c: Values, m: Array, k: Array) -> Array:
     launch + max(m / cores, 1) row + traffic m k / bandwidth
     """
     blocks = np.maximum(m / chip.multiprocessors, 1) * c["row"]
-    return c["second_launch"] + blocks + c["traffic"] * m * k / chip.bandwidth_bytes_per_s
+    return c["second_launch_clocks"] / chip.clock_hz + blocks + c["traffic"] * m * k / chip.bandwidth_bytes_per_s
 
 
 def _hits(
@@ -86,7 +98,7 @@ def _tiled_s(
     c: Values,
     peak: float,
     shape: tuple[Array, Array, Array],
-    tile: tuple[Array, Array, int],
+    tile: tuple[Array, ...],
     width: tuple[float, float],
     hits: tuple[Array, Array],
 ) -> Array:
@@ -96,12 +108,11 @@ def _tiled_s(
     blocks = np.ceil(m / rows) * np.ceil(n / columns) * split
     waves = np.maximum(1.0, blocks / cores + c["tail"] * (np.ceil(blocks / cores) - blocks / cores))
     depth = np.maximum(np.ceil(k / split / _STEP), 1) * _STEP
-    throttle = hits[1] + (1 - hits[1]) * c["sustained"]
-    multiply = 2 * rows * columns * depth * cores / (peak * c["compute_share"] * throttle)
+    multiply = 2 * rows * columns * depth * cores / (peak * c["compute_share"] * powered(chip, c))
     load = (rows * fed + columns * stored) * depth / (chip.clock_hz * c["cache_bytes_per_clock"])
-    loop = waves * either_s(multiply, load, c["pipelining"])
+    loop = waves * np.maximum(either_s(multiply, load, c["pipelining"]), depth / _STEP * c["step"])
     moved = move_s(chip, c, stored * n * k, hits[0], blocks) + move_s(chip, c, fed * m * k + 2 * m * n, hits[1], blocks)
-    if split > 1:
-        moved = moved + split * m * n * 8 / (cores * chip.clock_hz * c["cache_bytes_per_clock"]) + c["split"]
-    edge = waves * (c["block"] + c["tile_end"] * rows * columns / 16384)
+    summed = split * m * n * 8 / (cores * chip.clock_hz * c["cache_bytes_per_clock"]) + c.get("split", 0.0)
+    moved = moved + (split > 1) * summed
+    edge = waves * (c["block"] + c["tile_end"] * np.sqrt(rows * columns / 16384))
     return either_s(loop, moved, c["overlap"]) + edge

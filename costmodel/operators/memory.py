@@ -29,11 +29,24 @@ def move_s(chip: Chip, c: Values, size: ArrayLike, hit: ArrayLike, active: Array
     (1 - hit) size / min(share x bandwidth, active x draw) + hit size / (cores x clock x bytes per clock)
     """
     cores = chip.multiprocessors
-    draw = np.asarray(active, float) / cores * c["draw"] * chip.bandwidth_bytes_per_s
+    draw = np.minimum(cores, np.asarray(active, float)) * c["draw"]
     outside = np.minimum(chip.bandwidth_bytes_per_s * c["bandwidth_share"], draw)
     inside = np.minimum(cores, np.asarray(active, float)) * chip.clock_hz * c["cache_bytes_per_clock"]
     size = np.asarray(size, float)
     return size * ((1 - np.asarray(hit)) / outside + np.asarray(hit) / inside)
+
+
+def powered(chip: Chip, c: Values) -> float:
+    """Share of the peak that the power limit leaves; 1 where the device states no power. Equation (18).
+
+    x / (1 + x^4)^(1/4) with x = watts x flops_per_watt x (FLOP a clock and core / 2048)^(2/3) / peak, all at 16 bits: a
+    wider matrix instruction fetches each operand for more products, and so spends less energy on each.
+    """
+    if not chip.tdp_w:
+        return 1.0
+    width = chip.matrix_flops_per_s / chip.multiprocessors / chip.clock_hz
+    margin = chip.tdp_w * c["flops_per_watt"] * (width / 2048) ** (2 / 3) / chip.matrix_flops_per_s
+    return margin / (1 + margin**4) ** 0.25
 
 
 def either_s(first: Array, second: Array, overlap: float) -> Array:
