@@ -118,14 +118,10 @@ def read_module(path: str, allow_unregistered: bool = False) -> ModuleOp:
 
 
 def _read_other(path: str, suffix: str) -> ModuleOp:
-    if suffix == ".onnx":
-        from .ir.read.onnx import read_onnx
+    if suffix in (".onnx", ".json"):
+        from .ir.read.networks import open_network
 
-        return read_onnx(path).module
-    if suffix == ".json":
-        from .ir.read.huggingface import read_config
-
-        return read_config(path, batch="batch", sequence="tokens").module
+        return open_network(Path(path)).module
     from .ir.read.graph import read_graph
 
     return read_graph(Path(path)).module

@@ -35,12 +35,29 @@ def read_network(path: Path, sizes: Mapping[str, float] | None = None) -> NnModu
         return read_onnx(path, given)
     if path.suffix == ".json":
         return closed(str(path), _read_config(path, given), {})
-    if path.suffix != ".mlir":
-        message = f"`{path}` is no network: neither an .onnx, a config.json nor an .mlir"
-        raise InputError([Diagnostic("unsupported", message, help="`dovetail plan` takes a graph.yaml")])
-    from .saved import load_network
+    return closed(str(path), open_network(path), given)
 
-    return closed(str(path), load_network(path), given)
+
+def open_network(path: Path) -> NnModule:
+    """
+    The network in the file at `path` with the sizes that it leaves open; those of a config.json are `batch` and
+    `tokens`. InputError where it cannot be read.
+    """
+    match path.suffix:
+        case ".onnx":
+            from .onnx import read_onnx
+
+            return read_onnx(path)
+        case ".json":
+            from .huggingface import read_config
+
+            return read_config(path, batch="batch", sequence="tokens")
+        case ".mlir":
+            from .saved import load_network
+
+            return load_network(path)
+    message = f"`{path}` is no network: neither an .onnx, a config.json nor an .mlir"
+    raise InputError([Diagnostic("unsupported", message, help="`dovetail plan` takes a graph.yaml")])
 
 
 def _read_config(path: Path, sizes: Mapping[str, int]) -> NnModule:

@@ -13,38 +13,26 @@ if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
     from xdsl.ir import Operation, SSAValue
 
+    from ...ir.nn import NnModule
+
 KIND_OF_DEVICE = "npu"
 """Scratchpads are filled by the compiler on such devices: their passes say what is folded."""
 
 
 def read_network(path: Path, parameters: bool) -> ScratchpadProblem:
     """The network in the file at `path` after the passes for such devices, its scratchpad of 0 bytes."""
+    network = lowered_network(path)
+    return problem_of_module(network.module, path.stem, parameters, network.input_names, network.output_names)
+
+
+def lowered_network(path: Path) -> NnModule:
+    """The network in the file at `path` after the passes for such devices; InputError where it cannot be read."""
+    from ...ir.read import networks
     from ...passes import TARGET_PIPELINE, run_pipeline
 
-    if path.suffix == ".onnx":
-        from ...ir.read.onnx import read_onnx
-
-        network = read_onnx(path)
-        module, inputs, outputs = network.module, network.input_names, network.output_names
-    else:
-        module, inputs, outputs = _read_text(path), (), ()
-    run_pipeline(module, TARGET_PIPELINE[KIND_OF_DEVICE])
-    return problem_of_module(module, path.stem, parameters, inputs, outputs)
-
-
-def _read_text(path: Path) -> ModuleOp:
-    from ...ir.source import SourceFile
-    from ...ir.text import parse_module
-    from ...ir.verify import verify_module
-
-    try:
-        source = SourceFile(str(path), path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InputError([Diagnostic("file", f"cannot read `{path}`: {reason}")]) from None
-    module = parse_module(source.text, source.name)
-    verify_module(module, f"`{path}`", source)
-    return module
+    network = networks.read_network(path)
+    run_pipeline(network.module, TARGET_PIPELINE[KIND_OF_DEVICE])
+    return network
 
 
 def problem_of_module(

@@ -20,32 +20,16 @@ def nests_of_module(module: ModuleOp, problem: ScratchpadProblem, parameters: bo
     The nests, by operator name, of the operators of `problem`, which `problem_of_module` made of `module` with the same
     `parameters`. Operators that cannot be tiled are not among them.
     """
-    from xdsl.dialects.func import ReturnOp
-
-    from ....ir import nn
-    from ..read_network import _Module
-
-    class Walk(_Module):
-        """The same walk again, so that operators and tensors have the same numbers."""
-
-        def _add_operator(self, op: Operation) -> None:
-            super()._add_operator(op)
-            index = len(self.operators) - 1
-            inputs = [self.index.get(self.root(value)) for value in op.operands]
-            names = [f"\0{i}" if t is None else problem.tensors[t].name for i, t in enumerate(inputs)]
-            nest = nest_of_op(op, names, problem.tensors[self.index[op.results[0]]].name)
-            if nest is not None:
-                listed = nest.without(name for name in names if name.startswith("\0"))
-                found[problem.operators[index].name] = listed
+    from ..read_network import read_module
 
     found: dict[str, Nest] = {}
-    walk = Walk(parameters)
-    block = nn.main_of(module).body.block
-    for index, argument in enumerate(block.args):
-        walk.add_tensor(argument, f"input{index}", "input")
-    for op in block.ops:
-        if not isinstance(op, ReturnOp):
-            walk.add(op)
+    _, reader = read_module(module, problem.name, parameters)  # numbers operators and tensors as for the problem
+    for operator, op in zip(problem.operators, reader.ops, strict=True):
+        inputs = [reader.index.get(reader.root(value)) for value in op.operands]
+        names = [f"\0{i}" if t is None else problem.tensors[t].name for i, t in enumerate(inputs)]
+        nest = nest_of_op(op, names, problem.tensors[reader.index[op.results[0]]].name)
+        if nest is not None:
+            found[operator.name] = nest.without(name for name in names if name.startswith("\0"))
     return found
 
 

@@ -24,18 +24,10 @@ def read_nests(path: str | PathLike[str], problem: ScratchpadProblem, parameters
     path = Path(path)
     if path.suffix == ".json":
         return _of_graph(path, problem)
-    from ....passes import TARGET_PIPELINE, run_pipeline
-    from ..read_network import KIND_OF_DEVICE, _read_text
+    from ..read_network import lowered_network
     from .networks import nests_of_module
 
-    if path.suffix == ".onnx":
-        from ....ir.read.onnx import read_onnx
-
-        module = read_onnx(path).module
-    else:
-        module = _read_text(path)
-    run_pipeline(module, TARGET_PIPELINE[KIND_OF_DEVICE])
-    return nests_of_module(module, problem, parameters)
+    return nests_of_module(lowered_network(path).module, problem, parameters)
 
 
 def _of_graph(path: Path, problem: ScratchpadProblem) -> dict[str, Nest]:
