@@ -34,16 +34,21 @@ def load_models() -> Mapping[str, LLM | Network]:
 
 
 def _aliases() -> Mapping[str, str]:
-    """Canonical Hugging Face ids of the catalogue's models, to their own."""
-    entries = model_entries().items()
-    return {canonical(alias): id for id, entry in entries for alias in entry.get("aliases", ())}
+    """Canonical further names of the models, whole and without the publisher's, to their ids; the first has a name."""
+    aliases = {canonical(alias): id for id, entry in model_entries().items() for alias in entry.get("aliases", ())}
+    short = {alias.partition("/")[2]: id for alias, id in reversed(aliases.items()) if "/" in alias}
+    return {**short, **aliases}
 
 
 def find_model(name: str) -> LLM | Network | None:
-    """The catalogue's model of that id or Hugging Face id (`_` and `-` alike), or None."""
-    id = canonical(name)
-    id = _aliases().get(id, id)
-    return read_model(id, model_entries()[id]) if id in model_entries() else None
+    """The catalogue's model of that id or Hugging Face id, or None.
+
+    Names go with their publisher or without, `_` and `-` are alike.
+    """
+    id, entries = canonical(name), model_entries()
+    if id not in entries:
+        id = _aliases().get(id, id)
+    return read_model(id, entries[id]) if id in entries else None
 
 
 def read_model(id: str, entry: Mapping[str, Any]) -> LLM | Network:

@@ -88,9 +88,9 @@ class LLM:
 
     @cached_property
     def active_parameters(self) -> int:
-        """All but the routed experts that a token does not take; both vocabulary tables count."""
+        """What a token of text passes: all but vision and the experts that it does not take; both tables count."""
         idle = sum(g.count * (g.network.parameters - g.network.active_parameters) for g in self.groups)
-        return self.parameters - idle
+        return self.parameters - idle - (self.vision.parameters if self.vision else 0)
 
     @cached_property
     def parameters_by_kind(self) -> Mapping[str, int]:

@@ -39,7 +39,7 @@ def mixture_of(config: Config) -> Mixture:
         experts=config.number("n_routed_experts"),
         experts_per_token=config.number("num_experts_per_tok"),
         shared_experts=config.count("n_shared_experts"),
-        router_correction=config.get("topk_method") == "noaux_tc",
+        router_correction=config.get("topk_method", "noaux_tc") == "noaux_tc",
     )
 
 

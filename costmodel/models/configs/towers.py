@@ -93,12 +93,13 @@ def llama4_vision(config: Config, text_hidden: int) -> Vision:
     inner, out = config.number("projector_input_dim"), config.number("projector_output_dim")
     merge = round(1 / config["pixel_shuffle_ratio"])
     layer = 4 * hidden**2 + 4 * hidden + 2 * hidden * ffn + ffn + hidden + 4 * hidden
+    embed = (config.count("num_channels") or 3) * patch**2 * hidden
     return Vision(
         layers=layers,
         width=hidden,
         patch_pixels=patch,
         merge=merge,
-        patch_parameters=layers * layer + 3 * patch**2 * hidden + 4 * hidden,
+        patch_parameters=layers * layer + embed + 4 * hidden,
         token_parameters=merge**2 * hidden * inner + inner * out + config.number("vision_output_dim") * text_hidden,
         other_parameters=((image // patch) ** 2 + 2) * hidden,
     )
