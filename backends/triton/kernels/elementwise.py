@@ -1,7 +1,7 @@
 """Triton frame for chains of elementwise operators: every operand is read once, the result written once."""
 
 # Triton's own types of static_range and constexpr promise less than jitted functions may do with them:
-# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportCallIssue=false
 
 import triton
 import triton.language as tl

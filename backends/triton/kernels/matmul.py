@@ -1,7 +1,7 @@
 """The product of matrices, or of a batch of them, with an epilogue fused behind it."""
 
 # Triton's own types of static_range and constexpr promise less than jitted functions may do with them:
-# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportCallIssue=false
 
 from collections.abc import Sequence
 from typing import Any

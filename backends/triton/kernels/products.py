@@ -1,7 +1,7 @@
 """What kernels of matrix products share: the loop over k, the order of tiles, and the epilogue."""
 
 # Triton's own types of static_range and constexpr promise less than jitted functions may do with them:
-# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportCallIssue=false
 
 import triton
 import triton.language as tl

@@ -19,3 +19,8 @@ def scale_bias_relu_residual(x, scale, bias, residual):
 @triton.jit
 def gated(x, gate):
     return x * silu(gate)
+
+
+@triton.jit
+def bias_residual(x, bias, residual):
+    return x + bias + residual

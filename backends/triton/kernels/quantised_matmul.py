@@ -1,0 +1,158 @@
+"""
+The product with a matrix of weights of 1 to 8 bits, which are unpacked in registers.
+
+Packing (`pack_weights`): a width is the sum of powers of two, its planes: 3 = 2 + 1, 6 = 4 + 2, 7 = 4 + 2 + 1. A plane
+of w bits holds 32 / w neighbours along k in a word of 32 bits, the first in the lowest bits, so that every width takes
+its own number of bits and no code lies across two words. (For widths in general see Ding et al. 2025, Tilus,
+arXiv:2504.12984, which keeps bits contiguous and reinterprets registers instead.)
+"""
+
+# Triton's own types of static_range and constexpr promise less than jitted functions may do with them:
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportCallIssue=false
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import triton
+import triton.language as tl
+
+from .products import dot, finish, identity, place_of_tile, store_tile
+from .tensors import Tensor, broadcast_strides, is_empty, matrices, require, require_narrow
+
+WORD = 32
+"""Codes along k are padded to a multiple of it, so that every plane ends with a whole word."""
+
+
+def planes(bits: int) -> tuple[int, ...]:
+    """The powers of two that add up to `bits`, the widest first: the lowest bits of a code are in the first plane."""
+    return tuple(width for width in (8, 4, 2, 1) if bits & width)
+
+
+def pack_weights(codes: np.ndarray, bits: int) -> np.ndarray:
+    """
+    The (k, n) codes, integers of 0 to 2^bits - 1, as int32 words (bits ceil(k / 32), n): plane after plane.
+
+    ValueError for codes that need more bits.
+    """
+    require(1 <= bits <= 8, f"weights of {bits} bits cannot be packed, only of 1 to 8")
+    require(codes.size == 0 or (codes.min() >= 0 and codes.max() < 1 << bits), f"codes do not fit into {bits} bits")
+    padded = np.pad(codes.astype(np.uint32), ((0, -len(codes) % WORD), (0, 0)))
+    words, low = [], 0
+    for width in planes(bits):
+        plane = (padded >> np.uint32(low)) & np.uint32((1 << width) - 1)
+        parts = plane.reshape(-1, WORD // width, codes.shape[1])
+        shifts = np.arange(0, WORD, width, dtype=np.uint32)[:, None]
+        words.append(np.bitwise_or.reduce(parts << shifts, axis=1))
+        low += width
+    return np.concatenate(words).view(np.int32)
+
+
+@triton.jit
+def unpack(
+    words, start, n, words_per_bit, row_stride, BITS: tl.constexpr, BLOCK_K: tl.constexpr, BLOCK_N: tl.constexpr
+):
+    """The codes of rows start to start + BLOCK_K, int32; `words` points at the first column of the tile, n are left."""
+    columns = tl.arange(0, BLOCK_N)
+    inner = tl.arange(0, BLOCK_K)
+    codes = tl.zeros((BLOCK_K, BLOCK_N), tl.int32)
+    for width in tl.static_range(4):
+        WIDTH: tl.constexpr = 8 >> width
+        if BITS & WIDTH:
+            # The planes of more bits lie before this one, and hold the lower bits of a code.
+            LOW: tl.constexpr = BITS // (2 * WIDTH) * (2 * WIDTH)
+            PER_WORD: tl.constexpr = 32 // WIDTH
+            rows = LOW * words_per_bit + start // PER_WORD + tl.arange(0, BLOCK_K // PER_WORD)
+            at = words + rows[:, None] * row_stride + columns[None, :]
+            inside = (rows[:, None] < (LOW + WIDTH) * words_per_bit) & (columns[None, :] < n)
+            word = tl.load(at, mask=inside, other=0)
+            spread = tl.broadcast_to(word[:, None, :], (BLOCK_K // PER_WORD, PER_WORD, BLOCK_N))
+            word = tl.reshape(spread, (BLOCK_K, BLOCK_N))
+            codes |= ((word >> (inner % PER_WORD * WIDTH)[:, None]) & ((1 << WIDTH) - 1)) << LOW
+    return codes
+
+
+@triton.jit
+def quantised_matmul_kernel(
+    a, words, scale, zero, out, operands, sizes, a_strides, words_stride, scale_stride, out_strides,
+    STRIDES: tl.constexpr, EPILOGUE: tl.constexpr, PRECISION: tl.constexpr, BITS: tl.constexpr, SHARED_K: tl.constexpr,
+    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, GROUP: tl.constexpr,
+):  # fmt: skip
+    """One program computes a tile of BLOCK_M x BLOCK_N; sizes are (m, n, k), strides (row, column)."""
+    m, n, k = sizes
+    row, column = place_of_tile(tl.program_id(0), tl.cdiv(m, BLOCK_M), tl.cdiv(n, BLOCK_N), GROUP)
+    rows = row * BLOCK_M + tl.arange(0, BLOCK_M)
+    columns = tl.arange(0, BLOCK_N)
+    inner = tl.arange(0, BLOCK_K)
+    left = n - column * BLOCK_N
+    a_at = a + (row * BLOCK_M).to(tl.int64) * a_strides[0]
+    a_at += tl.arange(0, BLOCK_M)[:, None] * a_strides[0] + inner[None, :] * a_strides[1]
+    first = (column * BLOCK_N).to(tl.int64)
+    total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
+    for start in range(0, k, BLOCK_K):
+        a_mask = (rows[:, None] < m) & (inner[None, :] < k - start)
+        a_tile = tl.load(a_at, mask=a_mask, other=0.0)
+        codes = unpack(words + first, start, left, tl.cdiv(k, 32), words_stride, BITS, BLOCK_K, BLOCK_N)
+        if SHARED_K % BLOCK_K == 0:
+            group = start // SHARED_K + tl.zeros((1, 1), tl.int32)
+        else:
+            group = (start + inner[:, None]) // SHARED_K
+        at = first + group.to(tl.int64) * scale_stride + columns[None, :]
+        inside = (group * SHARED_K < k) & (columns[None, :] < left)
+        factor = tl.load(scale + at, mask=inside, other=0.0).to(tl.float32)
+        middle = tl.load(zero + at, mask=inside, other=0.0).to(tl.float32)
+        weights = (codes.to(tl.float32) - middle) * factor
+        # Padding has codes too, and a weight that is not finite must not meet the zeros of a there.
+        weights = tl.where(inner[:, None] < k - start, weights, 0.0)
+        total = dot(a_tile, weights.to(a.dtype.element_ty), total, PRECISION)
+        a_at += BLOCK_K * a_strides[1]
+    total = finish(total, operands, row * 0, row * BLOCK_M, column * BLOCK_N, m, n, STRIDES, EPILOGUE)
+    store_tile(out, total, row * BLOCK_M, column * BLOCK_N, m, n, out_strides[0], out_strides[1])
+
+
+def quantised_matmul(
+    a: Tensor,
+    words: Tensor,
+    scale: Tensor,
+    zero: Tensor,
+    out: Tensor,
+    operands: Sequence[Tensor] = (),
+    epilogue: Any = identity,
+    *,
+    bits: int,
+    shared_k: int,
+    block_m: int,
+    block_n: int,
+    block_k: int,
+    num_warps: int,
+    num_stages: int,
+    group: int = 8,
+    precision: str = "ieee",
+) -> None:
+    """
+    out = epilogue(a ((codes - zero) scale), *operands) for codes of `bits` bits, packed by `pack_weights` into `words`.
+
+        reference: epilogue(a @ ((codes - repeat(zero)) * repeat(scale)), *operands) in float64, where repeat repeats a
+        row `shared_k` times
+
+    a is (m, k), `scale` and `zero`, both row-major, are (cdiv(k, shared_k), n): a group of `shared_k` codes along k
+    shares them. `block_k` is a multiple of 32. Weights are rounded to the type of a before they are multiplied.
+    """
+    (_, m, k), a_strides = matrices(a, "a")
+    _, out_strides = matrices(out, "out")
+    n = tuple(out.size())[1]
+    packed, shared = (bits * triton.cdiv(k, WORD), n), (triton.cdiv(k, max(1, shared_k)), n)
+    require(1 <= bits <= 8 and tuple(words.size()) == packed, f"words {words.size()} are not {packed} of {bits} bits")
+    fits = tuple(scale.size()) == shared == tuple(zero.size()) and tuple(out.size())[0] == m
+    require(fits, f"scale {scale.size()} and zero {zero.size()} are not {shared}, or {out.size()} not ({m}, {n})")
+    require(block_k % WORD == 0, f"block_k {block_k} is no multiple of {WORD}")
+    if is_empty(out):
+        return
+    require_narrow("a", block_m * a_strides[1] + block_k * a_strides[2])
+    require_narrow("words", packed[0] * n)
+    quantised_matmul_kernel[(triton.cdiv(m, block_m) * triton.cdiv(n, block_n),)](
+        a, words, scale, zero, out, tuple(operands), (m, n, k), a_strides[1:], n, n, out_strides[1:],
+        STRIDES=tuple(broadcast_strides(operand, (1, m, n)) for operand in operands), EPILOGUE=epilogue,
+        PRECISION=precision, BITS=bits, SHARED_K=max(1, shared_k),
+        BLOCK_M=block_m, BLOCK_N=block_n, BLOCK_K=block_k, GROUP=group, num_warps=num_warps, num_stages=num_stages,
+    )  # fmt: skip
