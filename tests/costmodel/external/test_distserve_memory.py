@@ -1,9 +1,9 @@
 """Most tokens in the caches of an instance, against the limits that DistServe measured for OPT models.
 
 github.com/LLMServe/DistServe at 82831f16, `simdistserve/estimators/profile_data/max_num_tokens.csv`: A100s of 80 GB,
-all degrees of tensor parallelism and stages. Its worker (`distserve/worker.py`) gives the cache what 95 % of the 79.15 GiB
-that the driver reports leave over 1 % and the weights, in blocks of 16 tokens: 79.9 GB in all. The rule
-here is the planner's: what the data sheet's 80 GB leave over weights, activations and the runtime.
+all degrees of tensor parallelism and stages. Its worker (`distserve/worker.py`) gives the cache what 95 % of the
+79.15 GiB that the driver reports leave over 1 % and the weights, in blocks of 16 tokens: 79.9 GB in all. The rule here
+is the planner's: what the data sheet's 80 GB leave over weights, activations and the runtime.
 """
 
 from __future__ import annotations
