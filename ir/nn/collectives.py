@@ -48,6 +48,23 @@ class CollectiveOp(TensorOp):
         return shape[axis] // self.group
 
 
+class PartOp(CollectiveOp):
+    """
+    An op that leaves each rank its own part along `axis` of a tensor.
+
+    (C1) The mesh axis has a name, and the group at least one rank. (C2) 0 <= axis < rank.
+    (C3) The ranks divide that axis.
+    """
+
+    x = operand_def()
+    axis = attr_def(IntegerAttr)
+    result = result_def()
+
+    def infer(self) -> Tensor:
+        shape, axis = shape_of(self.x), self.inside(integer(self.axis))
+        return with_shape(self.x, _resized(shape, axis, self.divided(shape, axis)))
+
+
 @irdl_op_definition
 class AllReduceOp(CollectiveOp):
     """
@@ -90,7 +107,7 @@ class AllGatherOp(CollectiveOp):
 
 
 @irdl_op_definition
-class ReduceScatterOp(CollectiveOp):
+class ReduceScatterOp(PartOp):
     """
     The sum of what all ranks of the group hold; each keeps its own part along `axis`.
 
@@ -101,13 +118,6 @@ class ReduceScatterOp(CollectiveOp):
     """
 
     name = "nn.reduce_scatter"
-    x = operand_def()
-    axis = attr_def(IntegerAttr)
-    result = result_def()
-
-    def infer(self) -> Tensor:
-        shape, axis = shape_of(self.x), self.inside(integer(self.axis))
-        return with_shape(self.x, _resized(shape, axis, self.divided(shape, axis)))
 
 
 @irdl_op_definition
@@ -161,7 +171,7 @@ class PermuteOp(CollectiveOp):
 
 
 @irdl_op_definition
-class ShardOp(CollectiveOp):
+class ShardOp(PartOp):
     """
     A rank's own part along `axis` of a tensor that all ranks of the group hold alike; nothing is sent.
 
@@ -172,13 +182,6 @@ class ShardOp(CollectiveOp):
     """
 
     name = "nn.shard"
-    x = operand_def()
-    axis = attr_def(IntegerAttr)
-    result = result_def()
-
-    def infer(self) -> Tensor:
-        shape, axis = shape_of(self.x), self.inside(integer(self.axis))
-        return with_shape(self.x, _resized(shape, axis, self.divided(shape, axis)))
 
 
 @irdl_op_definition

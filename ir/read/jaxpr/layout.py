@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import nn
+from ..spelt_out import tile
 from .products import reshaped, transposed
 from .reader import Reader, Rule, Unreadable, Value, type_of
 
@@ -101,13 +102,7 @@ def _rev(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
 
 
 def _tile(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
-    """Each axis gets one before it, which is broadcast."""
-    x, reps = reader.tensor(operands[0]), tuple(eqn.params["reps"])
-    shape = nn.shape_of(x)
-    spread = reshaped(reader, x, [n for size in shape for n in (1, size)])
-    wide = [n for size, times in zip(shape, reps, strict=True) for n in (times, size)]
-    repeated = reader.add(nn.BroadcastOp, spread, type=nn.with_shape(x, wide))
-    return reshaped(reader, repeated, nn.shape_in(type_of(eqn.outvars[0].aval)))
+    return tile(reader.add, reader.tensor(operands[0]), eqn.params["reps"])
 
 
 def _iota(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:

@@ -11,7 +11,7 @@ from xdsl.ir import Block
 from xdsl.utils.exceptions import VerifyException
 
 from ... import nn
-from ...diagnostics import Diagnostic, Diagnostics, InputError
+from ...diagnostics import Diagnostic, InputError
 from . import control, indexing, layout, products, reductions, scalars
 from .reader import MOST_KNOWN, Reader, Rule, Unreadable, Value, type_of
 
@@ -45,8 +45,7 @@ def read_jax(function: Callable[..., Any], example_inputs: Sequence[Any]) -> nn.
         block = Block(arg_types=[type_of(each.aval) for each in closed.jaxpr.invars])
     except Unreadable as reason:
         raise InputError([Diagnostic("jax", f"an input of `{_name_of(function)}`: {reason}")]) from reason
-    faults = Diagnostics()
-    reader = Reader(RULES, faults, block)
+    reader = Reader(RULES, block)
     consts = [_constant(reader, index, each) for index, each in enumerate(closed.consts)]
     try:
         results = reader.call(closed.jaxpr, consts, list(block.args))

@@ -12,7 +12,6 @@ from xdsl.ir import Attribute, Block, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from ... import nn
-from ...diagnostics import Diagnostics
 from ..elements import element_type
 
 Known = np.ndarray
@@ -34,7 +33,6 @@ class Reader:
     """One network in the making."""
 
     rules: Mapping[str, Rule]
-    faults: Diagnostics
     block: Block
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     location: LocationAttr = field(default_factory=UnknownLoc)

@@ -9,6 +9,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from ... import nn
+from ..spelt_out import hyperbolic, tangent
 from .reader import Reader, Rule, Unreadable, Value, type_of
 
 SAME: Mapping[str, str] = {
@@ -72,15 +73,11 @@ def _round(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
 
 
 def _tan(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
-    return reader.add(nn.DivOp, reader.add(nn.SinOp, operands[0]), reader.add(nn.CosOp, operands[0]))
+    return tangent(reader.add, reader.tensor(operands[0]))
 
 
 def _hyperbolic(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
-    """(e^x - e^-x) / 2, or with a sum the cosine."""
-    up = reader.add(nn.ExpOp, operands[0])
-    down = reader.add(nn.ExpOp, reader.add(nn.NegOp, operands[0]))
-    both = reader.add(nn.SubOp if eqn.primitive.name == "sinh" else nn.AddOp, up, down)
-    return reader.add(nn.MulOp, both, np.asarray(0.5, dtype=eqn.outvars[0].aval.dtype))
+    return hyperbolic(reader.add, reader.tensor(operands[0]), nn.SubOp if eqn.primitive.name == "sinh" else nn.AddOp)
 
 
 def _compare(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:

@@ -9,6 +9,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from ... import nn
+from ..spelt_out import tile
 from .node import Handler, Node, Result, Unreadable, axis_within
 from .shapes import slice_numbers
 
@@ -129,13 +130,7 @@ def _expand(node: Node) -> Result:
 
 
 def _tile(node: Node) -> Result:
-    """Each axis gets one before it, which is broadcast."""
-    x, repeats = node.tensor(0), node.constant(1).ravel().tolist()
-    shape = nn.shape_of(x)
-    spread = node.reshaped(x, [n for size in shape for n in (1, size)])
-    wide = [n for size, times in zip(shape, repeats, strict=True) for n in (times, size)]
-    wide_x = node.emit(nn.BroadcastOp, spread, type=nn.with_shape(x, wide))
-    return node.reshaped(wide_x, [size * times for size, times in zip(shape, repeats, strict=True)])
+    return tile(node.emit, node.tensor(0), node.constant(1).ravel().tolist())
 
 
 def _depth_to_space(node: Node) -> Result:

@@ -8,6 +8,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from ... import nn
+from ..spelt_out import hyperbolic, tangent
 from .node import Handler, Node, Result, Unreadable, element_named
 
 
@@ -174,19 +175,11 @@ def _shrink(node: Node) -> Result:
 
 
 def _tan(node: Node) -> Result:
-    x = node.tensor(0)
-    return node.emit(nn.DivOp, node.emit(nn.SinOp, x), node.emit(nn.CosOp, x))
+    return tangent(node.emit, node.tensor(0))
 
 
-def _hyperbolic(op: type[nn.TensorOp]) -> Handler:
-    """(e^x +- e^-x) / 2."""
-
-    def read(node: Node) -> Result:
-        x = node.tensor(0)
-        both = node.emit(op, node.emit(nn.ExpOp, x), node.emit(nn.ExpOp, node.emit(nn.NegOp, x)))
-        return node.emit(nn.MulOp, both, node.fill(x, 0.5))
-
-    return read
+def _hyperbolic(both: type[nn.TensorOp]) -> Handler:
+    return lambda node: hyperbolic(node.emit, node.tensor(0), both)
 
 
 PLAIN: Mapping[str, type[nn.TensorOp]] = {
