@@ -16,6 +16,8 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", nargs="?", metavar="ID", help="print this one in full, with its source")
+    parser.add_argument("--json", action="store_true", help="print sizes in bytes and shapes as JSON alone on stdout")
     add_catalogue(parser)
     parser.set_defaults(do=_do_models)
 
@@ -33,9 +35,12 @@ def _do_devices(arguments: argparse.Namespace) -> int:
 
 
 def _do_models(arguments: argparse.Namespace) -> int:
-    from ..costmodel.inventory import models_text
+    from ..costmodel.inventory_models import model_text, models_json, models_text
     from ..driver import with_catalogue
 
     with with_catalogue(arguments.catalogue):
-        print(models_text(), end="")
+        if arguments.json:
+            print(json.dumps(models_json(arguments.model), indent=2, ensure_ascii=False))
+        else:
+            print(models_text() if arguments.model is None else model_text(arguments.model), end="")
     return 0

@@ -40,6 +40,11 @@ def _aliases() -> Mapping[str, str]:
     return {**short, **aliases}
 
 
+def names() -> list[str]:
+    """Every name that `find_model` finds."""
+    return [*model_entries(), *_aliases()]
+
+
 def find_model(name: str) -> LLM | Network | None:
     """The catalogue's model of that id or Hugging Face id, or None.
 
