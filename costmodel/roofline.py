@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from .cost import Cost
 from .hardware import Device
+from .variation import varied
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ EFFICIENCY: Mapping[str, Efficiency] = MappingProxyType(
 
 FALLBACK: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "fp4": ("fp4", "fp8", "bf16", "fp16", "fp32"),
+        "fp4": ("fp4", "bf16", "fp16", "fp32"),
         "int4": ("bf16", "fp16", "fp32"),
         "fp8": ("fp8", "bf16", "fp16", "fp32"),
         "int8": ("int8", "bf16", "fp16", "fp32"),
@@ -68,7 +69,7 @@ FALLBACK: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 def efficiency(device: Device) -> Efficiency:
     """What `device` reaches by its own measurements, or what its kind does."""
-    return FITTED.get(device.id) or EFFICIENCY[device.kind]
+    return varied(device.id, FITTED.get(device.id) or EFFICIENCY[device.kind])
 
 
 def compute_dtype(device: Device, precision: str) -> str:

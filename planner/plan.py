@@ -126,7 +126,7 @@ def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: 
             "solver": result.stats.solver,
         },
     }
-    return {key: value if key == "inputs" else _rounded(value) for key, value in document.items()}
+    return {key: value if key == "inputs" else rounded(value) for key, value in document.items()}
 
 
 def unsolved_document(result: PlacementResult, inputs: Inputs, version: str) -> Json:
@@ -304,12 +304,12 @@ def _quality(solved: Solved) -> Json:
     return shares
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """Figures to `DIGITS` significant digits, so that equal inputs give equal bytes."""
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") + 0.0
     if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     return value

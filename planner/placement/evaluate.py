@@ -35,12 +35,12 @@ class Books:
         self.options = {(o.piece, o.pool): o for o in p.options}
         self.pools = {g.id: g for g in p.pools}
 
-    def account(self, placements: dict[str, str]) -> Account:
-        """Sizes and cost of a plan that keeps all constraints of the fleet."""
+    def account(self, placements: dict[str, str], replicas: dict[str, int] | None = None) -> Account:
+        """Sizes and cost of a plan that keeps all constraints of the fleet, of so many `replicas` where given."""
         chosen = [self.options[q, g] for q, g in placements.items()]
         transfers = tuple(self._used(t, placements) for t in self.p.transfers)
         moved = tuple(t for t in transfers if t is not None)
-        replicas = self._replicas(chosen)
+        replicas = self._replicas(chosen) if replicas is None else replicas
         devices = self._devices(replicas)
         cost: dict[str, float] = dict.fromkeys([*COST_PARTS], 0.0)
         scale = 1.0 if self.p.rate_per_s is None else HOUR_S * self.p.rate_per_s

@@ -254,6 +254,23 @@ def objective_within(problem: PlacementProblem, time_limit_s: float | None, solv
     return None if search.best is None else search.value
 
 
+def best_plan(
+    problem: PlacementProblem, time_limit_s: float | None, solver: str = "highs", below: float = math.inf
+) -> PlacementResult:
+    """The best plan of an objective under `below`, without what binds or conflicts; `infeasible` where there is none."""
+    clock = Clock(time_limit_s)
+    try:
+        search = Search(problem, solver, clock, below=below)
+        search.run()
+    except TimeUp:
+        return PlacementResult("unknown", unit=_unit(problem))
+    if search.interrupted:
+        raise KeyboardInterrupt
+    if search.infeasible:
+        return PlacementResult("infeasible", unit=_unit(problem), stats=_stats(search))
+    return _result(problem, search, (), with_latency=False)
+
+
 def _first_plan(
     p: PlacementProblem, solver: str, clock: Clock, on_progress: Callable[[float | None, float | None], None] | None
 ) -> Search | None:

@@ -1,0 +1,74 @@
+"""The inputs of a planning problem as values that can be changed, and the problem that they pose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from xdsl.dialects.builtin import FloatAttr
+
+from ...costmodel.embedded import Catalogue, read_catalogue
+from ...costmodel.hardware import Device, resolve
+from ...costmodel.models import LLM
+from ...costmodel.networks import Network
+from ...costmodel.variation import variation
+from ...costmodel.work import Work, network_work
+from ...ir.agent import GraphOp, ModelCallOp, graph_of
+from ...ir.fleet import FleetSpec
+from ...ir.read.fleet import parse_fleet
+from ...ir.read.graph import parse_graph
+from ...passes import run_pipeline
+from ..candidates.setting import Setting
+from ..placement.problem import PlacementProblem
+from ..to_problem import to_problem
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a plan was made from."""
+
+    graph: Json
+    """graph.yaml, normalised"""
+    fleet: FleetSpec
+    devices: Mapping[str, Device]
+    """Fleet name -> figures."""
+    catalogue: Catalogue
+    objective: str
+    factors: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Coefficients of the cost model that are off, as `costmodel.variation` takes them."""
+
+    def problem(self) -> PlacementProblem:
+        """The placement problem of these inputs; InputError where they pose none."""
+        module = parse_graph(dict(self.graph)).module
+        run_pipeline(module)
+        graph = graph_of(module)
+        llms = {name: model for name, model in self.catalogue.models.items() if isinstance(model, LLM)}
+        with variation(self.factors):
+            setting = Setting(graph, self.fleet, self.devices, llms)
+            return to_problem(setting, dict(self._works(graph)), self.objective)
+
+    def _works(self, graph: GraphOp) -> Iterator[tuple[str, Work]]:
+        """(node, one visit of its network)."""
+        for op in graph.nodes:
+            if not isinstance(op, ModelCallOp):
+                continue
+            model = self.catalogue.models.get(op.model.data) if op.model is not None else None
+            if isinstance(model, Network):
+                sizes = {k: v.value.data for k, v in op.inputs.data.items() if isinstance(v, FloatAttr)}
+                precision = op.precision.data if op.precision is not None else None
+                yield op.sym_name.data, network_work(model, precision, sizes)
+            elif op.graph is not None and op.graph.data in self.catalogue.works:
+                yield op.sym_name.data, self.catalogue.works[op.graph.data]
+
+
+def question_of(plan: Json) -> Question:
+    """The question that a plan answers, from the inputs embedded in plan.json."""
+    inputs = plan["inputs"]
+    fleet, catalogue = parse_fleet(inputs["fleet"]).spec, read_catalogue(inputs["catalogue"])
+    owned = (spec for spec in fleet.devices if spec.kind != "api")
+    found = {spec.name: resolve(spec, fleet.links, catalogue.find_device) for spec in owned}
+    devices = {name: device for name, device in found.items() if isinstance(device, Device)}
+    return Question(inputs["graph"], fleet, devices, catalogue, plan["objective"]["name"])
