@@ -4,12 +4,14 @@ Times of one visit with prompt p, of which c tokens are cached, and o output tok
 
     apart     prefill  T_p(p - c | c)             decode  (o - 1) s(B, p + o/2)        TBT = s + KV transfer / (o - 1)
     together  the same, but each of the other B - 1 requests of the batch is prefilled once while this one decodes:
-                                                  decode  (o - 1) (s + (B - 1) T_p / o)
+                                                  decode  (o - 1) (s + (B - 1) (T_p - e) / o)
+
+e being what the engine adds to any step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -68,23 +70,36 @@ def first_of(total: Distribution, gap_s: float) -> Distribution:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """Seconds of the visits of one call on one replica."""
+
+    prefill: tuple[float, ...]
+    step: tuple[float, ...]
+    """decode alone"""
+    gap: tuple[float, ...]
+    """between tokens, where prefills of others ride along"""
+
+
+@dataclass(frozen=True)
 class Server:
-    """One way to run a language model: a device, how many of them, and the batch."""
+    """One way to run a language model: devices, and the batch."""
 
-    llm: LLM
-    device: Device
-    parallel: serving.Parallel
-    precision: str
-    kv_precision: str
+    replica: serving.Replica
     batch: int
+    timings: Mapping[str, Timing]
+    """by node"""
 
-    def prefill_s(self, visit: Visit) -> float:
-        return serving.prefill_s(self.llm, self.device, self.parallel, self.precision, visit.prompt, visit.cached)
+    @property
+    def llm(self) -> LLM:
+        return self.replica.llm
 
-    def step_s(self, visit: Visit) -> float:
-        return serving.decode_step_s(
-            self.llm, self.device, self.parallel, self.precision, self.kv_precision, self.batch, visit.context
-        )
+    @property
+    def device(self) -> Device:
+        return self.replica.device
+
+    @property
+    def parallel(self) -> serving.Parallel:
+        return self.replica.parallel
 
 
 @dataclass(frozen=True)
@@ -137,37 +152,54 @@ def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
         for name, device in setting.devices.items():
             if device.kind != "cpu" and can_compute(device, precision) and can_compute(device, "bf16"):
                 degrees = [serving.Parallel(tp=each, pp=pp) for each in ([tp] if tp else DEGREES)]
-                for server in _servers(setting.llms[model], device, precision, kv_precision, degrees, calls):
+                llm = setting.llms[model]
+                replicas = [serving.Replica(llm, device, each, precision, kv_precision) for each in degrees]
+                for server in _servers(replicas, calls):
                     yield from _pools(setting, name, server, calls)
 
 
-def _servers(
-    llm: LLM, device: Device, precision: str, kv: str, degrees: Sequence[serving.Parallel], calls: list[Call]
-) -> Iterator[Server]:
-    """Degrees of parallelism and batches whose weights and caches fit the device."""
-    for parallel in degrees:
-        if parallel.tp > device.chassis or not serving.fits_shape(llm, parallel):
+def _servers(replicas: Iterable[serving.Replica], calls: list[Call]) -> Iterator[Server]:
+    """Batches of each replica whose weights and caches fit the device."""
+    for replica in replicas:
+        if replica.parallel.tp > replica.device.chassis or not serving.fits_shape(replica.llm, replica.parallel):
             continue
-        for batch in BATCHES:
-            server = Server(llm, device, parallel, precision, kv, batch)
-            if _memory(server, calls, batch) > device.memory_bytes:
-                break
-            yield server
+        batches = [b for b in BATCHES if _memory(replica, calls, b) <= replica.device.memory_bytes]
+        if not batches:
+            continue
+        timed = {call.node: _timings(replica, call, batches) for call in calls}
+        for place, batch in enumerate(batches):
+            yield Server(replica, batch, {node: timings[place] for node, timings in timed.items()})
 
 
-def _memory(server: Server, calls: list[Call], sequences: int) -> float:
+def _timings(replica: serving.Replica, call: Call, batches: Sequence[int]) -> list[Timing]:
+    """Of each batch, all priced at once."""
+    import numpy as np  # slow to import; plans of hosted APIs alone do without
+
+    prompt, cached, output, context = (
+        np.array([getattr(visit, name) for visit in call.visits]) for name in ("prompt", "cached", "output", "context")
+    )
+    prefill = serving.prefill_s(replica, prompt, cached)
+    batch = np.array(batches, float)[:, None]
+    step = serving.decode_step_s(replica, batch, np.broadcast_to(context, (len(batches), len(context))))
+    gap = serving.tbt_s(replica, step, prefill, batch, prompt, output)
+    first = tuple(prefill.tolist())
+    return [Timing(first, tuple(s), tuple(g)) for s, g in zip(step.tolist(), gap.tolist(), strict=True)]
+
+
+def _memory(replica: serving.Replica, calls: list[Call], sequences: int) -> float:
     """Bytes on one device: weights once, and room for `sequences` longest contexts of one of the calls."""
-    return _weights(server) + min(_state(server, call, sequences) for call in calls)
+    return _weights(replica) + min(_state(replica, call, sequences) for call in calls)
 
 
-def _weights(server: Server) -> float:
-    return serving.weight_bytes_per_device(server.llm, server.parallel, server.precision)
+def _weights(replica: serving.Replica) -> float:
+    return serving.weight_bytes_per_device(replica.llm, replica.parallel, replica.precision)
 
 
-def _state(server: Server, call: Call, sequences: int) -> float:
-    tokens = sequences * call.longest
-    cache = serving.kv_bytes_per_device(server.llm, server.parallel, tokens, server.kv_precision, sequences)
-    return cache + serving.activation_bytes_per_device(server.llm, server.parallel, sequences, call.longest)
+def _state(replica: serving.Replica, call: Call, sequences: int) -> float:
+    """What `sequences` longest contexts take besides the weights."""
+    llm, parallel = replica.llm, replica.parallel
+    cache = serving.kv_bytes_per_device(llm, parallel, sequences, call.longest, replica.kv_precision)
+    return float(cache + serving.activation_bytes_per_device(llm, parallel, sequences, call.longest))
 
 
 def _pools(setting: Setting, name: str, server: Server, calls: list[Call]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
@@ -200,15 +232,8 @@ class _Times:
 
 
 def _times(server: Server, call: Call, role: str) -> _Times:
-    prefill = tuple(server.prefill_s(visit) for visit in call.visits)
-    steps = [server.step_s(visit) for visit in call.visits]
-    if role != "both":
-        return _Times(prefill, tuple(steps))
-    gaps = (
-        serving.tbt_s(step, first, server.batch, visit.output)
-        for step, first, visit in zip(steps, prefill, call.visits, strict=True)
-    )
-    return _Times(prefill, tuple(gaps))
+    timing = server.timings[call.node]
+    return _Times(timing.prefill, timing.gap if role == "both" else timing.step)
 
 
 def _sized(
@@ -222,7 +247,7 @@ def _sized(
     loads = [_per_request(call, held[call.node]) / slots for call in welcome]
     longest = max(max(held[call.node]) for call in welcome)
     bare = Pool(
-        id=f"{name}/{server.llm.id}.{server.precision}/{role}/tp{server.parallel.tp}.pp{server.parallel.pp}/b{slots}",
+        id=f"{name}/{server.llm.id}.{server.replica.precision}/{role}/tp{server.parallel.tp}.pp{server.parallel.pp}/b{slots}",
         device=name,
         location=name if role == "both" else f"{name}/{role}",
         devices_per_replica=degree,
@@ -256,8 +281,8 @@ def _options(
             pool.id,
             tuple(VisitTime(t, t, law) for t in totals),
             load,
-            _weights(server),
-            _state(server, call, slots) if role == "prefill" else 0.0,
+            _weights(server.replica),
+            _state(server.replica, call, slots) if role == "prefill" else 0.0,
             energy_j_per_request=energy_above_idle_j(server.device, load, pool.devices_per_replica),
         )
     if role != "prefill":
@@ -270,8 +295,8 @@ def _options(
             pool.id,
             tuple(VisitTime(first_of(total, gap), total, waits) for total, gap in zip(totals, times.gap, strict=True)),
             load,
-            _weights(server),
-            _state(server, call, slots),
+            _weights(server.replica),
+            _state(server.replica, call, slots),
             energy_j_per_request=energy_above_idle_j(server.device, load, pool.devices_per_replica),
             tbt_s=times.gap,
         )

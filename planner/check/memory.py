@@ -53,7 +53,7 @@ def _cache(subject: Subject, services: Services, pool: Pool, node: Node) -> floa
     grown = (len(subject.reached[node.name]) - 1) * node.asks["prompt_growth"]
     prompt, output = (node.asks[name].quantile(TOKEN_QUANTILE) for name in ("prompt_tokens", "output_tokens"))
     longest = prompt + grown + output
-    cache = serving.kv_bytes_per_device(llm, cut, slots * longest, kv_precision_of(node), slots)
+    cache = serving.kv_bytes_per_device(llm, cut, slots, longest, kv_precision_of(node))
     return cache + serving.activation_bytes_per_device(llm, cut, slots, longest)
 
 

@@ -3,8 +3,8 @@
 One visit with prompt p, of which c tokens are cached, and o output tokens (the first of them from prefill):
 
     prefill  T(p, c)      decode  (o - 1) g      TBT  g + transfer / (o - 1)
-    g = s(batch, p + o/2), and in one server with prefill g = s + (batch - 1) T / o:
-    each of the others in the batch prefills once meanwhile
+    g = s(batch, p + o/2), and in one server with prefill g = s + (batch - 1) (T - e) / o: each of the others in the
+    batch prefills once meanwhile, e being what the engine adds to any step
 """
 
 from __future__ import annotations
@@ -125,13 +125,16 @@ class Services:
         usd = row.get("usd_per_call", 0.0) + row.get("usd_per_token", 0.0) * tokens
         return Served(Distribution.point(seconds), seconds, usd, gap)
 
+    def _replica(self, node: Node, pool: Pool) -> serving.Replica:
+        cut, precision = serving.Parallel(pool.tp, pool.pp), node.asks.get("precision")
+        return serving.Replica(self.llm(node), self.device(pool), cut, precision, kv_precision_of(node))
+
     def _prefill_s(self, node: Node, pool: Pool, nth: int) -> float:
         if self.subject.is_api(pool):
             return self.subject.specs[pool.device].ttft_s or 0.0
         prompt = prompt_tokens(node, nth)
         cached = node.asks["cached_prefix_tokens"] if nth == 1 else prompt_tokens(node, nth - 1)
-        cut, precision = serving.Parallel(pool.tp, pool.pp), node.asks.get("precision")
-        return serving.prefill_s(self.llm(node), self.device(pool), cut, precision, prompt, cached)
+        return float(serving.prefill_s(self._replica(node, pool), prompt, cached))
 
     def _prefill(self, node: Node, nth: int, seconds: float) -> Served:
         pool, law = self.subject.pool_of[node.pieces[0]], node.asks["prompt_tokens"]
@@ -149,10 +152,9 @@ class Services:
             usd = (spec.price.output_usd_per_token or 0.0) * output.mean
         else:
             context = prompt_tokens(node, nth) + output.mean / 2
-            cut, precision = serving.Parallel(pool.tp, pool.pp), node.asks.get("precision")
-            kv, batch = kv_precision_of(node), pool.max_batch
-            gap = serving.decode_step_s(self.llm(node), self.device(pool), cut, precision, kv, batch, context)
+            batch, replica = pool.max_batch, self._replica(node, pool)
+            gap = float(serving.decode_step_s(replica, batch, context))
             if self.subject.together(node):
-                gap += (batch - 1) * prefill_s / output.mean
+                gap += (batch - 1) * (prefill_s - replica.engine.step_s) / output.mean
         time = Distribution.point(max(0.0, output.mean - 1) * gap) if output.kind == "point" else output.scaled(gap)
         return Served(time, 0.0 if self.subject.is_api(pool) else (output.mean - 1) * gap, usd, gap)

@@ -43,8 +43,9 @@ def apart() -> Json:
     assert isinstance(llm, LLM)
     assert device is not None
     transfer_s = 131_072_000 / 3.125e9 + 100e-6
-    prefill_s = serving.prefill_s(llm, device, ONE, None, 1000.0)
-    gap_s = serving.decode_step_s(llm, device, ONE, None, "bf16", SLOTS, 1050.5)
+    replica = serving.Replica(llm, device)
+    prefill_s = float(serving.prefill_s(replica, 1000.0))
+    gap_s = float(serving.decode_step_s(replica, SLOTS, 1050.5))
     whole_s = prefill_s + transfer_s + 100 * gap_s
     documents = {
         "graph": GRAPH,

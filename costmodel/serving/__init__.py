@@ -1,0 +1,40 @@
+"""Serving language models: memory of a replica, time of its steps, and what a request sees of it."""
+
+from .engines import Engine, find_engine
+from .latency import Service, decode_step_s, prefill_s, serve, serve_apart, tbt_s, transfer_s, ttft_s
+from .memory import (
+    activation_bytes_per_device,
+    fits,
+    kv_bytes_per_device,
+    memory_bytes_per_device,
+    sequences_held,
+    weight_bytes_per_device,
+)
+from .parallel import Parallel, fits_shape
+from .replica import Batch, Replica
+from .steps import StepTime, step_time
+
+__all__ = [
+    "Batch",
+    "Engine",
+    "Parallel",
+    "Replica",
+    "Service",
+    "StepTime",
+    "activation_bytes_per_device",
+    "decode_step_s",
+    "find_engine",
+    "fits",
+    "fits_shape",
+    "kv_bytes_per_device",
+    "memory_bytes_per_device",
+    "prefill_s",
+    "sequences_held",
+    "serve",
+    "serve_apart",
+    "step_time",
+    "tbt_s",
+    "transfer_s",
+    "ttft_s",
+    "weight_bytes_per_device",
+]

@@ -1,0 +1,186 @@
+"""Serving points as rows of a table: which replicas they ask for, and what the model says of them.
+
+Columns are those of the published measurements of github.com/ai-dynamo/aiconfigurator: `batch_size` is the concurrency
+for one attention group, a blank `precision` the checkpoint's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..hardware import find_device
+from ..models import LLM, find_model
+from .engines import DEFAULT, Engine, find_engine, load_engines
+from .latency import Pool, Service, serve, serve_apart, transfer_s
+from .memory import fits
+from .parallel import Parallel
+from .replica import Replica
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PRECISIONS: Mapping[str, str] = {
+    "": "", "bf16": "bf16", "bfloat16": "bf16", "fp16": "fp16", "float16": "fp16", "fp8": "fp8", "fp8_block": "fp8",
+    "int8": "int8", "w8a8": "int8", "fp4": "fp4", "nvfp4": "fp4", "mxfp4": "fp4", "int4": "int4", "w4a16": "int4",
+}  # fmt: skip
+"""Names of precisions in tables, as ours"""
+WIDTH: Mapping[str, float] = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1, "fp4": 0.5, "int4": 0.5}
+SITE_BANDWIDTH_BYTES_PER_S = 50e9
+"""one direction of 400 Gbit/s, over which a cache goes from a pool to another (guess: usual for such clusters)"""
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One row: replicas, and the load on them."""
+
+    replica: Replica
+    """of both phases, or of decode"""
+    prompt: float
+    output: float
+    concurrency: float
+    """of one replica"""
+    replicas: int = 1
+    prefill: Pool | None = None
+    """where prefill is apart"""
+
+
+def read_question(row: Row, engine: Engine | None = None) -> Question:
+    """What a row asks; ValueError, naming the column, for one that cannot be answered."""
+    llm = _model(row)
+    prompt, output = _number(row, "isl"), _number(row, "osl")
+    apart = row.get("mode", "") == "disagg"
+    replica = _replica(row, llm, "decode_" if apart else "", engine)
+    if not apart:
+        return Question(replica, prompt, output, _number(row, "batch_size") * _whole(row, "attention_dp_size"))
+    batch = _number(row, "decode_batch_size") * _whole(row, "decode_attention_dp_size")
+    first = _replica(row, llm, "prefill_", engine)
+    prefills = _number(row, "prefill_batch_size") * _whole(row, "prefill_attention_dp_size")
+    pool = Pool(first, _whole(row, "prefill_num_workers"), prefills)
+    return Question(replica, prompt, output, batch, _whole(row, "decode_num_workers"), pool)
+
+
+def _model(row: Row) -> LLM:
+    name = row.get("model_path", "")
+    model = find_model(name)
+    if not isinstance(model, LLM):
+        raise ValueError(f"model_path: `{name}` is no language model of the catalogue")
+    return model
+
+
+def _replica(row: Row, llm: LLM, prefix: str, engine: Engine | None) -> Replica:
+    system = row.get("system", "")
+    device = find_device(system)
+    if device is None:
+        raise ValueError(f"system: `{system}` is no device of the catalogue")
+    written = row.get("precision", "")
+    if written not in PRECISIONS:
+        raise ValueError(f"precision: `{written}` is none of {', '.join(filter(None, PRECISIONS))}")
+    precision = PRECISIONS[written] or llm.precision
+    if WIDTH[precision] > WIDTH[llm.precision]:
+        precision = llm.precision  # a checkpoint is not stored wider than it was published
+    kv = "fp8" if WIDTH[precision] < WIDTH["bf16"] else "bf16"
+    name = row.get("backend", "")
+    found = engine or find_engine(name if name in load_engines() else DEFAULT)
+    return Replica(llm, device, _parallel(row, llm, prefix), precision, kv, found)
+
+
+def _parallel(row: Row, llm: LLM, prefix: str) -> Parallel:
+    """The degrees of a row.
+
+    Where both degrees of experts equal g > 1 and tp x dp = g^2, the machine has g devices, each with all heads for its
+    own share of the sequences and one of g parts of the experts.
+    """
+    tp, pp = _whole(row, f"{prefix}tp_size"), _whole(row, f"{prefix}pp_size")
+    if not any(group.network.experts for group in llm.groups):
+        return Parallel(tp, pp)
+    dp, ep = _whole(row, f"{prefix}attention_dp_size"), _whole(row, f"{prefix}moe_ep_size")
+    expert_tp = _whole(row, f"{prefix}moe_tp_size")
+    if row.get(f"{prefix}attention_dp_size") and expert_tp == ep > 1 and tp * dp == ep * ep:
+        return Parallel(1, pp, ep, ep)
+    if (tp * dp) % ep:
+        raise ValueError(f"{prefix}moe_ep_size: {ep} does not divide {tp * dp} devices")
+    return Parallel(tp, pp, ep, dp)
+
+
+def _number(row: Row, column: str) -> float:
+    text = row.get(column) or ""
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{column}: `{text}` is no number") from None
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{column}: `{text}` is not above 0")
+    return value
+
+
+def _whole(row: Row, column: str) -> int:
+    """A degree; 1 where the table leaves it out or says 0."""
+    text = row.get(column) or "0"
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{column}: `{text}` is no number") from None
+    if value < 0 or value != int(value):
+        raise ValueError(f"{column}: `{text}` is no whole number")
+    return max(1, int(value))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says of one row."""
+
+    ttft_s: float
+    tpot_s: float
+    fits: bool
+
+
+def answer(questions: Sequence[Question]) -> list[Answer]:
+    """An answer for each question, in order; equal replicas are priced at once."""
+    groups: dict[object, list[int]] = {}
+    for index, question in enumerate(questions):
+        apart = question.prefill
+        key = (question.replica.key, question.replicas, apart and (apart.replica.key, apart.replicas, apart.batch))
+        groups.setdefault(key, []).append(index)
+    answers: dict[int, Answer] = {}
+    for indices in groups.values():
+        several = [questions[index] for index in indices]
+        service = _serve(several)
+        for place, (index, question) in enumerate(zip(indices, several, strict=True)):
+            runs = _runs(question)
+            answers[index] = Answer(float(service.ttft_s[place]), float(service.tpot_s[place]), runs)
+    return [answers[index] for index in range(len(questions))]
+
+
+def _columns(questions: Sequence[Question]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    import numpy as np
+
+    return tuple(np.array([getattr(q, name) for q in questions]) for name in ("prompt", "output", "concurrency"))  # type: ignore[return-value]
+
+
+def _serve(questions: Sequence[Question]) -> Service:
+    """Equal replicas under several loads, as arrays."""
+    prompt, output, concurrency = _columns(questions)
+    first = questions[0]
+    if first.prefill is None:
+        return serve(first.replica, concurrency, prompt, output)
+    decode = Pool(first.replica, first.replicas, concurrency)
+    llm, kv = first.replica.llm, first.replica.kv_precision
+    moved = (
+        transfer_s(1.0, SITE_BANDWIDTH_BYTES_PER_S) * llm.kv_bytes(prompt, kv) / first.prefill.replica.parallel.devices
+    )
+    return serve_apart(first.prefill, decode, prompt, output, moved)
+
+
+def _runs(question: Question) -> bool:
+    context = question.prompt + question.output
+    pools = [question.replica] + ([question.prefill.replica] if question.prefill else [])
+    return all(fits(each, context) for each in pools)
+
+
+def with_engine(question: Question, engine: Engine) -> Question:
+    """The question to another engine, or to the same with other coefficients."""
+    prefill = question.prefill and replace(question.prefill, replica=replace(question.prefill.replica, engine=engine))
+    return replace(question, replica=replace(question.replica, engine=engine), prefill=prefill)
