@@ -41,7 +41,7 @@ def test_a_decoder_gives_the_bytes_that_its_operators_give(decoder, run_plain, d
 
 def _random_programs(seeds: range) -> list[tuple[ScratchpadProgram, list[np.ndarray]]]:
     """Programs of those random networks that are in float32 and in one piece, at their least size."""
-    found = []
+    found, refused = [], set[str]()
     for seed in seeds:
         case = random_network(seed)
         low = lower_for_target(case.network, "npu")
@@ -49,10 +49,11 @@ def _random_programs(seeds: range) -> list[tuple[ScratchpadProgram, list[np.ndar
             size = least_size_bytes(low, parameters=bool(seed % 2))
             program = lower(low, "random", size, parameters=bool(seed % 2), time_limit_s=2)
         except InputError as error:
-            assert {each.id for each in error.diagnostics} <= {"element-type", "scratchpad-op"}, seed
+            refused |= {each.id for each in error.diagnostics}
             continue
         kinds = [end.dtype for end in program.inputs.values()]
         found.append((program, [np.asarray(x).astype(k) for x, k in zip(case.inputs[0], kinds, strict=True)]))
+    assert refused <= {"element-type", "scratchpad-op"}
     return found
 
 
@@ -106,7 +107,7 @@ def _chain(*kinds: type[nn.TensorOp]) -> nn.NnModule:
     block = Block(arg_types=[TensorType(f32, (4, 4))])
     value = block.args[0]
     for kind in kinds:
-        op = kind.make(value, **({"axis": 1} if kind is nn.SoftmaxOp else {}))
+        op = nn.SoftmaxOp.make(value, axis=1) if kind is nn.SoftmaxOp else kind.make(value)
         block.add_op(op)
         value = op.results[0]
     return nn.NnModule(nn.build_main(block, [value]), {}, ("x",), ("y",))

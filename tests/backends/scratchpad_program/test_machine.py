@@ -14,7 +14,7 @@ Y = At(8, "y", "float32", (2,))
 @pytest.fixture
 def npu() -> Scratchpad:
     """16 bytes, and `x` outside."""
-    return Scratchpad(16, {"x": encoded(np.float32([1, 2]), "float32")})
+    return Scratchpad(16, {"x": encoded(np.array([1.0, 2.0]), "float32")})
 
 
 def test_an_operator_reads_and_writes_at_its_addresses(npu: Scratchpad) -> None:
