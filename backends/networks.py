@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .fleet_devices import kind_of, known_device
 from .nested import flat_nodes
 
 if TYPE_CHECKING:
@@ -25,24 +26,7 @@ def placed_networks(plan: Mapping[str, Any], context: EmitContext) -> Iterator[t
     for name, node in sorted(flat_nodes(plan["inputs"]["graph"]).items()):
         graph = node.get("graph")
         if name in devices and node["kind"] == "model" and isinstance(graph, str) and graph.endswith(SUFFIXES):
-            kind, device = kind_of(plan, devices[name]), catalogue_id(plan, devices[name])
+            inputs = plan["inputs"]
+            kind, known = kind_of(inputs, devices[name]) or "cpu", known_device(inputs, devices[name])
             network = read_network(context.base_dir / graph, {key: node[key] for key in SIZES if key in node})
-            yield name, kind, lower_for_target(with_weights(network), kind, device)
-
-
-def kind_of(plan: Mapping[str, Any], device: str) -> str:
-    """`gpu`, `npu` or `cpu`: the kind of a device of the plan's fleet, by its own `kind` or its catalogue entry."""
-    from ..costmodel.embedded import read_catalogue
-
-    written = plan["inputs"]["fleet"]["devices"].get(device) or {}
-    known = read_catalogue(plan["inputs"]["catalogue"]).find_device(str(written.get("model")))
-    return written.get("kind") or (known.kind if known else "cpu")
-
-
-def catalogue_id(plan: Mapping[str, Any], device: str) -> str | None:
-    """The catalogue's id of a device of the plan's fleet; None where the fleet alone describes it."""
-    from ..costmodel.hardware import entry_named
-
-    written = plan["inputs"]["fleet"]["devices"].get(device) or {}
-    found = entry_named(str(written.get("model")), plan["inputs"]["catalogue"]["devices"])
-    return found[0] if found else None
+            yield name, kind, lower_for_target(with_weights(network), kind, known.id if known else None)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...costmodel.hardware import Device, entry_named, read_device
 from ...ir.diagnostics import Diagnostic, InputError
 from ...ir.units import parse
+from ..fleet_devices import kind_of, known_device, written_of
 from ..nested import flat_nodes
 from .hardware import Offer, offer_of
 from .names import dns_name
@@ -103,9 +103,8 @@ def read_plan(plan: Json) -> PlanView:
 
 def _pool(pool: Json, sized: bool, inputs: Json, placements: tuple[Json, ...]) -> PoolView:
     name = pool["device"]
-    written: Json = ((inputs.get("fleet") or {}).get("devices") or {}).get(name) or {}
-    known = _known(str(written.get("model") or name), (inputs.get("catalogue") or {}).get("devices") or {})
-    kind = str(written.get("kind") or (known.kind if known else "device"))
+    written, known = written_of(inputs, name), known_device(inputs, name)
+    kind = kind_of(inputs, name) or "device"
     vendor = known.vendor if known else ""
     model = known.id if known else str(written.get("model") or name)
     return PoolView(
@@ -125,12 +124,6 @@ def _pool(pool: Json, sized: bool, inputs: Json, placements: tuple[Json, ...]) -
         cold_start_s=parse(written["cold_start"], "time") if written.get("cold_start") else 0.0,
         pieces=tuple(sorted({p["piece"] for p in placements if p["pool"] == pool["id"]})),
     )
-
-
-def _known(name: str, entries: Json) -> Device | None:
-    """The device of that id or alias among the plan's own catalogue entries."""
-    found = entry_named(name, entries)
-    return read_device(*found) if found else None
 
 
 def refuse_several_hosts(view: PlanView) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import random
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 import pytest
 
-from dovetail.planner.scratchpad.exhaustive import exhaustive
 from dovetail.planner.scratchpad.plan import Buffer, ScratchpadPlan
 from dovetail.planner.scratchpad.problem import Operator, ScratchpadProblem, Tensor
+
+sys.path.insert(0, str(Path(__file__).parent))
+from exhaustive import exhaustive
 
 RandomProblem = Callable[[int], ScratchpadProblem]
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from itertools import permutations
 
 import pytest
+from exhaustive import exhaustive
 
 from dovetail.planner.scratchpad import addresses
 from dovetail.planner.scratchpad.check import check_plan
 from dovetail.planner.scratchpad.cosma import least_peak_by_cosma, plan_by_cosma
-from dovetail.planner.scratchpad.exhaustive import exhaustive
 from dovetail.planner.scratchpad.plan import ScratchpadPlan, assemble
 from dovetail.planner.scratchpad.problem import ScratchpadProblem
 from dovetail.planner.scratchpad.residency import Residency

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from exhaustive import exhaustive
 
 from dovetail.ir.diagnostics import Infeasible
-from dovetail.planner.scratchpad.exhaustive import exhaustive
 from dovetail.planner.scratchpad.in_place import keep_in_place, least_need_bytes
 from dovetail.planner.scratchpad.in_place_search import search_in_place
 from dovetail.planner.scratchpad.problem import Operator, ScratchpadProblem, Tensor

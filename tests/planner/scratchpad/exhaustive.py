@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from .in_place import saved_bytes
-from .problem import ScratchpadProblem
-from .residency import Residency, residency_of
+from dovetail.planner.scratchpad.in_place import saved_bytes
+from dovetail.planner.scratchpad.problem import ScratchpadProblem
+from dovetail.planner.scratchpad.residency import Residency, residency_of
 
 
 @dataclass(frozen=True)
