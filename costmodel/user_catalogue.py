@@ -134,7 +134,7 @@ def _merge_device(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, 
 
 
 def _check_device(id: str, entry: Mapping[str, Any], to: Reading) -> None:
-    at = ("devices", _written(id, "devices", to))
+    at = ("devices", _written(id, "devices", entry, to))
     missing = [key for key in ("kind", "vendor") if key not in entry]
     for key in missing:
         to.fault(at, "missing-key", f"the device `{id}` is in no catalogue, and needs `{key}`", key=True)
@@ -145,7 +145,8 @@ def _check_device(id: str, entry: Mapping[str, Any], to: Reading) -> None:
     lacking += [] if device.flops_per_s else ["flops"]
     if lacking:
         message = f"the device `{id}` lacks {', '.join(f'`{name}`' for name in lacking)}"
-        to.fault(at, "missing-figure", message, "add them to its `figures`, or name a device to start from: `like`")
+        help = "add them to its `figures`, or name a device to start from: `like`"
+        to.fault(at, "missing-figure", message, help, key=True)
     for name, words in contradictions(device.figures):
         to.fault(_place_of(name, at, to), "range", f"the device `{id}` {words}")
 
@@ -159,7 +160,7 @@ def _place_of(name: str, at: tuple[str | int, ...], to: Reading) -> tuple[str | 
 def _check_model(id: str, entry: Mapping[str, Any], to: Reading) -> None:
     from .models import read_model
 
-    at = ("models", _written(id, "models", to))
+    at = ("models", _written(id, "models", entry, to))
     try:
         read_model(id, entry)
     except KeyError as fault:
@@ -168,7 +169,8 @@ def _check_model(id: str, entry: Mapping[str, Any], to: Reading) -> None:
         to.fault(at, "model", f"the model `{id}` is not understood: {fault}", key=True)
 
 
-def _written(id: str, section: str, to: Reading) -> str:
-    """The id as the file writes it."""
+def _written(id: str, section: str, entry: Mapping[str, Any], to: Reading) -> str:
+    """The name under which the file writes the entry of `id`: the id, or an alias."""
+    known = {id, *map(canonical, entry.get("aliases", ()))}
     names = (str(path[1]) for path in to.sources.keys if len(path) == 2 and path[0] == section)
-    return next((name for name in names if canonical(name) == id), id)
+    return next((name for name in names if canonical(name) in known), id)

@@ -9,6 +9,12 @@ from .plan import Solved
 
 PRICES = ("list_price", "rent")
 """Figures of the catalogue that `_prices` speaks of where they are used."""
+UNREAD = frozenset(
+    f"{what}{part}"
+    for what in ("cache", "scratchpad", "rack", "network", "host")
+    for part in ("", "_bandwidth", "_devices")
+) | {"clock", "multiprocessors", "spot", "interruptions"}
+"""Figures that no price or time of a plan comes from."""
 
 
 def cautions(solved: Solved) -> list[str]:
@@ -46,7 +52,7 @@ def _prices(solved: Solved) -> Iterator[str]:
         written = spec.price.rent_usd_per_hour is not None or spec.price.capex_usd is not None
         if device is None or written or taken <= spec.owned:
             continue
-        if device.rent_usd_per_hour is not None:
+        if device.list_price_usd is None:
             yield f"`{spec.name}` has no price in the fleet: the catalogue's rent, {device.rent_usd_per_hour:g} USD/h"
         else:
             yield f"`{spec.name}` has no price in the fleet: the catalogue's list price, {device.list_price_usd:g} USD"
@@ -58,6 +64,7 @@ def _guesses(solved: Solved) -> Iterator[str]:
         device = solved.devices.get(spec.name)
         if device is None or spec.name not in {pool.device for pool in solved.pools.values()}:
             continue
-        guessed = sorted(name for name, mark in device.quality.items() if mark == "guess" and name not in PRICES)
+        guesses = {name for name, mark in device.quality.items() if mark == "guess"}
+        guessed = sorted(guesses.difference(PRICES, UNREAD))
         if guessed:
             yield f"of `{spec.name}`, {', '.join(f'`{name}`' for name in guessed)} is a guess"

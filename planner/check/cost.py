@@ -105,10 +105,12 @@ def holding_usd_per_hour(subject: Subject, spec: DeviceSpec) -> dict[str, float]
 
 
 def _rent_usd_per_hour(spec: DeviceSpec, device: Device | None) -> float | None:
-    """The fleet's rent, or the catalogue's where the fleet has no price; None for what is bought."""
+    """The fleet's rent, or the catalogue's where there is no other price; None for what is bought."""
     if spec.price.rent_usd_per_hour is not None:
         return spec.price.rent_usd_per_hour
-    return device.rent_usd_per_hour if spec.price.capex_usd is None and device is not None else None
+    if spec.price.capex_usd is not None or device is None or device.list_price_usd is not None:
+        return None
+    return device.rent_usd_per_hour
 
 
 def _power_w(subject: Subject, loads: Mapping[str, Load], spec: DeviceSpec, devices: int) -> float:

@@ -54,7 +54,7 @@ def test_a_mapping_cannot_replace_our_own(install: Install) -> None:
     install(f"DEVICES = {{'h100-sxm': {entry}, 'h100': {entry}, 'other': {entry}}}\n", "DEVICES")
     h100, other = hardware.load_devices()["h100-sxm"], hardware.find_device("other")
     assert other is not None
-    assert (h100.memory_bytes, other.memory_bytes) == (80e9, 1e9)
+    assert (h100.memory_bytes, other.memory_bytes) == (81559 * 2**20, 1e9)
     assert hardware.device_id("h100") == "h100-sxm"
 
 

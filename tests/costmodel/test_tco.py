@@ -81,7 +81,7 @@ def test_interest_alone_leaves_out_the_principal() -> None:
 
 
 def test_the_fleets_rent_goes_first_then_its_capex_then_the_catalogue() -> None:
-    tpu, h100, l4 = find_device("tpu-v5e"), find_device("h100"), find_device("l4")
+    tpu, h100, a30 = find_device("tpu-v5e"), find_device("h100"), find_device("a30")
     both = money(PriceSpec(rent_usd_per_hour=2.0, capex_usd=1.0), h100)
     bought = money(PriceSpec(capex_usd=35040, interest=0.0), tpu)
     rented, listed = money(PriceSpec(), tpu), money(PriceSpec(interest=0.0), h100)
@@ -91,4 +91,4 @@ def test_the_fleets_rent_goes_first_then_its_capex_then_the_catalogue() -> None:
     assert listed is not None
     assert (both.total, bought.total, rented.total) == (2.0, 1.0, 1.2)
     assert listed.total == pytest.approx(25000 / 35040)
-    assert money(PriceSpec(), l4) is None
+    assert money(PriceSpec(), a30) is None
