@@ -6,7 +6,7 @@ PyTorch without captured graphs. By the kink of TKLQT they are bound by the CPU 
 an H100 PCIe and on an EPYC with an A100, and of about 32 on a GH200: "up to 4x" larger, of batches that were doubled.
 
 Here the launches of empty kernels are theirs (Table V), kernels on the device those of the fitted operators, and ten
-launches' time for each operator a guess. The kink comes out at 7 and 5 on PCI Express and at 16 on the GH200, half of
+launches' time for each operator a guess. The kink comes out at 7 and 4 on PCI Express and at 16 on the GH200, half of
 the published one. What is missing is how much slower Grace's core is at what Python does: its launches are 17 % slower
 than the Xeon's, and for a kink at 32 a pass would have to take it 2.2 times as long.
 """
