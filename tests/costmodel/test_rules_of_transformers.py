@@ -17,6 +17,11 @@ def value(*shape: int, of: Attribute = f16) -> SSAValue:
     return Block(arg_types=[nn.tensor(of, shape)]).args[0]
 
 
+def activated(product: nn.GemmOp) -> nn.FusionOp:
+    """A product and its activation in one launch."""
+    return nn.FusionOp.around([product, nn.ReluOp.make(product.result)])
+
+
 I3, I4, F8 = IntegerType(3), IntegerType(4), Float8E4M3FNType()
 Q, K, V = value(2, 4, 3, 8), value(2, 2, 5, 8), value(2, 2, 5, 6)  # 384, 320 and 240 bytes; the result has 288
 PAGES, TABLE, LENGTHS = value(90, 4, 2, 8), value(2, 3, of=i64), value(2, of=i64)
@@ -42,6 +47,11 @@ BY_HAND = [
     (
         nn.PagedAttentionOp.make(Q, PAGES, PAGES, TABLE, LENGTHS, scale=1.0),
         Cost(8 * (33 * 37 + 3 * 6), 384 + 2 * 12 * 32 * 2 + 48 + 16, 384, 1),
+    ),
+    # a window of 4: 4 pairs of each query, and the last 3 + 4 - 1 places of each sequence are read; a softcap takes 3
+    (
+        nn.PagedAttentionOp.make(Q, PAGES, PAGES, TABLE, LENGTHS, scale=1.0, window=4, softcap=2.0),
+        Cost(8 * (12 * 40 + 3 * 6), 384 + 2 * 6 * 32 * 2 + 48 + 16, 384, 1),
     ),
     # 24 heads x tokens of 6 turned elements
     (nn.RotaryOp.make(Q, value(3, 3), value(3, 3)), Cost(3 * 24 * 6, 384 + 18 + 18, 384, 1)),
@@ -84,6 +94,8 @@ BY_HAND = [
     (WIDE, Cost()),
     # products read the 8 x 16 bytes and their 8 scales, not the 256 bytes that they stand for
     (nn.GemmOp.make(value(3, 16), WIDE.result, transpose_b=1), Cost(2 * 3 * 8 * 16, 96 + 128 + 16, 48, 1)),
+    # and so does the same product with its activation done in the same launch
+    (activated(nn.GemmOp.make(value(3, 16), WIDE.result, transpose_b=1)), Cost(2 * 384 + 24, 96 + 128 + 16, 48, 1)),
     # 7 x 11 numbers of 3 bits are 231 bits, so 29 bytes
     (nn.DequantiseOp.make(value(7, 11, of=I3), value(7, 1), value(7, 1), block=(1, 0)), Cost(154, 29 + 28, 154, 1)),
 ]
