@@ -2,36 +2,34 @@
 
 github.com/LLMServe/DistServe at 82831f16, `simdistserve/estimators/profile_data/max_num_tokens.csv`: A100s of 80 GB,
 all degrees of tensor parallelism and stages. Its worker (`distserve/worker.py`) gives the cache what 95 % of the
-79.15 GiB that the driver reports leave over 1 % and the weights, in blocks of 16 tokens: 79.9 GB in all. The rule here
-is the planner's: what the data sheet's 80 GB leave over weights, activations and the runtime.
+79.15 GiB that the driver reports leave over 1 % and the weights, in blocks of 16 tokens. Here it is the same share of
+the memory, over weights, activations and the runtime, as for any model; no row has a figure of its own.
 """
 
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dovetail.costmodel.hardware import find_device
 from dovetail.costmodel.models import LLM, find_model
-from dovetail.costmodel.serving import (
-    Parallel,
-    activation_bytes_per_device,
-    kv_bytes_per_device,
-    weight_bytes_per_device,
-)
+from dovetail.costmodel.serving import Parallel, Replica, find_engine, sequences_held
 
-LONGEST_PROMPT = 2048
-"""positions that OPT has"""
+LONGEST = 2048.0
+"""tokens of a sequence: positions that OPT has"""
+MEMORY_SHARE = 0.95
+"""of a GPU's memory that the server may take: a setting of the server's, `gpu_memory_utilization`"""
 
 
 def most_tokens(model: LLM, parallel: Parallel) -> float:
-    """Of context in all sequences that fit an instance on A100s, with one sequence in prefill."""
+    """Of context in all sequences that fit an instance on A100s, with one prompt in prefill."""
     device = find_device("a100-sxm")
     assert device is not None
-    taken = weight_bytes_per_device(model, parallel) + activation_bytes_per_device(model, parallel, 1, LONGEST_PROMPT)
-    return (device.memory_bytes - taken) / kv_bytes_per_device(model, parallel, 1)
+    engine = replace(find_engine(), memory_share=MEMORY_SHARE)
+    return sequences_held(Replica(model, device, parallel, engine=engine), LONGEST) * LONGEST
 
 
 def test_token_limits(data_folder: Path) -> None:
