@@ -40,7 +40,8 @@ def absorb(total, most, sums, scores, values, PRECISION: tl.constexpr):
 
 @triton.jit
 def attend(
-    total, most, sums, q, k, v, mask, place, rows, start, stop, queries, keys, k_strides, v_strides, mask_strides, scale,
+    total, most, sums, q, k, v, mask, place, rows, start, stop, queries, keys,
+    k_strides, v_strides, mask_strides, scale,
     EDGE: tl.constexpr, CAUSAL: tl.constexpr, WINDOW: tl.constexpr, CAP: tl.constexpr, PRECISION: tl.constexpr,
     D: tl.constexpr, DV: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_DV: tl.constexpr, BLOCK_N: tl.constexpr,
 ):  # fmt: skip
@@ -162,7 +163,7 @@ def attention(
     """
     out = softmax(softcap(scale q k^T) + mask) v for each head; query head h reads key head h // (heads / kv_heads).
 
-        reference: `nn.attention` in float64 (ir/meaning/attention.py); a sink adds exp(sinks[head]) to the sum of weights
+        reference: `nn.attention` in float64 (ir/meaning/attention.py); a sink adds exp(sinks[head]) to a sum of weights
 
     q is (batch, heads, queries, d), k (batch, kv_heads, keys, d), v (batch, kv_heads, keys, dv), out (batch, heads,
     queries, dv), of any strides. The additive mask broadcasts to (batch, heads, queries, keys); `sinks` is (heads).

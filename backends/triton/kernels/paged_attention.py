@@ -6,7 +6,7 @@ https://crfm.stanford.edu/2023/10/12/flashdecoding.html; pages: Kwon et al. 2023
 """
 
 # Triton's own types of static_range and constexpr promise less than jitted functions may do with them:
-# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportCallIssue=false
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
 
 import triton
 import triton.language as tl
@@ -25,9 +25,9 @@ def paged_attention_kernel(
     BLOCK_R: tl.constexpr, BLOCK_N: tl.constexpr,
 ):  # fmt: skip
     """
-    One program takes a part of the context for all queries that read one key head; sizes are (heads, kv_heads, queries).
+    One program takes a part of the context for all queries that read one key head.
 
-    Row r is query r % queries of query head r // queries among those of the key head.
+    Sizes are (heads, kv_heads, queries). Row r is query r % queries of query head r // queries among those of the key head.
     """
     heads, kv_heads, queries = sizes
     part = tl.program_id(0) % SPLITS

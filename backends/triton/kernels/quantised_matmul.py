@@ -8,7 +8,7 @@ arXiv:2504.12984, which keeps bits contiguous and reinterprets registers instead
 """
 
 # Triton's own types of static_range and constexpr promise less than jitted functions may do with them:
-# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportCallIssue=false
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
 
 from collections.abc import Sequence
 from typing import Any
@@ -49,26 +49,34 @@ def pack_weights(codes: np.ndarray, bits: int) -> np.ndarray:
 
 
 @triton.jit
+def unpack_plane(
+    words, start, n, words_per_bit, row_stride, LOW: tl.constexpr, WIDTH: tl.constexpr,
+    BLOCK_K: tl.constexpr, BLOCK_N: tl.constexpr,
+):  # fmt: skip
+    """WIDTH bits of each code, at the place of bit LOW of the code; the planes before this one take LOW bits a code."""
+    PER_WORD: tl.constexpr = 32 // WIDTH
+    columns = tl.arange(0, BLOCK_N)
+    rows = LOW * words_per_bit + start // PER_WORD + tl.arange(0, BLOCK_K // PER_WORD)
+    at = words + rows[:, None] * row_stride + columns[None, :]
+    inside = (rows[:, None] < (LOW + WIDTH) * words_per_bit) & (columns[None, :] < n)
+    word = tl.load(at, mask=inside, other=0)
+    word = tl.reshape(tl.broadcast_to(word[:, None, :], (BLOCK_K // PER_WORD, PER_WORD, BLOCK_N)), (BLOCK_K, BLOCK_N))
+    shift = tl.arange(0, BLOCK_K) % PER_WORD * WIDTH
+    return ((word >> shift[:, None]) & ((1 << WIDTH) - 1)) << LOW
+
+
+@triton.jit
 def unpack(
     words, start, n, words_per_bit, row_stride, BITS: tl.constexpr, BLOCK_K: tl.constexpr, BLOCK_N: tl.constexpr
 ):
     """The codes of rows start to start + BLOCK_K, int32; `words` points at the first column of the tile, n are left."""
-    columns = tl.arange(0, BLOCK_N)
-    inner = tl.arange(0, BLOCK_K)
     codes = tl.zeros((BLOCK_K, BLOCK_N), tl.int32)
-    for width in tl.static_range(4):
-        WIDTH: tl.constexpr = 8 >> width
-        if BITS & WIDTH:
-            # The planes of more bits lie before this one, and hold the lower bits of a code.
-            LOW: tl.constexpr = BITS // (2 * WIDTH) * (2 * WIDTH)
-            PER_WORD: tl.constexpr = 32 // WIDTH
-            rows = LOW * words_per_bit + start // PER_WORD + tl.arange(0, BLOCK_K // PER_WORD)
-            at = words + rows[:, None] * row_stride + columns[None, :]
-            inside = (rows[:, None] < (LOW + WIDTH) * words_per_bit) & (columns[None, :] < n)
-            word = tl.load(at, mask=inside, other=0)
-            spread = tl.broadcast_to(word[:, None, :], (BLOCK_K // PER_WORD, PER_WORD, BLOCK_N))
-            word = tl.reshape(spread, (BLOCK_K, BLOCK_N))
-            codes |= ((word >> (inner % PER_WORD * WIDTH)[:, None]) & ((1 << WIDTH) - 1)) << LOW
+    for i in tl.static_range(4):
+        if BITS & (8 >> i):
+            # The wider planes lie before this one, and hold the lower bits of a code.
+            codes |= unpack_plane(
+                words, start, n, words_per_bit, row_stride, BITS >> (4 - i) << (4 - i), 8 >> i, BLOCK_K, BLOCK_N
+            )
     return codes
 
 
@@ -140,10 +148,10 @@ def quantised_matmul(
     """
     (_, m, k), a_strides = matrices(a, "a")
     _, out_strides = matrices(out, "out")
-    n = tuple(out.size())[1]
+    rows, n = out.size()
     packed, shared = (bits * triton.cdiv(k, WORD), n), (triton.cdiv(k, max(1, shared_k)), n)
     require(1 <= bits <= 8 and tuple(words.size()) == packed, f"words {words.size()} are not {packed} of {bits} bits")
-    fits = tuple(scale.size()) == shared == tuple(zero.size()) and tuple(out.size())[0] == m
+    fits = tuple(scale.size()) == shared == tuple(zero.size()) and rows == m
     require(fits, f"scale {scale.size()} and zero {zero.size()} are not {shared}, or {out.size()} not ({m}, {n})")
     require(block_k % WORD == 0, f"block_k {block_k} is no multiple of {WORD}")
     if is_empty(out):

@@ -52,3 +52,44 @@ def require_narrow(name: str, *reaches: int) -> None:
     """
     if max(reaches) >= 2**31:
         raise ValueError(f"a tile of {name} spans {max(reaches)} elements, which 32-bit offsets do not reach")
+
+
+Term = tuple[int, int, int]
+
+
+def axis_terms(sizes: tuple[int, ...], strides: tuple[int, ...]) -> tuple[Term, ...]:
+    """
+    The terms (inner, count, stride) by which `broadcast_offset` finds element i, counted row-major, of these axes.
+
+    Offset = sum(i // inner % count * stride); neighbouring axes that are one run in memory are one term.
+    """
+    terms: list[Term] = []
+    inner = 1
+    for size, stride in zip(reversed(sizes), reversed(strides), strict=True):
+        if size == 1:
+            continue
+        if terms and terms[-1][1] * terms[-1][2] == stride:
+            start, count, step = terms.pop()
+            terms.append((start, count * size, step))
+        else:
+            terms.append((inner, size, stride))
+        inner *= size
+    return tuple(terms)
+
+
+def split_axes(
+    tensor: Tensor, axes: tuple[int, ...]
+) -> tuple[tuple[int, tuple[Term, ...]], tuple[int, tuple[Term, ...]]]:
+    """(number of elements, terms) along all axes but `axes`, and along `axes`."""
+    sizes, strides = tuple(tensor.size()), tuple(tensor.stride())
+    parts = [tuple(i for i in range(len(sizes)) if (i in axes) == wanted) for wanted in (False, True)]
+    kept, taken = (
+        (prod(sizes[i] for i in part), axis_terms(tuple(sizes[i] for i in part), tuple(strides[i] for i in part)))
+        for part in parts
+    )
+    return kept, taken
+
+
+def reach(tensor: Tensor) -> int:
+    """How many elements after its first one the last element of a tensor lies."""
+    return sum((size - 1) * stride for size, stride in zip(tensor.size(), tensor.stride(), strict=True))

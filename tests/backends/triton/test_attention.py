@@ -119,6 +119,6 @@ def test_empty_batches_and_shapes_that_do_not_fit(interpreter):
     )
     assert found[0].shape == (0, 2, 4, 16)
     q, k = case.array(1, 2, 4, 16), case.array(1, 1, 3, 16)
+    tensors = {"q": q, "k": k, "v": k, "out": case.empty(1, 2, 4, 16)}
     with pytest.raises(ValueError, match="4 queries are not the last of 3 positions"):
-        tensors = {"q": q, "k": k, "v": k, "out": case.empty(1, 2, 4, 16)}
         interpreter.call(library("attention"), tensors, ["out"], scale=1.0, causal=True, **FIXED)

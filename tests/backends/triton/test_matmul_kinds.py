@@ -109,14 +109,14 @@ def test_what_does_not_fit_is_refused(interpreter):
     case = Case(0)
     a, out = case.array(4, 40), case.empty(4, 8)
     scales = {"scale": case.array(2, 8), "zero": case.array(2, 8)}
+    tensors = {"a": a, "words": np.zeros((4, 8), np.int32), "out": out, **scales}
     with pytest.raises(ValueError, match=r"are not \(6, 8\) of 3 bits"):
-        tensors = {"a": a, "words": np.zeros((4, 8), np.int32), "out": out, **scales}
         interpreter.call(library("quantised_matmul"), tensors, ["out"], bits=3, shared_k=32, **FIXED)
+    tensors = {"a": a, "b": case.array(3, 40, 8), "group_sizes": np.array([2, 2]), "out": out}
     with pytest.raises(ValueError, match=r"\(2,\) is not a size for each of 3 groups"):
-        tensors = {"a": a, "b": case.array(3, 40, 8), "group_sizes": np.array([2, 2]), "out": out}
         interpreter.call(library("grouped_matmul"), tensors, ["out"], **FIXED)
+    tensors = {"a": a, "b": case.array(40, 8), "a_scale": case.array(4, 3), "b_scale": case.array(3, 8), "out": out}
     with pytest.raises(ValueError, match="block_k 32 does not divide the 16"):
-        tensors = {"a": a, "b": case.array(40, 8), "a_scale": case.array(4, 3), "b_scale": case.array(3, 8), "out": out}
         interpreter.call(library("fp8_matmul"), tensors, ["out"], scale_block=(1, 1, 16), **FIXED)
 
 
