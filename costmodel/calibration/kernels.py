@@ -27,7 +27,7 @@ class Kernel:
     """by device"""
     hold: float = 0.2
     """weight of the priors, in units of the log of a coefficient"""
-    firm: float = 8.0
+    firm: float = 100.0
     """weight of the priors of `FIRM`"""
     pull: float = 1.0
     """weight of the distance of a device's coefficient from the mean of the devices"""
@@ -132,8 +132,8 @@ KERNELS = (
     ),
     Kernel("decode_16_bit", decode(2.0), lambda t: t.of("decode", 2), DECODE, DECODE_DEVICE, FA2),
     Kernel("decode_8_bit", decode(1.0), lambda t: t.of("decode", 1), DECODE, DECODE_DEVICE, SPLITS),
-    Kernel("prefill_16_bit", prefill(2.0), lambda t: t.of("prefill", 2), PREFILL, PREFILL_DEVICE, PACKS),
-    Kernel("prefill_8_bit", prefill(1.0), lambda t: t.of("prefill", 1), PREFILL, PREFILL_DEVICE, PACKS8),
+    Kernel("prefill_16_bit", prefill(2.0), lambda t: t.of("prefill", 2), PREFILL, PREFILL_DEVICE, PACKS, firm=8.0),
+    Kernel("prefill_8_bit", prefill(1.0), lambda t: t.of("prefill", 1), PREFILL, PREFILL_DEVICE, PACKS8, firm=8.0),
     Kernel(
         "collective_fabric",
         library,

@@ -103,13 +103,15 @@ def decode_s(chip: Chip, c: Values, stored: float, call: Call, warm: bool) -> Ar
     read = 2 * rows * seen * call.head_dim * stored
     hit = resident(chip, c, read) if warm else np.zeros_like(read)
     parts = np.minimum(seen / c["chunk"], c["most_parts"])
+    rearranged = np.zeros_like(rows)
     if not c["splits_plain_heads"]:
         parts = np.where(call.heads == call.kv_heads, 1, parts)
+        rearranged = 1.0 * ((call.heads > call.kv_heads) & (call.kv_heads > 1) & (call.batch > 1))
     parts = np.maximum(1, np.minimum(parts, cores / rows))
     queries = 4 * call.batch * call.heads * call.head_dim / chip.bandwidth_bytes_per_s
     move = move_s(chip, c, read, hit, np.minimum(rows * parts, cores)) + queries
     work = np.maximum(rows * parts / cores, 1) * c["block"]
-    combine = c["combine"] * np.minimum(1, parts - 1) + c["step"] * np.minimum(1, seen / 256)
+    combine = c["combine"] * (np.minimum(1, parts - 1) + rearranged) + c["step"] * np.minimum(1, seen / 256)
     return c["launch_clocks"] / chip.clock_hz + either_s(move, work, c["overlap"]) + combine
 
 

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-
-import yaml
 
 from ..hardware import Device
 
-FILE = Path(__file__).parents[1] / "catalogue" / "coefficients" / "chips.yaml"
 _TYPICAL_FLOPS_PER_MULTIPROCESSOR = 4e12
 _TYPICAL_CACHE_BYTES_PER_FLOP = 80e-9
 _TYPICAL_CLOCK_HZ = 1.8e9
@@ -42,26 +37,22 @@ class Chip:
         return next(self.flops_per_s[d] for d in ("bf16", "fp16", "fp32", *self.flops_per_s) if self.flops_per_s.get(d))
 
 
-@cache
-def _sheets() -> Mapping[str, Mapping[str, float]]:
-    """Multiprocessors, cache [bytes] and clock [Hz] by device id."""
-    return yaml.safe_load(FILE.read_text())["chips"]
-
-
 def chip_of(device: Device) -> Chip:
-    """The chip of `device`; what its data sheet lacks is taken as typical for its FLOP/s (a guess)."""
-    sheet = _sheets().get(device.id)
-    flops = next((device.flops_per_s[d] for d in ("bf16", "fp16", "fp32") if device.flops_per_s.get(d)), 1e12)
+    """The chip of `device`; without all of multiprocessors, cache and clock, those typical for its FLOP/s (a guess)."""
+    multiprocessors, cache, clock_hz = device.multiprocessors, device.cache_bytes, device.clock_hz
+    known = bool(multiprocessors and cache and clock_hz)
+    if not (multiprocessors and cache and clock_hz):
+        flops = next((device.flops_per_s[d] for d in ("bf16", "fp16", "fp32") if device.flops_per_s.get(d)), 1e12)
+        multiprocessors = max(1.0, flops / _TYPICAL_FLOPS_PER_MULTIPROCESSOR)
+        cache, clock_hz = flops * _TYPICAL_CACHE_BYTES_PER_FLOP, _TYPICAL_CLOCK_HZ
     return Chip(
         id=device.id,
         flops_per_s=device.flops_per_s,
         bandwidth_bytes_per_s=device.bandwidth_bytes_per_s,
-        multiprocessors=float(sheet["multiprocessors"])
-        if sheet
-        else max(1.0, flops / _TYPICAL_FLOPS_PER_MULTIPROCESSOR),
-        cache_bytes=float(sheet["cache"]) if sheet else flops * _TYPICAL_CACHE_BYTES_PER_FLOP,
-        clock_hz=float(sheet["clock"]) if sheet else _TYPICAL_CLOCK_HZ,
+        multiprocessors=float(multiprocessors),
+        cache_bytes=cache,
+        clock_hz=clock_hz,
         tdp_w=device.tdp_w,
         link_bytes_per_s=device.link_bandwidth_bytes_per_s,
-        known=sheet is not None,
+        known=known,
     )
