@@ -79,6 +79,22 @@ class Plan:
 
         return plan_text(self.document)
 
+    def with_sensitivity(
+        self,
+        off: float = 0.2,
+        time_limit_s: float | None = None,
+        solver: str = "highs",
+        on_progress: Progress | None = None,
+    ) -> Plan:
+        """This plan with `sensitivity`: what each input being off by that share, both ways, does to it.
+
+        Ends with what is known when time is up or the user interrupts. ValueError unless 0 < off < 1.
+        """
+        from .planner.sensitivity.study import Study
+
+        found = Study(self.document, off, time_limit_s, solver).run(on_progress)
+        return Plan({**self.document, "sensitivity": found}, self.base_dir)
+
     def picture(self, format: Literal["dot", "mermaid", "svg"]) -> str:
         """The pieces in their pools, and what moves between them, as a picture."""
         from .backends.pictures import draw

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from . import summary
+from .sensitivity_text import guesses, sensitivity_table, studied
 from .summary import Json, Table
 
 WIDTH = 100
@@ -33,8 +34,14 @@ def plan_text(plan: Json) -> str:
         _bullets("What keeps it from being better", summary.binding(plan)),
         _bullets("Warnings", plan.get("warnings") or ()),
         _wrapped(summary.quality(plan)),
+        *(_sensitivity(plan["sensitivity"]) if "sensitivity" in plan else ()),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _sensitivity(found: Json) -> tuple[str, ...]:
+    table, named = sensitivity_table(found), _bullets("Guesses that the plan rests on", guesses(found))
+    return _table(table), _wrapped(studied(found)), named
 
 
 def _unsolved(plan: Json) -> str:

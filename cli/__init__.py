@@ -7,11 +7,12 @@ import gc
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..version import VERSION
-from .arguments import add_catalogue, count, positive, sizes
+from .arguments import add_catalogue, count, percentage, positive, sizes
 from .terminal import coloured, show_progress
 
 OBJECTIVES = ("cost", "latency")
@@ -77,6 +78,10 @@ def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     shown.add_argument("--emit", choices=PICTURES, help="print a picture of the plan alone on stdout")
     parser.add_argument("--time-limit", type=positive, metavar="S", help="stop after S seconds with the best so far")
     parser.add_argument("--solver", choices=("highs", "cbc"), default="highs", help="highs unless said")
+    help = "say what the plan costs, and which is best, where each input by itself is off"
+    parser.add_argument("--sensitivity", action="store_true", help=help)
+    help = "how far off, in percent (20 unless said)"
+    parser.add_argument("--off", type=percentage, default=20.0, metavar="PERCENT", help=help)
     parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by plan")
     parser.set_defaults(do=_do_plan)
     return parser
@@ -92,6 +97,7 @@ def _do_plan(arguments: argparse.Namespace) -> int:
     from ..ir.diagnostics import Infeasible
 
     gc.set_threshold(GC_THRESHOLD)
+    started = time.monotonic()
     try:
         result = driver.plan(
             *arguments.graph,
@@ -107,6 +113,11 @@ def _do_plan(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps(error.document, indent=2, ensure_ascii=False))
         raise
+    if arguments.sensitivity:
+        limit = arguments.time_limit
+        left = None if limit is None else max(0.0, limit - (time.monotonic() - started))
+        progress = show_progress if sys.stderr.isatty() else None
+        result = result.with_sensitivity(arguments.off / 100, left, arguments.solver, progress)
     for warning in result.diagnostics if arguments.json or arguments.emit else ():  # the text has them itself
         print(coloured(warning.render()) + "\n", file=sys.stderr)
     if arguments.emit:

@@ -16,6 +16,14 @@ def positive(text: str) -> float:
     return value
 
 
+def percentage(text: str) -> float:
+    """A number between 0 and 100, both left out."""
+    value = float(text)
+    if not 0 < value < 100:
+        raise argparse.ArgumentTypeError("give a percentage between 0 and 100")
+    return value
+
+
 def size_bytes(text: str) -> int:
     """`text` in bytes: a whole number, or a quantity with a unit that comes to one."""
     from ..ir.units import UnitError, parse

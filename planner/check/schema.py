@@ -103,6 +103,39 @@ SOLVE: Mapping[str, Schema] = {
     **dict.fromkeys(("pieces", "variables", "constraints", "cuts"), WHOLE),
     "solver": TEXT,
 }
+OFF_CASE = _record(
+    {
+        "factor": NUMBER,
+        "same_plan": NUMBER_OR_NULL,
+        "broken": TEXTS,
+        "best": NUMBER_OR_NULL,
+        "regret": NUMBER_OR_NULL,
+        "changed": {"type": "boolean"},
+        "choice": _list_of(_record({"device": TEXT, "devices": WHOLE, "tp": COUNT, "pieces": _list_of(PIECE)})),
+    }
+)
+"""One input times `factor`: what the plan comes to as it is, what it then breaks, and the best plan."""
+SENSITIVITY = _record(
+    {
+        "off": SHARE,
+        "unit": TEXT,
+        "value": NUMBER_OR_NULL,
+        "inputs": WHOLE,
+        "studied": WHOLE,
+        "rows": _list_of(
+            _record(
+                {
+                    "input": TEXT,
+                    "quality": {"enum": list(QUALITY_MARKS)},
+                    "source": TEXT,
+                    "lower": OFF_CASE,
+                    "higher": OFF_CASE,
+                }
+            )
+        ),
+        "guesses": _list_of(_record({"input": TEXT, "source": TEXT, "matters": {"type": ["boolean", "null"]}})),
+    }
+)
 PLAN = _record(
     {
         "format": {"const": 1},
@@ -123,7 +156,8 @@ PLAN = _record(
         "warnings": TEXTS,
         "quality": _record(dict.fromkeys(QUALITY_MARKS, SHARE)),
         "solve": _record({}, SOLVE),
-    }
+    },
+    {"sensitivity": SENSITIVITY},
 )
 UNSOLVED = _record({name: PLAN["properties"][name] for name in ("format", "dovetail", "inputs", "conflict")})
 """A plan without a solution: what was asked, and what stands against it."""
@@ -220,7 +254,7 @@ def _is_a(value: object, name: str) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if name == "number":
         return isinstance(value, int | float) and not isinstance(value, bool)
-    kinds: dict[str, type] = {"object": dict, "array": list, "string": str, "null": type(None)}
+    kinds: dict[str, type] = {"object": dict, "array": list, "string": str, "null": type(None), "boolean": bool}
     return isinstance(value, kinds[name])
 
 

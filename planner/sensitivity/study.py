@@ -68,11 +68,12 @@ class Study:
         self.clock = Clock(time_limit_s)
         self.question = question_of(plan)
         self.problem = self.question.problem()
-        self.knobs = knobs(self.question)
         self.chosen = held_by(plan, self.problem)
         self.base = outcome(self.problem, self.chosen)
+        # Where time is short, what the plan uses comes first.
+        self.knobs = sorted(knobs(self.question), key=lambda knob: knob.device not in (None, *self._used))
         self.rows: list[Row] = []
-        self.done = 0
+        self.studied: set[str] = set()
 
     def run(self, on_progress: Progress | None = None) -> Json:
         """All inputs, or those before time was up or the user interrupted; the document of what was found."""
@@ -81,9 +82,9 @@ class Study:
                 if self.clock.over:
                     break
                 if on_progress is not None:
-                    on_progress(f"{self.done + 1} of {len(self.knobs)} inputs: {knob.name}")
+                    on_progress(f"{len(self.studied) + 1} of {len(self.knobs)} inputs: {knob.name}")
                 row = self._row(knob)
-                self.done += 1
+                self.studied.add(knob.name)
                 if row is not None:
                     self.rows.append(row)
         except (KeyboardInterrupt, TimeUp):
@@ -143,7 +144,7 @@ class Study:
                 "unit": self.plan["objective"]["unit"],
                 "value": self.base.value,
                 "inputs": len(self.knobs),
-                "studied": self.done,
+                "studied": len(self.studied),
                 "rows": [self._row_record(row) for row in ranked],
                 "guesses": list(self._guesses()),
             }
@@ -173,11 +174,12 @@ class Study:
         }
 
     def _guesses(self) -> Iterator[Json]:
-        """Guessed inputs of what the plan uses, and whether they move it."""
+        """Guessed inputs of what the plan uses, and whether they move it; None where that was not reached."""
         moved = {row.knob.name for row in self.rows if self._matters(row)}
         for knob in self.knobs:
             if knob.quality == "guess" and (knob.device is None or knob.device in self._used):
-                yield {"input": knob.name, "source": knob.source, "matters": knob.name in moved}
+                matters = knob.name in moved if knob.name in self.studied else None
+                yield {"input": knob.name, "source": knob.source, "matters": matters}
 
 
 def _at(case: Case, factor: float) -> Case:
