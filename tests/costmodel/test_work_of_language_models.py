@@ -65,11 +65,11 @@ def as_network(path: Path) -> nn.NnModule:
 
 
 def test_a_prefill_takes_the_same_flops(path: Path) -> None:
-    """Softmax, norms, activations and rotary embedding are in the network alone: under 3 % here."""
+    """Softmax, norms, activations and rotary embedding are in the network alone: under 0.2 %."""
     told = prefill_flops(read_hf_config(path), BATCH, TOKENS)
-    assert told <= total(as_network(path)).flops <= 1.03 * told
+    assert told <= total(as_network(path)).flops <= 1.002 * told
 
 
 def test_the_weights_are_the_same(path: Path) -> None:
-    """All but tables of sines and cosines."""
-    assert read_hf_config(path).parameters == pytest.approx(parameters(as_network(path)), rel=0.005)
+    """To the last one; the frequencies of the rotary embedding are in the network alone."""
+    assert read_hf_config(path).parameters == pytest.approx(parameters(as_network(path)), rel=1e-5)
