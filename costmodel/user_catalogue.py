@@ -26,6 +26,9 @@ from .figures import QUALITIES
 from .hardware import canonical, catalogue_entries, entry_named
 from .user_entries import UserEntries
 
+KEY_FAULTS = ("missing-key", "unknown-key")
+"""faults of keys, which underline the key and not its value"""
+
 _KINDS = ("gpu", "npu", "cpu")
 _NAME = Text(pattern=DEVICE_NAME, form=DEVICE_NAME_FORM)
 _NEEDED = ("memory", "bandwidth", "tdp")
@@ -159,8 +162,15 @@ def _place_of(name: str, at: tuple[str | int, ...], to: Reading) -> tuple[str | 
 
 def _check_model(id: str, entry: Mapping[str, Any], to: Reading) -> None:
     from .models import read_model
+    from .models.check_entry import entry_faults
 
     at = ("models", _written(id, "models", entry, to))
+    faults = [] if "unit" in entry else list(entry_faults(entry))
+    for fault in faults:
+        words = f"the model `{id}`: {fault.message}"
+        to.fault((*at, *fault.path), fault.id, words, fault.help, key=fault.id in KEY_FAULTS)
+    if faults:
+        return
     try:
         read_model(id, entry)
     except KeyError as fault:

@@ -60,14 +60,23 @@ def _group(shape: Mapping[str, Any]) -> LayerGroup:
     unknown = set(shape) - LAYER_KEYS
     if unknown:
         raise ValueError(f"`{min(unknown)}` is no key of a group of layers")
-    mixer = MIXERS[shape.get("mixer", "latent" if shape.get("kv_latent") else "attention")]
-    network = NETWORKS[shape.get("network", "mixture" if shape.get("experts") else "dense")]
+    mixer, network = MIXERS[mixer_name(shape)], NETWORKS[network_name(shape)]
     return LayerGroup(
         count=shape["layers"],
         mixer=mixer(**_of(mixer, shape)),
         network=network(**_of(network, shape)),
         norms=shape["norm_parameters"] if "norm_parameters" in shape else shape.get("norms", 2) * shape["hidden"],
     )
+
+
+def mixer_name(shape: Mapping[str, Any]) -> Any:
+    """The mixer that layers of this shape have: latent attention where they have a latent vector, unless told."""
+    return shape.get("mixer", "latent" if shape.get("kv_latent") else "attention")
+
+
+def network_name(shape: Mapping[str, Any]) -> Any:
+    """The network that layers of this shape have: a mixture where they have experts, unless told."""
+    return shape.get("network", "mixture" if shape.get("experts") else "dense")
 
 
 def _of(kind: type[Any], shape: Mapping[str, Any]) -> dict[str, Any]:

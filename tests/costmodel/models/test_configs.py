@@ -123,8 +123,9 @@ def test_what_is_not_covered_is_refused_by_name(changes: dict[str, Any], why: st
 def test_keys_inside_parts_are_named_with_their_part() -> None:
     text = {key: value for key, value in SMALL.items() if key != "architectures"}
     vision = {
-        "hidden_size": 32, "intermediate_size": 64, "depth": 2, "num_heads": 2, "spatial_merge_size": 2, "patch_size": 4,
-        "in_channels": 3, "temporal_patch_size": 2, "out_hidden_size": 64, "num_position_embeddings": 16, "odd": 1,
+        "hidden_size": 32, "intermediate_size": 64, "depth": 2, "num_heads": 2, "spatial_merge_size": 2,
+        "patch_size": 4, "in_channels": 3, "temporal_patch_size": 2,
+        "out_hidden_size": 64, "num_position_embeddings": 16, "odd": 1,
     }  # fmt: skip
     config = {"architectures": ["Qwen3VLForConditionalGeneration"], "text_config": text, "vision_config": vision}
     with pytest.raises(ValueError, match=r"these keys mean: vision_config\.odd"):

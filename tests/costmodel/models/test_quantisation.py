@@ -16,6 +16,7 @@ def precisions(layers: int = 2, **quantised: Any) -> dict[str, str]:
     return {"": found.precision, **found.precisions}
 
 
+ATTENTION = {"attention", "indexer"}
 INT4 = {"config_groups": {"g": {"weights": {"type": "int", "num_bits": 4, "group_size": 32}}}}
 
 
@@ -24,13 +25,13 @@ INT4 = {"config_groups": {"g": {"weights": {"type": "int", "num_bits": 4, "group
     [
         ({"quant_method": "fp8", "weight_block_size": [128, 128]}, set()),
         ({"quant_method": "fp8", "modules_to_not_convert": ["gate", "lm_head"]}, set()),
-        ({"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn", "lm_head"]}, {"attention", "indexer"}),
+        ({"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn", "lm_head"]}, ATTENTION),
         (
             {"quant_method": "compressed-tensors", **INT4}
             | {"ignore": ["lm_head", "re:.*self_attn.*", "re:.*shared_experts.*", r"re:.*mlp\.(gate|up|down)_proj.*"]},
-            {"attention", "indexer", "shared", "network"},
+            {*ATTENTION, "shared", "network"},
         ),
-        ({"quant_method": "modelopt", "quant_algo": "NVFP4", "exclude_modules": ["*self_attn*"]}, {"attention", "indexer"}),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4", "exclude_modules": ["*self_attn*"]}, ATTENTION),
         ({"quant_method": "modelopt", "quant_algo": "FP8", "exclude_modules": ["lm_head"]}, set()),
     ],
 )  # fmt: skip
