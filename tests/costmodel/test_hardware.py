@@ -8,6 +8,7 @@ import pytest
 
 from dovetail.costmodel.hardware import IDLE_SHARE_OF_TDP, USER, Device, Unresolved, find_device, resolve
 from dovetail.ir.fleet import DeviceSpec, LinkSpec, PriceSpec
+from dovetail.ir.read.fleet import parse_fleet
 
 RENTED = PriceSpec(rent_usd_per_hour=1.0)
 NPU = DeviceSpec(
@@ -113,3 +114,34 @@ def test_usual_values_fill_what_is_left_out_and_are_guesses() -> None:
 def test_a_hosted_api_has_no_figures() -> None:
     with pytest.raises(ValueError, match="`api` is a hosted API"):
         resolve(DeviceSpec("api", kind="api"))
+
+
+def test_a_fleet_says_what_kernels_and_far_links_need() -> None:
+    text = {
+        "kind": "npu",
+        "memory": "16 GB",
+        "bandwidth": "819 GB/s",
+        "flops": {"bf16": "197 TFLOP/s"},
+        "price": {"rent": "1 USD/h"},
+        "count": 4,
+        "multiprocessors": 2,
+        "clock": "1.5 GHz",
+        "cache": "8 MiB",
+        "cache_bandwidth": "9 TB/s",
+        "scratchpad": "4 MiB",
+        "scratchpad_bandwidth": "18 TB/s",
+        "block_memory": "64 KiB",
+        "thread_registers": 255,
+        "rack_devices": 256,
+        "rack_bandwidth": "200 GB/s",
+        "network_bandwidth": "25 Gbit/s",
+        "host_bandwidth": "16 GB/s",
+    }
+    (spec,) = parse_fleet({"devices": {"npu0": text}}).spec.devices
+    device = resolved(spec)
+    assert (device.multiprocessors, device.clock_hz, device.thread_registers) == (2, 1.5e9, 255)
+    assert device.levels == (("memory", 16e9, 819e9), ("cache", 2**23, 9e12), ("scratchpad", 2**22, 18e12))
+    assert (device.rack_devices, device.rack_bandwidth_bytes_per_s) == (256, 200e9)
+    assert (device.network_bandwidth_bytes_per_s, device.host_bandwidth_bytes_per_s) == (3.125e9, 16e9)
+    assert device.block_memory_bytes == 2**16
+    assert device.figures["clock"].source == USER
