@@ -97,6 +97,7 @@ def test_a_tool_in_base_units(read: Read) -> None:
     ("node", "name", "attributes"),
     [
         ("{kind: model, model: m, audio: 10 s, batch: 2}", "agent.model_call", ["audio_s = 1.0", "batch = 2.0"]),
+        ("{kind: model, model: m, image: 512, steps: 20}", "agent.model_call", ["pixels = 2.62144", "steps = 2.0"]),
         ("{kind: tool, latency: 1 s}", "agent.tool_call", ["cpus = 0.0", "usd_per_call = 0.0", "failure = 0.0"]),
         ("{kind: lookup, vectors: 9, dimensions: 8, top_k: 7}", "agent.lookup", ["top_k = 7 : i64", 'index = "flat"']),
         ("{kind: compute, cpu: 2 s, bytes_in: 1 kB}", "agent.compute", ["bytes_in = 1.0", "bytes_out = 0.0"]),
