@@ -1,4 +1,7 @@
-"""Multi-head attention with keys and values shared by groups of heads, over all of the context or a part of it."""
+"""Multi-head attention with keys and values shared by groups of heads, over all of the context or a part of it.
+
+Equations are numbered as in `docs/math/models.md`.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ class Attention(Mixer):
         return self.v_head_dim or self.head_dim
 
     def _products(self) -> tuple[Product, ...]:
-        """Queries (with their gate), keys and values in one, then the output."""
+        """Queries (with their gate), keys and values in one, then the output. Equation (1)."""
         queries = self.heads * (self.head_dim + (self._v_dim if self.output_gate else 0))
         keys = self.kv_heads * (self.head_dim + (0 if self.keys_are_values else self._v_dim))
         found = [

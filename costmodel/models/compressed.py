@@ -1,4 +1,7 @@
-"""Attention over a window and, beyond it, over tokens that were compressed into fewer entries (DeepSeek-V4)."""
+"""Attention over a window and, beyond it, over tokens that were compressed into fewer entries (DeepSeek-V4).
+
+Equations are numbered as in `docs/math/models.md`.
+"""
 
 from __future__ import annotations
 
@@ -96,12 +99,12 @@ class CompressedAttention(Mixer):
         return 2.0 * self.ratio * self._overlap**2 * width * BUFFER_BYTES
 
     def held(self, context: Values) -> Values:
-        """The window, and an entry for `ratio` tokens."""
+        """The window, and an entry for `ratio` tokens. Equation (7)."""
         window = least(context, self.window_tokens)
         return window + context / self.ratio if self.ratio else window
 
     def reach(self, context: Values) -> Values:
-        """The window, and all entries or those that the indexer picks."""
+        """The window, and all entries or those that the indexer picks. Equation (8)."""
         window = least(context, self.window_tokens)
         if not self.ratio:
             return window

@@ -1,4 +1,7 @@
-"""Feed-forward networks of a layer: one for every token, or a mixture of experts."""
+"""Feed-forward networks of a layer: one for every token, or a mixture of experts.
+
+Equations are numbered as in `docs/math/models.md`.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ class FeedForward(ABC):
         return int(self.parameters_with(self.experts_per_token))
 
     def distinct_experts(self, tokens: Values) -> Values:
-        """Expected number of routed experts that a batch of `tokens` touches.
+        """Expected number of routed experts that a batch of `tokens` touches. Equation (11).
 
         E (1 - (1 - k/E)^tokens): each token picks k of E evenly. 0 for a network without.
         """

@@ -1,4 +1,7 @@
-"""Multi-head latent attention, whole or over the tokens that an indexer picks."""
+"""Multi-head latent attention, whole or over the tokens that an indexer picks.
+
+Equations are numbered as in `docs/math/models.md`.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class LatentAttention(Mixer):
     """the latent vector serves all heads"""
 
     def _products(self) -> tuple[Product, ...]:
-        """Down to the latent vectors, up to the heads, the output, and the indexer's."""
+        """Down to the latent vectors, up to the heads, the output, and the indexer's. Equation (5)."""
         nope = self.head_dim - self.rope_dim
         q_up = Product(self.heads * self.head_dim, self.q_latent or self.hidden, "columns", "attention")
         kv_up = Product(self.heads * (nope + self.v_head_dim), self.kv_latent, "columns", "attention")
@@ -97,7 +100,7 @@ class LatentAttention(Mixer):
         return causal_pairs(new, seen) if self._indexer else super().index_pairs(new, seen)
 
     def flops_per_pair(self, decoding: bool) -> float:
-        """2 heads (head_dim + v_head_dim) with keys and values expanded, as engines prefill.
+        """Equation (6): 2 heads (head_dim + v_head_dim) with keys and values expanded, as engines prefill.
 
         2 heads (2 kv_latent + rope_dim) on the latent vectors themselves, as they decode; sparse attention always.
         """

@@ -1,4 +1,7 @@
-"""Mixers that keep a state of fixed size: Mamba-2, gated delta networks, Kimi delta attention."""
+"""Mixers that keep a state of fixed size: Mamba-2, gated delta networks, Kimi delta attention.
+
+Equations are numbered as in `docs/math/models.md`.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ class Mamba2(Mixer):
 
     @property
     def flops_per_token(self) -> float:
-        """For each element of state: decay, the outer product and its sum (3), the read-out (2); the convolution."""
+        """For each element of state: decay, the outer product and its sum (3), the read-out (2). Equation (9)."""
         return 5.0 * self._inner * self.state + 2.0 * self._convolved * self.kernel
 
 
@@ -116,7 +119,7 @@ class GatedDeltaNet(Mixer):
 
     @property
     def flops_per_token(self) -> float:
-        """For each element of state: decay (1), what the key reads (2), the correction (2), the query's (2)."""
+        """Of an element of state: decay (1), what the key reads (2), the correction (2), the query (2). Equation (10)."""
         return 7.0 * self.heads * self.key_dim * self.head_dim + 2.0 * self._convolved * self.kernel
 
 
@@ -173,5 +176,5 @@ class KimiDelta(Mixer):
 
     @property
     def flops_per_token(self) -> float:
-        """For each element of state: decay (1), what the key reads (2), the correction (2), the query's (2)."""
+        """As of the gated delta rule, with keys as wide as values."""
         return 7.0 * self._inner * self.head_dim + 6.0 * self._inner * self.kernel

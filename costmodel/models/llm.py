@@ -1,4 +1,7 @@
-"""Language models as groups of equal layers, and the totals that follow from them."""
+"""Language models as groups of equal layers, and the totals that follow from them.
+
+Equations are numbered as in `docs/math/models.md`.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ class LLM:
 
     @cached_property
     def parameters(self) -> int:
-        """All weights, norms among them."""
+        """All weights, norms among them. Equation (12)."""
         layers = sum(group.count * group.parameters for group in self.groups)
         vision = self.vision.parameters if self.vision else 0
         return layers + self.hidden + self.table_parameters + self.extra_parameters + vision
@@ -134,7 +137,7 @@ class LLM:
         return bytes_per_weight(chosen)
 
     def weight_bytes(self, precision: str | None = None) -> float:
-        """[bytes] of the weights at `precision` (the checkpoint's own if None)."""
+        """[bytes] of the weights at `precision` (the checkpoint's own if None). Equation (13)."""
         kinds = self.parameters_by_kind.items()
         return sum(count * self.bytes_per_parameter(kind, precision) for kind, count in kinds)
 
@@ -145,7 +148,7 @@ class LLM:
         return sum(count * (m.kv_elements * m.growth * size + m.index_bytes) for count, m in mixers)
 
     def kv_bytes(self, tokens: Values, kv_precision: str = "bf16") -> Values:
-        """[bytes] of cache and states of one sequence of `tokens`; layers with a window keep no more than that."""
+        """[bytes] of cache and states of a sequence of `tokens`; windows keep no more than theirs. Equation (14)."""
         size = bytes_per_element(kv_precision)
         cached = (
             g.count * (g.mixer.held(tokens) * g.mixer.kv_elements * size + tokens * g.mixer.index_bytes)

@@ -1,4 +1,7 @@
-"""What all token mixers of a layer answer: their weights, what they cache, and what a new token reads of it."""
+"""What all token mixers of a layer answer: their weights, what they cache, and what a new token reads of it.
+
+Equations are numbered as in `docs/math/models.md`.
+"""
 
 from __future__ import annotations
 
@@ -114,18 +117,18 @@ class NoMixer(Mixer):
 
 
 def causal_pairs(new: Values, seen: Values) -> Values:
-    """Pairs where each token sees itself and all before it: new seen + new (new + 1) / 2."""
+    """Pairs where each token sees itself and all before it: new seen + new (new + 1) / 2. Equation (2)."""
     return new * seen + new * (new + 1) / 2
 
 
 def bounded_pairs(new: Values, seen: Values, bound: float) -> Values:
-    """Pairs where no token has more than `bound`: the window's last ones, or an indexer's best ones."""
+    """Pairs where no token has more than `bound`: the window's last ones, or an indexer's best ones. Equation (3)."""
     free = least(new, most(0.0, bound - seen))
     return free * seen + free * (free + 1) / 2 + (new - free) * least(bound, seen + new)
 
 
 def chunked_pairs(new: Values, seen: Values, chunk: float) -> Values:
-    """Pairs where each token sees itself and those before it in the same chunk of `chunk` tokens."""
+    """Pairs where each token sees itself and those before it in the same chunk of `chunk` tokens. Equation (4)."""
 
     def up_to(tokens: Values) -> Values:
         full = tokens // chunk

@@ -1,4 +1,7 @@
-"""The part of a model that turns images into tokens: a vision transformer and what merges its patches."""
+"""The part of a model that turns images into tokens: a vision transformer and what merges its patches.
+
+Equations are numbered as in `docs/math/models.md`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ class Vision:
         return width_pixels * height_pixels / (self.patch_pixels * self.merge) ** 2
 
     def flops(self, width_pixels: float, height_pixels: float) -> float:
-        """Of one image of n patches: 2 n patch_parameters + 4 layers width n^2 + 2 n / merge^2 token_parameters."""
+        """Of one image of n patches. Equation (15).
+
+        2 n patch_parameters + 4 layers width n^2 + 2 n / merge^2 token_parameters.
+        """
         tokens = self.tokens(width_pixels, height_pixels)
         patches = tokens * self.merge**2
         products = 2 * (patches * self.patch_parameters + tokens * self.token_parameters)
