@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from ...ir import nn
 from ..cost import Cost
-from .kernel import Rules, elements, tensor_bytes
+from .kernel import Rules, elements, makes_weight_wide, read_bytes, tensor_bytes
 
 
 def gather(op: nn.GatherOp | nn.GatherElementsOp) -> Cost:
-    """flops = 0; the indices are read, and of the input as much as is written, not the whole of it. Equation (23)."""
+    """
+    flops = 0; the indices are read, and of the input as much as is written, not the whole of it. Equation (23).
+
+    Of a weight of few bits, what is stored of that part.
+    """
     size = tensor_bytes(op.result)
-    return Cost(0, tensor_bytes(op.indices) + size, size, 1)
+    stored = read_bytes(op.x) / tensor_bytes(op.x) if makes_weight_wide(op.x.owner) else 1
+    return Cost(0, tensor_bytes(op.indices) + size * stored, size, 1)
 
 
 def scatter(op: nn.ScatterOp) -> Cost:
