@@ -224,6 +224,12 @@ def _models_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
 
 
+def _estimate_arguments(parser: argparse.ArgumentParser) -> None:
+    from .estimate import add_arguments
+
+    add_arguments(parser)
+
+
 def _schema_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("graph", "fleet", "plan", "catalogue"))
     parser.set_defaults(do=_do_schema)
@@ -246,5 +252,6 @@ COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], object]], ..
     ("prefixes", "Find the prompt prefixes that calls share, and what a cache saves.", _prefixes_arguments),
     ("devices", "List the devices of the catalogue, or every figure of one.", _devices_arguments),
     ("models", "List the models of the catalogue with their sources.", _models_arguments),
+    ("estimate", "Predict latencies for the rows of a table, by the cost model alone.", _estimate_arguments),
     ("schema", "Print the JSON schema of graph.yaml, fleet.yaml, plan.json or a catalogue.", _schema_arguments),
 )

@@ -71,6 +71,10 @@ def one_kernel(chip: Chip, c: Mapping[str, float], t: Table) -> np.ndarray:
     return collectives.one_kernel_s(chip, c, t["size"], t["devices"])
 
 
+def eager(chip: Chip, c: Mapping[str, float], t: Table) -> np.ndarray:
+    return np.full(len(t), c["host"])
+
+
 MEMORY = {"cache_share": 0.8, "cache_steepness": 8.0, "cache_bytes_per_clock": 12.0}
 GEMM = {
     "cache_steepness": 8.0,
@@ -145,6 +149,7 @@ KERNELS = (
     Kernel(
         "collective_pcie", library, lambda t: t.of("library", "pcie"), LINK, {"launch_clocks": 10e3, "share": 0.6}, {}
     ),
+    Kernel("all_reduce_eager", eager, lambda t: t.text["kind"] == "eager", {}, {"host": 40e-6}, {}),
     Kernel(
         "all_reduce_kernel_fabric",
         one_kernel,

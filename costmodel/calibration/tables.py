@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..operators.collectives import ROUNDS
+from ..operators.collectives import ROUNDS, SMALL_BYTES
 
 BYTES = {"bfloat16": 2, "half": 2, "float16": 2, "fp8": 1, "int8": 1}
 """of one element"""
@@ -19,6 +19,8 @@ OPERATIONS = {
     "reduce_scatter": "reduce_scatter",
     "alltoall": "all_to_all",
 }
+_HOST_BOUND_BYTES = 256 * 1024
+"""messages below this take less time than the host needs to start their kernels"""
 NUMBERS = {
     "batch_size": "b",
     "num_heads": "h",
@@ -41,7 +43,7 @@ class Table:
     numbers: Mapping[str, np.ndarray]
     """`latency` [s]; `width`, bytes of a stored element; and the shape's columns (NaN where a row has none)"""
     text: Mapping[str, np.ndarray]
-    """`kind` (gemm, prefill, decode, library, one_kernel), and `op`, `link` of collectives"""
+    """`kind` (gemm, prefill, decode, library, one_kernel, eager), and `op`, `link` of collectives"""
 
     def __len__(self) -> int:
         return len(self.numbers["latency"])
@@ -98,8 +100,10 @@ def _width(row: Mapping[str, str]) -> int:
 def _kind(stem: str, row: Mapping[str, str]) -> str:
     if stem == "comm":
         source = row["kernel_source"]
-        small = float(row["message_size"]) * _width(row) < 8 * 2**20
-        return {"NCCL": "library", "vLLM_custom_graph": "one_kernel" if small else "other"}.get(source, "other")
+        size = float(row["message_size"]) * _width(row)
+        engine = {"vLLM_custom_graph": (SMALL_BYTES, "one_kernel"), "vLLM_custom_eager": (_HOST_BOUND_BYTES, "eager")}
+        most, name = engine.get(source, (0, ""))
+        return "library" if source == "NCCL" else name if size < most else "other"
     if stem.endswith("gemm"):
         return "gemm"
     return "decode" if "generation" in stem or row["isl"] == "1" else "prefill"

@@ -65,6 +65,11 @@ def protocols_s(chip: Chip, c: Values, op: str, size: Array, devices: Array) -> 
     return np.minimum(low, bulk)
 
 
+def host_bound_s(chip: Chip) -> float:
+    """[s] below which no all-reduce goes whose kernels the host starts one by one, without a recorded graph."""
+    return coefficients("all_reduce_eager", chip)["host"]
+
+
 def engine_s(chip: Chip, size: Array, devices: Array) -> Array:
     """[s] of an all-reduce by one kernel that reads the others' memory; infinite past `SMALL_BYTES`. Equation (16)."""
     return one_kernel_s(chip, coefficients(f"all_reduce_kernel_{link_kind(chip)}", chip), size, devices)
