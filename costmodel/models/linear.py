@@ -119,7 +119,7 @@ class GatedDeltaNet(Mixer):
 
     @property
     def flops_per_token(self) -> float:
-        """Of an element of state: decay (1), what the key reads (2), the correction (2), the query (2). Equation (10)."""
+        """Of an element of state: decay (1), the key's read (2), the correction (2), the query's (2). Equation (10)."""
         return 7.0 * self.heads * self.key_dim * self.head_dim + 2.0 * self._convolved * self.kernel
 
 
