@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..costmodel.embedded import embed
+from ..costmodel.visits import TooManyStates
 from ..ir.agent import GraphOp, graph_of
 from ..ir.diagnostics import Diagnostic, InputError, Label
 from ..ir.read.fleet import FleetFile
@@ -63,7 +64,7 @@ def pose(graph: GraphFile, fleet: FleetFile, base_dir: Path, objective: str | No
         if faults:
             raise InputError(faults)
         problem = to_problem(setting, resolved.works, objective or lowered.objective.data)
-    except TooManyScenarios as error:
+    except (TooManyScenarios, TooManyStates) as error:
         label = Label(graph.sources.key(("edges",)))
         help = "lower `max_visits`, or split the graph"
         raise InputError([Diagnostic("too-large", str(error), (label,), help)]) from None

@@ -11,11 +11,13 @@ from xdsl.ir import Operation
 
 from ...costmodel.hardware import Device
 from ...costmodel.models import LLM
+from ...costmodel.visits import Chain, Visits
 from ...ir.agent import EdgeOp, GraphOp, NodeOp
 from ...ir.fleet import DeviceSpec, FleetSpec
+from ...ir.flow import FlowEdge
 from ...ir.llm import DecodeOp, KVTransferOp, PrefillOp, node_and_part
 from ..placement.problem import Scenario
-from ..placement.unroll import Edge, Flow, expected_visits, node_of, unroll
+from ..placement.unroll import Edge, Flow, unroll
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,18 @@ class Setting:
         return unroll(self.flow)
 
     @cached_property
+    def _visits(self) -> dict[str, Visits]:
+        edges = (FlowEdge(e.source, e.target, e.probability, e.max_visits, k) for k, e in enumerate(self.flow.edges))
+        return Chain(tuple(self.flow.pieces), tuple(edges)).visits()
+
+    @cached_property
     def visits(self) -> dict[str, tuple[float, ...]]:
         """Node -> share of requests that make visit 1, 2, ..."""
-        reached: dict[str, dict[int, float]] = {}
-        for scenario in self.scenarios:
-            for step in scenario.steps:
-                by_visit = reached.setdefault(node_of(step), {})
-                by_visit[step.visit] = by_visit.get(step.visit, 0.0) + scenario.probability
-        return {node: tuple(by[k] for k in sorted(by)) for node, by in reached.items()}
+        return {node: visits.reached for node, visits in self._visits.items()}
 
     @cached_property
     def visits_per_request(self) -> dict[str, float]:
-        return expected_visits(self.scenarios)
+        return {node: visits.mean for node, visits in self._visits.items()}
 
     @property
     def rate_per_s(self) -> float | None:

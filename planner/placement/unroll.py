@@ -95,15 +95,6 @@ def unroll(flow: Flow) -> tuple[Scenario, ...]:
     return tuple(sorted(done, key=lambda s: (-s.probability, [step.id for step in s.steps])))
 
 
-def expected_visits(scenarios: tuple[Scenario, ...]) -> dict[str, float]:
-    """Node -> visits per request on average."""
-    visits: dict[str, float] = {}
-    for scenario in scenarios:
-        for step in scenario.steps:
-            visits[node_of(step)] = visits.get(node_of(step), 0.0) + scenario.probability
-    return visits
-
-
 def node_of(step: Step) -> str:
     """The node that `step` visits."""
     return step.id.rpartition("@")[0]

@@ -18,7 +18,7 @@ from dovetail.opt import parse_passes
 from dovetail.passes import run_passes
 from dovetail.passes.agent.unroll_loops import Loop, can_unroll, loops, unroll_loops
 from dovetail.planner.placement.problem import Scenario
-from dovetail.planner.placement.unroll import Edge, Flow, TooManyScenarios, expected_visits, unroll
+from dovetail.planner.placement.unroll import Edge, Flow, TooManyScenarios, node_of, unroll
 
 MOST_WAYS = 150
 """Random loops with more ways through them are left out, for time."""
@@ -46,6 +46,15 @@ edges:
   - {from: d, to: b, probability: 0.6}
   - d -> e
 """
+
+
+def expected_visits(scenarios: tuple[Scenario, ...]) -> dict[str, float]:
+    """Node -> visits per request on average."""
+    visits: dict[str, float] = {}
+    for scenario in scenarios:
+        for step in scenario.steps:
+            visits[node_of(step)] = visits.get(node_of(step), 0.0) + scenario.probability
+    return visits
 
 
 def module_of(graph: GraphOp) -> ModuleOp:

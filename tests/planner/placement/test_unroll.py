@@ -2,7 +2,17 @@
 
 import pytest
 
-from dovetail.planner.placement.unroll import Edge, Flow, TooManyScenarios, expected_visits, unroll
+from dovetail.planner.placement.problem import Scenario
+from dovetail.planner.placement.unroll import Edge, Flow, TooManyScenarios, node_of, unroll
+
+
+def expected_visits(scenarios: tuple[Scenario, ...]) -> dict[str, float]:
+    """Node -> visits per request on average."""
+    visits: dict[str, float] = {}
+    for scenario in scenarios:
+        for step in scenario.steps:
+            visits[node_of(step)] = visits.get(node_of(step), 0.0) + scenario.probability
+    return visits
 
 
 def flow(*edges: Edge) -> Flow:
