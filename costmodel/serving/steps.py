@@ -64,7 +64,7 @@ def step_time(replica: Replica, batch: Batch) -> StepTime:
         attention=attention,
         elementwise=elementwise,
         collectives=collectives + (replica.parallel.pp - 1) * hop,
-        engine=replica.engine.step_s + replica.engine.sequence_s * batch.sequences * replica.parallel.dp,
+        engine=replica.engine.step_s + replica.engine.sequence_s * batch.sequences,
     )
 
 
