@@ -109,7 +109,7 @@ def decode_s(chip: Chip, c: Values, stored: float, call: Call, warm: bool) -> Ar
         rearranged = 1.0 * ((call.heads > call.kv_heads) & (call.kv_heads > 1) & (call.batch > 1))
     parts = np.maximum(1, np.minimum(parts, cores / rows))
     queries = 4 * call.batch * call.heads * call.head_dim / chip.bandwidth_bytes_per_s
-    move = move_s(chip, c, read, hit, np.minimum(rows * parts, cores)) + queries
+    move = move_s(chip, c, read, hit, rows * parts) + queries
     work = np.maximum(rows * parts / cores, 1) * c["block"]
     combine = c["combine"] * (np.minimum(1, parts - 1) + rearranged) + c["step"] * np.minimum(1, seen / 256)
     return c["launch_clocks"] / chip.clock_hz + either_s(move, work, c["overlap"]) + combine
@@ -127,7 +127,7 @@ def prefill_s(chip: Chip, c: Values, stored: float, call: Call, warm: bool) -> A
     fresh = call.heads + c["written"] * call.kv_heads
     touched = call.batch * call.head_dim * (4 * call.new * fresh + 2 * stored * call.within(call.seen) * call.kv_heads)
     hit = resident(chip, c, touched) if warm else np.zeros_like(touched)
-    move = move_s(chip, c, touched * c["traffic"], hit, cores)
+    move = move_s(chip, c, touched * c["traffic"], hit, np.maximum(blocks, cores))
     return (
         c["launch_clocks"] / chip.clock_hz
         + either_s(multiply, move, c["overlap"])

@@ -12,6 +12,8 @@ from .chip import Chip
 from .coefficients import Values
 
 Array = NDArray[np.float64]
+_BLOCKS_PER_CORE = 4
+"""that a multiprocessor holds at once"""
 
 
 def resident(chip: Chip, c: Values, working_set: ArrayLike) -> Array:
@@ -24,12 +26,14 @@ def resident(chip: Chip, c: Values, working_set: ArrayLike) -> Array:
 
 
 def move_s(chip: Chip, c: Values, size: ArrayLike, hit: ArrayLike, active: ArrayLike) -> Array:
-    """[s] to move `size` bytes of which the share `hit` lies in cache, drawn by `active` multiprocessors. Equation (2).
+    """[s] to move `size` bytes of which the share `hit` lies in cache, drawn by `active` blocks. Equation (2).
 
     (1 - hit) size / min(share x bandwidth, active x draw) + hit size / (cores x clock x bytes per clock)
+
+    `active` counts blocks; the draw of one is what it keeps in flight over the memory's latency (Little's law).
     """
     cores = chip.multiprocessors
-    draw = np.minimum(cores, np.asarray(active, float)) * c["draw"]
+    draw = np.minimum(_BLOCKS_PER_CORE * cores, np.asarray(active, float)) * c["draw"]
     outside = np.minimum(chip.bandwidth_bytes_per_s * c["bandwidth_share"], draw)
     inside = np.minimum(cores, np.asarray(active, float)) * chip.clock_hz * c["cache_bytes_per_clock"]
     size = np.asarray(size, float)
