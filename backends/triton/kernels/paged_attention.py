@@ -27,7 +27,7 @@ def paged_attention_kernel(
     """
     One program takes a part of the context for all queries that read one key head.
 
-    Sizes are (heads, kv_heads, queries). Row r is query r % queries of query head r // queries among those of the key head.
+    Sizes are (heads, kv_heads, queries). Row r is query r % queries of the head r // queries of those that share keys.
     """
     heads, kv_heads, queries = sizes
     part = tl.program_id(0) % SPLITS

@@ -1,7 +1,10 @@
 """Sum, mean, max, min and product along any axes."""
 
 # Triton's own types of static_range and constexpr promise less than jitted functions may do with them:
-# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false, reportAssignmentType=false
+
+# Branches that a constant decides must end in `else`, or Triton compiles what comes after them as well.
+# ruff: noqa: RET505
 
 import triton
 import triton.language as tl
@@ -63,7 +66,9 @@ def reduce_kernel(
         kept = kept.to(tl.int64)
         columns = columns.to(tl.int64)
     x += broadcast_offset(kept, KEPT, VIEWS[0])[:, None]
-    initial: tl.constexpr = {"max": float("-inf"), "min": float("inf"), "prod": 1.0}.get(KIND, 0.0)
+    initial: tl.constexpr = (
+        float("-inf") if KIND == "max" else (float("inf") if KIND == "min" else (1.0 if KIND == "prod" else 0.0))
+    )
     total = tl.full((BLOCK_KEPT, BLOCK_N), initial, tl.float32)
     first = part * each
     for start in range(first, tl.minimum(first + each, N), BLOCK_N):
