@@ -23,7 +23,7 @@ class UsedTransfer:
 
 @dataclass(frozen=True)
 class LatencySummary:
-    """Latencies of the chosen plan; a percentile is never understated, see `error_s`."""
+    """Latencies of the chosen plan, as `docs/math/placement.md`, "Percentiles", tells them."""
 
     bounds: dict[str, float] = field(default_factory=dict)
     """Value that each bound limits, by the bound's name [s]; at most the limit."""
@@ -36,7 +36,7 @@ class LatencySummary:
     tbt: dict[str, float] = field(default_factory=dict)
     """By node: the worst visit's mean gap between tokens [s]."""
     error_s: float = 0.0
-    """Percentiles of `end_to_end` and `first_output` are true ones plus at most this [s]."""
+    """How far rounding of times to a grid may have moved percentiles, were it all one way [s]."""
 
 
 @dataclass(frozen=True)
