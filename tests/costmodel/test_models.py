@@ -197,3 +197,26 @@ def test_a_config_that_is_no_mapping(config: Path) -> None:
     config.write_text("[1]")
     with pytest.raises(ValueError, match=r"a config\.json is a mapping"):
         read_hf_config(config)
+
+
+def test_how_a_checkpoint_is_quantised_may_stand_beside_its_config(config: Path) -> None:
+    beside = config.parent / "hf_quant_config.json"
+    beside.write_text(json.dumps({"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "FP8"}}))
+    assert read(config).precision == "fp8"
+    assert read(config, quantization_config={"quant_method": "awq", "bits": 4}).precision == "int4"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["meta-llama/Llama-3.1-8B-Instruct", "Llama-3.1-8B-Instruct", "llama-3.1-8b", "LLAMA_3.1_8B", "Meta-Llama-3.1-8B"],
+)
+def test_usual_spellings_find_the_model(name: str) -> None:
+    assert llm(name).id == "llama-3.1-8b"
+
+
+def test_values_of_other_forms_are_errors_and_no_tracebacks(config: Path) -> None:
+    for odd in ([1], {"a": 1}, "x", -1, True, 1.5):
+        with pytest.raises(ValueError, match="intermediate_size"):
+            read(config, intermediate_size=odd)
+    with pytest.raises(ValueError, match="a value is of another form"):
+        read(config, quantization_config="fp8")
