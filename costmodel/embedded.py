@@ -51,7 +51,7 @@ def read_catalogue(embedded: Mapping[str, Any]) -> Catalogue:
 def _model_record(model: LLM | Network) -> dict[str, Any]:
     """The catalogue's entry of a model; for a model of a user's config.json, its shape in the same form."""
     entry = model_entries().get(canonical(model.id))
-    if entry is not None:
+    if entry is not None and read_model(model.id, entry) == model:
         return _plain(entry)
     assert isinstance(model, LLM)
     return write_llm(model)

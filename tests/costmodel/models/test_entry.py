@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from dovetail.costmodel.embedded import embed, read_catalogue
 from dovetail.costmodel.models import LLM, load_models, model_entries
 from dovetail.costmodel.models.check_entry import entry_faults
 from dovetail.costmodel.models.entry import read_llm, write_llm
@@ -73,3 +75,12 @@ def test_all_faults_are_told_at_once() -> None:
     assert len(places(head=8, heads="8", precision="fp5")) == 3
     (missing,) = entry_faults({"layers": 2, "hidden": 64, "source": "a test"})
     assert missing.message == "it needs `vocab`, `date`, `heads`, `kv_heads`, `head_dim`, `ffn`"
+
+
+def test_a_model_of_a_file_named_like_one_of_the_catalogue_is_embedded_as_it_is() -> None:
+    ours = load_models()["gpt-oss-20b"]
+    assert isinstance(ours, LLM)
+    theirs = replace(ours, vocab=1000)
+    back = read_catalogue(embed([], {"a": ours, "b": theirs}, {})).models
+    assert back["a"] == replace(ours, id="a")
+    assert back["b"] == replace(theirs, id="b")
