@@ -1,0 +1,1 @@
+"""Pallas kernels that import jax alone; their blocks are arguments."""
