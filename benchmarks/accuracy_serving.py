@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from dovetail.costmodel.calibration.serving import Points, fit, predict, read_points
 from dovetail.costmodel.hardware import find_device
@@ -63,8 +63,8 @@ def section(data: Path) -> str:
 def _intro(fitted: dict[str, float]) -> str:
     return (
         f"{len(fitted)} coefficients shared by all engines, models and devices are fitted to the calibration points (a "
-        "robust fit:\npoints that no other agrees with count little, and are in the means below all the same). The naive "
-        "roofline takes\nthe data sheet's bandwidth and FLOP/s, and no overhead."
+        "robust fit:\npoints that no other agrees with count little, and are in the means below all the same). The "
+        "naive roofline\ntakes the data sheet's bandwidth and FLOP/s, and no overhead."
     )
 
 
@@ -125,7 +125,7 @@ def _settings(points: Points) -> Iterator[np.ndarray]:
 def _choices(points: Points, fitted: dict[str, float]) -> str:
     """Rank correlation, and what the configuration predicted best per device under a bound really does."""
     tpot = predict(points, fitted)[1]
-    ranks = [float(spearmanr(tpot[rows], points.tpot_s[rows])[0]) for rows in _settings(points)]
+    ranks = [_rank(tpot[rows], points.tpot_s[rows]) for rows in _settings(points)]
     devices = np.array([question.replica.parallel.devices for question in points.questions])
     load = np.array([question.concurrency for question in points.questions])
     lines = [
@@ -146,8 +146,14 @@ def _choices(points: Points, fitted: dict[str, float]) -> str:
             met.append(real[pick] <= bound)
             if met[-1]:
                 kept.append(rate[pick] / real[pick] / np.where(real <= bound, rate / real, 0.0).max())
-        lines.append(f"| {bound} ms | {len(met)} | {_percent(np.mean(met))} | {_percent(np.mean(kept))} |")
+        shares = (_percent(np.asarray(each, float).mean()) for each in (met, kept))
+        lines.append(f"| {bound} ms | {len(met)} | {' | '.join(shares)} |")
     return "\n".join(lines)
+
+
+def _rank(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's correlation."""
+    return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
 
 
 def _memory(*sets: Points) -> str:
@@ -183,5 +189,5 @@ def _speed() -> str:
     )
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _percent(share: np.floating) -> str:
+    return f"{100 * float(share):.1f} %"

@@ -108,3 +108,21 @@ def _operators(kind: str) -> Callable[[str, Device | None], tuple[CsvTable, Answ
 
 
 KINDS.update({kind: _operators(kind) for kind in ("gemm", "attention", "comm")})
+
+
+def _serving(path: str, device: Device | None) -> tuple[CsvTable, Answer]:
+    from ..costmodel.serving.estimate import COLUMNS, predict
+    from ..ir.read.csv_table import read_csv
+
+    table = read_csv(path, COLUMNS)
+    said = [None if i in table.faults else p for i, p in enumerate(predict(table.rows, device))]
+    return table, {
+        "predicted_ttft_ms": ["" if p is None or p.ttft_ms is None else f"{p.ttft_ms:.6g}" for p in said],
+        "predicted_tpot_ms": ["" if p is None or p.tpot_ms is None else f"{p.tpot_ms:.6g}" for p in said],
+        "fits": ["" if p is None or p.fits is None else str(p.fits).lower() for p in said],
+        "quality": ["" if p is None else p.quality for p in said],
+        "error": [table.faults[i] if p is None else p.error for i, p in enumerate(said)],
+    }
+
+
+KINDS["serving"] = _serving

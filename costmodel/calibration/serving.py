@@ -67,9 +67,11 @@ def read_points(path: Path) -> Points:
 
 
 def predict(points: Points, engine: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
-    """(TTFT, TPOT) [s] of every point, where each engine has these coefficients."""
+    """(TTFT, TPOT) [s] of every point, where each engine has these coefficients; ValueError where one has no price."""
     adapted = [with_engine(q, replace(q.replica.engine, **engine)) for q in points.questions]
-    answers = answer(adapted)
+    answers = [each for each in answer(adapted) if not isinstance(each, str)]
+    if len(answers) < len(adapted):
+        raise ValueError("a measured point cannot be priced")
     return np.array([each.ttft_s for each in answers]), np.array([each.tpot_s for each in answers])
 
 

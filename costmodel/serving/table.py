@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..hardware import find_device
 from ..models import LLM, find_model
+from ..operators.estimate import DTYPES, ELEMENT_BYTES
 from .engines import DEFAULT, Engine, find_engine, load_engines
 from .latency import Pool, Service, serve, serve_apart, transfer_s
 from .memory import fits
@@ -21,12 +22,6 @@ from .replica import Replica
 if TYPE_CHECKING:
     import numpy as np
 
-PRECISIONS: Mapping[str, str] = {
-    "": "", "bf16": "bf16", "bfloat16": "bf16", "fp16": "fp16", "float16": "fp16", "fp8": "fp8", "fp8_block": "fp8",
-    "int8": "int8", "w8a8": "int8", "fp4": "fp4", "nvfp4": "fp4", "mxfp4": "fp4", "int4": "int4", "w4a16": "int4",
-}  # fmt: skip
-"""Names of precisions in tables, as ours"""
-WIDTH: Mapping[str, float] = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1, "fp4": 0.5, "int4": 0.5}
 SITE_BANDWIDTH_BYTES_PER_S = 50e9
 """one direction of 400 Gbit/s, over which a cache goes from a pool to another (guess: usual for such clusters)"""
 Row = Mapping[str, str]
@@ -66,7 +61,7 @@ def _model(row: Row) -> LLM:
     name = row.get("model_path", "")
     model = find_model(name)
     if not isinstance(model, LLM):
-        raise ValueError(f"model_path: `{name}` is no language model of the catalogue")
+        raise ValueError(f"`model_path` names `{name}`, no language model of the catalogue")
     return model
 
 
@@ -74,14 +69,14 @@ def _replica(row: Row, llm: LLM, prefix: str, engine: Engine | None) -> Replica:
     system = row.get("system", "")
     device = find_device(system)
     if device is None:
-        raise ValueError(f"system: `{system}` is no device of the catalogue")
+        raise ValueError(f"`system` names `{system}`, no device of the catalogue")
     written = row.get("precision", "")
-    if written not in PRECISIONS:
-        raise ValueError(f"precision: `{written}` is none of {', '.join(filter(None, PRECISIONS))}")
-    precision = PRECISIONS[written] or llm.precision
-    if WIDTH[precision] > WIDTH[llm.precision]:
+    if written and written not in DTYPES:
+        raise ValueError(f"`precision` is `{written}`, none of {', '.join(DTYPES)}")
+    precision = DTYPES[written] if written else llm.precision
+    if ELEMENT_BYTES[precision] > ELEMENT_BYTES[llm.precision]:
         precision = llm.precision  # a checkpoint is not stored wider than it was published
-    kv = "fp8" if WIDTH[precision] < WIDTH["bf16"] else "bf16"
+    kv = "fp8" if ELEMENT_BYTES[precision] < ELEMENT_BYTES["bf16"] else "bf16"
     name = row.get("backend", "")
     found = engine or find_engine(name if name in load_engines() else DEFAULT)
     return Replica(llm, device, _parallel(row, llm, prefix), precision, kv, found)
@@ -101,7 +96,7 @@ def _parallel(row: Row, llm: LLM, prefix: str) -> Parallel:
     if row.get(f"{prefix}attention_dp_size") and expert_tp == ep > 1 and tp * dp == ep * ep:
         return Parallel(1, pp, ep, ep)
     if (tp * dp) % ep:
-        raise ValueError(f"{prefix}moe_ep_size: {ep} does not divide {tp * dp} devices")
+        raise ValueError(f"`{prefix}moe_ep_size` is {ep}, which does not divide {tp * dp} devices")
     return Parallel(tp, pp, ep, dp)
 
 
@@ -110,9 +105,9 @@ def _number(row: Row, column: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(f"{column}: `{text}` is no number") from None
+        raise ValueError(f"`{column}` is `{text}`, no number") from None
     if not 0 < value < float("inf"):
-        raise ValueError(f"{column}: `{text}` is not above 0")
+        raise ValueError(f"`{column}` is `{text}`, not above 0")
     return value
 
 
@@ -122,9 +117,9 @@ def _whole(row: Row, column: str) -> int:
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(f"{column}: `{text}` is no number") from None
+        raise ValueError(f"`{column}` is `{text}`, no number") from None
     if value < 0 or value != int(value):
-        raise ValueError(f"{column}: `{text}` is no whole number")
+        raise ValueError(f"`{column}` is `{text}`, no whole number")
     return max(1, int(value))
 
 
@@ -137,21 +132,27 @@ class Answer:
     fits: bool
 
 
-def answer(questions: Sequence[Question]) -> list[Answer]:
-    """An answer for each question, in order; equal replicas are priced at once."""
+def answer(questions: Sequence[Question]) -> list[Answer | str]:
+    """An answer for each question, in order, or why there is none; equal replicas are priced at once."""
     groups: dict[object, list[int]] = {}
     for index, question in enumerate(questions):
         apart = question.prefill
         key = (question.replica.key, question.replicas, apart and (apart.replica.key, apart.replicas, apart.batch))
         groups.setdefault(key, []).append(index)
-    answers: dict[int, Answer] = {}
+    answers: dict[int, Answer | str] = {}
     for indices in groups.values():
-        several = [questions[index] for index in indices]
-        service = _serve(several)
-        for place, (index, question) in enumerate(zip(indices, several, strict=True)):
-            runs = _runs(question)
-            answers[index] = Answer(float(service.ttft_s[place]), float(service.tpot_s[place]), runs)
+        answers.update(zip(indices, _answer_equal([questions[index] for index in indices]), strict=True))
     return [answers[index] for index in range(len(questions))]
+
+
+def _answer_equal(questions: Sequence[Question]) -> list[Answer] | list[str]:
+    """Answers about equal replicas, or the same fault for all."""
+    try:
+        service = _serve(questions)
+    except ValueError as error:  # devices without a link, or without a rate for the precision
+        return [str(error)] * len(questions)
+    times = zip(service.ttft_s.tolist(), service.tpot_s.tolist(), questions, strict=True)
+    return [Answer(ttft, tpot, _runs(question)) for ttft, tpot, question in times]
 
 
 def _columns(questions: Sequence[Question]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,7 +9,8 @@ import pytest
 
 from dovetail.costmodel.calibration.serving import predict, read_points
 from dovetail.costmodel.serving import Parallel, fits
-from dovetail.costmodel.serving.table import answer, read_question
+from dovetail.costmodel.serving.estimate import predict as predict_rows
+from dovetail.costmodel.serving.table import Answer, answer, read_question
 
 ROW = {
     "backend": "trtllm",
@@ -68,6 +69,8 @@ def test_prefill_apart() -> None:
     assert question.prefill.replica.parallel == Parallel(tp=2)
     assert (question.prefill.replicas, question.replicas, question.concurrency) == (3, 2, 64)
     apart, together = answer([question, read_question({**ROW, "tp_size": "8", "batch_size": "64"})])
+    assert isinstance(apart, Answer)
+    assert isinstance(together, Answer)
     assert apart.tpot_s < together.tpot_s  # no prefill stops its decode
     assert apart.fits
 
@@ -75,14 +78,14 @@ def test_prefill_apart() -> None:
 @pytest.mark.parametrize(
     ("column", "text", "message"),
     [
-        ("model_path", "acme/none", "model_path: `acme/none` is no language model of the catalogue"),
-        ("system", "h900", "system: `h900` is no device of the catalogue"),
-        ("precision", "fp3", "precision: `fp3` is none of bf16"),
-        ("isl", "many", "isl: `many` is no number"),
-        ("isl", "nan", "isl: `nan` is not above 0"),
-        ("batch_size", "-4", "batch_size: `-4` is not above 0"),
-        ("tp_size", "1.5", "tp_size: `1.5` is no whole number"),
-        ("osl", "", "osl: `` is no number"),
+        ("model_path", "acme/none", "`model_path` names `acme/none`, no language model of the catalogue"),
+        ("system", "h900", "`system` names `h900`, no device of the catalogue"),
+        ("precision", "fp3", "`precision` is `fp3`, none of float32"),
+        ("isl", "many", "`isl` is `many`, no number"),
+        ("isl", "nan", "`isl` is `nan`, not above 0"),
+        ("batch_size", "-4", "`batch_size` is `-4`, not above 0"),
+        ("tp_size", "1.5", "`tp_size` is `1.5`, no whole number"),
+        ("osl", "", "`osl` is ``, no number"),
     ],
 )
 def test_rows_that_cannot_be_answered_name_their_column(column: str, text: str, message: str) -> None:
@@ -90,8 +93,16 @@ def test_rows_that_cannot_be_answered_name_their_column(column: str, text: str, 
         read_question({**ROW, column: text})
 
 
+def test_what_cannot_be_priced_says_why_and_the_others_go_on() -> None:
+    small = {**ROW, "model_path": "Qwen/Qwen3-0.6B", "batch_size": "1", "tp_size": "1"}
+    alone, linked, other = predict_rows([small, {**small, "tp_size": "2", "system": "m4-max"}, small])
+    assert linked.error == "`m4-max` has no link to other devices"
+    assert alone == other
+    assert alone.tpot_ms is not None
+
+
 def test_experts_must_divide() -> None:
-    with pytest.raises(ValueError, match="moe_ep_size: 3 does not divide 4 devices"):
+    with pytest.raises(ValueError, match="`moe_ep_size` is 3, which does not divide 4 devices"):
         read_question({**MIXTURE, "moe_ep_size": "3"})
 
 
