@@ -257,7 +257,7 @@ def objective_within(problem: PlacementProblem, time_limit_s: float | None, solv
 def best_plan(
     problem: PlacementProblem, time_limit_s: float | None, solver: str = "highs", below: float = math.inf
 ) -> PlacementResult:
-    """The best plan of an objective under `below`, with nothing said of what binds; `infeasible` where there is none."""
+    """The best plan of an objective under `below`, without what binds; `infeasible` where there is none."""
     clock = Clock(time_limit_s)
     try:
         search = Search(problem, solver, clock, below=below)
