@@ -62,7 +62,7 @@ def decode_attention_s(
     """[s] of one new token in each of `batch` sequences that see `context` tokens with themselves; arrays broadcast.
 
     `window` > 0 bounds what is seen. Queries and results are 16-bit whatever `dtype`. `warm`: the same cache is read
-    again and again, as a benchmark does, and may lie in L2. Equation (11).
+    again and again, as a benchmark does, and may lie in L2.
     """
     chip = chip_of(device)
     call = Call.of(batch, 1, np.asarray(context, float) - 1, heads, kv_heads, head_dim, window)
@@ -84,7 +84,7 @@ def prefill_attention_s(
 ) -> Array:
     """[s] of `new` tokens in each of `batch` sequences, causal, after `seen` cached ones; arrays broadcast.
 
-    One new token takes the decode kernel. The rest as for `decode_attention_s`. Equations (9), (10).
+    One new token takes the decode kernel. The rest as for `decode_attention_s`.
     """
     chip = chip_of(device)
     stored = STORED_BYTES[kv_dtype]
@@ -95,7 +95,7 @@ def prefill_attention_s(
 
 
 def decode_s(chip: Chip, c: Values, stored: float, call: Call, warm: bool) -> Array:
-    """[s] of decode: a block for each sequence and KV head, split along the context while cores are free. Equation (11)
+    """[s] of decode: a block for each sequence and KV head, split along the context on free cores. Equation (11).
 
     launch + (move^p + work^p)^(1/p) + combine, where the parts that `move` draws with are at most `most_parts`
     """
@@ -116,7 +116,7 @@ def decode_s(chip: Chip, c: Values, stored: float, call: Call, warm: bool) -> Ar
 
 
 def prefill_s(chip: Chip, c: Values, stored: float, call: Call, warm: bool) -> Array:
-    """[s] of prefill: blocks of 128 queries multiply with the keys they see, beside traffic. Equations (9), (10)."""
+    """[s] of prefill: blocks of 128 queries multiply with the keys they see, beside traffic. Equation (10)."""
     cores, group = chip.multiprocessors, (call.heads / call.kv_heads if c["packs_groups"] else 1.0)
     blocks = call.batch * call.heads / group * np.ceil(call.new * group / _QUERIES)
     tile = np.minimum(call.new, _QUERIES / group)

@@ -42,7 +42,7 @@ class Chip:
 def chip_of(device: Device) -> Chip:
     """The chip of `device`; what its data sheet lacks is taken as typical for its FLOP/s (a guess).
 
-    Only a GPU's multiprocessors are taken as they are: those of an NPU (a TPU has one or two) are much larger, and it is
+    Only a GPU's multiprocessors are taken as they are. Those of an NPU are much larger (a TPU has one or two): it is
     modelled as a GPU of the same rates.
     """
     flops = next((device.flops_per_s[d] for d in ("bf16", "fp16", "fp32") if device.flops_per_s.get(d)), 1e12)

@@ -36,7 +36,7 @@ def likeness(chip: Chip) -> tuple[float, float]:
 
 
 def shares(chip: Chip, known: Mapping[str, tuple[float, float]]) -> dict[str, float]:
-    """Weight of each measured device for `chip`, by inverse square of the distance; its own alone where measured."""
+    """Weight of each measured device for `chip`: inverse square of the distance, or 1 for itself. Equation (13)."""
     if chip.id in known:
         return {chip.id: 1.0}
     here = likeness(chip)
@@ -45,7 +45,7 @@ def shares(chip: Chip, known: Mapping[str, tuple[float, float]]) -> dict[str, fl
 
 
 def blend(weights: Mapping[str, float], devices: Mapping[str, Values]) -> dict[str, float]:
-    """Weighed geometric mean of the devices' coefficients; of choices, the heaviest device's. Equation (13)."""
+    """Weighed geometric mean of the devices' coefficients; of choices, the heaviest device's. Equation (14)."""
     first = max(weights, key=lambda id: weights[id])
     return {
         name: value if name in CHOICES else exp(sum(w * log(devices[id][name]) for id, w in weights.items()))

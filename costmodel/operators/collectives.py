@@ -46,13 +46,13 @@ def link_kind(chip: Chip) -> str:
 
 
 def library_s(chip: Chip, op: str, size: Array, devices: Array) -> Array:
-    """[s] by a collective library, the faster of its low-latency and its bulk protocol. Equations (14), (15)."""
+    """[s] by a collective library, the faster of its low-latency and its bulk protocol."""
     c = coefficients(f"collective_{link_kind(chip)}", chip)
     return protocols_s(chip, c, op, size, devices)
 
 
 def protocols_s(chip: Chip, c: Values, op: str, size: Array, devices: Array) -> Array:
-    """As `library_s`, with coefficients given: launch + steps x hop + volume / (link x share). Equations (14), (15)."""
+    """As `library_s`, with coefficients given: launch + steps x hop + volume / (link x share). Equation (15)."""
     if op == "point_to_point":
         steps, volume = 1.0, size
     else:
@@ -71,7 +71,7 @@ def host_bound_s(chip: Chip) -> float:
 
 
 def engine_s(chip: Chip, size: Array, devices: Array) -> Array:
-    """[s] of an all-reduce by one kernel that reads the others' memory; infinite past `SMALL_BYTES`. Equation (16)."""
+    """[s] of an all-reduce by one kernel that reads the others' memory; infinite past `SMALL_BYTES`."""
     return one_kernel_s(chip, coefficients(f"all_reduce_kernel_{link_kind(chip)}", chip), size, devices)
 
 

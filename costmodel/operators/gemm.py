@@ -32,7 +32,7 @@ def gemm_s(device: Device, dtype: str, m: ArrayLike, n: ArrayLike, k: ArrayLike,
 
     `warm` says that the same product is repeated, as a benchmark does, so that small weights stay in the cache; in a
     model each layer's weights come from memory. Where the device cannot compute in `dtype`, weights stay stored in it
-    and the arithmetic takes the next (`roofline.compute_dtype`). ValueError where there is none. Equation (7).
+    and the arithmetic takes the next (`roofline.compute_dtype`). ValueError where there is none.
     """
     chip = chip_of(device)
     computed = compute_dtype(device, dtype)
@@ -56,7 +56,7 @@ def plain_s(chip: Chip, c: Values, peak: float, stored: float, m: Array, n: Arra
 
 
 def quantised_s(chip: Chip, c: Values, peak: float, stored: float, m: Array, n: Array, k: Array, warm: bool) -> Array:
-    """[s] of a product of 8-bit or 4-bit operands whose 16-bit inputs are quantised first. Equations (7), (8)."""
+    """[s] of a product of 8-bit or 4-bit operands whose 16-bit inputs are quantised first. Equation (8)."""
     hit = _hits(chip, c, m, n, k, stored, stored, warm)
     rows = np.where(m <= 16, 16.0, np.where(m <= c["narrow_rows"], 64.0, 128.0))
     columns = np.where(m <= 64, 64.0, 128.0)
@@ -74,7 +74,7 @@ def quantising_s(device: Device, dtype: str, m: ArrayLike, k: ArrayLike) -> Arra
 
 
 def quantise_s(chip: Chip, c: Values, m: Array, k: Array) -> Array:
-    """[s] to bring (m, k) 16-bit inputs to 8 bits, a block for each row. Equation (8).
+    """[s] to bring (m, k) 16-bit inputs to 8 bits, a block for each row. Equation (9).
 
     launch + max(m / cores, 1) row + traffic m k / bandwidth
     """
@@ -102,7 +102,7 @@ def _tiled_s(
     width: tuple[float, float],
     hits: tuple[Array, Array],
 ) -> Array:
-    """[s] of the product with one tile: its waves of blocks and its bytes overlap. Equations (4), (5)."""
+    """[s] of the product with one tile: its waves of blocks and its bytes overlap. Equation (5)."""
     (m, n, k), (rows, columns, split), (stored, fed) = shape, tile, width
     cores = chip.multiprocessors
     blocks = np.ceil(m / rows) * np.ceil(n / columns) * split
@@ -111,7 +111,8 @@ def _tiled_s(
     multiply = 2 * rows * columns * depth * cores / (peak * c["compute_share"] * powered(chip, c))
     load = (rows * fed + columns * stored) * depth / (chip.clock_hz * c["cache_bytes_per_clock"])
     loop = waves * np.maximum(either_s(multiply, load, c["pipelining"]), depth / _STEP * c["step"])
-    moved = move_s(chip, c, stored * n * k, hits[0], blocks) + move_s(chip, c, fed * m * k + 2 * m * n, hits[1], blocks)
+    readers = np.ceil(n / columns) * split  # blocks of other rows find the same weights in the cache
+    moved = move_s(chip, c, stored * n * k, hits[0], readers) + move_s(chip, c, fed * m * k + 2 * m * n, hits[1], blocks)
     summed = split * m * n * 8 / (cores * chip.clock_hz * c["cache_bytes_per_clock"]) + c.get("split", 0.0)
     moved = moved + (split > 1) * summed
     edge = waves * (c["block"] + c["tile_end"] * np.sqrt(rows * columns / 16384))

@@ -41,7 +41,7 @@ def move_s(chip: Chip, c: Values, size: ArrayLike, hit: ArrayLike, active: Array
 
 
 def powered(chip: Chip, c: Values) -> float:
-    """Share of the peak that the power limit leaves; 1 where the device states no power. Equation (18).
+    """Share of the peak that the power limit leaves; 1 where the device states no power. Equation (4).
 
     x / (1 + x^4)^(1/4) with x = watts x flops_per_watt x (FLOP a clock and core / 2048)^(2/3) / peak, all at 16 bits: a
     wider matrix instruction fetches each operand for more products, and so spends less energy on each.
