@@ -25,6 +25,13 @@ SHAPES: Mapping[str, Sequence[str]] = {"gemm": ("n", "k"), "decode": ("h", "g", 
 Used = list[tuple[str, Chip, Table]]
 
 
+NOTES = """Where it is worst, and why: another device may run other kernels, which no data sheet tells. The 8-bit
+products of an L40S end each tile some microseconds later than those of an H100; FlashAttention 2 (A100,
+L40S) and 3 (H100) split and pack heads differently; the 8-bit prefill of an L40S splits keys, which the
+model does not. With three devices, and two with 8-bit kernels, one left out leaves little to learn from.
+The all-reduce kernels have three numbers of devices in all: a fold leaves out a whole one."""
+
+
 class Errors(NamedTuple):
     """Of predictions against measurements, relative."""
 
@@ -67,6 +74,8 @@ def section(data: Path) -> str:
             "| kernel | " + " | ".join(name for _, name in SIZES) + " |",
             "|---|" + "---|" * len(SIZES),
             *(_sizes(k, used[k.name]) for k in KERNELS),
+            "",
+            NOTES,
         ]
     )
 
