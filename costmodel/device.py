@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..ir.units import UnitError, parse
+from .calibrated import NOTHING, Calibration, read_calibration
 from .figures import Figure, marked_values
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -102,6 +103,8 @@ class Device:
     interruptions_per_hour: float | None = None
     figures: Mapping[str, Figure] = field(default_factory=lambda: _NONE, compare=False, repr=False)
     """source and quality of each figure, by the names of the catalogue: `memory`, `flops.bf16`, ..."""
+    calibration: Calibration = NOTHING
+    """what was fitted to measurements of this device by `dovetail calibrate`"""
 
     @property
     def quality(self) -> Mapping[str, str]:
@@ -129,7 +132,8 @@ def read_device(id: str, entry: Mapping[str, Any]) -> Device:
     figures: dict[str, Figure] = {}
     for name, raw, source, date, quality in marked_values(entry):
         figures[name] = Figure(read_value(name, raw), source, date, quality, str(raw))
-    return device_of(canonical(id), str(entry["kind"]), str(entry["vendor"]), figures)
+    calibration = read_calibration(entry.get("calibration", ()))
+    return device_of(canonical(id), str(entry["kind"]), str(entry["vendor"]), figures, calibration)
 
 
 def read_value(name: str, raw: object) -> float:
@@ -142,7 +146,9 @@ def read_value(name: str, raw: object) -> float:
     return float(raw)
 
 
-def device_of(id: str, kind: str, vendor: str, figures: Mapping[str, Figure]) -> Device:
+def device_of(
+    id: str, kind: str, vendor: str, figures: Mapping[str, Figure], calibration: Calibration = NOTHING
+) -> Device:
     """The device with these figures; those that every device has are 0 where they are not among them."""
     held: dict[str, Any] = {"memory_bytes": 0.0, "bandwidth_bytes_per_s": 0.0, "tdp_w": 0.0, "idle_w": 0.0}
     for name, figure in figures.items():
@@ -156,6 +162,7 @@ def device_of(id: str, kind: str, vendor: str, figures: Mapping[str, Figure]) ->
         vendor=vendor,
         flops_per_s=MappingProxyType(flops),
         figures=MappingProxyType(dict(figures)),
+        calibration=calibration,
         **held,
     )
 

@@ -146,7 +146,9 @@ def resolve(
         message = f"device `{spec.name}` lacks {', '.join(f'`{name}`' for name in missing)}"
         return Unresolved(spec.name, "missing-figure", None, message)
     _fill(figures)
-    return device_of(base.id if base else spec.name, kind, base.vendor if base else "", figures)
+    if base is None:
+        return device_of(spec.name, kind, "", figures)
+    return device_of(base.id, kind, base.vendor, figures, base.calibration)
 
 
 def _names() -> list[str]:

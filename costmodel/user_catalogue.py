@@ -61,6 +61,33 @@ _GROUP = Record(
         **{n: Key(_RATES if n == "flops" else _figure_type(k.dimension), k.words) for n, k in FIGURES.items()},
     }
 )
+_VALUES = MapOf(Number(), "[a-z_]{1,40}", "a coefficient's name")
+_PARTS = {
+    "fitted": Key(_VALUES, "coefficients that the measurements moved"),
+    "inherited": Key(_VALUES, "coefficients that they left as they were"),
+}
+_CALIBRATION = Record(
+    {
+        "source": Key(Text(), "the file of measurements", required=True),
+        "date": Key(Text(), "when it was fitted", required=True),
+        "quality": Key(Text(QUALITIES), "`fitted`", required=True),
+        "rows": Key(Number(1, integer=True), "measurements"),
+        "error_before": Key(Number(), "median error without them, relative"),
+        "error_after": Key(Number(), "with them, of rows left out of the fit"),
+        "kernels": Key(MapOf(Record(_PARTS), "[a-z0-9_]{1,40}", "a kernel's name"), "coefficients by kernel"),
+        "serving": Key(
+            Record(
+                {
+                    "model": Key(Text(), "id of the model", required=True),
+                    "engine": Key(Text(), "id of the engine", required=True),
+                    "precision": Key(Text(), "of the weights", required=True),
+                    **_PARTS,
+                }
+            ),
+            "coefficients of an engine with one model",
+        ),
+    }
+)
 _DEVICE = Record(
     {
         "like": Key(_NAME, "the device of the catalogue to start from"),
@@ -68,6 +95,7 @@ _DEVICE = Record(
         "vendor": Key(Text(), "who makes it"),
         "aliases": Key(ListOf(_NAME), "further names"),
         "figures": Key(ListOf(_GROUP), "groups of figures: each one source, its date and quality, and what it says"),
+        "calibration": Key(ListOf(_CALIBRATION), "what `dovetail calibrate` fitted, a group for each table"),
     }
 )
 CATALOGUE = Record(
@@ -132,8 +160,9 @@ def _whole(
 
 
 def _merge_device(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures of a later group replace those of an earlier one."""
-    return {**base, **own, "figures": [*base.get("figures", ()), *own.get("figures", ())]}
+    """Figures of a later group replace those of an earlier one, and so do coefficients."""
+    lists = {key: [*base.get(key, ()), *own.get(key, ())] for key in ("figures", "calibration")}
+    return {**base, **own, **{key: groups for key, groups in lists.items() if groups}}
 
 
 def _check_device(id: str, entry: Mapping[str, Any], to: Reading) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..hardware import Device
 
@@ -31,6 +31,8 @@ class Chip:
     """0 where it is not known"""
     link_bytes_per_s: float
     """to the other devices of the chassis, one direction; 0 without a link"""
+    calibrated: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """coefficients by kernel that were fitted to the user's own measurements"""
 
     @property
     def matrix_flops_per_s(self) -> float:
@@ -56,4 +58,5 @@ def chip_of(device: Device) -> Chip:
         clock_hz=device.clock_hz or _TYPICAL_CLOCK_HZ,
         tdp_w=device.tdp_w,
         link_bytes_per_s=device.link_bandwidth_bytes_per_s,
+        calibrated=device.calibration.kernels,
     )

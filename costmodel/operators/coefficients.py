@@ -54,7 +54,12 @@ def blend(weights: Mapping[str, float], devices: Mapping[str, Values]) -> dict[s
 
 
 def coefficients(kernel: str, chip: Chip) -> Values:
-    """All coefficients of `kernel` on `chip`; KeyError for an unknown kernel."""
+    """All coefficients of `kernel` on `chip`, over them its calibrated ones; KeyError for an unknown kernel."""
+    inherited, own = _inherited(kernel, chip), chip.calibrated.get(kernel)
+    return {**inherited, **own} if own else inherited
+
+
+def _inherited(kernel: str, chip: Chip) -> Values:
     key = (kernel, chip.id, *likeness(chip))
     if key not in _FOUND:
         entry = read()["kernels"][kernel]
@@ -68,4 +73,4 @@ _FOUND: dict[tuple[str, str, float, float], Values] = {}
 
 def quality_of_fit(chip: Chip) -> str:
     """`fitted` where the device itself was measured, `guess` where it inherits."""
-    return "fitted" if chip.id in read()["likeness"] else "guess"
+    return "fitted" if chip.calibrated or chip.id in read()["likeness"] else "guess"

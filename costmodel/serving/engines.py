@@ -55,6 +55,10 @@ class Engine:
     """of a prefill that it waits for each other request besides"""
     request_s: float
     """[s] of each request outside its steps: tokenizing, the way to the server and back"""
+    step_scale: float = 1.0
+    """of a decode step's time, by measurements of one model on one device"""
+    prefill_scale: float = 1.0
+    """of a prefill's time, likewise"""
     quality: str = "fitted"
     """of the coefficients shared by all"""
 

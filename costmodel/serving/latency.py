@@ -25,7 +25,7 @@ def prefill_s(replica: Replica, prompt_tokens: Values, cached_tokens: Values = 0
     new = most(1.0, prompt_tokens - cached_tokens)
     each = most(1.0, batch / replica.parallel.dp)
     time = step_time(replica, Batch(each, new, most(0.0, prompt_tokens - new), decoding=False))
-    return most(time.device_s, host_launch_s(replica)) + time.engine
+    return replica.engine.prefill_scale * (most(time.device_s, host_launch_s(replica)) + time.engine)
 
 
 def decode_step_s(replica: Replica, batch: Values, context_tokens: Values) -> Values:
@@ -34,7 +34,7 @@ def decode_step_s(replica: Replica, batch: Values, context_tokens: Values) -> Va
     Stages of a pipeline work on parts of the batch in turn: a token passes all of them with 1/pp of the sequences.
     """
     each = most(1.0, batch / (replica.parallel.dp * replica.parallel.pp))
-    return step_time(replica, Batch(each, 1.0, context_tokens, decoding=True)).total
+    return replica.engine.step_scale * step_time(replica, Batch(each, 1.0, context_tokens, decoding=True)).total
 
 
 def tbt_s(replica: Replica, step_s: Values, prefill_s: Values, batch: Values, prompt: Values, output: Values) -> Values:

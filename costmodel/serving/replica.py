@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..hardware import Device
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Replica:
-    """A model on devices in some precision, run by an engine."""
+    """A model on devices in some precision, run by an engine.
+
+    Where the device was calibrated with that model and engine, `engine` has the coefficients that were fitted.
+    """
 
     llm: LLM
     device: Device
@@ -25,6 +28,11 @@ class Replica:
     """of the weights; None for the checkpoint's own"""
     kv_precision: str = "bf16"
     engine: Engine = field(default_factory=find_engine)
+
+    def __post_init__(self) -> None:
+        cell = self.device.calibration.engine(self.llm.id, self.engine.id, self.precision or self.llm.precision)
+        if cell:
+            object.__setattr__(self, "engine", replace(self.engine, **cell))
 
     @property
     def key(self) -> tuple[str | Parallel | None, ...]:
