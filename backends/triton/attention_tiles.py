@@ -19,10 +19,10 @@ from math import ceil
 
 from ...costmodel.hardware import Device
 from ...costmodel.operators.chip import chip_of
-from .tiles import BYTES, LATENCY_S, STEP_CLOCKS, Gpu
+from .tiles import BYTES, LATENCY_S, STEP_CLOCKS, Gpu, scalar_operands
 
 EXPONENTIALS_PER_CLOCK = 16.0
-REGISTER_SHARE = 0.45
+REGISTER_SHARE = 0.48
 """share of a thread's registers that sums, scores and weights may take together; addresses need the others"""
 LEAST_PART = 256
 """tokens of a part of the context: below, joining the parts costs more than it gains (a guess)"""
@@ -74,9 +74,16 @@ def attention_tiles(
         return each * (ceil(keys / n) * (max(product_s + exp_s, copy_s) + STEP_CLOCKS / clock) + LATENCY_S)
 
     found = []
-    # Scores are float32, weights half of that; products of float32 read both operands into registers.
-    for m, n, warps, stages in product((16, 32, 64, 128), (16, 32, 64, 128), (4, 8), range(2, gpu.most_stages + 1)):
-        registers = (m * dv + 1.5 * m * n) / (gpu.warp * warps) + 2 * (m + n) * d / (gpu.warp * warps) * (size == 4)
+    # Scores are float32, weights half of that; queries stay in registers where tensor cores read those.
+    # What a deeper pipeline has in flight would take registers there, too.
+    most_stages = gpu.most_stages if gpu.reads_shared else 2
+    for m, n, warps, stages in product((16, 32, 64, 128), (16, 32, 64, 128), (4, 8), range(2, most_stages + 1)):
+        threads = gpu.warp * warps
+        registers = (m * dv + 1.5 * m * n) / threads
+        if dtype == "float32":
+            registers += scalar_operands(m, n, d, threads)
+        elif not gpu.reads_shared:
+            registers += m * d * size / 4 / threads
         shared = (m * d + stages * n * (d + dv)) * size
         # Rows of a warp are not shared with another, so that the softmax stays within it.
         fits = m >= 16 * warps or warps == 4

@@ -103,9 +103,8 @@ def _convolutions(device: Device) -> Iterator[Binding]:
     from .kernels.conv import conv_kernel
 
     for dtype, channels, size, kernel in (("float16", 128, 28, 3), ("float16", 512, 14, 1), ("float32", 64, 56, 3)):
-        types = dict.fromkeys(("x", "w", "out"), POINTERS[dtype]) | dict.fromkeys(
-            ("batches", "channels", "filters"), "i32"
-        )
+        types: dict[str, Types] = dict.fromkeys(("x", "w", "out"), POINTERS[dtype])
+        types |= dict.fromkeys(("batches", "channels", "filters"), "i32")
         work = Work(8 * size * size, channels, channels * kernel * kernel, dtype=dtype, gathered=True)
         square, ones, pad = (1, size, size), (1, 1, 1), kernel // 2
         yield _product(
@@ -121,10 +120,8 @@ def _attentions(device: Device) -> Iterator[Binding]:
 
     for dtype, d, window in (("float16", 64, 0), ("float16", 128, 0), ("bfloat16", 128, 4096), ("float32", 64, 0)):
         pointer = POINTERS[dtype]
-        types: dict[str, Types] = dict.fromkeys(("q", "k", "v", "out"), pointer) | {
-            "sizes": ("i32",) * 4,
-            "scale": "fp32",
-        }
+        types: dict[str, Types] = dict.fromkeys(("q", "k", "v", "out"), pointer)
+        types |= {"sizes": ("i32",) * 4, "scale": "fp32"}
         types |= dict.fromkeys(("q_strides", "k_strides", "v_strides", "out_strides"), IMAGES)
         types |= {"mask_strides": ("i32",) * 4}
         t = attention_tiles(device, 32, 4096, 4096, d, d, dtype)

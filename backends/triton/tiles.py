@@ -44,6 +44,10 @@ SMALLEST_BLOCK_MEMORY = 49152.0
 """bytes that every CUDA GPU gives a block (CUDA C++ Programming Guide), where the catalogue has no figure"""
 ACCUMULATOR_SHARE = 0.51
 """share of a thread's registers that sums may take; addresses and operands need the others"""
+SCALAR_SHARE = 0.35
+"""the same for products of float32 without tensor cores, which hold operands in registers too"""
+HOPPER_BLOCK_MEMORY = 232448.0
+"""bytes: only NVIDIA's chips whose tensor cores read shared memory themselves (9.0 and 10.0) give a block so much"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class Gpu:
     """threads of a warp"""
     most_stages: int
     """of a software pipeline"""
+    reads_shared: bool
+    """tensor cores take operands from shared memory, not from registers"""
 
     @property
     def copy_bytes_per_s(self) -> float:
@@ -82,6 +88,7 @@ class Gpu:
             warp=64 if amd else 32,
             # AMD's compiler keeps one stage in registers, and has a quarter of the memory for the others.
             most_stages=2 if amd else 4,
+            reads_shared=(device.block_memory_bytes or 0.0) >= HOPPER_BLOCK_MEMORY,
         )
 
 
@@ -177,6 +184,16 @@ def _fed_bytes(work: Work, tiles: Tiles) -> float:
     return min(reads) * tiles.block_k * work.a_bytes
 
 
+def scalar_operands(m: int, n: int, k: int, threads: int) -> float:
+    """
+    Registers with operands of an (m, k) by (k, n) product that runs without tensor cores.
+
+    Threads lie in a square over the result, each with its rows of one and columns of the other operand, of which the
+    compiler keeps about a quarter at a time (from what compiled kernels take).
+    """
+    return (m + n) * k / threads**0.5 / 4
+
+
 def _by_registers(tiles: Tiles, gpu: Gpu) -> int:
     """Blocks that the 65,536 registers of a multiprocessor hold, their sums taking half of what each has."""
     return max(1, 65536 // (2 * tiles.block_m * tiles.block_n + 32 * gpu.warp * tiles.num_warps))
@@ -195,10 +212,12 @@ def _fitting(gpu: Gpu, work: Work) -> Iterator[Tiles]:
 def _fits(gpu: Gpu, work: Work, tiles: Tiles) -> bool:
     threads = gpu.warp * tiles.num_warps
     sums = work.sums * tiles.block_m * tiles.block_n / threads
-    # Weights are spread in registers, and products of float32 hold both operands there.
-    operands = (tiles.block_m + tiles.block_n) * tiles.block_k / threads if work.dtype == "float32" else 0.0
+    # Weights are spread in registers.
     spread = 4 * tiles.block_n * tiles.block_k / threads if work.weight_bits is not None else 0.0
     # An address of 64 bits and what it came from: the two places of the window, and whether it is in the image.
     addresses = 4 * tiles.block_m * tiles.block_k / threads if work.gathered else 0.0
-    few = max(sums + spread + operands, sums + addresses) <= ACCUMULATOR_SHARE * gpu.thread_registers
+    few = sums + spread + addresses <= ACCUMULATOR_SHARE * gpu.thread_registers
+    if work.dtype == "float32":
+        operands = scalar_operands(tiles.block_m, tiles.block_n, tiles.block_k, threads)
+        few = few and sums + operands + addresses <= SCALAR_SHARE * gpu.thread_registers
     return few and shared_bytes(work, tiles) <= gpu.block_memory_bytes
