@@ -66,7 +66,7 @@ def section(data: Path) -> str:
             "",
             *_part(
                 "Unseen device: fitted on the others, its data sheet alone",
-                (_devices(k, used[k.name]) for k in KERNELS),
+                (_devices(k, used[k.name]) for k in KERNELS if k.shared),
             ),
             "",
             "### By size, as shipped",
@@ -122,7 +122,7 @@ def _folds(kernel: Kernel, used: Used) -> Rows:
 
 
 def _devices(kernel: Kernel, used: Used) -> Rows:
-    """Errors on a device of which no row was fitted to."""
+    """Errors on a device of which no row was fitted to; nothing to learn where all belongs to the device and its host."""
     for id, chip, table in used:
         others = [entry for entry in used if entry[0] != id]
         if others:
