@@ -122,7 +122,7 @@ def _folds(kernel: Kernel, used: Used) -> Rows:
 
 
 def _devices(kernel: Kernel, used: Used) -> Rows:
-    """Errors on a device of which no row was fitted to; nothing to learn where all belongs to the device and its host."""
+    """Errors on a device of which no row was fitted to."""
     for id, chip, table in used:
         others = [entry for entry in used if entry[0] != id]
         if others:
