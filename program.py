@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .backends.jax.program import JaxProgram
+    from .backends.scratchpad_program.execute import BuiltProgram
     from .ir.nn import NnModule
 
     Model = Where | Callable[..., Any] | NnModule
@@ -36,7 +37,8 @@ class Program:
 
     plan: Plan
     """where it was placed"""
-    network: JaxProgram
+    network: JaxProgram | BuiltProgram
+    """on the machine of its scratchpad where it was placed on an NPU that it fits into; else on JAX"""
     folder: TemporaryDirectory[str] | None = field(default=None, repr=False)
     """holds what was no file before; it goes with the program"""
 
@@ -71,7 +73,8 @@ def compile(
     weights; `module:function`, which is imported in a process of its own if it is among `allow_python` and returns such
     a function and example inputs; or an `NnModule`. `sizes` gives numbers to its open sizes, as `{"tokens": 512}`.
 
-    It is lowered for the kind of device it was placed on, and runs on the device that JAX prefers on this machine.
+    It is lowered for the kind of device it was placed on, and runs on the device that JAX prefers on this machine. On an
+    NPU into whose scratchpad it fits, it is a scratchpad program, on a machine that checks every address.
     `example_inputs`, arrays in graph order, must have the shapes that the model states.
 
     InputError where they do not, where the model cannot be read, and where code cannot be emitted for it; Infeasible
@@ -80,6 +83,8 @@ def compile(
     from .backends import EmitContext
     from .backends.jax.program import build_program
     from .backends.networks import placed_networks
+    from .backends.scratchpad_program.backend import program_on
+    from .backends.scratchpad_program.execute import build_scratchpad
     from .ir.read.fleet import parse_fleet, read_fleet
     from .ir.read.graph import parse_graph
 
@@ -87,8 +92,9 @@ def compile(
     document = {"version": 1, "name": NODE, "nodes": {NODE: {"kind": "model", "graph": path.name}}}
     fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
     plan = plan_files(parse_graph(document, path.name, path.parent), fleet_file, path.parent)
-    (_, _, network), *_ = placed_networks(plan.document, EmitContext(path.parent))
-    program = build_program(network, NODE)
+    (_, kind, network), *_ = placed_networks(plan.document, EmitContext(path.parent))
+    on_scratchpad = program_on(plan.document, NODE, network) if kind == "npu" else None
+    program = build_scratchpad(on_scratchpad) if on_scratchpad else build_program(network, NODE)
     _check_examples(program, example_inputs)
     return Program(plan, program, folder)
 
@@ -130,7 +136,7 @@ def _network_of(model: Model, example_inputs: Sequence[Any]) -> NnModule:
     raise InputError([Diagnostic("unsupported", message, help="`module:function` names a function of yours")])
 
 
-def _check_examples(program: JaxProgram, example_inputs: Sequence[Any]) -> None:
+def _check_examples(program: JaxProgram | BuiltProgram, example_inputs: Sequence[Any]) -> None:
     import numpy as np
 
     if any(isinstance(each, Mapping | list | tuple) for each in example_inputs):

@@ -66,6 +66,12 @@ def _jax() -> Backend:
     return JaxBackend()
 
 
+def _scratchpad() -> Backend:
+    from .scratchpad_program.backend import ScratchpadBackend
+
+    return ScratchpadBackend()
+
+
 def _triton() -> Backend:
     from .triton.backend import TritonBackend
 
@@ -76,6 +82,7 @@ _BUILT_IN: Mapping[str, Callable[[], Backend]] = {
     "jax": _jax,
     "manifests": _manifests,
     "report": _report,
+    "scratchpad": _scratchpad,
     "triton": _triton,
 }
 

@@ -26,3 +26,14 @@ def kind_of(inputs: Json, name: str) -> str | None:
     """`gpu`, `npu`, `cpu` or `api`, by the fleet's own word or the catalogue's; None where nothing is known of it."""
     known = known_device(inputs, name)
     return written_of(inputs, name).get("kind") or (known.kind if known else None)
+
+
+def scratchpad_bytes(inputs: Json, name: str) -> float | None:
+    """The scratchpad of the device `name`, by the fleet's own word or the catalogue's; None where none is known of."""
+    from ..ir.read.fleet import parse_fleet
+
+    for spec in parse_fleet(inputs["fleet"]).spec.devices:
+        if spec.name == name and spec.scratchpad_bytes is not None:
+            return spec.scratchpad_bytes
+    known = known_device(inputs, name)
+    return known.scratchpad_bytes if known else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import OpResult, SSAValue
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
@@ -62,8 +62,8 @@ class Constants:
 
     def _evaluated(self, value: SSAValue) -> np.ndarray:
         """By the reference meaning, in float64."""
-        op = value.owner
-        assert isinstance(op, Operation)
+        assert isinstance(value, OpResult)
+        op = value.op
         operands = [self._evaluated(operand) for operand in op.operands]
         try:
             results = evaluate(op, operands, self._network.weights)
@@ -71,7 +71,7 @@ class Constants:
             raise InputError([Diagnostic("scratchpad-op", f"there is no code for operator `{op.name}`")]) from None
         except ValueError as error:
             raise InputError([Diagnostic("weight", str(error))]) from None
-        return results[list(op.results).index(value)]
+        return results[value.index]
 
 
 def memory_dtype(value: SSAValue) -> str:

@@ -28,6 +28,11 @@ class BuiltProgram:
     """what the source defines"""
 
     @property
+    def inputs(self) -> Mapping[str, tuple[tuple[int, ...], str]]:
+        """Shape and dtype by the graph's name, in graph order."""
+        return {name: (end.shape, end.dtype) for name, end in self.program.inputs.items()}
+
+    @property
     def trace(self) -> list[tuple[str, str]]:
         """(piece, what executes it here)."""
         return [(f"{self.program.name}.run", f"scratchpad machine of {self.program.size_bytes} bytes")]
