@@ -73,8 +73,8 @@ def compile(
     weights; `module:function`, which is imported in a process of its own if it is among `allow_python` and returns such
     a function and example inputs; or an `NnModule`. `sizes` gives numbers to its open sizes, as `{"tokens": 512}`.
 
-    It is lowered for the kind of device it was placed on, and runs on the device that JAX prefers on this machine. On an
-    NPU into whose scratchpad it fits, it is a scratchpad program, on a machine that checks every address.
+    It is lowered for the kind of device it was placed on, and runs on the device that JAX prefers on this machine.
+    On an NPU into whose scratchpad it fits, it is a scratchpad program, on a machine that checks every address.
     `example_inputs`, arrays in graph order, must have the shapes that the model states.
 
     InputError where they do not, where the model cannot be read, and where code cannot be emitted for it; Infeasible
