@@ -15,8 +15,6 @@ from ..roofline import compute_dtype, efficiency
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-
     from ..models.elementwise import Values
     from ..models.mixers import Mixer
     from .replica import Batch, Replica
@@ -155,12 +153,12 @@ def message_s(replica: Replica, message_bytes: Values) -> Values:
 def _collective_s(replica: Replica, op: str, message_bytes: Values, devices: int) -> Values:
     if devices == 1:
         return message_bytes * 0.0
-    from ..operators import collective_s
+    from ..link_levels import spanning_s
 
-    time = collective_s(replica.device, op, message_bytes, 2 if op == "point_to_point" else devices)
+    time = spanning_s(replica.device, op, message_bytes, devices)
     return _as_given(time, message_bytes) + replica.engine.reduce_s
 
 
-def _as_given(time: np.ndarray, given: Values) -> Values:
+def _as_given(time: Values, given: Values) -> Values:
     """A plain number where the caller works with numbers."""
     return float(time) if isinstance(given, int | float) else time
