@@ -1,4 +1,4 @@
-"""Equations (1) to (10) of `docs/math/placement.md`: where pieces run and what the fleet allows."""
+"""Equations (1) to (10) and (24) of `docs/math/placement.md`: where pieces run and what the fleet allows."""
 
 from __future__ import annotations
 
@@ -144,3 +144,10 @@ def constrain_whole_nodes(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVa
             for one, other in pairwise(here):
                 if one or other:
                     m.addConstraint(one - other == 0, v.name("whole", g.id, pieces[0]))
+
+
+def constrain_one_of(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(24) sum_{(p,g) in S} x[p,g] >= 1 for every set S of options of which a plan takes one."""
+    for i, options in enumerate(p.one_of):
+        taken = Expr([(v.x[key], 1) for key in v.x if key in options])
+        m.addConstraint(taken >= 1, v.name("one_of", i))

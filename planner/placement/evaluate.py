@@ -20,6 +20,14 @@ class Account:
     """By `COST_PARTS` [USD/h, or USD/request without a rate]."""
     transfers: tuple[UsedTransfer, ...]
     utilisation: dict[str, float]
+    energy_j: float = 0.0
+    """Energy of one request, drawn from the grid [J]; 0 without a rate."""
+    carbon_g: float = 0.0
+    """Carbon of that energy [gCO2]."""
+
+    def worth(self, objective: str) -> float:
+        """What `cost`, `energy` or `carbon` asks to be least."""
+        return {"cost": self.total, "energy": self.energy_j, "carbon": self.carbon_g}[objective]
 
     @property
     def total(self) -> float:
@@ -53,7 +61,19 @@ class Books:
             cost["energy"] += taken * d.idle_usd_per_hour
             for part, usd in d.usd_per_hour:
                 cost[part] += max(0, taken - d.owned) * usd
-        return Account(replicas, devices, cost, moved, self._utilisation(chosen, replicas))
+        joules = self._drawn_j(chosen, devices) if self.p.rate_per_s is not None else {}
+        carbon_g = sum(joules.get(d.name, 0.0) * d.g_per_joule for d in self.p.devices)
+        utilisation = self._utilisation(chosen, replicas)
+        return Account(replicas, devices, cost, moved, utilisation, sum(joules.values()), carbon_g)
+
+    def _drawn_j(self, chosen: list[Option], devices: dict[str, int]) -> dict[str, float]:
+        """(22) Energy of one request by device, drawn from the grid [J]."""
+        assert self.p.rate_per_s is not None
+        found = {d.name: devices.get(d.name, 0) * d.drawn_idle_w / self.p.rate_per_s for d in self.p.devices}
+        for o in chosen:
+            d = self._device(o)
+            found[d.name] += o.energy_j_per_request * d.drawn_per_joule
+        return found
 
     def route(self, t: Transfer, placements: dict[str, str]) -> Route | None:
         """The route that a transfer takes; None within one location."""

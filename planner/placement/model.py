@@ -1,4 +1,4 @@
-"""The placement model: min (17) subject to (1) to (16) of `docs/math/placement.md`."""
+"""The placement model: min (17) subject to (1) to (16) and (24) of `docs/math/placement.md`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .constraints_fleet import (
     constrain_each_piece_placed_once,
     constrain_exclusions,
     constrain_memory,
+    constrain_one_of,
     constrain_payment,
     constrain_replicas,
     constrain_transfers,
@@ -29,7 +30,7 @@ from .variables import PlacementVars, add_variables
 
 
 def build(p: PlacementProblem, clock: Clock = NO_LIMIT) -> tuple[pulp.LpProblem, PlacementVars]:
-    """min (17) subject to (1)-(16); TimeUp where the clock is over before it is written down."""
+    """min (17) subject to (1)-(16), (24); TimeUp where the clock is over before it is written down."""
     m, v = add_variables(p)
     for constrain in (
         constrain_each_piece_placed_once,  # (1)
@@ -47,6 +48,7 @@ def build(p: PlacementProblem, clock: Clock = NO_LIMIT) -> tuple[pulp.LpProblem,
         constrain_mean_latency,  # (13), (14)
         constrain_percentiles,  # (13), (15)
         constrain_limits,  # (16)
+        constrain_one_of,  # (24)
     ):
         clock.check()
         constrain(m, p, v)

@@ -1,6 +1,8 @@
-"""Equations (16) and (17) of `docs/math/placement.md`: money, power, and what is minimised."""
+"""Equations (16), (17), (22) and (23) of `docs/math/placement.md`: money, power, carbon, and what is minimised."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import pulp
 
@@ -11,25 +13,25 @@ from .variables import Expr, PlacementVars
 
 
 def constrain_limits(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(16) cost <= limit;  sum_d idle_w[d] D[d] + rate sum energy[p,g] x[p,g] <= limit; in shares of the limit."""
+    """(16) cost, power, energy or carbon of a request <= limit; in shares of the limit."""
     if p.rate_per_s is None:
         return
     for name, limit in p.limits:
-        whole = cost(p, v) if name == "usd_per_hour" else power(p, v)
-        unit = max(limit, 1e-12)
-        m.addConstraint(whole * (1 / unit) <= limit / unit + 1e-9, v.name("limit", name))
+        whole = LIMITED[name](p, v)
+        share = max(limit, 1e-12)
+        m.addConstraint(whole * (1 / share) <= limit / share + 1e-9, v.name("limit", name))
 
 
 def minimise(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(17) min cost, in units of `cost_unit`, or min mean end to end, in units of `time_scale`."""
-    m.setObjective(Expr(v.mean) if v.mean is not None else cost(p, v) * (1 / cost_unit(p, v)))
+    """(17) min cost, (22) energy or (23) carbon, in units of `unit`; or mean end to end, of `time_scale`."""
+    m.setObjective(Expr(v.mean) if v.mean is not None else AMOUNTS[p.objective](p, v) * (1 / unit(p, v)))
 
 
 def second_objective(p: PlacementProblem, v: PlacementVars) -> Expr:
-    """Among plans of equal value: the cheapest (objective latency) or the one whose pieces' mean times add up
-    to least (objective cost); then the one that comes first in the problem's order."""
-    if v.mean is not None:
-        first = cost(p, v) * (1 / cost_unit(p, v))
+    """Among plans of equal value: the one whose pieces' mean times add up to least (objective cost) or the cheapest
+    (any other objective); then the one that comes first in the problem's order."""
+    if p.objective != "cost":
+        first = cost(p, v) * (1 / _largest(cost(p, v)))
     else:
         first = Expr([(v.x[key], sum(_mean(o)) / v.time_scale) for key, o in v.options.items()])
     count = len(v.x) or 1
@@ -37,7 +39,7 @@ def second_objective(p: PlacementProblem, v: PlacementVars) -> Expr:
 
 
 def _mean(o: Option) -> list[float]:
-    return [mean(t.wait) + mean(t.total) for t in o.visits]
+    return [mean(t.wait) + mean(t.lost) + mean(t.total) for t in o.visits]
 
 
 def cost(p: PlacementProblem, v: PlacementVars) -> Expr:
@@ -84,6 +86,48 @@ def power(p: PlacementProblem, v: PlacementVars) -> Expr:
     return whole
 
 
-def cost_unit(p: PlacementProblem, v: PlacementVars) -> float:
-    """The largest coefficient of the cost: what the objective is divided by, to stay near 1."""
-    return max((abs(a) for a in cost(p, v).values()), default=0.0) or 1.0
+def energy(p: PlacementProblem, v: PlacementVars) -> Expr:
+    """(22) Energy of a request, drawn from the grid, PUE included [J].
+
+    sum_d drawn_idle_w[d] D[d] / rate + sum drawn_per_joule[d] energy[p,g] x[p,g]
+    """
+    return _drawn(p, v, {d.name: 1.0 for d in p.devices})
+
+
+def carbon(p: PlacementProblem, v: PlacementVars) -> Expr:
+    """(23) Carbon of a request: (22) with each device's energy times its gCO2/J [gCO2]."""
+    return _drawn(p, v, {d.name: d.g_per_joule for d in p.devices})
+
+
+def _drawn(p: PlacementProblem, v: PlacementVars, weights: Mapping[str, float]) -> Expr:
+    whole = Expr()
+    for key, o in v.options.items():
+        d = v.devices[v.pools[o.pool].device]
+        whole.addterm(v.x[key], weights[d.name] * d.drawn_per_joule * o.energy_j_per_request)
+    for name, taken in v.taken.items():
+        whole += taken * (weights[name] * v.devices[name].drawn_idle_w / (p.rate_per_s or 1.0))
+    return whole
+
+
+AMOUNTS: Mapping[str, Callable[[PlacementProblem, PlacementVars], Expr]] = {
+    "cost": cost,
+    "energy": energy,
+    "carbon": carbon,
+}
+"""What is least, by objective; `latency` is a variable of its own."""
+LIMITED: Mapping[str, Callable[[PlacementProblem, PlacementVars], Expr]] = {
+    "usd_per_hour": cost,
+    "power_w": power,
+    "energy_j_per_request": energy,
+    "gco2_per_request": carbon,
+}
+"""What a limit bounds."""
+
+
+def unit(p: PlacementProblem, v: PlacementVars) -> float:
+    """The largest coefficient of what is least: what the objective is divided by, to stay near 1."""
+    return _largest(AMOUNTS[p.objective](p, v))
+
+
+def _largest(whole: Expr) -> float:
+    return max((abs(a) for a in whole.values()), default=0.0) or 1.0

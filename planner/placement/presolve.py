@@ -94,10 +94,11 @@ def _not_dominated(p: PlacementProblem) -> list[Option]:
     rows: dict[str, dict[str, Option]] = defaultdict(dict)
     for o in p.options:
         rows[o.pool][o.piece] = o
-    alike: dict[tuple[str, str, bool, bool, tuple[str, ...]], list[Pool]] = defaultdict(list)
+    alike: dict[tuple[str, str, bool, bool, tuple[bool, ...], tuple[str, ...]], list[Pool]] = defaultdict(list)
     for g in p.pools:
         tenants = tuple(rows[g.id])
-        alike[g.device, g.location, g.whole_nodes, bool(g.capacity), tenants].append(g)
+        asked = tuple((q, g.id) in options for options in p.one_of for q in tenants)
+        alike[g.device, g.location, g.whole_nodes, bool(g.capacity), asked, tenants].append(g)
     kept: set[str] = set()
     for (*_, tenants), pools in alike.items():
         if len(tenants) > MANY_PIECES:
@@ -137,7 +138,7 @@ def _rough(rows: dict[str, Option], needs: dict[frozenset[str], float]) -> list[
     """Numbers none of which may be larger in a pool that replaces this one."""
     key: list[float] = [needs[max(needs, key=len)]]
     for o in rows.values():
-        means = [mean(part) for t in o.visits for part in (t.wait, t.first, t.total)]
+        means = [mean(part) for t in o.visits for part in (t.wait, t.lost, t.first, t.total)]
         key += [o.usd_per_request, o.energy_j_per_request, *o.tbt_s, *means]
     return key
 
@@ -183,4 +184,4 @@ def _never_longer(s: VisitTime, t: VisitTime) -> bool:
     """
     if t.outputs_at_end and not s.outputs_at_end and not is_point(s.first):
         return False
-    return never_longer(s.wait, t.wait) and never_longer(s.first, t.first) and never_longer(s.total, t.total)
+    return all(never_longer(getattr(s, part), getattr(t, part)) for part in ("wait", "lost", "first", "total"))

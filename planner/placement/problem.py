@@ -9,7 +9,8 @@ streams from. `ttft` is wait + first of a node's first piece, each visit by itse
 earliest sink, `end_to_end` the end of the last. All laws of one scenario are independent, but for one case: where
 `first` and `total` of a visit are the same law they are the same time, for its first output is its end.
 
-Optional fields, added later and safe to leave out: `Option.excluded_by`, `Transfer.token_gaps`, `DeviceType.idle_w`.
+Optional fields, added later and safe to leave out: `Option.excluded_by`, `VisitTime.lost`, `Transfer.token_gaps`,
+`DeviceType.idle_w` and what follows it, `PlacementProblem.one_of`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Piece:
 class VisitTime:
     """How long one visit of a piece takes under one option.
 
-    A visit's first output comes `wait + first` after its start, its end `wait + total`. The three parts are
+    A visit's first output comes `wait + lost + first` after its start, its end `wait + lost + total`. The parts are
     independent, but a `first` equal to its `total` is the same variable.
     """
 
@@ -51,6 +52,8 @@ class VisitTime:
     """From the end of waiting to the end [s]."""
     wait: Distribution = NO_WAIT
     """The law of waiting that the pool's capacity was computed for [s]."""
+    lost: Distribution = NO_WAIT
+    """Time spent in vain, where devices are taken back and visits begin anew [s]."""
 
     @property
     def outputs_at_end(self) -> bool:
@@ -67,7 +70,9 @@ class Option:
     visits: tuple[VisitTime, ...]
     """By visit number @1, @2, ...: one for each visit that the unrolled graph has."""
     load: float
-    """Device-group seconds that one request takes of one replica, over all its visits [s/request]."""
+    """Device-group seconds that one request takes of one replica, over all its visits [s/request].
+
+    Repeats of interrupted visits count, and the time that a replica is down for them."""
     weight_bytes: float = 0.0
     """Memory of one device of a replica, once for each `memory_key` [bytes]."""
     state_bytes: float = 0.0
@@ -108,6 +113,8 @@ class Pool:
     capacity: tuple[float, ...] = ()
     """`capacity[n-1]`: load [replica-seconds/s] that n replicas may carry while the wait law assumed by the
     pool's options holds; empty for pools without a count (hosted APIs)."""
+    availability: float = 1.0
+    """Share of the time that a replica is up, where devices are taken back; loads count the rest already."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,12 @@ class DeviceType:
     """Price of energy above idle, PUE included; 0 where the rent includes it [USD/J]."""
     idle_w: float = 0.0
     """Power of one idle device, for the limit `power_w` [W]."""
+    drawn_idle_w: float = 0.0
+    """Power that one device draws from the grid by being taken, PUE included [W]; all of it where load adds none."""
+    drawn_per_joule: float = 0.0
+    """Energy drawn from the grid for each joule above idle: the PUE, or 0 where `drawn_idle_w` has all."""
+    g_per_joule: float = 0.0
+    """Carbon of the energy drawn from the grid [gCO2/J]."""
 
 
 @dataclass(frozen=True)
@@ -207,9 +220,12 @@ class PlacementProblem:
     rate_per_s: float | None
     """Requests per second; None: nothing is sized and the objective is USD per request."""
     objective: str = "cost"
-    """`cost` or `latency` (mean end to end)."""
+    """What is least: `cost`, `latency` (mean end to end), or `energy` or `carbon` of a request, which need a rate."""
     together: tuple[tuple[str, str], ...] = ()
     """Pairs of pieces that must share a pool's location."""
     apart: tuple[tuple[str, str], ...] = ()
     limits: tuple[tuple[str, float], ...] = field(default=())
-    """Fleet-wide bounds by name: `usd_per_hour`, `power_w`; without a rate they bind nothing."""
+    """Fleet-wide bounds by name: `usd_per_hour`, `power_w`, `energy_j_per_request`, `gco2_per_request`; without a rate
+    they bind nothing."""
+    one_of: tuple[frozenset[tuple[str, str]], ...] = ()
+    """Of each of these sets of options, as (piece, pool), a plan takes at least one."""

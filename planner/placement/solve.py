@@ -18,7 +18,7 @@ from .judge import SIZES, Judge
 from .latency import Latencies
 from .laws import Grid
 from .model import build
-from .objective import cost_unit, second_objective
+from .objective import second_objective, unit
 from .presolve import presolve
 from .problem import PlacementProblem
 from .quick import MANY_OPTIONS, few_options
@@ -75,7 +75,7 @@ class Search:
         self.books = Books(self.p)
         self.p = reduced
         self.m, self.v = build(self.p, self.clock)
-        self.unit = self.v.time_scale if self.v.mean is not None else cost_unit(self.p, self.v)
+        self.unit = self.v.time_scale if self.v.mean is not None else unit(self.p, self.v)
         if self.below < math.inf:
             assert self.m.objective is not None
             better = self.below - max(abs(self.below) * OPTIMAL_GAP, self.unit * 10 * EQUAL)
@@ -163,7 +163,7 @@ class Search:
     def objective(self, plan: Plan) -> float:
         """Exact objective of a plan, in its own unit."""
         if self.v.mean is None:
-            return self.books.account(plan).total
+            return self.books.account(plan).worth(self.p.objective)
         if self._means is None:
             self._means = Latencies(self.p, Grid(horizon_s(self.p, plan) / SIZES[1], SIZES[1]), self.clock)
         return self._means.mean("end_to_end", *self._means.of_plan(plan))[0]
@@ -350,9 +350,9 @@ def _result(p: PlacementProblem, search: Search, binding: tuple[str, ...], with_
 
 
 def _unit(p: PlacementProblem) -> str:
-    if p.objective == "latency":
-        return "s"
-    return "USD/request" if p.rate_per_s is None else "USD/h"
+    if p.objective == "cost":
+        return "USD/request" if p.rate_per_s is None else "USD/h"
+    return {"latency": "s", "energy": "J/request", "carbon": "gCO2/request"}[p.objective]
 
 
 def _stats(search: Search) -> SolveStats:
