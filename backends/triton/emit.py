@@ -86,7 +86,7 @@ def emit_triton(op: Elementwise, name: str, block: int = 1024) -> TritonSource:
     names = Names([*RESERVED, name])
     values, inputs, kept = [], [], []
     for index, operand in enumerate(op.operands):
-        constant = _constant(operand)
+        constant = constant_scalar(operand)
         if constant is None:
             variable = names.claim(f"x{len(inputs) + 1}")
             inputs.append((variable, nn.shape_of(operand), dtype_of(nn.tensor_type(operand))))
@@ -98,7 +98,7 @@ def emit_triton(op: Elementwise, name: str, block: int = 1024) -> TritonSource:
         raise InputError(
             [Diagnostic("triton-op", f"`{op.name}` reads no tensor, so there is nothing for a kernel to do")]
         )
-    body = _chain_lines(_chain(op), values, names)
+    body = chain_lines(_chain(op), values, names)
     text = _kernel_text(name, inputs, (shape, dtype), block, body)
     library = (Path(__file__).parent / "kernels" / "elementwise.py").read_text(encoding="utf-8")
     sources = {f"{name}.py": text, "elementwise.py": library}
@@ -131,7 +131,7 @@ def views(shape: Sequence[int], result: Sequence[int]) -> tuple[Term, ...]:
     return tuple(terms)
 
 
-def _constant(operand: SSAValue) -> Scalar | None:
+def constant_scalar(operand: SSAValue) -> Scalar | None:
     fill = operand.owner
     if not isinstance(fill, nn.FillOp) or fill.type.get_shape():
         return None
@@ -144,7 +144,7 @@ def _chain(op: Elementwise) -> Sequence[tuple[str, Sequence[int]]]:
     return op.chain if isinstance(op, nn.FusedElementwiseOp) else [(op.kind, range(len(op.operands)))]
 
 
-def _chain_lines(steps: Sequence[tuple[str, Sequence[int]]], values: list[Scalar], names: Names) -> list[str]:
+def chain_lines(steps: Sequence[tuple[str, Sequence[int]]], values: list[Scalar], names: Names) -> list[str]:
     """One expression if it fits on a line and no step is used twice, else a statement for each step."""
     first = len(values)
     used = [argument for _, arguments in steps for argument in arguments]

@@ -41,6 +41,12 @@ class HostTensor:
         """Strides [elements]."""
         return tuple(step // self.array.itemsize for step in self.array.strides)
 
+    def as_strided(self, size: tuple[int, ...], stride: tuple[int, ...], storage_offset: int = 0) -> HostTensor:
+        """The elements from `storage_offset` on of a contiguous tensor, in another shape."""
+        steps = [step * self.array.itemsize for step in stride]
+        flat = self.array.reshape(-1)[storage_offset:]
+        return HostTensor(np.lib.stride_tricks.as_strided(flat, size, steps))
+
     def cpu(self) -> Self:
         return self
 

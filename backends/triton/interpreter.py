@@ -54,9 +54,18 @@ class Interpreter:
         `tensors` has arrays, sequences of arrays, or None; options may be `Named` functions. Raises ValueError with
         the message of what the function raised.
         """
+        return self._ask("call", function, dict(tensors), tuple(outputs), options)
+
+    def apply(
+        self, function: Named, weights: Mapping[str, np.ndarray], inputs: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, ...]:
+        """What the function of an emitted network returns for `inputs`; ValueError as for `call`."""
+        return self._ask("apply", function, dict(weights), list(inputs))
+
+    def _ask(self, verb: str, *arguments: Any) -> tuple[np.ndarray, ...]:
         assert self._process.stdin
         assert self._process.stdout
-        pickle.dump((function, dict(tensors), tuple(outputs), options), self._process.stdin)
+        pickle.dump((verb, arguments), self._process.stdin)
         self._process.stdin.flush()
         found, fault = pickle.load(self._process.stdout)
         if fault:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import numpy_dtype
 from .interpret import HostTensor
 from .interpreter import Named
 
@@ -22,11 +23,11 @@ def main() -> None:
     np.seterr(all="ignore")
     while True:
         try:
-            function, tensors, outputs, options = pickle.load(sys.stdin.buffer)
+            verb, arguments = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         try:
-            answer = (_call(function, tensors, outputs, options), None)
+            answer = ((_call if verb == "call" else _apply)(*arguments), None)
         except Exception as error:
             answer = ((), f"{type(error).__name__}: {error}")
         pickle.dump(answer, answers)
@@ -37,6 +38,18 @@ def _call(function: Named, tensors: dict[str, Any], outputs: tuple[str, ...], op
     hosted = {name: _host(value) for name, value in tensors.items()}
     _find(function)(**hosted, **{name: _option(value) for name, value in options.items()})
     return tuple(tensors[name] for name in outputs)
+
+
+def _apply(function: Named, weights: dict[str, np.ndarray], inputs: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Buffers are not-a-number throughout, so that an element that no kernel writes shows."""
+
+    def empty(shape: tuple[int, ...], dtype: str) -> HostTensor:
+        kind = numpy_dtype(dtype)
+        return HostTensor(np.full(shape, np.nan if kind.kind in "fV" else 0, kind))
+
+    hosted = {name: HostTensor(np.ascontiguousarray(array)) for name, array in weights.items()}
+    results = _find(function)(hosted, empty, *(HostTensor(np.ascontiguousarray(array)) for array in inputs))
+    return tuple(np.array(result.array) for result in results)
 
 
 def _host(value: Any) -> Any:

@@ -61,18 +61,18 @@ def axis_terms(sizes: tuple[int, ...], strides: tuple[int, ...]) -> tuple[Term, 
     """
     The terms (inner, count, stride) by which `broadcast_offset` finds element i, counted row-major, of these axes.
 
-    Offset = sum(i // inner % count * stride); neighbouring axes that are one run in memory are one term.
+    Offset = sum(i // inner % count * stride); neighbouring axes that are one run in memory are one term,
+    and axes with stride 0, along which a tensor broadcasts, are none.
     """
     terms: list[Term] = []
     inner = 1
     for size, stride in zip(reversed(sizes), reversed(strides), strict=True):
-        if size == 1:
-            continue
-        if terms and terms[-1][1] * terms[-1][2] == stride:
-            start, count, step = terms.pop()
-            terms.append((start, count * size, step))
-        else:
-            terms.append((inner, size, stride))
+        if size != 1 and stride != 0:
+            before, count, step = terms[-1] if terms else (0, 0, 0)
+            if terms and before * count == inner and count * step == stride:
+                terms[-1] = (before, count * size, step)
+            else:
+                terms.append((inner, size, stride))
         inner *= size
     return tuple(terms)
 

@@ -1,0 +1,188 @@
+"""
+Emits a tensor network as one Python function that launches the kernels of the library.
+
+    source = emit_network(network, "bert", device)     # bert.py, kernels/ and the weights
+    (out,) = run_network(source, inputs)                # program.py: in Triton's interpreter, without a GPU
+
+The function takes weights, `empty(shape, dtype)` that makes a buffer, and the inputs: tensors of torch on a GPU, arrays
+of numpy in the interpreter. Views (reshapes, transpositions, slices, splits, broadcasts) launch nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from xdsl.dialects.func import ReturnOp
+from xdsl.ir import Operation, SSAValue
+
+from ...costmodel.hardware import Device
+from ...ir import nn
+from ...ir.diagnostics import Diagnostic, InputError
+from ..dtypes import dtype_of, numpy_dtype
+from ..jax.names import Names
+from ..python_text import call, lay_out, prefixed
+from .views import View
+
+RESERVED = ("w", "empty", "triton", "tl")
+KERNELS = Path(__file__).parent / "kernels"
+LARGEST = 2**31
+"""elements of a buffer, above which generated chains cannot reach"""
+
+
+@dataclass(frozen=True)
+class NetworkSource:
+    """The sources of one network, and the weights that its function takes."""
+
+    name: str
+    sources: Mapping[str, str]
+    weights: Mapping[str, np.ndarray]
+    inputs: tuple[tuple[str, tuple[int, ...], str], ...]
+    """(variable, shape, dtype) in graph order"""
+
+
+class Emitter:
+    """The lines of one function, and what they need from around them."""
+
+    def __init__(self, network: nn.NnModule, name: str, device: Device) -> None:
+        self.device = device
+        self.names = Names((*RESERVED, name))
+        self.lines: list[str] = []
+        self.imports: dict[str, set[str]] = {}
+        self.functions: dict[str, str] = {}
+        """text behind the name -> name of a jitted function"""
+        self.weights: dict[str, np.ndarray] = {}
+        self._given = network.weights
+        self._views: dict[SSAValue, View] = {}
+
+    def view(self, value: SSAValue) -> View:
+        """Where `value` lies."""
+        return self._views[value]
+
+    def bind(self, value: SSAValue, view: View) -> None:
+        """Let `value` lie there."""
+        self._views[value] = view
+
+    def result(self, value: SSAValue, kind: str) -> View:
+        """A new buffer for `value`."""
+        made = self.buffer(nn.shape_of(value), dtype_of(nn.tensor_type(value)), kind)
+        self.bind(value, made)
+        return made
+
+    def buffer(self, shape: Sequence[int], dtype: str, kind: str) -> View:
+        """A new buffer; InputError for more elements than offsets reach."""
+        if prod(shape) >= LARGEST:
+            raise InputError([Diagnostic("triton-size", f"{kind} writes {tuple(shape)}, 2^31 elements or more")])
+        variable = self.names.number(kind)
+        self.lines.append(f'    {variable} = empty({tuple(shape)}, "{dtype}")')
+        return View.whole(variable, shape, dtype)
+
+    def weight(self, key: str, values: np.ndarray, dtype: str) -> View:
+        """A tensor that the function is given under `key`."""
+        self.weights[key] = values.astype(numpy_dtype(dtype))
+        return View.whole(f'w["{key}"]', values.shape, dtype)
+
+    def weight_op(self, op: nn.WeightOp) -> None:
+        """The values that the network has of a weight."""
+        name = op.weight.data
+        if name not in self._given:
+            raise InputError([Diagnostic("weight", f"weight `{name}` has no values")])
+        self.bind(op.result, self.weight(name, self._given[name], dtype_of(op.type)))
+
+    def launch(self, module: str, wrapper: str, *arguments: object, comment: str = "", **options: object) -> None:
+        """A call of a wrapper of the library."""
+        self.imports.setdefault(module, set()).add(wrapper)
+        named = {key: repr(value) if isinstance(value, str) else value for key, value in options.items()}
+        self.lines += lay_out(call(wrapper, *map(str, arguments), **named), comment)
+
+    def copied(self, view: View, kind: str = "copy") -> View:
+        """The elements of `view` together in order in a buffer of their own."""
+        out = self.buffer(view.sizes, view.dtype, kind)
+        self.launch("copy", "copy", view, out, block=1024, num_warps=4, comment=f"{view.sizes}")
+        return out
+
+    def contiguous(self, view: View, sizes: Sequence[int] | None = None) -> View:
+        """`view`, or a copy of it, with its elements together in order, in the shape `sizes`."""
+        view = view if view.contiguous else self.copied(view)
+        return view if sizes is None else _must(view.reshaped(sizes))
+
+    def reshaped(self, view: View, sizes: Sequence[int]) -> View:
+        """`view` in another shape, copied only if it must be."""
+        return view.reshaped(sizes) or self.contiguous(view, sizes)
+
+    def function(self, kind: str, parameters: Sequence[str], body: Sequence[str]) -> str:
+        """The name of a jitted function of that text: one for all that are equal."""
+        text = "\n".join([f"({', '.join(parameters)}):", *body])
+        if text not in self.functions:
+            self.functions[text] = self.names.number(kind)
+        return self.functions[text]
+
+
+def _must(view: View | None) -> View:
+    assert view is not None
+    return view
+
+
+def emit_network(network: nn.NnModule, name: str, device: Device) -> NetworkSource:
+    """
+    The function `name` for `network`, lowered for a GPU; `device` decides about tiles.
+
+    Raises `InputError` for operators that no kernel computes, open sizes, element types that code is not emitted for,
+    weights without values, and buffers of 2^31 elements or more.
+    """
+    from .network_ops import write_op
+
+    if missing := ", ".join(sorted(nn.open_names(network.module))):
+        raise InputError([Diagnostic("triton-sizes", f"Triton code needs sizes for {missing}")])
+    emitter = Emitter(network, name, device)
+    main = nn.main_of(network.module)
+    inputs = []
+    for given, arg in zip(network.input_names, main.body.block.args, strict=True):
+        variable = emitter.names.claim(given)
+        shape, dtype = nn.shape_of(arg), dtype_of(nn.tensor_type(arg))
+        inputs.append((variable, shape, dtype))
+        emitter.bind(arg, View.whole(variable, shape, dtype))
+    for op in main.body.block.ops:
+        if isinstance(op, ReturnOp):
+            _write_return(emitter, op)
+        else:
+            write_op(emitter, op)
+    sources = {f"{name}.py": _module_text(emitter, name, inputs)}
+    sources |= {f"kernels/{path.name}": path.read_text(encoding="utf-8") for path in sorted(KERNELS.glob("*.py"))}
+    return NetworkSource(name, sources, emitter.weights, tuple(inputs))
+
+
+def _write_return(emitter: Emitter, op: Operation) -> None:
+    results = []
+    for value in op.operands:
+        view = emitter.view(value)
+        alone = view.contiguous and not view.variable.startswith("w[")
+        results.append(str(view if alone else emitter.copied(view, "out")))
+    emitter.lines += lay_out(prefixed("return ", call("", *results) if len(results) > 1 else f"({results[0]},)"))
+
+
+def _module_text(emitter: Emitter, name: str, inputs: Sequence[tuple[str, tuple[int, ...], str]]) -> str:
+    from .emit import FUNCTIONS
+
+    code = "\n".join(f"\n\n@triton.jit\ndef {called}{text}" for text, called in emitter.functions.items())
+    scalar = {f for f in FUNCTIONS.values() if "." not in f and f"{f}(" in code}
+    imports = {**emitter.imports, **({"elementwise": scalar} if scalar else {})}
+    lines = [f'"""The network {name} in Triton: the kernels that it launches, in order."""', ""]
+    if emitter.functions:
+        lines += ["import triton", "import triton.language as tl  # noqa: F401  the interpreter looks for it here"]
+    for module in sorted(imports):
+        lines.append(f"from kernels.{module} import {', '.join(sorted(imports[module]))}")
+    lines += [code] if code else []
+    table = [f"    {variable}: {dtype} {shape}" for variable, shape, dtype in inputs]
+    lines += ["", "", f"def {name}({', '.join(['w', 'empty', *(variable for variable, _, _ in inputs)])}):"]
+    lines += [
+        '    """',
+        "    The outputs for these inputs; `empty(shape, dtype)` makes a buffer.",
+        "",
+        *table,
+        '    """',
+    ]
+    return "\n".join([*lines, *emitter.lines]) + "\n"

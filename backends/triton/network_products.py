@@ -1,0 +1,222 @@
+"""Chains of scalar functions, and products that take them as their epilogue, as launches of an emitted network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from xdsl.ir import Operation, SSAValue
+
+from ...ir import nn
+from ...ir.diagnostics import Diagnostic, InputError
+from ..dtypes import dtype_of
+from ..jax.names import Names
+from ..python_text import Scalar
+from .emit import WITHOUT_KERNEL, chain_lines, constant_scalar
+from .network import Emitter
+from .tiles import Tiles, Work, matmul_tiles
+from .views import View
+
+FLOATS = ("float32", "float16", "bfloat16")
+SCALARS = (nn.ElementwiseOp, nn.FusedElementwiseOp)
+PRODUCTS = (nn.MatmulOp, nn.GemmOp, nn.ConvOp)
+
+
+def float_dtype(op: Operation) -> str:
+    dtype = dtype_of(nn.tensor_type(op.results[0]))
+    if dtype not in FLOATS:
+        raise InputError([Diagnostic("triton-op", f"no Triton kernel computes `{op.name}` of {dtype}")])
+    return dtype
+
+
+def _steps(op: nn.ElementwiseOp | nn.FusedElementwiseOp) -> Sequence[tuple[str, Sequence[int]]]:
+    return op.chain if isinstance(op, nn.FusedElementwiseOp) else [(op.kind, range(len(op.operands)))]
+
+
+class Chain:
+    """Elementwise ops put together: tensors become parameters of a jitted function, scalar fills constants in it."""
+
+    def __init__(self, first: Sequence[SSAValue] = ()) -> None:
+        self.parameters: list[str] = []
+        self.tensors: list[SSAValue] = []
+        self.values: list[Scalar] = []
+        self.steps: list[tuple[str, Sequence[int]]] = []
+        self._operands: dict[SSAValue, int] = {}
+        self._results: dict[SSAValue, int] = {}
+        self.scalars: dict[SSAValue, Scalar] = {}
+        for value in first:
+            self._parameter(value)
+
+    def _parameter(self, value: SSAValue) -> int:
+        self.parameters.append(f"x{len(self.parameters) + 1}")
+        self.tensors.append(value)
+        self.values.append(Scalar(self.parameters[-1]))
+        self._operands[value] = len(self.values) - 1
+        return self._operands[value]
+
+    def add(self, op: nn.ElementwiseOp | nn.FusedElementwiseOp, constant: Callable[[SSAValue], Scalar | None]) -> None:
+        """`op` after those before it."""
+        given = []
+        for operand in op.operands:
+            if operand in self._results:
+                given.append(~self._results[operand])
+            elif operand in self._operands:
+                given.append(self._operands[operand])
+            elif (scalar := constant(operand)) is not None:
+                self.values.append(scalar)
+                self._operands[operand] = len(self.values) - 1
+                given.append(self._operands[operand])
+            else:
+                given.append(self._parameter(operand))
+        before = len(self.steps)
+        for kind, arguments in _steps(op):
+            places = [given[a] if a < len(given) else ~(before + a - len(given)) for a in arguments]
+            if kind in WITHOUT_KERNEL:
+                raise InputError([Diagnostic("triton-op", f"no Triton kernel computes `{kind}`")])
+            self.steps.append((kind, places))
+        self._results[op.results[0]] = len(self.steps) - 1
+
+    def name(self, e: Emitter, kind: str) -> str:
+        """The jitted function for all that was added."""
+        steps = [(kind_, [a if a >= 0 else len(self.values) + ~a for a in places]) for kind_, places in self.steps]
+        return e.function(kind, self.parameters, chain_lines(steps, list(self.values), Names(self.parameters)))
+
+
+def write_chain(e: Emitter, op: nn.ElementwiseOp | nn.FusedElementwiseOp) -> None:
+    float_dtype(op)
+    chain = Chain()
+    chain.add(op, constant_scalar)
+    if not chain.tensors:
+        chain = Chain([op.operands[0]])
+        chain.add(op, constant_scalar)
+    function = chain.name(e, "chain")
+    out = e.result(op.results[0], op.kind if isinstance(op, nn.ElementwiseOp) else "fused")
+    operands = _tuple(e.view(value) for value in chain.tensors)
+    e.launch("pointwise", "pointwise", operands, out, function, block=1024, num_warps=4, comment=f"{out.sizes}")
+
+
+def _tuple(views: Any) -> str:
+    texts = [str(view) for view in views]
+    return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
+
+
+def write_fusion(e: Emitter, op: nn.FusionOp, write_op: Callable[[Emitter, Operation], None]) -> None:
+    """A product takes the scalar functions behind it as its epilogue; all else is done op by op."""
+    for arg, operand in zip(op.body.block.args, op.operands, strict=True):
+        e.bind(arg, e.view(operand))
+    constants: dict[SSAValue, SSAValue] = dict(zip(op.body.block.args, op.operands, strict=True))
+
+    def constant(value: SSAValue) -> Scalar | None:
+        return constant_scalar(constants.get(value, value))
+
+    steps = op.steps
+    at = next((i for i, step in enumerate(steps) if isinstance(step, PRODUCTS)), None)
+    for step in steps[:at]:
+        write_op(e, step)
+    if at is not None:
+        behind = at + 1
+        shape = nn.shape_of(steps[at].results[0])
+        while (
+            behind < len(steps)
+            and isinstance(steps[behind], SCALARS)
+            and nn.shape_of(steps[behind].results[0]) == shape
+        ):
+            behind += 1
+        write_product(e, steps[at], steps[at + 1 : behind], constant)
+        for step in steps[behind:]:
+            write_op(e, step)
+    for result, value in zip(op.results, steps[-1].results, strict=True):
+        e.bind(result, e.view(value))
+
+
+def write_product(
+    e: Emitter, op: Operation, epilogue: Sequence[Any] = (), constant: Callable[[SSAValue], Any] = constant_scalar
+) -> None:
+    """A product, the bias that it has itself, and what follows it, in one launch."""
+    dtype = float_dtype(op)
+    chain = Chain([op.results[0]])
+    for step in epilogue:
+        chain.add(step, constant)
+    bias = getattr(op, "bias", None)
+    if bias is not None:
+        # The bias comes first: every use of the product becomes one of the sum.
+        chain.parameters.insert(1, "bias")
+        chain.tensors.insert(1, bias)
+        chain.values[0] = Scalar("(x1 + bias)")
+    out_value = epilogue[-1].results[0] if epilogue else op.results[0]
+    function = chain.name(e, "epilogue") if epilogue else None
+    if bias is not None and not epilogue:
+        function = e.function("epilogue", ["x1", "bias"], ["    return x1 + bias"])
+    operands = [e.view(value) for value in chain.tensors[1:]]
+    out = e.result(out_value, "conv" if isinstance(op, nn.ConvOp) else "matmul")
+    if isinstance(op, nn.ConvOp):
+        _launch_conv(e, op, out, operands, function, dtype, bias is not None)
+    else:
+        _launch_matmul(e, op, out, operands, function, dtype)
+
+
+def _launch_matmul(
+    e: Emitter, op: Operation, out: View, operands: list[View], function: str | None, dtype: str
+) -> None:
+    a, b = e.view(op.operands[0]), e.view(op.operands[1])
+    if isinstance(op, nn.GemmOp):
+        a = a.transposed((1, 0)) if nn.integer(op.transpose_a) else a
+        b = b.transposed((1, 0)) if nn.integer(op.transpose_b) else b
+    (m, k), n = a.sizes[-2:], b.sizes[-1]
+    shape = out.sizes
+    if len(shape) > 2 and prod(b.sizes[:-2]) == 1:
+        # One matrix for the whole batch: its rows are those of one product.
+        batch, m, sizes = 1, prod(shape[:-1]), (prod(shape[:-1]), n)
+        a, b = e.reshaped(a, (m, k)), e.reshaped(b, (k, n))
+    elif len(shape) > 2:
+        batch = prod(shape[:-2])
+        a, b = (_batched(e, each, shape[:-2]) for each in (a, b))
+        sizes = (batch, m, n)
+    else:
+        batch, sizes = 1, (m, n)
+    operands = [e.reshaped(each.broadcast(shape), sizes) if len(shape) > 2 else each for each in operands]
+    out = replace(out, sizes=sizes, strides=View.whole("", sizes, dtype).strides)
+    tiles = matmul_tiles(e.device, Work(m, n, k, batch, dtype))
+    extra = {"operands": f"[{', '.join(map(str, operands))}]"} if operands else {}
+    _launch_tiled(e, "matmul", (a, b, out), tiles, f"{a.sizes} {b.sizes} -> {sizes}", function, extra)
+
+
+def _batched(e: Emitter, view: View, batch: Sequence[int]) -> View:
+    """A matrix for each of the batch, with one axis for the batch; copied where it broadcasts over some axes only."""
+    count = prod(view.sizes[:-2])
+    if count == 1:
+        return e.reshaped(view, (1, *view.sizes[-2:]))
+    full = view.broadcast((*batch, *view.sizes[-2:]))
+    return e.reshaped(full, (prod(batch), *view.sizes[-2:]))
+
+
+def _launch_tiled(
+    e: Emitter, kernel: str, arguments: Sequence[View], tiles: Tiles, comment: str, function: str | None,
+    options: Mapping[str, object],
+) -> None:  # fmt: skip
+    extra = dict(options)
+    if function is not None:
+        operands = extra.pop("operands", "()")
+        e.launch(kernel, kernel, *arguments, operands, function, comment=comment, **extra, **tiles.options)
+    else:
+        e.launch(kernel, kernel, *arguments, comment=comment, **extra, **tiles.options)
+
+
+def _launch_conv(
+    e: Emitter, op: nn.ConvOp, out: View, operands: list[View], function: str | None, dtype: str, has_bias: bool
+) -> None:
+    x, w = e.contiguous(e.view(op.x)), e.contiguous(e.view(op.w))
+    rank = len(x.sizes) - 2
+    if has_bias:
+        operands[0] = e.reshaped(operands[0], (out.sizes[1], *[1] * rank))
+    groups = nn.integer(op.groups)
+    work = Work(
+        out.sizes[0] * prod(out.sizes[2:]), w.sizes[0] // groups, prod(w.sizes[1:]), groups, dtype, gathered=True
+    )
+    extra: dict[str, object] = {"operands": f"[{', '.join(map(str, operands))}]"} if operands else {}
+    extra |= {"strides": nn.ints(op.strides), "pads": nn.ints(op.pads), "dilations": nn.ints(op.dilations)}
+    extra |= {"groups": groups}
+    text = f"{x.sizes} {w.sizes} -> {out.sizes}"
+    _launch_tiled(e, "conv", (x, w, out), matmul_tiles(e.device, work), text, function, extra)

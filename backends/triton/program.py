@@ -1,0 +1,85 @@
+"""Emitted networks that run here: every kernel in Triton's interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from ...costmodel.hardware import Device
+from ...ir import nn
+from ...ir.diagnostics import Diagnostic, InputError
+from ..dtypes import numpy_dtype
+from .interpreter import Interpreter, Named
+from .network import NetworkSource, emit_network
+
+
+@dataclass
+class TritonProgram:
+    """One network, ready to run in the interpreter; a process of its own runs all its calls."""
+
+    source: NetworkSource
+    _folder: TemporaryDirectory[str] = field(repr=False)
+    _interpreter: Interpreter | None = field(default=None, repr=False)
+
+    @property
+    def trace(self) -> list[tuple[str, str]]:
+        """(piece, what executes it here)."""
+        return [(f"{self.source.name}.run", "triton's interpreter")]
+
+    def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        """
+        The outputs in graph order for inputs in graph order.
+
+        Raises `InputError` for inputs of another number or shape, and where a kernel fails.
+        """
+        wanted = [shape for _, shape, _ in self.source.inputs]
+        if [np.shape(given) for given in inputs] != wanted:
+            shapes = [np.shape(given) for given in inputs]
+            raise InputError([Diagnostic("program-input", f"`{self.source.name}` takes {wanted}, not {shapes}")])
+        arrays = [
+            np.asarray(given).astype(numpy_dtype(dtype))
+            for given, (_, _, dtype) in zip(inputs, self.source.inputs, strict=True)
+        ]
+        self._interpreter = self._interpreter or Interpreter()
+        function = Named(self.source.name, self.source.name, Path(self._folder.name))
+        try:
+            return self._interpreter.apply(function, self.source.weights, arrays)
+        except ValueError as error:
+            raise InputError([Diagnostic("triton", f"`{self.source.name}` fails: {error}")]) from error
+
+    def close(self) -> None:
+        """End the process and remove the files."""
+        if self._interpreter is not None:
+            self._interpreter.close()
+            self._interpreter = None
+        self._folder.cleanup()
+
+
+def build_triton(network: nn.NnModule, name: str, device: Device) -> TritonProgram:
+    """The program for `network`, lowered for a GPU; InputError where code cannot be emitted for it."""
+    source = emit_network(network, name, device)
+    folder = TemporaryDirectory(prefix="dovetail-triton-")
+    write_sources(source, Path(folder.name))
+    return TritonProgram(source, folder)
+
+
+def write_sources(source: NetworkSource, folder: Path) -> None:
+    """The emitted file, and the kernels beside it."""
+    for path, text in source.sources.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+
+
+def run_network(
+    network: nn.NnModule, name: str, device: Device, inputs: Sequence[np.ndarray]
+) -> tuple[np.ndarray, ...]:
+    """The outputs of `network` for `inputs`, in a process that ends with it."""
+    program = build_triton(network, name, device)
+    try:
+        return program(*inputs)
+    finally:
+        program.close()

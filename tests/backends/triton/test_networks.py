@@ -1,0 +1,170 @@
+"""Networks as Triton programs in the interpreter, against the reference meaning."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from xdsl.dialects.builtin import TensorType, f16, f32, i64
+from xdsl.ir import Block
+
+from dovetail.backends.triton.network import emit_network
+from dovetail.backends.triton.program import build_triton, run_network
+from dovetail.costmodel.hardware import load_devices
+from dovetail.ir import nn
+from dovetail.ir.diagnostics import InputError
+from dovetail.ir.interpret import interpret
+from dovetail.ir.read.huggingface import read_config
+from dovetail.ir.weights import fill_weights
+from dovetail.passes.target import lower_for_target
+
+DEVICE = load_devices()["h100-sxm"]
+LLAMA = {
+    "architectures": ["LlamaForCausalLM"], "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 1,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 20, "hidden_act": "silu",
+    "rms_norm_eps": 1e-5, "rope_theta": 1000.0,
+}  # fmt: skip
+BERT = {
+    "architectures": ["BertModel"], "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 2,
+    "num_attention_heads": 3, "intermediate_size": 40, "hidden_act": "gelu", "layer_norm_eps": 1e-12,
+    "max_position_embeddings": 16, "type_vocab_size": 2,
+}  # fmt: skip
+GPT2 = {
+    "architectures": ["GPT2LMHeadModel"], "vocab_size": 31, "n_embd": 24, "n_layer": 1, "n_head": 3, "n_positions": 16,
+    "layer_norm_epsilon": 1e-5, "activation_function": "gelu_new",
+}  # fmt: skip
+GEMMA2 = {
+    **LLAMA, "architectures": ["Gemma2ForCausalLM"], "head_dim": 8, "hidden_activation": "gelu_pytorch_tanh",
+    "sliding_window": 2, "query_pre_attn_scalar": 16, "attn_logit_softcapping": 5.0, "final_logit_softcapping": 3.0,
+}  # fmt: skip
+
+
+def check(network: nn.NnModule, inputs: list[np.ndarray], tolerance: float = 1e-5) -> None:
+    """The lowered network in the interpreter gives what the network means, to `tolerance` of its largest output."""
+    lowered = lower_for_target(network, "gpu")
+    for found, expected in zip(
+        run_network(lowered, "network", DEVICE, inputs), interpret(network.module, inputs, network.weights), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+
+
+@pytest.fixture
+def read(tmp_path) -> Callable[..., nn.NnModule]:
+    """`read(config, **options)`: the network of a config.json, with seeded weights."""
+
+    def made(config, **options) -> nn.NnModule:
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        return fill_weights(read_config(tmp_path / "config.json", **options), 5)
+
+    return made
+
+
+def tokens(network: nn.NnModule) -> list[np.ndarray]:
+    """Inputs: ids of 31 words, places, kinds, a mask that hides the last token, caches of noise."""
+    rng = np.random.default_rng(7)
+    given = []
+    for name, arg in zip(network.input_names, nn.main_of(network.module).body.block.args, strict=True):
+        shape = nn.shape_of(arg)
+        if "mask" in name:
+            given.append(np.ones(shape, int))
+            given[-1][..., -1] = 0
+        elif "position" in name:
+            given.append(np.broadcast_to(np.arange(shape[-1]), shape))
+        elif nn.tensor_type(arg).element_type == i64:
+            given.append(rng.integers(0, 2 if "type" in name else 31, shape))
+        else:
+            given.append(rng.standard_normal(shape).astype(np.float32))
+    return given
+
+
+@pytest.mark.usefixtures("triton")
+@pytest.mark.parametrize(
+    ("config", "mode"),
+    [(BERT, "prefill"), (LLAMA, "prefill"), (LLAMA, "decode"), (GPT2, "prefill"), (GEMMA2, "prefill")],
+    ids=["bert", "llama", "llama-decode", "gpt2", "gemma2"],
+)
+def test_transformers(read, config, mode):
+    network = read(config, sequence=7, mode=mode, element=f32)
+    check(network, tokens(network))
+
+
+@pytest.mark.usefixtures("triton")
+def test_a_transformer_in_half_precision(read):
+    network = read(LLAMA, sequence=5, element=f16)
+    check(network, tokens(network), 1e-2)
+
+
+def convolutions() -> nn.NnModule:
+    """A residual block with batch norm, a strided grouped convolution, a pool by mean, a classifier."""
+    rng = np.random.default_rng(3)
+    shapes = {"first": (8, 3, 3, 3), "second": (8, 8, 3, 3), "third": (12, 4, 3, 3), "last": (5, 12), "bias": (5,)}
+    norms = dict.fromkeys(("scale", "shift", "mean", "variance"), (8,))
+    weights = {name: (rng.standard_normal(shape) / 3).astype(np.float32) for name, shape in (shapes | norms).items()}
+    weights["variance"] = np.abs(weights["variance"]) + np.float32(0.5)
+    block = Block(arg_types=[TensorType(f32, (2, 3, 9, 10))])
+    made = {name: nn.WeightOp.make(type=TensorType(f32, values.shape), weight=name) for name, values in weights.items()}
+    w = {name: op.result for name, op in made.items()}
+    first = nn.ConvOp.make(block.args[0], w["first"], pads=(1, 1, 1, 1))
+    norm = nn.BatchNormOp.make(first.result, *(w[name] for name in norms), epsilon=1e-5)
+    relu = nn.ReluOp.make(norm.result)
+    second = nn.ConvOp.make(relu.result, w["second"], pads=(2, 2, 2, 2), dilations=(2, 2))
+    both = nn.AddOp.make(second.result, relu.result)
+    third = nn.ConvOp.make(both.result, w["third"], strides=(2, 2), groups=2)
+    mean = nn.ReduceOp.make(third.result, kind="mean", axes=(2, 3))
+    flat = nn.ReshapeOp.make(mean.result, type=TensorType(f32, (2, 12)))
+    last = nn.GemmOp.make(flat.result, w["last"], w["bias"], transpose_b=1)
+    softmax = nn.SoftmaxOp.make(last.result, axis=1)
+    ops = [first, norm, relu, second, both, third, mean, flat, last, softmax]
+    block.add_ops([*made.values(), *ops])
+    return nn.NnModule(nn.build_main(block, [softmax.result]), weights, ("image",), ("scores",))
+
+
+@pytest.mark.usefixtures("triton")
+def test_convolutions():
+    check(convolutions(), [np.random.default_rng(1).standard_normal((2, 3, 9, 10))], 3e-5)
+
+
+def test_the_source_is_readable():
+    """Formatted as `ruff format` does, with shapes beside the launches; the same text every time."""
+    network = lower_for_target(convolutions(), "gpu")
+    source = emit_network(network, "classifier", DEVICE)
+    text = source.sources["classifier.py"]
+    ast.parse(text)
+    assert text == emit_network(network, "classifier", DEVICE).sources["classifier.py"]
+    assert max(map(len, text.splitlines())) <= 120
+    assert "# (2, 3, 9, 10) (8, 3, 3, 3) -> (2, 8, 9, 10)" in text
+    assert set(source.sources) > {"kernels/conv.py", "kernels/matmul.py", "kernels/__init__.py"}
+
+
+@pytest.mark.usefixtures("triton")
+def test_inputs_that_do_not_fit():
+    program = build_triton(lower_for_target(convolutions(), "gpu"), "classifier", DEVICE)
+    with pytest.raises(InputError, match="`classifier` takes"):
+        program(np.zeros((1, 3, 9, 10)))
+    assert program.trace == [("classifier.run", "triton's interpreter")]
+    program.close()
+
+
+def one_op(op: nn.TensorOp, block: Block) -> nn.NnModule:
+    block.add_op(op)
+    return nn.NnModule(nn.build_main(block, [op.results[0]]), {}, ("x",), ("y",))
+
+
+def test_what_no_kernel_computes_is_refused():
+    block = Block(arg_types=[TensorType(f32, (4, 4))])
+    with pytest.raises(InputError, match=r"no Triton kernel computes `nn\.cum_sum`"):
+        emit_network(one_op(nn.CumSumOp.make(block.args[0], axis=0), block), "sums", DEVICE)
+    block = Block(arg_types=[TensorType(f32, (1 << 16, 1 << 15))])
+    with pytest.raises(InputError, match="2\\^31 elements or more"):
+        emit_network(one_op(nn.ReluOp.make(block.args[0]), block), "large", DEVICE)
+    block = Block(arg_types=[])
+    weight = nn.WeightOp.make(type=TensorType(f32, (2,)), weight="w")
+    block.add_op(weight)
+    relu = nn.ReluOp.make(weight.result)
+    block.add_op(relu)
+    network = nn.NnModule(nn.build_main(block, [relu.result]), {}, (), ("y",))
+    with pytest.raises(InputError, match="weight `w` has no values"):
+        emit_network(network, "weightless", DEVICE)
