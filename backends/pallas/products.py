@@ -5,8 +5,11 @@ from __future__ import annotations
 from ...planner.scratchpad.tiling import shapes
 from ..dtypes import numpy_dtype
 from .plan import Blocks, KernelPlan, choose, multiples
-from .vmem import LANES, Held, sublanes, up
+from .vmem import LANES, Held, split, sublanes, up
 
+MOST_OF_PRODUCT = 1024
+"""of rows, columns and sums in a block of a product: at 512 FLOP a byte, bfloat16 products are bound by arithmetic on
+every TPU, and larger blocks take minutes to compile (232 s for 2048 x 4096 x 256 in float32, libtpu 0.0.51)"""
 MOST_PLACES = 512
 """of queries and of keys in a block of attention: blocks of which no key is seen are left out, the more the smaller"""
 
@@ -14,19 +17,20 @@ MOST_PLACES = 512
 def plan_matmul(m: int, n: int, k: int, dtype: str, vmem_bytes: float, bias: bool = False) -> KernelPlan:
     """Of `kernels/matmul.py`: blocks `m`, `n`, `k`."""
     nest = shapes.matmul("x", "w", "y", m, n, k, element=numpy_dtype(dtype).itemsize)
-    sizes = {"m": multiples(sublanes(dtype), m), "n": multiples(LANES, n), "k": multiples(LANES, k), "batch": [1]}
+    steps = {"m": (sublanes(dtype), m), "n": (LANES, n), "k": (LANES, k)}
+    sizes = {loop: multiples(step, extent, MOST_OF_PRODUCT) for loop, (step, extent) in steps.items()}
 
     def held(b: Blocks) -> list[Held]:
         return matmul_held(b["m"], b["n"], b["k"], dtype, bias)
 
-    return choose("matmul", nest, ("batch", "m", "n", "k"), sizes, held, vmem_bytes)
+    return choose("matmul", nest, ("batch", "m", "n", "k"), {"batch": [1], **sizes}, held, vmem_bytes)
 
 
 def matmul_held(m: int, n: int, k: int, dtype: str, bias: bool = False) -> list[Held]:
     """What the matmul kernel holds with such blocks."""
     parts = [Held("x", (m, k), dtype), Held("w", (k, n), dtype), Held("y", (m, n), dtype)]
     parts += [Held("bias", (1, n), dtype)] if bias else []
-    return [*parts, Held("sums", (m, n), "float32", 1), Held("products", (m, n), "float32", 1)]
+    return [*parts, Held("sums", (m, n), "float32", 1), split("x", (m, k), dtype)]
 
 
 def plan_attention(
@@ -49,7 +53,8 @@ def attention_held(i: int, j: int, dim: int, dtype: str) -> list[Held]:
     moved = [Held("q", (i, dim), dtype), Held("k", (j, dim), dtype), Held("v", (j, dim), dtype)]
     rows = [Held("greatest", (i, LANES), "float32", 1), Held("total", (i, LANES), "float32", 1)]
     values = [Held("sums", (i, dim), "float32", 1), Held("scores", (i, j), "float32", 1)]
-    return [*moved, Held("y", (i, dim), dtype), *rows, *values, Held("powers", (i, j), "float32", 1)]
+    pieces = [split("q", (i, dim), dtype), split("powers", (i, j), dtype)]
+    return [*moved, Held("y", (i, dim), dtype), *rows, *values, Held("powers", (i, j), "float32", 1), *pieces]
 
 
 def plan_convolution(
@@ -80,5 +85,6 @@ def convolution_held(p: int, k: int, c: int, rows: shapes.Slide, columns: shapes
         Held("y", (p, places, k), dtype),
         Held("bias", (1, k), dtype),
         Held("sums", (p * places, k), "float32", 1),
-        Held("patch and products", (p * places, max(c, k)), "float32", 1),
+        Held("patch", (p * places, c), dtype, 1),
+        split("patch", (p * places, c), dtype),
     ]

@@ -27,7 +27,7 @@ class Held:
     shape: tuple[int, ...]
     dtype: str
     copies: int = 2
-    """2 where it is moved while another is computed on; 1 for what stays"""
+    """2 where it is moved while another is computed on; 1 for what stays; more for pieces of it"""
 
     @property
     def bytes(self) -> int:
@@ -35,6 +35,16 @@ class Held:
         *outer, rows, columns = (1, 1, *self.shape)
         rows_of_tile, size = sublanes(self.dtype), numpy_dtype(self.dtype).itemsize
         return self.copies * prod(outer) * up(rows, rows_of_tile) * up(columns, LANES) * size
+
+
+def split(name: str, shape: tuple[int, ...], dtype: str) -> Held:
+    """
+    What a product makes of its left factor: float32 in full precision is multiplied in pieces of bfloat16.
+
+    Measured 2026-11-21 on the matmul kernel with libtpu 0.0.51 for v5e, by the smallest limit that compiles: 4.1 to
+    4.25 times the factor in float32, 0.75 to 1 times in bfloat16.
+    """
+    return Held(f"pieces of {name}", shape, dtype, 5 if dtype == "float32" else 1)
 
 
 def sublanes(dtype: str) -> int:
@@ -58,7 +68,7 @@ def require_vmem(kernel: str, held: Sequence[Held], vmem_bytes: float) -> None:
     if total <= vmem_bytes:
         return
     parts = [
-        f"`{each.name}` {each.dtype}{list(each.shape)}{' twice' if each.copies == 2 else ''}: {each.bytes:,} bytes"
+        f"`{each.name}` {each.copies} x {each.dtype}{list(each.shape)}: {each.bytes:,} bytes"
         for each in sorted(held, key=lambda each: -each.bytes)
     ]
     message = f"the kernel `{kernel}` needs {total:,} bytes of VMEM, there are {int(vmem_bytes):,}"

@@ -39,6 +39,12 @@ def test_a_result_may_lie_over_an_input_that_ends(npu: Scratchpad) -> None:
     np.testing.assert_array_equal(npu.bytes[:8].view(np.float32), [-1, -2])
 
 
+def test_a_result_that_is_its_input_survives_it(npu: Scratchpad) -> None:
+    npu.load(0, "x")
+    npu.run(lambda x: x, [X], [At(0, "y", "float32", (2,))], over=["x"])
+    np.testing.assert_array_equal(npu.bytes[:8].view(np.float32), [1, 2])
+
+
 def test_truth_values_share_bytes() -> None:
     values = np.arange(11) % 3 == 0
     assert len(encoded(values, "bool")) == At(0, "mask", "bool", (11,)).bytes == 2

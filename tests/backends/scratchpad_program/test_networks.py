@@ -30,9 +30,12 @@ LLAMA_BLOCK = {
 pytestmark = pytest.mark.slow
 
 
-def _hold(low: nn.NnModule, name: str, inputs: list[np.ndarray], parameters: bool, run_plain) -> tuple[int, int]:
+def _hold(
+    low: nn.NnModule, name: str, inputs: list[np.ndarray], run_plain, parameters: bool = False, in_place: bool = False
+) -> tuple[int, int]:
     """Run `low` at M_R, hold it against its operators and against JAX; (size, DMA beyond the compulsory) in bytes."""
-    program = lower(low, name, least_size_bytes(low, parameters=parameters), parameters=parameters)
+    size_bytes = least_size_bytes(low, parameters=parameters)
+    program = lower(low, name, size_bytes, parameters=parameters, in_place=in_place)
     built = build_scratchpad(program)
     found, machine = built.run(*inputs)
     assert machine.loaded_bytes + machine.stored_bytes == program.dma_bytes
@@ -49,19 +52,23 @@ def test_densenet121(run_plain) -> None:
     low = lower_for_target(reseed_constant_weights(read_onnx(light), seed=11), "npu")
     image = np.random.default_rng(1).standard_normal((1, 3, 7, 7), np.float32).repeat(32, 2).repeat(32, 3)
     # float32: four times the 1,568 KiB and 2,548 KiB of the int8 graph, which no order and no eviction can beat
-    assert _hold(low, "densenet121", [image], False, run_plain) == (4 * 1568 * 1024, 4 * 2548 * 1024)
+    assert _hold(low, "densenet121", [image], run_plain) == (4 * 1568 * 1024, 4 * 2548 * 1024)
 
 
 @pytest.mark.parametrize(
-    ("config", "parameters", "size_bytes", "moved_bytes"),
+    ("config", "given", "size_bytes", "moved_bytes"),
     [
-        pytest.param(BERT_SMALL, False, 1_048_576, 1_049_600, id="bert_small"),
-        pytest.param(BERT_SMALL, True, 4_857_856, 1_049_600, id="bert_small with weights"),
-        pytest.param(LLAMA_BLOCK, False, 393_216, 131_072, id="llama_block"),
-        pytest.param(LLAMA_BLOCK, True, 720_896, 393_216, id="llama_block with weights"),
+        pytest.param(BERT_SMALL, {}, 1_048_576, 1_049_600, id="bert_small"),
+        pytest.param(BERT_SMALL, {"in_place": True}, 1_048_576, 0, id="bert_small in place"),
+        pytest.param(BERT_SMALL, {"parameters": True}, 4_857_856, 1_049_600, id="bert_small with weights"),
+        pytest.param(LLAMA_BLOCK, {}, 393_216, 131_072, id="llama_block"),
+        pytest.param(LLAMA_BLOCK, {"in_place": True}, 393_216, 0, id="llama_block in place"),
+        pytest.param(LLAMA_BLOCK, {"parameters": True}, 720_896, 393_216, id="llama_block with weights"),
     ],
 )
-def test_transformer(config, parameters: bool, size_bytes: int, moved_bytes: int, run_plain, tmp_path: Path) -> None:
+def test_transformer(
+    config, given: dict[str, bool], size_bytes: int, moved_bytes: int, run_plain, tmp_path: Path
+) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config))
     network = fill_weights(read_config(path, batch=1, sequence=64, mode="prefill"), seed=1)
@@ -71,4 +78,4 @@ def test_transformer(config, parameters: bool, size_bytes: int, moved_bytes: int
         shape = nn.shape_of(arg)
         ids = {"input_ids": rng.integers(0, 100, shape), "position_ids": np.arange(64).reshape(shape)}
         inputs.append(ids.get(name, np.ones(shape, np.int64)))
-    assert _hold(low, "transformer", inputs, parameters, run_plain) == (size_bytes, moved_bytes)
+    assert _hold(low, "transformer", inputs, run_plain, **given) == (size_bytes, moved_bytes)

@@ -88,9 +88,11 @@ class Scratchpad:
         given = [self._read(each) if isinstance(each, At) else each for each in reads]
         results = function(*given)
         results = results if isinstance(results, tuple) else (results,)
+        # Bytes of their own: a result may be a view of what is read, or not yet be there.
+        made = [np.array(result) for result in results]
         self.free(*over)
-        for at, result in zip(writes, results, strict=True):
-            self._write(at, np.asarray(result))
+        for at, result in zip(writes, made, strict=True):
+            self._write(at, result)
 
     def free(self, *tensors: str) -> None:
         """Give the bytes of tensors back."""
