@@ -16,7 +16,7 @@ from .variation import varied
 
 @dataclass(frozen=True)
 class Efficiency:
-    """What a kind of device reaches of its data sheet, and what each kernel and step costs besides."""
+    """What a kind of device reaches of its data sheet, and what each kernel costs besides."""
 
     compute: float
     """share of peak FLOP/s"""
@@ -24,17 +24,13 @@ class Efficiency:
     """share of peak bytes/s"""
     launch_s: float
     """[s] for each kernel"""
-    step_s: float
-    """[s] for each step of a serving engine: scheduling, sampling"""
-    sequence_s: float
-    """[s] for each sequence of a step"""
     quality: str
     source: str
 
 
-_FIT = (0.63, 0.85, 3.4e-6, 1.3e-3, 27e-6)
+_FIT = (0.63, 0.85, 3.4e-6)
 """Fitted to the time between tokens of 312 measured points (Llama-3.1-70B, Qwen3-32B; vLLM and TensorRT-LLM; H100 and
-H200) of github.com/ai-dynamo/aiconfigurator at 095f58a5: see `docs/math/serving.md` for what is left of error."""
+H200) of github.com/ai-dynamo/aiconfigurator at 095f58a5."""
 
 FITTED: Mapping[str, Efficiency] = MappingProxyType(
     {
@@ -47,8 +43,8 @@ FITTED: Mapping[str, Efficiency] = MappingProxyType(
 EFFICIENCY: Mapping[str, Efficiency] = MappingProxyType(
     {
         "gpu": Efficiency(*_FIT, "guess", "as fitted on H100 and H200"),
-        "npu": Efficiency(0.55, 0.80, 2.0e-6, 1.0e-3, 20e-6, "guess", "as a gpu, with less of its peak"),
-        "cpu": Efficiency(0.50, 0.70, 1.0e-6, 0.5e-3, 20e-6, "guess", "usual for tuned libraries"),
+        "npu": Efficiency(0.55, 0.80, 2.0e-6, "guess", "as a gpu, with less of its peak"),
+        "cpu": Efficiency(0.50, 0.70, 1.0e-6, "guess", "usual for tuned libraries"),
     }
 )
 """By kind: devices without measurements."""

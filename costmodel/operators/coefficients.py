@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from ..variation import varied
 from .chip import Chip
 
 FILE = Path(__file__).parents[1] / "catalogue" / "coefficients" / "operators.yaml"
@@ -56,7 +57,7 @@ def blend(weights: Mapping[str, float], devices: Mapping[str, Values]) -> dict[s
 def coefficients(kernel: str, chip: Chip) -> Values:
     """All coefficients of `kernel` on `chip`, over them its calibrated ones; KeyError for an unknown kernel."""
     inherited, own = _inherited(kernel, chip), chip.calibrated.get(kernel)
-    return {**inherited, **own} if own else inherited
+    return varied(chip.id, {**inherited, **own} if own else inherited)
 
 
 def _inherited(kernel: str, chip: Chip) -> Values:
@@ -69,6 +70,13 @@ def _inherited(kernel: str, chip: Chip) -> Values:
 
 
 _FOUND: dict[tuple[str, str, float, float], Values] = {}
+
+
+def nearest(chip: Chip) -> str:
+    """The measured device that is most like `chip`."""
+    known = {id: tuple(point) for id, point in read()["likeness"].items()}
+    weights = shares(chip, known)
+    return max(weights, key=lambda id: weights[id])
 
 
 def quality_of_fit(chip: Chip) -> str:

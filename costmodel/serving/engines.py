@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from ..figures import read_yaml
+from ..variation import varied
 
 FILE = Path(__file__).parents[1] / "catalogue" / "coefficients" / "serving.yaml"
 DEFAULT = "vllm"
 """the engine of a plan that names none: the one that manifests start"""
+
+
+VARIED = "serving engine"
+"""what coefficients of engines are known by where they are taken to be off (`variation.py`)"""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,16 @@ class Engine:
     quality: str = "fitted"
     """of the coefficients shared by all"""
 
+    @property
+    def coefficients(self) -> Mapping[str, tuple[float, str, str]]:
+        """The shared ones by name: value, quality mark, source."""
+        groups = {"fitted": read_yaml(FILE)["fitted"], "guess": read_yaml(FILE)["assumed"]}
+        return {
+            name: (value, mark, str(group["source"]))
+            for mark, group in groups.items()
+            for name, value in _figures(group).items()
+        }
+
 
 @cache
 def load_engines() -> Mapping[str, Engine]:
@@ -79,4 +94,4 @@ def find_engine(name: str = DEFAULT) -> Engine:
     """The engine of that id; ValueError for one that is not known."""
     if name not in load_engines():
         raise ValueError(f"`{name}` is no engine; known are {', '.join(load_engines())}")
-    return load_engines()[name]
+    return varied(VARIED, load_engines()[name])

@@ -8,8 +8,11 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from ...costmodel.device import FIGURES, device_of
 from ...costmodel.figures import Figure
 from ...costmodel.hardware import USER
+from ...costmodel.models import LLM
+from ...costmodel.operators import quality_of_fit
 from ...costmodel.quality import GIVEN
 from ...costmodel.roofline import efficiency
+from ...costmodel.serving.engines import VARIED, find_engine
 from ...costmodel.tco import is_rented
 from ...ir.fleet import DeviceSpec
 from .graph_inputs import Change, graph_inputs
@@ -40,7 +43,7 @@ class Knob:
 def knobs(question: Question) -> list[Knob]:
     """Every input that can be changed by a factor, the graph's first."""
     found = [_graph_knob(*each) for each in graph_inputs(question.graph)]
-    found += [*_site_knobs(question), *_link_knobs(question)]
+    found += [*_site_knobs(question), *_link_knobs(question), *_engine_knobs(question)]
     for spec in question.fleet.devices:
         found += [*_price_knobs(question, spec), *_device_knobs(question, spec), *_coefficient_knobs(question, spec)]
     return found
@@ -154,6 +157,30 @@ def _scale_figure(device: str, name: str) -> Callable[[Question, float], Questio
 
 COEFFICIENT_HARM = {"compute": -1, "bandwidth": -1}
 """Shares of the data sheet; all others are times."""
+KERNEL_SHARES = {"compute_share": "share of FLOP/s in kernels", "bandwidth_share": "share of bandwidth in kernels"}
+"""Coefficients of the fitted kernels that are a share of the device's data sheet"""
+ENGINE_SHARES = ("expert_compute_share", "expert_bandwidth_share")
+"""Coefficients of serving engines of which more is better"""
+
+
+def _vary(owner: str, coefficient: str) -> Callable[[Question, float], Question]:
+    """A coefficient of `owner` (`variation.py`) times the factor."""
+
+    def apply(question: Question, factor: float) -> Question:
+        return replace(question, factors={**question.factors, (owner, coefficient): factor})
+
+    return apply
+
+
+def _engine_knobs(question: Question) -> Iterator[Knob]:
+    """What a serving engine adds to its kernels, where the workflow calls a language model on devices of its own."""
+    if not any(isinstance(model, LLM) for model in question.catalogue.models.values()):
+        return
+    for name, (value, quality, source) in find_engine().coefficients.items():
+        if value:
+            harm = -1 if name in ENGINE_SHARES else 1
+            words = name.removesuffix("_s").replace("_", " ")
+            yield Knob(f"serving engine: {words}", quality, source, _vary(VARIED, name), harm)
 
 
 def _coefficient_knobs(question: Question, spec: DeviceSpec) -> Iterator[Knob]:
@@ -171,11 +198,14 @@ def _coefficient_knobs(question: Question, spec: DeviceSpec) -> Iterator[Knob]:
         value = getattr(reached, field.name)
         if not isinstance(value, float) or not value:
             continue
-
-        def apply(q: Question, factor: float, key: tuple[str, str] = (device.id, field.name)) -> Question:
-            return replace(q, factors={**q.factors, key: factor})
-
         words = {"compute": "share of FLOP/s reached", "bandwidth": "share of bandwidth reached"}
         name = words.get(field.name, field.name.removesuffix("_s") + " overhead")
         harm = COEFFICIENT_HARM.get(field.name, 1)
-        yield Knob(f"{spec.name}: {name}", reached.quality, reached.source, apply, harm, spec.name)
+        yield Knob(
+            f"{spec.name}: {name}", reached.quality, reached.source, _vary(device.id, field.name), harm, spec.name
+        )
+    if device.kind == "gpu":
+        source = "fit to kernels of other devices" if quality_of_fit(device) == "guess" else "fit to its own kernels"
+        for name, words in KERNEL_SHARES.items():
+            apply = _vary(device.id, name)
+            yield Knob(f"{spec.name}: {words}", quality_of_fit(device), source, apply, -1, spec.name)
