@@ -27,8 +27,8 @@ def test_a_device_without_measurements_has_a_guess_for_its_efficiency() -> None:
 
 
 def test_no_price_is_a_guess_and_the_fleets_is_not() -> None:
-    assert dict(quality_of(device("l4")))["guess"] == pytest.approx(2 / 3)
-    assert dict(quality_of(device("l4"), PriceSpec(capex_usd=2000.0)))["guess"] == pytest.approx(1 / 3)
+    assert dict(quality_of(device("gh200")))["guess"] == pytest.approx(2 / 3)
+    assert dict(quality_of(device("gh200"), PriceSpec(capex_usd=2000.0)))["guess"] == pytest.approx(1 / 3)
 
 
 def test_the_worse_of_compute_and_bandwidth_counts() -> None:
