@@ -15,7 +15,7 @@ from ..version import VERSION
 from .arguments import add_catalogue, count, percentage, positive, sizes
 from .terminal import coloured, show_progress
 
-OBJECTIVES = ("cost", "latency")
+OBJECTIVES = ("cost", "latency", "energy", "carbon", "throughput", "tokens_per_usd")
 PICTURES = ("dot", "mermaid", "svg")
 GC_THRESHOLD = 100_000
 """Planning makes many small objects that live to the end: looking for garbage among them takes a tenth of the time."""
@@ -72,7 +72,7 @@ def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     add_catalogue(parser)
     _add_sizes(parser)
     parser.add_argument("-o", "--output", metavar="DIR", help="write plan.json, report, code and manifests here")
-    parser.add_argument("--objective", choices=OBJECTIVES, help="what to minimise, in place of the graph's choice")
+    parser.add_argument("--objective", choices=OBJECTIVES, help="what is to be best, in place of the graph's choice")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print plan.json alone on stdout")
     shown.add_argument("--emit", choices=PICTURES, help="print a picture of the plan alone on stdout")
@@ -230,6 +230,12 @@ def _estimate_arguments(parser: argparse.ArgumentParser) -> None:
     add_arguments(parser)
 
 
+def _calibrate_arguments(parser: argparse.ArgumentParser) -> None:
+    from .calibrate import add_arguments
+
+    add_arguments(parser)
+
+
 def _schema_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("graph", "fleet", "plan", "catalogue"))
     parser.set_defaults(do=_do_schema)
@@ -253,5 +259,6 @@ COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], object]], ..
     ("devices", "List the devices of the catalogue, or every figure of one.", _devices_arguments),
     ("models", "List the models of the catalogue with their sources.", _models_arguments),
     ("estimate", "Predict latencies for the rows of a table, by the cost model alone.", _estimate_arguments),
+    ("calibrate", "Fit a device's coefficients to measurements of your own.", _calibrate_arguments),
     ("schema", "Print the JSON schema of graph.yaml, fleet.yaml, plan.json or a catalogue.", _schema_arguments),
 )

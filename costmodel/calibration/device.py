@@ -19,13 +19,14 @@ from .few_rows import left_out, most_likely, sample
 from .operator_rows import OperatorRows
 
 TIMES = frozenset(
-    "launch_clocks second_launch_clocks block step tile_end split combine row hop barrier bulk_start host".split()
+    {"launch_clocks", "second_launch_clocks", "block", "step", "tile_end", "split", "combine", "row", "hop"}
+    | {"barrier", "bulk_start", "host"}
 )
 """coefficients that a slower device has more of"""
-RATES = frozenset("compute_share bandwidth_share share low_share draw flops_per_watt cache_bytes_per_clock".split())
-"""of which it has less"""
 SHARES = frozenset({"compute_share", "bandwidth_share", "share", "low_share"})
 """of a data sheet's figure, at most 1"""
+RATES = SHARES | {"draw", "flops_per_watt", "cache_bytes_per_clock"}
+"""of which it has less"""
 POWERS = frozenset({"overlap", "pipelining"})
 """at least 1; what exceeds it is free"""
 FIRM = frozenset({"cache_steepness", "cache_bytes_per_clock", "copies", "cache_share"})
@@ -37,7 +38,7 @@ OPTIONS: Mapping[str, tuple[float, ...]] = {
 }
 """of choices"""
 SCALE, ALIKE, OWN, FIRM_OWN = 0.3, 0.3, 0.3, 0.05
-"""standard deviations of logs: of one factor on all kernels' times, of a coefficient in all kernels, of each by itself"""
+"""standard deviations of logs: of one factor on all times, of a coefficient in all kernels, of each by itself"""
 NOISE = 0.07
 """of a row, in the log: what the model is off by where it was fitted to thousands of rows"""
 CHOICE_COST = 2.0

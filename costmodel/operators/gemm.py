@@ -112,7 +112,9 @@ def _tiled_s(
     load = (rows * fed + columns * stored) * depth / (chip.clock_hz * c["cache_bytes_per_clock"])
     loop = waves * np.maximum(either_s(multiply, load, c["pipelining"]), depth / _STEP * c["step"])
     readers = np.ceil(n / columns) * split  # blocks of other rows find the same weights in the cache
-    moved = move_s(chip, c, stored * n * k, hits[0], readers) + move_s(chip, c, fed * m * k + 2 * m * n, hits[1], blocks)
+    moved = move_s(chip, c, stored * n * k, hits[0], readers) + move_s(
+        chip, c, fed * m * k + 2 * m * n, hits[1], blocks
+    )
     summed = split * m * n * 8 / (cores * chip.clock_hz * c["cache_bytes_per_clock"]) + c.get("split", 0.0)
     moved = moved + (split > 1) * summed
     edge = waves * (c["block"] + c["tile_end"] * np.sqrt(rows * columns / 16384))
