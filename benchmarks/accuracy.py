@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+from accuracy_calibration import section as calibration
 from accuracy_operators import section as operators
 from accuracy_serving import section as serving
 
@@ -22,6 +23,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
 SECTIONS: Mapping[str, tuple[str, Callable[[Path], str]]] = {
     "operators": ("Operators: one GEMM, attention call or collective", operators),
     "serving": ("Serving: time to first token and between tokens", serving),
+    "calibration": ("Ten measurements of one's own", calibration),
 }
 """by name: the heading, and what makes the text from the folder of data"""
 HEAD = """# How accurate the cost model is

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .arguments import add_catalogue
 from .terminal import coloured
 
 if TYPE_CHECKING:
@@ -27,13 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", metavar="IN.csv", help="rows in the columns of the calibration data")
     parser.add_argument("-o", "--output", metavar="OUT.csv", required=True, help="the rows, and what is predicted")
     parser.add_argument("--device", metavar="D", help="a device of the catalogue, on which operators run")
+    add_catalogue(parser)
     parser.set_defaults(do=do)
 
 
 def do(arguments: argparse.Namespace) -> int:
     """Answer every row; rows that cannot be answered say why in their `error`, and are counted on stderr."""
-    device = _device(arguments.device) if arguments.device else None
-    table, answer = KINDS[arguments.kind](arguments.table, device)
+    from ..driver import with_catalogue
+
+    with with_catalogue(arguments.catalogue):
+        device = _device(arguments.device) if arguments.device else None
+        table, answer = KINDS[arguments.kind](arguments.table, device)
     _write(arguments.output, table, answer)
     errors = answer["error"]
     wrong = [index for index, error in enumerate(errors) if error]
