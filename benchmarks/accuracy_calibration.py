@@ -33,7 +33,8 @@ def section(data: Path) -> str:
     text = "\n".join(
         [
             f"Mean over {DRAWS} seeded, uniform draws of {ROWS} rows, of the median error on all other rows; in",
-            "brackets the worst draw. `before` is without any measurement, `one factor` with the median of measured / predicted.",
+            "brackets the worst draw. `before` is without any measurement, `one factor` takes the median of measured",
+            "over predicted.",
             "",
             "### A device that was never measured",
             "",

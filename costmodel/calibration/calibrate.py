@@ -87,9 +87,9 @@ def calibrate_table(path: Path, device: Device, name: str) -> list[Found]:
 
 
 def _operators(given: Measurements, device: Device) -> Found:
-    table, faults = given.table, Diagnostics()
+    table, faults = given.table, given.faults
     for row, said in enumerate(predict(given.kind, table.rows, device)):
-        if said.error:
+        if said.error and row not in table.faults:
             faults.error("row", said.error, table.span(row, _column_of(said.error)))
     raise_some(faults)
     rows = operator_rows(given.kind, table.rows, np.array(given.times["latency"]) * 1e-3)
@@ -112,12 +112,14 @@ def _error(predicted: np.ndarray, measured: np.ndarray) -> float:
 
 
 def _serving(given: Measurements, device: Device) -> list[Found]:
-    table, faults = given.table, Diagnostics()
+    table, faults = given.table, given.faults
     questions: dict[int, Question] = {}
     for row, cells in enumerate(table.rows):
         try:
             questions[row] = _uncalibrated(read_question({**cells, "system": device.id}))
         except ValueError as fault:
+            if row in table.faults:
+                continue
             faults.error("row", str(fault), table.span(row, _column_of(str(fault))))
     for row, said in zip(questions, answer(list(questions.values())), strict=True):
         if isinstance(said, str):

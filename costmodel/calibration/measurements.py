@@ -28,16 +28,18 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Measurements:
-    """A table whose form is right."""
+    """A table whose header is right."""
 
     kind: str
     table: CsvTable
     times: Mapping[str, Sequence[float]]
     """[ms] by column"""
+    faults: Diagnostics
+    """what is wrong with its rows so far; the reader of a kind adds its own, and raises"""
 
 
 def read_measurements(path: Path, device: Device, name: str) -> Measurements:
-    """The table at `path`, measured on `device`, called `name`. InputError with every fault and its place."""
+    """The table at `path`, measured on `device`, called `name`. InputError with every fault of the header."""
     if path.is_file() and b"\0" in path.read_bytes()[:4096]:
         raise InputError([Diagnostic("unreadable", f"`{path}` is no text: it has bytes of value 0")])
     kind, times = _check_header(path)
@@ -51,8 +53,7 @@ def read_measurements(path: Path, device: Device, name: str) -> Measurements:
         where = Span(table.source, table.lines[-1] if table.lines else 1, 1)
         message = f"{len(table.rows)} measurements are too few to fit to: {LEAST_ROWS} are needed"
         faults.error("too-few-rows", message, where, help="ten drawn at random over the sizes that matter do well")
-    raise_some(faults)
-    return Measurements(kind, table, measured)
+    return Measurements(kind, table, measured, faults)
 
 
 def raise_some(faults: Diagnostics) -> None:
