@@ -49,7 +49,7 @@ def bindings(target: str) -> list[Binding]:
     """Every kernel in its default configuration; without products of fp8 on sm_80, which has none."""
     device = find_device(DEVICES[target])
     assert device is not None
-    made = [*_products(device), *_convolutions(device), *_attentions(device), *_rows(device)]
+    made = [*_products(device), *_convolutions(device), *_attentions(device), *_rows(device), *_movements(device)]
     return [b for b in made if not (target == "sm_80" and b.kernel == "fp8_matmul")]
 
 
@@ -152,6 +152,41 @@ def _attentions(device: Device) -> Iterator[Binding]:
     joined = {"SPLITS": t.splits, "BLOCK_SPLITS": 1 << (t.splits - 1).bit_length(), "DV": 128, "BLOCK_DV": 128}
     types = {"partial": "*fp32", "state": "*fp32", "out": "*fp16", "sizes": ("i32", "i32", "1"), "out_strides": IMAGES}
     yield Binding("join_parts", f"{t.splits} parts of 128 float16", "1 row", join_parts_kernel, types, joined, 4)
+
+
+def _movements(device: Device) -> Iterator[Binding]:
+    from .kernels.copy import copy_kernel
+    from .kernels.dispatch import combine_kernel, dispatch_kernel
+    from .kernels.elementwise import elementwise, silu
+    from .kernels.gather import gather_kernel
+    from .kernels.pool import pool_kernel
+
+    size = 4096 * 4096
+    views = (((1, 4096, 4096), (4096, 4096, 1)), ((1, size, 1),))
+    types: dict[str, Types] = {"x": "*fp16", "out": "*fp16"}
+    constants = {"SIZE": size, "VIEWS": views, "WIDE": False, "BLOCK": 1024}
+    yield Binding("copy", "transposition of 4096 x 4096 float16", "1024", copy_kernel, types, constants, 4)
+    chain: dict[str, Types] = {"operands": ("*fp16",), "out": "*fp16"}
+    constants = {"SIZE": size, "CHAIN": silu, "VIEWS": views[1:], "BLOCK": 1024}
+    yield Binding("elementwise", "silu of 4096 x 4096 float16", "1024", elementwise, chain, constants, 4)
+    t = row_tiles(device, 4096, 4096)
+    types = {"table": "*fp16", "indices": "*i32", "out": "*fp16", "count": "i32", "picked": "i32", "inner": "i32"}
+    constants = {"BLOCK_ROWS": t.rows, "BLOCK_N": t.columns}
+    text = f"{t.rows} x {t.columns}"
+    yield Binding("gather", "4096 rows of 4096 float16", text, gather_kernel, types, constants, t.num_warps)
+    types = dict.fromkeys(("x", "rows"), "*fp16")
+    types |= dict.fromkeys(("experts", "order", "sizes"), "*i32")
+    types |= {"picks": "i32", "width": "i32", "count": "i32"}
+    constants = {"K": 2, "BLOCK_P": 16, "BLOCK_ALL": 256, "BLOCK_N": 256}
+    yield Binding("dispatch", "2 of 8 experts, rows of 4096 float16", "16", dispatch_kernel, types, constants, 4)
+    types = dict.fromkeys(("y", "weights", "out"), "*fp16")
+    types |= {"order": "*i32", "tokens": "i32", "width": "i32"}
+    constants = {"K": 2, "BLOCK_ALL": 256, "BLOCK_N": 256}
+    yield Binding("combine", "2 of 8 experts, rows of 4096 float16", "256", combine_kernel, types, constants, 4)
+    window = {"SIZE": (1, 112, 112), "KERNEL": (1, 3, 3), "STRIDE": (1, 2, 2), "DILATION": (1, 1, 1)}
+    constants = {**window, "PAD": (0, 1, 1), "OUT": (1, 56, 56), "MEAN": False, "COUNT_PADS": False, "BLOCK": 256}
+    types = {"x": "*fp16", "out": "*fp16", "planes": "i32"}
+    yield Binding("pool", "largest of 3 x 3, 112 x 112 float16", "256", pool_kernel, types, constants, 4)
 
 
 def _rows(device: Device) -> Iterator[Binding]:

@@ -17,6 +17,7 @@ from .attention_tiles import attention_tiles
 from .network import Emitter
 from .network_products import SCALARS, float_dtype, write_chain, write_fusion, write_product
 from .row_tiles import reduction_tiles, row_tiles
+from .tiles import Work, matmul_tiles
 from .views import View
 
 
@@ -155,6 +156,60 @@ def _split(e: Emitter, op: nn.SplitOp) -> None:
         first += size
 
 
+def _pool(e: Emitter, op: nn.MaxPoolOp | nn.AveragePoolOp) -> None:
+    float_dtype(op)
+    x = e.contiguous(e.view(op.x))
+    out = e.result(op.result, "pool")
+    options: dict[str, object] = {"mean": isinstance(op, nn.AveragePoolOp), "kernel": nn.ints(op.kernel)}
+    options |= {"strides": nn.ints(op.strides), "pads": nn.ints(op.pads), "dilations": nn.ints(op.dilations)}
+    if isinstance(op, nn.AveragePoolOp) and nn.integer(op.count_pads):
+        options["count_pads"] = True
+    e.launch("pool", "pool", x, out, comment=f"{x.sizes} -> {out.sizes}", **options, block=256, num_warps=4)
+
+
+def _route(e: Emitter, op: nn.RouteOp) -> None:
+    float_dtype(op)
+    if nn.integer(op.groups) != 1:
+        raise InputError([Diagnostic("triton-op", "no Triton kernel picks experts in groups")])
+    logits = e.contiguous(e.view(op.logits))
+    bias = [] if op.bias is None else [e.contiguous(e.view(op.bias))]
+    weights, experts = e.result(op.weights, "weights"), e.result(op.experts, "experts")
+    options: dict[str, object] = {"sigmoid": True} if op.score.data == "sigmoid" else {}
+    options |= {} if nn.integer(op.normalise) else {"normalise": False}
+    options |= {"scale": nn.number(op.scale)} if nn.number(op.scale) != 1.0 else {}
+    tokens, experts_there = logits.sizes
+    options |= _rows_options(e, tokens, experts_there, "block_t", None)
+    e.launch("route", "route", logits, weights, experts, *bias, comment=f"{logits.sizes}", **options)
+
+
+def _dispatch(e: Emitter, op: nn.DispatchOp) -> None:
+    x, experts = e.contiguous(e.view(op.x)), e.contiguous(e.view(op.experts))
+    made = [e.result(value, kind) for value, kind in zip(op.results, ("rows", "order", "sizes"), strict=True)]
+    options = {"block_p": 16, "block_n": min(256, 1 << max(0, x.sizes[1] - 1).bit_length()), "num_warps": 4}
+    e.launch("dispatch", "dispatch", x, experts, *made, comment=f"{x.sizes} -> {made[0].sizes}", **options)
+
+
+def _grouped_matmul(e: Emitter, op: nn.GroupedMatmulOp) -> None:
+    dtype = float_dtype(op)
+    if not isinstance(op.sizes.owner, nn.DispatchOp):
+        raise InputError([Diagnostic("triton-op", "a Triton kernel multiplies groups that `nn.dispatch` made alone")])
+    a, b = e.view(op.rows), e.view(op.w)
+    b = b.transposed((0, 2, 1)) if nn.integer(op.transpose_b) else b
+    out = e.result(op.result, "grouped")
+    (groups, k, n), rows = b.sizes, a.sizes[0]
+    tiles = matmul_tiles(e.device, Work(max(1, rows // groups), n, k, groups, dtype))
+    text = f"{a.sizes} {b.sizes}"
+    e.launch("grouped_matmul", "grouped_matmul", a, b, e.view(op.sizes), out, comment=text, **tiles.options)
+
+
+def _combine(e: Emitter, op: nn.CombineOp) -> None:
+    float_dtype(op)
+    y, weights, order = (e.contiguous(e.view(each)) for each in (op.y, op.weights, op.order))
+    out = e.result(op.result, "combine")
+    block = min(256, 1 << max(0, y.sizes[1] - 1).bit_length())
+    e.launch("dispatch", "combine", y, weights, order, out, comment=f"{out.sizes}", block_n=block, num_warps=4)
+
+
 WRITERS: Mapping[type[Operation], Callable[[Emitter, Any], None]] = {
     nn.WeightOp: lambda e, op: e.weight_op(op),
     nn.FillOp: _constant,
@@ -178,5 +233,11 @@ WRITERS: Mapping[type[Operation], Callable[[Emitter, Any], None]] = {
     nn.ReduceOp: _reduce,
     nn.AttentionOp: _attention,
     nn.RotaryOp: _rotary,
+    nn.MaxPoolOp: _pool,
+    nn.AveragePoolOp: _pool,
+    nn.RouteOp: _route,
+    nn.DispatchOp: _dispatch,
+    nn.GroupedMatmulOp: _grouped_matmul,
+    nn.CombineOp: _combine,
 }
 """Operator -> what writes its launches; scalar functions are apart."""

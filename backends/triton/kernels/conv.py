@@ -78,6 +78,11 @@ def conv_kernel(
     tl.store(at, total.to(out.dtype.element_ty), mask=mask)
 
 
+def lifted(values: Sequence[int], filling: int) -> tuple[int, ...]:
+    """What is said of one or two dimensions, of three: the first have `filling`."""
+    return (filling,) * (3 - len(values)) + tuple(values)
+
+
 def conv(
     x: Tensor,
     w: Tensor,
@@ -116,9 +121,6 @@ def conv(
     if is_empty(out):
         return
     require_narrow("x", channels * prod(size), filters * prod(wanted[2:]), depth * prod(kernel))
-
-    def lifted(values: Sequence[int], filling: int) -> tuple[int, ...]:
-        return (filling,) * (3 - rank) + tuple(values)
 
     of_operands = [broadcast_strides(operand, wanted) for operand in operands]
     grid = triton.cdiv(batch * prod(wanted[2:]), block_m) * groups * triton.cdiv(filters // groups, block_n)

@@ -36,6 +36,9 @@ GPT2 = {
     "architectures": ["GPT2LMHeadModel"], "vocab_size": 31, "n_embd": 24, "n_layer": 1, "n_head": 3, "n_positions": 16,
     "layer_norm_epsilon": 1e-5, "activation_function": "gelu_new",
 }  # fmt: skip
+MIXTRAL = {
+    **LLAMA, "architectures": ["MixtralForCausalLM"], "num_local_experts": 4, "num_experts_per_tok": 2,
+}  # fmt: skip
 GEMMA2 = {
     **LLAMA, "architectures": ["Gemma2ForCausalLM"], "head_dim": 8, "hidden_activation": "gelu_pytorch_tanh",
     "sliding_window": 2, "query_pre_attn_scalar": 16, "attn_logit_softcapping": 5.0, "final_logit_softcapping": 3.0,
@@ -83,8 +86,15 @@ def tokens(network: nn.NnModule) -> list[np.ndarray]:
 @pytest.mark.usefixtures("triton")
 @pytest.mark.parametrize(
     ("config", "mode"),
-    [(BERT, "prefill"), (LLAMA, "prefill"), (LLAMA, "decode"), (GPT2, "prefill"), (GEMMA2, "prefill")],
-    ids=["bert", "llama", "llama-decode", "gpt2", "gemma2"],
+    [
+        (BERT, "prefill"),
+        (LLAMA, "prefill"),
+        (LLAMA, "decode"),
+        (GPT2, "prefill"),
+        (GEMMA2, "prefill"),
+        (MIXTRAL, "prefill"),
+    ],
+    ids=["bert", "llama", "llama-decode", "gpt2", "gemma2", "mixtral"],
 )
 def test_transformers(read, config, mode):
     network = read(config, sequence=7, mode=mode, element=f32)
@@ -98,7 +108,7 @@ def test_a_transformer_in_half_precision(read):
 
 
 def convolutions() -> nn.NnModule:
-    """A residual block with batch norm, a strided grouped convolution, a pool by mean, a classifier."""
+    """A residual block with batch norm, a strided grouped convolution, pools of every kind, a classifier."""
     rng = np.random.default_rng(3)
     shapes = {"first": (8, 3, 3, 3), "second": (8, 8, 3, 3), "third": (12, 4, 3, 3), "last": (5, 12), "bias": (5,)}
     norms = dict.fromkeys(("scale", "shift", "mean", "variance"), (8,))
@@ -113,11 +123,13 @@ def convolutions() -> nn.NnModule:
     second = nn.ConvOp.make(relu.result, w["second"], pads=(2, 2, 2, 2), dilations=(2, 2))
     both = nn.AddOp.make(second.result, relu.result)
     third = nn.ConvOp.make(both.result, w["third"], strides=(2, 2), groups=2)
-    mean = nn.ReduceOp.make(third.result, kind="mean", axes=(2, 3))
+    largest = nn.MaxPoolOp.make(third.result, kernel=(2, 2), pads=(1, 1, 1, 1))
+    nearby = nn.AveragePoolOp.make(largest.result, kernel=(2, 2), strides=(2, 2), pads=(1, 0, 0, 0))
+    mean = nn.ReduceOp.make(nearby.result, kind="mean", axes=(2, 3))
     flat = nn.ReshapeOp.make(mean.result, type=TensorType(f32, (2, 12)))
     last = nn.GemmOp.make(flat.result, w["last"], w["bias"], transpose_b=1)
     softmax = nn.SoftmaxOp.make(last.result, axis=1)
-    ops = [first, norm, relu, second, both, third, mean, flat, last, softmax]
+    ops = [first, norm, relu, second, both, third, largest, nearby, mean, flat, last, softmax]
     block.add_ops([*made.values(), *ops])
     return nn.NnModule(nn.build_main(block, [softmax.result]), weights, ("image",), ("scores",))
 
