@@ -134,11 +134,12 @@ def pools(plan: Json) -> Table:
             str(pool["max_batch"]),
             data(pool["memory_bytes_per_device"]),
             _busy(pool),
+            f"{100 * pool['availability']:.2f} %" if "availability" in pool else "",
         )
         for pool in own
     ]
     degrees = tuple(own[0]["parallel"]) if own else ()
-    numeric = ("replicas", "devices each", *degrees, "batch", "memory of a device", "busy")
+    numeric = ("replicas", "devices each", *degrees, "batch", "memory of a device", "busy", "up")
     return _without_empty_columns(Table("Pools", ("pool", "device", *numeric), tuple(rows), frozenset(numeric)))
 
 

@@ -31,5 +31,8 @@ def _rate_mark(device: Device) -> str:
 def _price_mark(device: Device, price: PriceSpec | None) -> str:
     if price is not None and (price.rent_usd_per_hour is not None or price.capex_usd is not None):
         return GIVEN
-    figure = device.figures.get("list_price") or device.figures.get("rent")
+    if price is not None and price.is_spot:
+        figure = device.figures.get("spot")
+    else:
+        figure = device.figures.get("list_price") or device.figures.get("rent")
     return figure.quality if figure else "guess"

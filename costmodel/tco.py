@@ -62,21 +62,23 @@ class Money:
 
 def is_rented(price: PriceSpec, device: Device | None = None) -> bool:
     """Whether a rent is what the device costs: the fleet's, or the catalogue's where neither knows another price."""
-    if price.rent_usd_per_hour is not None or price.capex_usd is not None:
-        return price.rent_usd_per_hour is not None
+    if price.is_spot or price.rent_usd_per_hour is not None or price.capex_usd is not None:
+        return price.is_spot or price.rent_usd_per_hour is not None
     return device is not None and device.list_price_usd is None and device.rent_usd_per_hour is not None
 
 
 def money(price: PriceSpec, device: Device | None = None) -> Money | None:
     """What one device costs per hour by the fleet's price, or by the catalogue's where the fleet has none.
 
-    The fleet's rent goes first, then its purchase price, then the catalogue's list price, then its rent. None where
-    neither has a price.
+    The fleet's rent goes first (`spot`: the catalogue's), then its purchase price, then the catalogue's list price,
+    then its rent. None where neither has a price.
     """
     if is_rented(price, device):
         rent = price.rent_usd_per_hour
         if rent is None and device is not None:
-            rent = device.rent_usd_per_hour
+            rent = device.spot_usd_per_hour if price.is_spot else device.rent_usd_per_hour
+        if rent is None and price.is_spot:
+            return None
         return Money(rent=rent or 0.0)
     capex_usd = price.capex_usd
     if capex_usd is None and device is not None:

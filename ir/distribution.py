@@ -21,7 +21,7 @@ Z95 = NORMAL.inv_cdf(0.95)
 LARGEST_P95_OVER_MEAN = math.exp(Z95 * Z95 / 2)
 """No lognormal has a 95th percentile above this multiple of its mean (3.868)."""
 
-KINDS = ("point", "lognormal", "exponential", "wait", "quantiles", "samples")
+KINDS = ("point", "lognormal", "exponential", "wait", "repeats", "quantiles", "samples")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Distribution:
 
     point: (value,) · lognormal: (mu, sigma) of the logarithm · exponential: (mean,) ·
     wait: (probability, mean) of an exponential wait that occurs with that probability and is 0 otherwise ·
+    repeats: (probability, value): N times the value, N the failures before a first success, P(N = k) = (1 - p) p^k ·
     quantiles: (p1, v1, p2, v2, ...) joined linearly, the first and last stretch going on to 0 and 1 (never
     below 0; one pair alone is a constant) · samples: the values themselves, equally likely.
     Each may be shifted to the right by `shift`. ValueError where the parameters are no distribution.
@@ -60,6 +61,11 @@ class Distribution:
     def wait(probability: float, mean: float) -> Distribution:
         """0, or with `probability` exponential with `mean` (the M/M/n waiting time has this form)."""
         return Distribution("wait", (float(probability), float(mean)))
+
+    @staticmethod
+    def repeats(probability: float, value: float) -> Distribution:
+        """N times `value`, where each try fails with `probability` and N tries fail before one does not."""
+        return Distribution("repeats", (float(probability), float(value)))
 
     @staticmethod
     def lognormal_mean_p95(mean: float, p95: float) -> Distribution:
@@ -96,6 +102,11 @@ class Distribution:
             return self.shift + self._knots[0][1]
         return self.shift + (min(self.params) if self.kind == "samples" else 0.0)
 
+    @property
+    def _failing(self) -> float:
+        """Probability of a failure of `repeats`, 0 where its value is nothing."""
+        return self.params[0] if self.params[1] > 0 else 0.0
+
     @overload
     def cdf(self, t: float) -> float: ...
     @overload
@@ -120,6 +131,10 @@ class Distribution:
                 mu, sigma = self.params
                 z = (np.log(np.maximum(x, 1e-300)) - mu) / (sigma * math.sqrt(2))
                 return np.where(x > 0, np.vectorize(math.erfc, otypes=[float])(-z) / 2, 0.0)
+            case "repeats" if self._failing:
+                # A value that is a sum of floats may miss its own atom by a rounding.
+                done = np.floor(np.maximum(x, 0.0) / self.params[1] * (1 + 1e-12)) + 1
+                return np.where(x >= 0, 1 - self._failing**done, 0.0)
             case "exponential" | "wait":
                 probability, mean = (1.0, *self.params) if self.kind == "exponential" else self.params
                 tail = probability * np.exp(-np.maximum(x, 0.0) / mean) if mean > 0 else 0.0
@@ -148,6 +163,11 @@ class Distribution:
                 if q in (0.0, 1.0):
                     return math.inf if q else 0.0
                 return math.exp(mu + sigma * NORMAL.inv_cdf(q))
+            case "repeats":
+                p = self._failing
+                if q <= 1 - p:
+                    return 0.0
+                return math.inf if q == 1 else self.params[1] * math.ceil(math.log1p(-q) / math.log(p) - 1 - 1e-9)
             case "exponential":
                 probability, mean = 1.0, self.params[0]
             case _:
@@ -165,7 +185,7 @@ class Distribution:
         match self.kind:
             case "lognormal":
                 params = (self.params[0] + math.log(factor), self.params[1])
-            case "wait":
+            case "wait" | "repeats":
                 params = (self.params[0], self.params[1] * factor)
             case "quantiles":
                 params = tuple(p * factor if i % 2 else p for i, p in enumerate(self.params))
@@ -191,6 +211,8 @@ class Distribution:
             case "wait":
                 occurs = rng.random(size) < self.params[0]
                 drawn = np.where(occurs, rng.exponential(self.params[1], size), 0.0)
+            case "repeats":
+                drawn = (rng.geometric(1 - self.params[0], size) - 1) * self.params[1]
             case "quantiles":
                 probabilities, values = zip(*self._knots, strict=True)
                 drawn = np.interp(rng.random(size), probabilities, values)
@@ -235,6 +257,9 @@ class Distribution:
             case "wait":
                 probability, mean = self.params
                 return probability * mean, probability * (2 - probability) * mean * mean
+            case "repeats":
+                p, value = self.params
+                return value * p / (1 - p), value * value * p / (1 - p) ** 2
             case "samples":
                 mean = math.fsum(self.params) / len(self.params)
                 return mean, math.fsum((x - mean) ** 2 for x in self.params) / len(self.params)
@@ -264,7 +289,7 @@ def _piecewise_quantile(knots: tuple[tuple[float, float], ...], q: float) -> flo
 
 def _fault(kind: str, params: tuple[float, ...]) -> str | None:
     """Why these are no parameters of that kind, or None."""
-    sizes = {"point": 1, "lognormal": 2, "exponential": 1, "wait": 2}
+    sizes = {"point": 1, "lognormal": 2, "exponential": 1, "wait": 2, "repeats": 2}
     if kind not in KINDS:
         return f"the kinds are {', '.join(KINDS)}"
     if len(params) != sizes.get(kind, len(params)) or not params:
@@ -275,6 +300,8 @@ def _fault(kind: str, params: tuple[float, ...]) -> str | None:
         return "a parameter is negative"
     if kind == "wait" and params[0] > 1:
         return "its probability is over 1"
+    if kind == "repeats" and params[0] >= 1:
+        return "it never succeeds"
     if kind == "quantiles":
         ps, vs = params[::2], params[1::2]
         if len(ps) != len(vs) or ps[-1] > 1:

@@ -25,6 +25,10 @@ class PriceSpec:
     rent_usd_per_hour: float | None = None
     energy_extra: bool = False
     """rent does not include energy"""
+    is_spot: bool = False
+    """the rent is the catalogue's for a device that may be taken back"""
+    interruptions_per_hour: float | None = None
+    """how often one device is taken back"""
     input_usd_per_token: float | None = None
     output_usd_per_token: float | None = None
 
@@ -107,4 +111,4 @@ class FleetSpec:
     links: tuple[LinkSpec, ...] = ()
     site: SiteSpec = SiteSpec()
     limits: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
-    """`power_w`, `usd_per_hour` where given"""
+    """`power_w`, `usd_per_hour`, `energy_j_per_request`, `gco2_per_request` where given"""

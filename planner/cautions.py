@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..costmodel.interruptions import RECOVERY_S, interruptions_per_hour
 from .candidates.transfers import link_between
 from .plan import Solved
 
@@ -19,7 +20,8 @@ UNREAD = frozenset(
 
 def cautions(solved: Solved) -> list[str]:
     """One sentence each, in a fixed order."""
-    return [*_unlisted_links(solved), *_idle_apis(solved), *_prices(solved), *_guesses(solved)]
+    found = [*_unlisted_links(solved), *_idle_apis(solved), *_prices(solved), *_interruptions(solved)]
+    return [*found, *_guesses(solved)]
 
 
 def _unlisted_links(solved: Solved) -> Iterator[str]:
@@ -49,13 +51,22 @@ def _prices(solved: Solved) -> Iterator[str]:
     """Devices whose price is not the user's."""
     for spec in solved.fleet.devices:
         device, taken = solved.devices.get(spec.name), solved.result.devices.get(spec.name, 0)
-        written = spec.price.rent_usd_per_hour is not None or spec.price.capex_usd is not None
+        price = spec.price
+        written = price.is_spot or price.rent_usd_per_hour is not None or price.capex_usd is not None
         if device is None or written or taken <= spec.owned:
             continue
         if device.list_price_usd is None:
             yield f"`{spec.name}` has no price in the fleet: the catalogue's rent, {device.rent_usd_per_hour:g} USD/h"
         else:
             yield f"`{spec.name}` has no price in the fleet: the catalogue's list price, {device.list_price_usd:g} USD"
+
+
+def _interruptions(solved: Solved) -> Iterator[str]:
+    """Devices in use that may be taken back, where the fleet does not say for how long."""
+    for spec in solved.fleet.devices:
+        device, used = solved.devices.get(spec.name), {pool.device for pool in solved.pools.values()}
+        if spec.name in used and spec.recovery_s is None and interruptions_per_hour(spec, device):
+            yield f"`{spec.name}` may be taken back: another is assumed to be there after {RECOVERY_S:g} s, a guess"
 
 
 def _guesses(solved: Solved) -> Iterator[str]:

@@ -16,9 +16,11 @@ from ..ir.distribution import Distribution
 from ..ir.fleet import FleetSpec
 from ..ir.units import HOUR_S, HOURS_PER_YEAR
 from .device_time import device_time_usd
+from .goals import stated
 from .placement.objective import price
 from .placement.problem import Option, PlacementProblem, Pool
 from .placement.result import COST_PARTS, LatencySummary, PlacementResult
+from .placement.throughput import Throughput
 from .waits import chosen_options, pool_waits
 
 FORMAT = 1
@@ -54,6 +56,10 @@ class Solved:
     devices: Mapping[str, Device]
     output_tokens_per_request: float
     """of all llm nodes"""
+    goal: str = "cost"
+    """what is to be best"""
+    served: Throughput | None = None
+    """how the rate was found, where it is the goal"""
 
     @cached_property
     def chosen(self) -> dict[str, Option]:
@@ -86,18 +92,13 @@ class Solved:
 def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: str) -> Json:
     """plan.json of a solved problem; floats to nine significant digits."""
     result, latency = solved.result, solved.latency
+    best = stated(solved.goal, solved.problem, result, solved.output_tokens_per_request, solved.served).document()
     document = {
         "format": FORMAT,
         "dovetail": version,
         "status": result.status,
         "inputs": inputs.document(),
-        "objective": {
-            "name": solved.problem.objective,
-            "value": result.objective,
-            "unit": result.unit,
-            "bound": result.bound,
-            "gap": 0.0 if result.gap is not None and result.gap < 10**-DIGITS else result.gap,
-        },
+        "objective": {**best, "gap": 0.0 if best["gap"] is not None and best["gap"] < 10**-DIGITS else best["gap"]},
         "cost": _cost(solved),
         "latency_s": {
             "ttft": latency.ttft,
@@ -212,6 +213,7 @@ def _pool(solved: Solved, number: str, pool: Pool) -> Json:
         "memory_bytes_per_device": sum(weights.values()) + sum(option.state_bytes for option in inside),
         "utilisation": solved.result.utilisation.get(pool.id),
         "wait": _wait(law),
+        **({"availability": pool.availability} if pool.availability < 1 else {}),
     }
 
 

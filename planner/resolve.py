@@ -9,6 +9,7 @@ from pathlib import Path
 from xdsl.dialects.builtin import DictionaryAttr, FloatAttr
 
 from ..costmodel.hardware import Device, Unresolved, find_device, resolve
+from ..costmodel.interruptions import interruptions_per_hour
 from ..costmodel.models import LLM, find_model, load_models, read_hf_config
 from ..costmodel.networks import Network
 from ..costmodel.tco import money
@@ -95,10 +96,16 @@ def _devices(asked: Asked, nodes: list[NodeOp], faults: Diagnostics) -> Iterator
             message = f"a chassis of `{spec.name}` holds {found.chassis}, and `count` allows {spec.max_count}"
             help = f"allow at least {found.chassis}, or leave out `sold_by: chassis`"
             faults.error("chassis", message, asked.fleet_places.value(("devices", spec.name, "count")), help=help)
-        if asked.is_sized and spec.max_count != spec.owned and money(spec.price, found) is None:
+        if (asked.is_sized or spec.price.is_spot) and spec.max_count != spec.owned and money(spec.price, found) is None:
             message = f"`{spec.name}` has no price, and the catalogue knows none for it"
+            if spec.price.is_spot:
+                message = f"the catalogue knows no spot price of `{spec.model}`"
             help = "give one: `price: {rent: 1.50 USD/h}` or `price: {capex: 9000 USD}`"
             faults.error("price", message, asked.fleet_places.key(("devices", spec.name)), help=help)
+        if interruptions_per_hour(spec, found) is None:
+            message = f"the catalogue does not know how often a `{spec.model}` is taken back"
+            help = "say it: `price: {rent: spot, interruptions: 0.05 per hour}`"
+            faults.error("price", message, asked.fleet_places.value(("devices", spec.name, "price")), help=help)
         yield spec.name, found
 
 

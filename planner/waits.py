@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ..costmodel.interruptions import outage
 from ..costmodel.queueing import wait
 from ..ir.distribution import Distribution
 from .placement.problem import NO_WAIT, Option, PlacementProblem, VisitTime
@@ -33,6 +34,20 @@ def pool_waits(problem: PlacementProblem, result: PlacementResult) -> dict[str, 
     return laws
 
 
+def pool_outages(problem: PlacementProblem, result: PlacementResult) -> dict[str, Distribution]:
+    """Pool id -> law of waiting for replicas that were taken back [s], at the load that the plan puts on it."""
+    if problem.rate_per_s is None:
+        return {}
+    pools = {pool.id: pool for pool in problem.pools}
+    chosen = chosen_options(problem, result).values()
+    laws = {}
+    for pool_id, replicas in result.replicas.items():
+        pool = pools[pool_id]
+        offered = problem.rate_per_s * sum(o.load for o in chosen if o.pool == pool_id) * pool.max_batch
+        laws[pool_id] = outage(replicas, pool.max_batch, offered, pool.availability, pool.down_s)
+    return laws
+
+
 def chosen_options(problem: PlacementProblem, result: PlacementResult) -> dict[str, Option]:
     """Piece id -> the option that the plan takes."""
     return {o.piece: o for o in problem.options if result.placements.get(o.piece) == o.pool}
@@ -40,16 +55,19 @@ def chosen_options(problem: PlacementProblem, result: PlacementResult) -> dict[s
 
 def with_waits(problem: PlacementProblem, result: PlacementResult) -> PlacementProblem:
     """`problem` with nothing left to choose, and with the waits of the plan's own load."""
-    laws = pool_waits(problem, result)
-    chosen = (_waiting(option, laws) for option in chosen_options(problem, result).values())
+    laws, outages = pool_waits(problem, result), pool_outages(problem, result)
+    chosen = (_waiting(option, laws, outages) for option in chosen_options(problem, result).values())
     return replace(problem, options=tuple(chosen))
 
 
-def _waiting(option: Option, laws: Mapping[str, Distribution]) -> Option:
-    law = laws.get(option.pool)
-    visits = option.visits if law is None else tuple(_visit(visit, law) for visit in option.visits)
+def _waiting(option: Option, laws: Mapping[str, Distribution], outages: Mapping[str, Distribution]) -> Option:
+    law, out = laws.get(option.pool), outages.get(option.pool, NO_WAIT)
+    visits = option.visits if law is None else tuple(_visit(visit, law, out) for visit in option.visits)
     return replace(option, visits=visits)
 
 
-def _visit(visit: VisitTime, law: Distribution) -> VisitTime:
-    return visit if visit.wait == NO_WAIT else replace(visit, wait=law)
+def _visit(visit: VisitTime, law: Distribution, out: Distribution) -> VisitTime:
+    if visit.wait == NO_WAIT:
+        return visit
+    own = tuple(lost for lost in visit.lost if lost.kind == "repeats")
+    return replace(visit, wait=law, lost=own if out == NO_WAIT else (*own, out))

@@ -86,6 +86,8 @@ def draft_fleet(document: Document) -> FleetDraft:
     devices = plain.get("devices", {})
     for name, device in devices.items():
         if device is not None:
+            if device.get("price") == "spot":
+                device["price"] = {"rent": "spot"}
             _check_device(name, device, to)
     if "devices" in plain:
         _check_any_device(plain["devices"], document, to)
@@ -122,6 +124,7 @@ def _check_device(name: str, device: Mapping[str, Any], to: Reading) -> None:
                 message = f"`{key}` is for hosted APIs, and the device `{name}` is none"
                 to.fault((*path, key), "conflict", message, f"remove `{key}`, or set `kind: api`", key=True)
     _check_price(name, device, to)
+    _check_interruptions(name, device, to)
     if device.get("idle", 0.0) > device.get("tdp", float("inf")):
         to.fault((*path, "idle"), "range", f"the device `{name}` takes more power idle than busy (`idle` over `tdp`)")
 
@@ -148,6 +151,25 @@ def _check_price(name: str, device: Mapping[str, Any], to: Reading) -> None:
             wrong["energy"] = f"the device `{name}` pays its energy anyway: `energy` goes with `rent`"
     for key, message in wrong.items():
         to.fault((*path, key), "conflict", message, f"remove `{key}`", key=True)
+
+
+def _check_interruptions(name: str, device: Mapping[str, Any], to: Reading) -> None:
+    """Only what is rented is taken back."""
+    price, path = device.get("price", {}), ("devices", name, "price")
+    if device.get("kind") == "api" or not {"interruptions", "rent"} & price.keys():
+        return
+    if "interruptions" in price and "rent" not in price:
+        message = f"`interruptions` are of rented devices, and the price of `{name}` has no `rent`"
+        to.fault((*path, "interruptions"), "conflict", message, "add `rent`, or `rent: spot`", key=True)
+    is_taken_back = price.get("interruptions", 0.0) > 0 or price.get("rent") == "spot"
+    if is_taken_back and device.get("owned", 0):
+        message = f"devices of `{name}` that are owned are not taken back"
+        help = "list those that are rented by another name"
+        to.fault(("devices", name, "owned"), "conflict", message, help, key=True)
+    if price.get("rent") == "spot" and "model" not in device:
+        message = f"`spot` is a price of the catalogue, and `{name}` has no `model` of it"
+        help = "write the price: `{rent: 1.10 USD/h, interruptions: 0.05 per hour}`"
+        to.fault(path, "missing-key", message, help)
 
 
 def _check_links(written: Any, plain: Mapping[str, Any], to: Reading) -> None:
@@ -187,6 +209,8 @@ def _ends(link: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
 def _spec(plain: Mapping[str, Any]) -> FleetSpec:
     limits = plain.get("limits", {})
     named = {"power_w": limits.get("power"), "usd_per_hour": limits.get("usd_per_hour")}
+    named |= {"energy_j_per_request": limits.get("energy_per_request")}
+    named |= {"gco2_per_request": limits.get("carbon_per_request")}
     return FleetSpec(
         devices=tuple(_device(name, device) for name, device in plain["devices"].items()),
         links=tuple(_links(plain)),
@@ -248,8 +272,10 @@ def _price(price: Mapping[str, Any]) -> PriceSpec:
         life_years=price["life"] / YEAR_S if "life" in price else None,
         interest=price.get("interest"),
         accounting=price.get("accounting", "annuity"),
-        rent_usd_per_hour=price.get("rent"),
+        rent_usd_per_hour=None if price.get("rent") == "spot" else price.get("rent"),
         energy_extra=price.get("energy") == "extra",
+        is_spot=price.get("rent") == "spot",
+        interruptions_per_hour=price.get("interruptions"),
         input_usd_per_token=price.get("input"),
         output_usd_per_token=price.get("output"),
     )

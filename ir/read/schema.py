@@ -44,6 +44,10 @@ _SIZE = Quantity("bytes")
 _USD = Number()
 
 
+def _is_spot(value: Any) -> bool:
+    return value == "spot"
+
+
 def _is_list(value: Any) -> bool:
     return isinstance(value, list)
 
@@ -181,6 +185,7 @@ _KINDS: dict[str, dict[str, Key]] = {
         "output_tokens": Key(Dist(None, positive=True), "tokens written on each visit", required=True),
         "prompt_growth": Key(Number(), "tokens that the prompt grows by on each revisit"),
         "cached_prefix_tokens": Key(Number(), "tokens of the prompt that are in the KV cache from the start"),
+        "continues": Key(_NODE, "llm node whose prompt and output start this node's prompt: of use in a batch"),
         "temperature": Key(Number(), "of sampling; at 0 equal prompts get equal answers"),
         "quality": Key(Later("alternatives by quality", _QUALITY_HELP), "quality of each alternative"),
         "parallel": Key(_PARALLEL, "how one replica is split over devices"),
@@ -290,7 +295,15 @@ _WORKLOAD = Record(
         ),
         "hourly": Key(Later("rates by the hour", "give the `rate` of the busiest hour"), "rate in each hour"),
         "trace": Key(Later("a trace", "give its `rate`"), "requests.csv"),
-        "batch": Key(Later("a batch with a deadline", "give its `rate`: size over deadline"), "size and deadline"),
+        "batch": Key(
+            Record(
+                {
+                    "size": Key(Number(1, 1e9, integer=True), "instances, all there from the start", required=True),
+                    "deadline": Key(_TIME, "time from the start until the last has ended"),
+                }
+            ),
+            "many instances at once, in place of a rate",
+        ),
     }
 )
 _PRICE = Record(
@@ -299,11 +312,14 @@ _PRICE = Record(
         "life": Key(_TIME, "time over which it is written off"),
         "interest": Key(Quantity("fraction", maximum=1), "interest per year"),
         "accounting": Key(Text(("annuity", "interest_only")), "how capex becomes a cost per hour"),
-        "rent": Key(Quantity("rent"), "rent of one device, energy included"),
+        "rent": Key(
+            Either(_is_spot, Text(("spot",)), Quantity("rent")),
+            "rent of one device, energy included; `spot`: the catalogue's price of one that may be taken back",
+        ),
         "energy": Key(Text(("extra",)), "`extra`: energy is paid on top of the rent"),
         "input": Key(Quantity("tokens"), "hosted API: price of a token read"),
         "output": Key(Quantity("tokens"), "hosted API: price of a token written"),
-        "interruptions": Key(Later("interruptions of rented devices"), "how often a device is taken back"),
+        "interruptions": Key(Quantity("frequency"), "how often one rented device is taken back"),
     }
 )
 _DEVICE_KEYS = Record(
@@ -312,7 +328,7 @@ _DEVICE_KEYS = Record(
         "kind": Key(Text(("gpu", "npu", "cpu", "api")), "what it is, where it is not in the catalogue"),
         "count": Key(CountRange(), "how many the plan may take: `4` (0..4) or `2..8`"),
         "owned": Key(Number(integer=True), "devices already paid for: free but for energy"),
-        "price": Key(_PRICE, "what one device costs"),
+        "price": Key(Either(_is_spot, Text(("spot",)), _PRICE), "what one device costs; `spot`: `{rent: spot}`"),
         "memory": Key(Quantity("bytes", positive=True), "memory of one device"),
         "bandwidth": Key(Quantity("bandwidth", positive=True), "memory bandwidth"),
         "flops": Key(
@@ -365,7 +381,14 @@ FLEET = Record(
         ),
         "racks": Key(Later("power limits of racks", "`limits: {power: ...}` bounds the whole"), "racks"),
         "limits": Key(
-            Record({"power": Key(Quantity("power"), "of all devices"), "usd_per_hour": Key(_USD, "of the fleet")}),
+            Record(
+                {
+                    "power": Key(Quantity("power"), "of all devices"),
+                    "usd_per_hour": Key(_USD, "of the fleet"),
+                    "energy_per_request": Key(Quantity("energy"), "drawn from the grid"),
+                    "carbon_per_request": Key(Quantity("emission"), "of that energy"),
+                }
+            ),
             "bounds on the whole plan",
         ),
         "survive": Key(
@@ -383,7 +406,7 @@ GRAPH = Record(
         "workload": Key(_WORKLOAD, "how many requests come"),
         "slo": Key(_SLO, "latency bounds"),
         "objective": Key(
-            Text(("cost", "latency"), later=("energy", "carbon", "throughput", "tokens_per_usd")), "what to minimise"
+            Text(("cost", "latency", "energy", "carbon", "throughput", "tokens_per_usd")), "what is to be best"
         ),
         "profile": Key(_PROFILE, "measured figures, by device, that replace the cost model"),
         "kv_transfer": Key(_KV_TRANSFER, "measured transfers between profiled devices; others are forbidden"),

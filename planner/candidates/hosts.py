@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ...costmodel.cpu import node_work
 from ...costmodel.energy import energy_above_idle_j
 from ...costmodel.hardware import Device
+from ...costmodel.interruptions import NEVER, Interruptions
 from ...costmodel.quality import quality_of
 from ...costmodel.roofline import can_compute
 from ...costmodel.work import Work
@@ -17,7 +18,7 @@ from ...ir.llm import DecodeOp, PrefillOp
 from ..placement.problem import Option, Pool, VisitTime
 from .profiles import profile_of
 from .setting import Setting, excluded_by
-from .sizing import sizings, tenant_sets
+from .sizing import Sizing, sizings, tenant_sets
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,23 @@ class Guest:
     state_bytes: float
     weight_bytes: float = 0.0
     usd_per_call: float = 0.0
+    interruptions: Interruptions = NEVER
+
+    @property
+    def kept_s(self) -> float:
+        """[s] of a replica's time, repeats and down time among it."""
+        return self.interruptions.capacity_s(self.worked_s)
+
+    @property
+    def worked_s(self) -> float:
+        """[s] that a replica works for a visit and its repeats."""
+        latency = self.latency.mean
+        return self.busy_s * (self.interruptions.repeated_s(latency, latency) / latency if latency else 1.0)
+
+    def visit(self, sizing: Sizing) -> VisitTime:
+        """The times of a visit to a pool of that size."""
+        lost = sizing.lost(self.interruptions.lost(self.latency.mean, self.latency.mean))
+        return VisitTime(self.latency, self.latency, sizing.law, lost)
 
 
 def host_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
@@ -42,11 +60,17 @@ def host_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tup
     for name, device in setting.devices.items():
         if device.kind != "cpu" or not device.cores or setting.most_replicas(name) == 0:
             continue
-        small = dict(_small(setting, device))
+        small = dict(_small(setting, name, device))
         for tenants in tenant_sets(list(small)) if small else ():
             yield from _sized(setting, name, device.cores, {node: small[node] for node in tenants})
         networks = {
-            node: Guest(Distribution.point(s), s, work.activation_bytes, work.weight_bytes)
+            node: Guest(
+                Distribution.point(s),
+                s,
+                work.activation_bytes,
+                work.weight_bytes,
+                interruptions=setting.interruptions(name),
+            )
             for node, work in works.items()
             if can_compute(device, work.precision)
             for s in (work.seconds(device),)
@@ -55,7 +79,7 @@ def host_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tup
             yield from _sized(setting, name, 1, {**small, **networks})
 
 
-def _small(setting: Setting, device: Device) -> Iterator[tuple[str, Guest]]:
+def _small(setting: Setting, name: str, device: Device) -> Iterator[tuple[str, Guest]]:
     """The nodes that are neither language models nor networks."""
     for node, op in setting.nodes.items():
         if isinstance(op, PrefillOp | DecodeOp | ModelCallOp) or profile_of(setting, op) is not None:
@@ -63,7 +87,8 @@ def _small(setting: Setting, device: Device) -> Iterator[tuple[str, Guest]]:
         visits_per_s = (setting.rate_per_s or 0.0) * setting.visits_per_request[node]
         work = node_work(op, device, visits_per_s)
         state = work.held_bytes(visits_per_s)
-        yield node, Guest(work.latency, work.cpus / (device.cores or 1) * work.busy_s, state, 0.0, work.usd_per_call)
+        busy_s = work.cpus / (device.cores or 1) * work.busy_s
+        yield node, Guest(work.latency, busy_s, state, 0.0, work.usd_per_call, setting.interruptions(name))
 
 
 def _sized(
@@ -73,10 +98,11 @@ def _sized(
     device, visits = setting.devices[name], setting.visits_per_request
     excluded = {node: excluded_by(setting.nodes[node], name) for node in guests}
     welcome = [node for node in guests if not excluded[node]] or list(guests)
-    load = {node: guest.busy_s * visits[node] for node, guest in guests.items()}
-    longest = max(guests[node].busy_s for node in welcome) * slots
+    load = {node: guest.kept_s * visits[node] for node, guest in guests.items()}
+    longest = max(guests[node].kept_s for node in welcome) * slots
     loads = [load[node] for node in welcome]
-    for sizing in sizings(setting.rate_per_s, slots, loads, longest, setting.most_replicas(name)):
+    taken_back = setting.interruptions(name)
+    for sizing in sizings(setting.rate_per_s, slots, loads, longest, setting.most_replicas(name), taken_back):
         pool = Pool(
             id=f"{name}/host/{'+'.join(guests)}/{sizing.label}",
             device=name,
@@ -84,17 +110,19 @@ def _sized(
             max_batch=slots,
             memory_bytes=device.memory_bytes,
             capacity=sizing.capacity,
+            availability=taken_back.availability,
+            down_s=taken_back.down_s,
         )
         options = tuple(
             Option(
                 f"{node}.run",
                 pool.id,
-                (VisitTime(guest.latency, guest.latency, sizing.law),) * len(setting.visits[node]),
+                (guest.visit(sizing),) * len(setting.visits[node]),
                 load[node],
                 guest.weight_bytes,
                 guest.state_bytes,
                 guest.usd_per_call * visits[node],
-                energy_above_idle_j(device, load[node]),
+                energy_above_idle_j(device, guest.worked_s * visits[node]),
                 quality=quality_of(device, setting.spec(name).price),
                 excluded_by=excluded[node],
             )

@@ -18,15 +18,16 @@ from functools import cached_property
 from ...costmodel import serving
 from ...costmodel.energy import energy_above_idle_j
 from ...costmodel.hardware import Device
+from ...costmodel.interruptions import NEVER, Interruptions
 from ...costmodel.models import LLM
 from ...costmodel.quality import quality_of
 from ...costmodel.roofline import can_compute
 from ...ir.distribution import Distribution
 from ...ir.llm import DecodeOp, PrefillOp
-from ..placement.problem import Option, Pool, VisitTime
+from ..placement.problem import NO_WAIT, Option, Pool, VisitTime
 from .profiles import profile_of
 from .setting import Setting, excluded_by
-from .sizing import sizings, tenant_sets
+from .sizing import Sizing, sizings, tenant_sets
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 DEGREES = (1, 2, 4, 8)
@@ -208,7 +209,7 @@ def _pools(setting: Setting, name: str, server: Server, calls: list[Call]) -> It
         return
     roles = ("both", "decode", "prefill") if server.batch == 1 else ("both", "decode")
     for role in roles:
-        timed = [(call, _times(server, call, role)) for call in calls]
+        timed = [(call, _times(setting, name, server, call, role)) for call in calls]
         for tenants in tenant_sets(timed):
             yield from _sized(setting, name, server, role, tenants)
 
@@ -220,20 +221,36 @@ class _Times:
     prefill: tuple[float, ...]
     gap: tuple[float, ...]
     """Between tokens."""
+    decode: tuple[float, ...]
+    """All tokens after the first, but for repeats."""
+    again: tuple[float, ...]
+    """What a decode that is interrupted does again: its prefill too where its server has both."""
+    interruptions: Interruptions = NEVER
 
-    def slot_s(self, call: Call, role: str) -> tuple[float, ...]:
-        """How long each visit holds a slot of the batch."""
-        decode = [(v.output - 1) * g for v, g in zip(call.visits, self.gap, strict=True)]
-        if role == "prefill":
-            return self.prefill
-        if role == "decode":
-            return tuple(decode)
-        return tuple(p + d for p, d in zip(self.prefill, decode, strict=True))
+    def worked_s(self, part: str) -> tuple[float, ...]:
+        """How long the `prefill` or `decode` of each visit takes of a slot of the batch, repeats among it."""
+        whole, again = (self.prefill, self.prefill) if part == "prefill" else (self.decode, self.again)
+        return tuple(self.interruptions.repeated_s(s, w) for s, w in zip(whole, again, strict=True))
+
+    def lost(self, part: str) -> Iterator[Distribution]:
+        """What each visit loses to interruptions of its `prefill` or `decode`."""
+        whole, again = (self.prefill, self.prefill) if part == "prefill" else (self.decode, self.again)
+        return (self.interruptions.lost(s, w) for s, w in zip(whole, again, strict=True))
+
+    def slot_s(self, role: str) -> tuple[float, ...]:
+        """How long each visit keeps a slot of the batch, down time among it."""
+        parts = ("prefill", "decode") if role == "both" else (role,)
+        visits = zip(*(self.worked_s(part) for part in parts), strict=True)
+        return tuple(self.interruptions.capacity_s(sum(visit)) for visit in visits)
 
 
-def _times(server: Server, call: Call, role: str) -> _Times:
+def _times(setting: Setting, name: str, server: Server, call: Call, role: str) -> _Times:
     timing = server.timings[call.node]
-    return _Times(timing.prefill, timing.gap if role == "both" else timing.step)
+    gap = timing.gap if role == "both" else timing.step
+    decode = tuple((v.output - 1) * g for v, g in zip(call.visits, gap, strict=True))
+    again = tuple(p + d for p, d in zip(timing.prefill, decode, strict=True)) if role == "both" else decode
+    taken_back = setting.interruptions(name, _weights(server.replica), server.parallel.devices)
+    return _Times(timing.prefill, gap, decode, again, taken_back)
 
 
 def _sized(
@@ -242,7 +259,7 @@ def _sized(
     """The pools of one server in one role for these tenants, by their sizes."""
     slots = 1 if role == "prefill" else server.batch
     degree = server.parallel.devices
-    held = {call.node: times.slot_s(call, role) for call, times in tenants}
+    held = {call.node: times.slot_s(role) for call, times in tenants}
     welcome = [call for call, _ in tenants if not excluded_by(call.prefill, name)] or [call for call, _ in tenants]
     loads = [_per_request(call, held[call.node]) / slots for call in welcome]
     longest = max(max(held[call.node]) for call in welcome)
@@ -256,48 +273,58 @@ def _sized(
         max_batch=slots,
         memory_bytes=server.device.memory_bytes,
         whole_nodes=role == "both",
+        availability=tenants[0][1].interruptions.availability,
+        down_s=tenants[0][1].interruptions.down_s,
     )
     quality = quality_of(server.device, setting.spec(name).price)
-    for sizing in sizings(setting.rate_per_s, slots, loads, longest, setting.most_replicas(name, degree)):
+    taken_back = tenants[0][1].interruptions
+    most = setting.most_replicas(name, degree)
+    for sizing in sizings(setting.rate_per_s, slots, loads, longest, most, taken_back):
         id = f"{bare.id}/{'+'.join(call.node for call, _ in tenants)}/{sizing.label}"
         pool = replace(bare, id=id, capacity=sizing.capacity)
         options = [
             replace(option, quality=quality, excluded_by=excluded_by(call.prefill, name))
             for call, times in tenants
-            for option in _options(server, role, pool, slots, call, times, sizing.law)
+            for option in _options(server, role, pool, slots, call, times, sizing)
         ]
         yield pool, tuple(options)
 
 
 def _options(
-    server: Server, role: str, pool: Pool, slots: int, call: Call, times: _Times, law: Distribution
+    server: Server, role: str, pool: Pool, slots: int, call: Call, times: _Times, sizing: Sizing
 ) -> Iterator[Option]:
     """The pieces of one call in `pool`; in one server the wait for a slot comes before prefill."""
     if role != "decode":
         totals = [call.spread(seconds) for seconds in times.prefill]
-        load = _per_request(call, times.prefill) / slots
+        worked = _per_request(call, times.worked_s("prefill")) / slots
         yield Option(
             f"{call.node}.prefill",
             pool.id,
-            tuple(VisitTime(t, t, law) for t in totals),
-            load,
+            tuple(
+                VisitTime(t, t, sizing.law, sizing.lost(own))
+                for t, own in zip(totals, times.lost("prefill"), strict=True)
+            ),
+            times.interruptions.capacity_s(worked),
             _weights(server.replica),
             _state(server.replica, call, slots) if role == "prefill" else 0.0,
-            energy_j_per_request=energy_above_idle_j(server.device, load, pool.devices_per_replica),
+            energy_j_per_request=energy_above_idle_j(server.device, worked, pool.devices_per_replica),
         )
     if role != "prefill":
         totals = [decode_time(call.output, gap) for gap in times.gap]
-        seconds = [(v.output - 1) * g for v, g in zip(call.visits, times.gap, strict=True)]
-        load = _per_request(call, seconds) / slots
-        waits = law if role == "decode" else Distribution.point(0.0)
+        worked = _per_request(call, times.worked_s("decode")) / slots
+        # In one server the decode has its slot from the prefill on.
+        slot = sizing if role == "decode" else Sizing("kept", NO_WAIT, ())
         yield Option(
             f"{call.node}.decode",
             pool.id,
-            tuple(VisitTime(first_of(total, gap), total, waits) for total, gap in zip(totals, times.gap, strict=True)),
-            load,
+            tuple(
+                VisitTime(first_of(total, gap), total, slot.law, slot.lost(own))
+                for total, gap, own in zip(totals, times.gap, times.lost("decode"), strict=True)
+            ),
+            times.interruptions.capacity_s(worked),
             _weights(server.replica),
             _state(server.replica, call, slots),
-            energy_j_per_request=energy_above_idle_j(server.device, load, pool.devices_per_replica),
+            energy_j_per_request=energy_above_idle_j(server.device, worked, pool.devices_per_replica),
             tbt_s=times.gap,
         )
 

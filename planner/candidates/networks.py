@@ -40,28 +40,34 @@ def _sized(
     works: Mapping[str, Work],
 ) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
     """The pools of one network on one device for these nodes, by their sizes."""
-    load = {node: s * setting.visits_per_request[node] for node, s in seconds.items()}
+    taken_back = setting.interruptions(name, max(works[node].weight_bytes for node in seconds))
+    worked = {node: taken_back.repeated_s(s, s) for node, s in seconds.items()}
+    kept = {node: taken_back.capacity_s(s) for node, s in worked.items()}
+    load = {node: s * setting.visits_per_request[node] for node, s in kept.items()}
     excluded = {node: excluded_by(setting.nodes[node], name) for node in seconds}
     welcome = [node for node in seconds if not excluded[node]] or list(seconds)
-    longest = max(seconds[node] for node in welcome)
+    longest = max(kept[node] for node in welcome)
     loads = [load[node] for node in welcome]
-    for sizing in sizings(setting.rate_per_s, 1, loads, longest, setting.most_replicas(name)):
+    for sizing in sizings(setting.rate_per_s, 1, loads, longest, setting.most_replicas(name), taken_back):
         pool = Pool(
             id=f"{name}/{key}/{'+'.join(seconds)}/{sizing.label}",
             device=name,
             location=name,
             memory_bytes=device.memory_bytes,
             capacity=sizing.capacity,
+            availability=taken_back.availability,
+            down_s=taken_back.down_s,
         )
         options = tuple(
             Option(
                 f"{node}.run",
                 pool.id,
-                (VisitTime(Distribution.point(s), Distribution.point(s), sizing.law),) * len(setting.visits[node]),
+                (VisitTime(*(Distribution.point(s),) * 2, sizing.law, sizing.lost(taken_back.lost(s, s))),)
+                * len(setting.visits[node]),
                 load[node],
                 works[node].weight_bytes,
                 works[node].activation_bytes,
-                energy_j_per_request=energy_above_idle_j(device, load[node]),
+                energy_j_per_request=energy_above_idle_j(device, worked[node] * setting.visits_per_request[node]),
                 quality=quality_of(device, setting.spec(name).price),
                 excluded_by=excluded[node],
             )

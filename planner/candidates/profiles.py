@@ -12,7 +12,7 @@ from ...ir.distribution import Distribution
 from ...ir.llm import DecodeOp, PrefillOp, node_and_part
 from ..placement.problem import Option, Pool, VisitTime
 from .setting import Setting, excluded_by, number
-from .sizing import sizings, tenant_sets
+from .sizing import Sizing, sizings, tenant_sets
 
 
 def profile_of(setting: Setting, op: Operation) -> DictionaryAttr | None:
@@ -51,30 +51,41 @@ def _sized(
 ) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
     """The pools of one device for these pieces, by their sizes."""
     welcome = [(op, row) for op, row in tenants if not excluded_by(op, device)] or tenants
-    loads = [_latency_s(row) * setting.visits_per_request[node_and_part(op)[0]] for op, row in welcome]
-    longest = max(_latency_s(row) for _, row in welcome)
+    taken_back = setting.interruptions(device)
+
+    def kept_s(row: DictionaryAttr) -> float:
+        return taken_back.capacity_s(taken_back.repeated_s(*(_latency_s(row),) * 2))
+
+    loads = [kept_s(row) * setting.visits_per_request[node_and_part(op)[0]] for op, row in welcome]
+    longest = max(kept_s(row) for _, row in welcome)
     names = "+".join(".".join(node_and_part(op)) for op, _ in tenants)
-    for sizing in sizings(setting.rate_per_s, 1, loads, longest, setting.most_replicas(device)):
+    for sizing in sizings(setting.rate_per_s, 1, loads, longest, setting.most_replicas(device), taken_back):
         pool = Pool(
-            id=f"{device}/profile/{names}/{sizing.label}", device=device, location=device, capacity=sizing.capacity
+            id=f"{device}/profile/{names}/{sizing.label}",
+            device=device,
+            location=device,
+            capacity=sizing.capacity,
+            availability=taken_back.availability,
+            down_s=taken_back.down_s,
         )
-        yield pool, tuple(_option(setting, pool, op, row, sizing.law) for op, row in tenants)
+        yield pool, tuple(_option(setting, pool, op, row, sizing) for op, row in tenants)
 
 
-def _option(setting: Setting, pool: Pool, op: Operation, row: DictionaryAttr, law: Distribution) -> Option:
+def _option(setting: Setting, pool: Pool, op: Operation, row: DictionaryAttr, sizing: Sizing) -> Option:
     node, part = node_and_part(op)
     latency, visits = _latency_s(row), len(setting.visits[node])
     gap = number(row, "tbt_s") or latency / max(1.0, tokens_of(op) - 1)
     total = Distribution.point(latency)
     first = Distribution.point(min(gap, latency)) if isinstance(op, DecodeOp) else total
-    load, device = latency * setting.visits_per_request[node], setting.devices.get(pool.device)
+    taken_back, device = setting.interruptions(pool.device), setting.devices.get(pool.device)
+    worked = taken_back.repeated_s(latency, latency) * setting.visits_per_request[node]
     return Option(
         f"{node}.{part}",
         pool.id,
-        (VisitTime(first, total, law),) * visits,
-        load=load,
+        (VisitTime(first, total, sizing.law, sizing.lost(taken_back.lost(latency, latency))),) * visits,
+        load=taken_back.capacity_s(worked),
         usd_per_request=_usd_per_request(setting, node, op, row),
-        energy_j_per_request=energy_above_idle_j(device, load) if device else 0.0,
+        energy_j_per_request=energy_above_idle_j(device, worked) if device else 0.0,
         excluded_by=excluded_by(op, pool.device),
         tbt_s=(gap,) * visits if isinstance(op, DecodeOp) else (),
         quality=(("measured", 1.0),),

@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatAttr, StringAt
 from xdsl.ir import Operation
 
 from ...costmodel.hardware import Device
+from ...costmodel.interruptions import Interruptions, interruptions_of
 from ...costmodel.models import LLM
 from ...costmodel.visits import Chain, Visits
 from ...ir.agent import EdgeOp, GraphOp, NodeOp
@@ -30,6 +31,8 @@ class Setting:
     """Fleet name -> device, hosted APIs left out."""
     llms: Mapping[str, LLM]
     """By the model's name in the graph; models that only profiles or APIs know are absent."""
+    at_rate_per_s: float | None = None
+    """The rate to plan for in place of the graph's own."""
 
     @cached_property
     def nodes(self) -> dict[str, Operation]:
@@ -67,7 +70,7 @@ class Setting:
     @property
     def rate_per_s(self) -> float | None:
         """Requests per second, or None where the graph gives no workload."""
-        return number(self.graph.workload, "rate")
+        return self.at_rate_per_s or number(self.graph.workload, "rate")
 
     @property
     def llm_nodes(self) -> Iterator[tuple[str, PrefillOp, DecodeOp, KVTransferOp]]:
@@ -81,6 +84,10 @@ class Setting:
 
     def spec(self, device: str) -> DeviceSpec:
         return next(d for d in self.fleet.devices if d.name == device)
+
+    def interruptions(self, device: str, weight_bytes: float = 0.0, devices: int = 1) -> Interruptions:
+        """How a replica of so many devices is taken back, each of which holds so much of a model."""
+        return interruptions_of(self.spec(device), self.devices.get(device), weight_bytes, devices)
 
     def most_replicas(self, device: str, degree: int = 1) -> int | None:
         """Replicas of `degree` devices that the fleet has of `device`; None: as many as wanted, 0: nothing fits."""

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ...costmodel.interruptions import NEVER, Interruptions, outage
 from ...costmodel.queueing import capacity, erlang_c
 from ...ir.distribution import Distribution
 from ..placement.problem import NO_WAIT
@@ -53,6 +54,12 @@ class Sizing:
     """[s]"""
     capacity: tuple[float, ...]
     """[replica-s/s], as in `Pool`"""
+    out: Distribution = NO_WAIT
+    """law of waiting for replicas that were taken back [s]"""
+
+    def lost(self, own: Distribution) -> tuple[Distribution, ...]:
+        """Times in vain of a visit that waits for a slot here and loses `own` to interruptions."""
+        return tuple(law for law in (own, self.out) if law != NO_WAIT)
 
 
 def tenant_sets(tenants: Sequence[Tenant]) -> Iterator[tuple[Tenant, ...]]:
@@ -63,7 +70,12 @@ def tenant_sets(tenants: Sequence[Tenant]) -> Iterator[tuple[Tenant, ...]]:
 
 
 def sizings(
-    rate_per_s: float | None, slots: int, loads: Collection[float], service_s: float, most: int | None
+    rate_per_s: float | None,
+    slots: int,
+    loads: Collection[float],
+    service_s: float,
+    most: int | None,
+    taken_back: Interruptions = NEVER,
 ) -> list[Sizing]:
     """The sizings of a pool whose replicas serve `slots` visits at once.
 
@@ -74,14 +86,15 @@ def sizings(
         return [Sizing("unsized", NO_WAIT, (float("inf"),))]
     load = sum(loads) * rate_per_s
     most = MOST_REPLICAS if most is None else min(most, MOST_REPLICAS)
-    found = list(_ladder(load, slots, service_s, most))
-    if len(loads) > 2 and load <= MOST_SHARED:
+    found = list(_ladder(load, slots, service_s, most, taken_back))
+    # How often too few replicas are up depends on how many there are: there is no class of that.
+    if len(loads) > 2 and load <= MOST_SHARED and taken_back == NEVER:
         # Some of the tenants, but not all: too many sets to have a law for each.
         found += [_class_sizing(each, slots, load, service_s, most) for each in WAIT_CLASSES]
     return found or [_short(service_s, most)]
 
 
-def _ladder(load: float, slots: int, service_s: float, most: int) -> Iterator[Sizing]:
+def _ladder(load: float, slots: int, service_s: float, most: int, taken_back: Interruptions) -> Iterator[Sizing]:
     """Replicas from the fewest that carry `load` up to those with which nobody waits, one law for each."""
     n = int(load) + 1
     for _ in range(MOST_STEPS):
@@ -89,8 +102,9 @@ def _ladder(load: float, slots: int, service_s: float, most: int) -> Iterator[Si
             return
         probability = erlang_c(n * slots, load * slots)
         mean_s = service_s / ((n - load) * slots)
-        yield Sizing(f"n{n}", Distribution.wait(probability, mean_s), (*(0.0,) * (n - 1), load))
-        if probability * mean_s <= NEGLIGIBLE * service_s:
+        out = outage(n, slots, load * slots, taken_back.availability, taken_back.down_s)
+        yield Sizing(f"n{n}", Distribution.wait(probability, mean_s), (*(0.0,) * (n - 1), load), out)
+        if probability * mean_s + out.mean <= NEGLIGIBLE * service_s:
             return
         n += max(1, n // 32)
 

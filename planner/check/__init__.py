@@ -78,7 +78,7 @@ def _check_figures(subject: Subject, faults: Diagnostics) -> None:
 
     services = Services(subject)
     loads = loads_of(subject, services)
-    check_loads(subject, loads, faults)
+    check_loads(subject, services, loads, faults)
     check_memory(subject, services, faults)
     check_transfers(subject, faults)
     check_cost(subject, services, loads, faults)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 
 from ...costmodel.hardware import Device
 from ...ir.diagnostics import Diagnostics
@@ -71,14 +72,16 @@ def bill(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Bil
 def _device_time_usd(subject: Subject, services: Services) -> dict[str, float]:
     """Part -> USD of one request for the time it takes of devices, at full power: what is paid for without a rate."""
     found: dict[str, float] = {}
-    for name, seconds in device_seconds(subject, services).items():
+    for name, (seconds, working_s) in device_seconds(subject, services).items():
         spec, device, site = subject.specs[name], subject.devices.get(name), subject.fleet.site
         is_owned = spec.max_count is not None and 0 < spec.max_count <= spec.owned
         for part, usd in ({} if is_owned else holding_usd_per_hour(subject, spec)).items():
             found[part] = found.get(part, 0.0) + usd * seconds / HOUR_S
         if device is not None and not _energy_in_rent(spec, device):
             pue = 1.0 if spec.price.accounting == "interest_only" else site.pue
-            usd = device.tdp_w * pue * site.electricity_usd_per_kwh / 1000 * seconds / HOUR_S
+            idle_w = device.tdp_w if spec.price.accounting == "interest_only" else device.idle_w
+            joules = idle_w * seconds + (device.tdp_w - idle_w) * working_s
+            usd = joules * pue * site.electricity_usd_per_kwh / JOULES_PER_KWH
             found["energy"] = found.get("energy", 0.0) + usd
     return found
 
@@ -105,7 +108,9 @@ def holding_usd_per_hour(subject: Subject, spec: DeviceSpec) -> dict[str, float]
 
 
 def _rent_usd_per_hour(spec: DeviceSpec, device: Device | None) -> float | None:
-    """The fleet's rent, or the catalogue's where there is no other price; None for what is bought."""
+    """The fleet's rent, or the catalogue's (that of spot if asked) where there is no other price; None if bought."""
+    if spec.price.is_spot and device is not None:
+        return device.spot_usd_per_hour
     if spec.price.rent_usd_per_hour is not None:
         return spec.price.rent_usd_per_hour
     if spec.price.capex_usd is not None or device is None or device.list_price_usd is not None:
@@ -123,7 +128,7 @@ def _power_w(subject: Subject, loads: Mapping[str, Load], spec: DeviceSpec, devi
     busy = 0.0
     for pool in subject.pools.values():
         if pool.device == spec.name:
-            busy += loads[pool.id].utilisation * pool.replicas * pool.devices_per_replica
+            busy += loads[pool.id].working * pool.replicas * pool.devices_per_replica
     return device.idle_w * devices + busy * (device.tdp_w - device.idle_w)
 
 
@@ -200,4 +205,12 @@ def _check_limits(subject: Subject, found: Bill, faults: Diagnostics) -> None:
         faults.error("check.limit", message)
     if "power_w" in limits and found.device_power_w > limits["power_w"] * (1 + 1e-6):
         message = f"the plan draws {found.device_power_w:.6g} W, over the limit of {limits['power_w']:g}"
+        faults.error("check.limit", message)
+    joules = found.power_w / subject.rate
+    if joules > limits.get("energy_j_per_request", inf) * (1 + 1e-6):
+        message = f"a request takes {joules:.6g} J, over the limit of {limits['energy_j_per_request']:g}"
+        faults.error("check.limit", message)
+    grams = joules / JOULES_PER_KWH * (subject.fleet.site.carbon_g_per_kwh or 0.0)
+    if grams > limits.get("gco2_per_request", inf) * (1 + 1e-6):
+        message = f"a request emits {grams:.6g} gCO2, over the limit of {limits['gco2_per_request']:g}"
         faults.error("check.limit", message)

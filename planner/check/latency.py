@@ -13,7 +13,7 @@ from ...ir.diagnostics import Diagnostics
 from .close import far
 from .load import Load, waits_for_slot
 from .sampling import Drawn, Simulated, Times, simulate
-from .service import Services
+from .service import NOTHING, Services
 from .subject import Node, Subject
 from .transfer import hop_move, kv_transfer
 
@@ -58,6 +58,7 @@ def derive(subject: Subject, services: Services, loads: Mapping[str, Load]) -> L
     llms = [node for node in subject.nodes.values() if node.is_llm]
     ttft = {node.name: _ttft(subject, services, loads, node, simulated) for node in llms}
     rarely_waits = any(load.wait.probability for load in loads.values())
+    rarely_waits |= any(s.lost != NOTHING for visits in services.visits.values() for s in visits)
     is_constant = not simulated.end_to_end.vary and not rarely_waits
     return Latencies(simulated, ttft, {node.name: services.tbt_s(node) for node in llms}, is_constant)
 
@@ -77,8 +78,14 @@ def _draw(
         if first is not None:
             total = total + kv_transfer(subject, node).latency_s
         if waits_for_slot(subject, node, piece):
-            total = total + loads[subject.pool_of[piece].id].wait_law.sample(rng, size)
-        total = total + services.visits[piece][nth - 1].time.sample(rng, size)
+            load = loads[subject.pool_of[piece].id]
+            total = total + load.wait_law.sample(rng, size)
+            if load.outage != NOTHING:
+                total = total + load.outage.sample(rng, size)
+        served = services.visits[piece][nth - 1]
+        total = total + served.time.sample(rng, size)
+        if served.lost != NOTHING:
+            total = total + served.lost.sample(rng, size)
         first = total if first is None else first
     assert first is not None
     return Drawn(first, total)
@@ -91,8 +98,9 @@ def _ttft(
     _, percentile = bound_of(subject, node, "ttft")
     prefill = node.pieces[0]
     if percentile is None:
-        wait = loads[subject.pool_of[prefill].id].wait_law.mean if waits_for_slot(subject, node, prefill) else 0.0
-        mean = wait + max(served.time.mean for served in services.visits[prefill])
+        load = loads[subject.pool_of[prefill].id]
+        wait = load.wait_law.mean + load.outage.mean if waits_for_slot(subject, node, prefill) else 0.0
+        mean = wait + max(served.time.mean + served.lost.mean for served in services.visits[prefill])
         return mean, mean
     visits = (times for (name, _), times in simulated.waited.items() if name == node.name)
     spans = [times.quantile_interval(percentile) for times in visits]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ...ir.diagnostics import Diagnostics
 from ...ir.distribution import Distribution
 from .close import far
-from .service import Services
+from .interruptions import Outage
+from .service import NOTHING, Services
 from .subject import Node, Pool, Subject
 from .waiting import Wait, wait_of
 
@@ -20,6 +22,10 @@ class Load:
     utilisation: float
     """share of its slots that are busy; over 1 it overflows"""
     wait: Wait
+    working: float = 0.0
+    """share of its slots that work: those of replicas that are down do not"""
+    outage: Distribution = NOTHING
+    """law of the wait until enough replicas are up [s]"""
 
     @property
     def wait_law(self) -> Distribution:
@@ -59,35 +65,46 @@ def _load(subject: Subject, services: Services, pool: Pool) -> Load:
     if subject.rate is None or subject.is_api(pool):
         return IDLE
     hosted = subject.hosted[pool.id]
-    busy_s = 0.0
+    kept_s = working_s = 0.0
+    outages: list[Outage] = []
     for node, piece in hosted:
-        visits = zip(subject.reached[node.name], services.visits[piece], strict=True)
-        busy_s += sum(share * served.slot_s for share, served in visits)
+        for share, served in zip(subject.reached[node.name], services.visits[piece], strict=True):
+            kept_s += share * served.kept_s
+            working_s += share * served.slot_s
+            outages.append(served.outage)
     # A visit's pieces hold one slot, one after the other: they arrive once.
     arrivals = sum(subject.visits[name] for name in {node.name for node, _ in hosted})
     servers = pool.replicas * slots_of(subject, pool)
-    if not busy_s or not arrivals:
+    if not kept_s or not arrivals:
         return IDLE
-    wait = wait_of(servers, arrivals * subject.rate, busy_s / arrivals, subject.arrivals_cv)
-    return Load(busy_s * subject.rate / servers if servers else float("inf"), wait)
+    wait = wait_of(servers, arrivals * subject.rate, kept_s / arrivals, subject.arrivals_cv)
+    if not servers:
+        return Load(float("inf"), wait)
+    kept, up = kept_s * subject.rate, min(outages, key=lambda each: each.up_share)
+    out = up.wait(pool.replicas, slots_of(subject, pool), kept) if kept < servers else NOTHING
+    return Load(kept / servers, wait, working_s * subject.rate / servers, out)
 
 
-def device_seconds(subject: Subject, services: Services) -> dict[str, float]:
-    """Fleet name -> seconds of its devices that one request takes on average; hosted APIs take none."""
-    found: dict[str, float] = {}
+def device_seconds(subject: Subject, services: Services) -> dict[str, tuple[float, float]]:
+    """Fleet name -> seconds of its devices that one request keeps on average, and in which they work.
+
+    Hosted APIs take none.
+    """
+    found: dict[str, tuple[float, float]] = {}
     for pool in subject.pools.values():
         if subject.is_api(pool):
             continue
-        slot_s = 0.0
+        kept_s, working_s = found.get(pool.device, (0.0, 0.0))
+        of_slot = pool.devices_per_replica / slots_of(subject, pool)
         for node, piece in subject.hosted[pool.id]:
-            visits = zip(subject.reached[node.name], services.visits[piece], strict=True)
-            slot_s += sum(share * served.slot_s for share, served in visits)
-        seconds = slot_s / slots_of(subject, pool) * pool.devices_per_replica
-        found[pool.device] = found.get(pool.device, 0.0) + seconds
+            for share, served in zip(subject.reached[node.name], services.visits[piece], strict=True):
+                kept_s += share * served.kept_s * of_slot
+                working_s += share * served.slot_s * of_slot
+        found[pool.device] = (kept_s, working_s)
     return found
 
 
-def check_loads(subject: Subject, loads: Mapping[str, Load], faults: Diagnostics) -> None:
+def check_loads(subject: Subject, services: Services, loads: Mapping[str, Load], faults: Diagnostics) -> None:
     """Report `check.capacity` where a pool overflows and `check.utilisation` where the plan misstates it."""
     for entry in subject.plan["pools"]:
         id, stated = entry["id"], entry["utilisation"]
@@ -95,12 +112,23 @@ def check_loads(subject: Subject, loads: Mapping[str, Load], faults: Diagnostics
             if stated:
                 faults.error("check.utilisation", f"pool `{id}` is not sized, but its utilisation is {stated:g}")
             continue
+        _check_availability(subject, services, entry, faults)
         derived = loads[id].utilisation
         if derived >= 1:
             faults.error("check.capacity", f"pool `{id}` is asked for {derived:.4g} times what it can carry")
         if stated is None or far(stated, derived):
             faults.error("check.utilisation", f"pool `{id}` states utilisation {stated}; derived {derived:.6g}")
         _check_wait(id, entry.get("wait"), loads[id].wait, faults)
+
+
+def _check_availability(subject: Subject, services: Services, entry: Mapping[str, Any], faults: Diagnostics) -> None:
+    """The share of the time that replicas are up may be stated too low, for other work than is there, but not high."""
+    served = (services.visits[piece] for _, piece in subject.hosted[entry["id"]])
+    derived = min((visit.up_share for visits in served for visit in visits), default=1.0)
+    if entry.get("availability", 1.0) > derived * (1 + 1e-6):
+        stated = entry.get("availability", 1.0)
+        message = f"pool `{entry['id']}` states an availability of {stated:.6g}; derived {derived:.6g}"
+        faults.error("check.utilisation", message)
 
 
 def _check_wait(id: str, stated: Mapping[str, float] | None, derived: Wait, faults: Diagnostics) -> None:

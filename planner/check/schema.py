@@ -85,7 +85,7 @@ POOL = _record(
         "memory_bytes_per_device": NUMBER,
         "utilisation": NUMBER_OR_NULL,
     },
-    {"wait": WAIT},
+    {"wait": WAIT, "availability": SHARE},
 )
 PLACEMENT = _record(
     {

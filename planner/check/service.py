@@ -9,7 +9,7 @@ One visit with prompt p, of which c tokens are cached, and o output tokens (the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ...costmodel import serving
@@ -17,12 +17,17 @@ from ...costmodel.cpu import NodeWork, node_work
 from ...costmodel.hardware import Device
 from ...costmodel.models import LLM
 from ...ir.distribution import Distribution
+from .interruptions import Outage, outage_of
 from .subject import Node, Pool, Subject
 from .transfer import kv_precision_of, kv_transfer, prompt_tokens
 
 
 class NotDerivable(ValueError):
     """The validator has no rule or no figures for this; the message says what."""
+
+
+NOTHING = Distribution.point(0.0)
+ALWAYS_UP = Outage()
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,23 @@ class Served:
     time: Distribution
     """[s]"""
     slot_s: float
-    """mean time in one slot of the pool: of a batch, or of a core"""
+    """mean time in one slot of the pool: of a batch, or of a core; repeats count where devices are taken back"""
     usd: float
     gap_s: float = 0.0
     """decode: between tokens, the KV transfer not counted"""
+    lost: Distribution = NOTHING
+    """[s] of tries that an interruption ended"""
+    outage: Outage = ALWAYS_UP
+
+    @property
+    def up_share(self) -> float:
+        """Of the time, that the replicas which serve it are up."""
+        return self.outage.up_share
+
+    @property
+    def kept_s(self) -> float:
+        """Mean time of a slot that a visit takes, the time that the replica is down among it."""
+        return self.slot_s / self.up_share
 
 
 @dataclass(frozen=True)
@@ -51,7 +69,7 @@ class Services:
         for node in self.subject.nodes.values():
             count = len(self.subject.reached[node.name])
             for piece in node.pieces:
-                visits[piece] = tuple(self._serve(node, piece, nth) for nth in range(1, count + 1))
+                visits[piece] = tuple(self._serve_again(node, piece, nth) for nth in range(1, count + 1))
         return visits
 
     def tbt_s(self, node: Node) -> float:
@@ -91,6 +109,39 @@ class Services:
         if node.asks["model"] not in self.subject.llms:
             raise NotDerivable(f"there are no figures for the model `{node.asks['model']}` of `{node.name}`")
         return self.subject.llms[node.asks["model"]]
+
+    def _serve_again(self, node: Node, piece: str, nth: int) -> Served:
+        """A visit with the tries that interruptions end: the whole of each, and a decode's prefill beside it."""
+        pool, once = self.subject.pool_of[piece], self._serve(node, piece, nth)
+        outage = self._outage(node, pool)
+        if outage == ALWAYS_UP:
+            return once
+        # What a failed try takes of a slot: a model keeps one all the time, other work its share of the cores.
+        try_s = again_s = once.time.mean
+        if node.is_llm and self.subject.row(piece) is None:
+            try_s = again_s = once.slot_s
+            if piece == node.pieces[1] and self.subject.together(node):
+                again_s += self._prefill_s(node, pool, nth)
+        of_slot = once.slot_s / try_s if try_s else 0.0
+        return replace(
+            once,
+            slot_s=once.slot_s + outage.failures(try_s) * again_s * of_slot,
+            lost=outage.lost(try_s, again_s),
+            outage=outage,
+        )
+
+    def _outage(self, node: Node, pool: Pool) -> Outage:
+        if self.subject.is_api(pool):
+            return ALWAYS_UP
+        weights = 0.0
+        if self.subject.row(node.pieces[0]) is not None:
+            pass
+        elif node.is_llm:
+            cut = serving.Parallel(pool.tp, pool.pp)
+            weights = serving.weight_bytes_per_device(self.llm(node), cut, node.asks.get("precision"))
+        elif node.name in self.subject.works:
+            weights = self.subject.works[node.name].weight_bytes
+        return outage_of(self.subject, pool, weights)
 
     def _serve(self, node: Node, piece: str, nth: int) -> Served:
         pool, row = self.subject.pool_of[piece], self.subject.row(piece)

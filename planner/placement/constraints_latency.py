@@ -17,7 +17,7 @@ MANY_TERMS = 400
 
 @dataclass(frozen=True)
 class Level:
-    """Which number stands for a random time: its mean, or its `rare`-quantile; waits then count as 0."""
+    """Which number stands for a random time: its mean, or its `rare`-quantile; waits and losses then count as 0."""
 
     rare: float | None = None
     at: float = 0.0
@@ -28,7 +28,7 @@ class Level:
         t = o.visits[visit - 1]
         served = getattr(t, part)
         if self.rare is None:
-            return mean(t.wait) + mean(served)
+            return mean(t.wait) + sum(map(mean, t.lost)) + mean(served)
         return quantile(t.wait, 0.0) + quantile(served, self.rare)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from .clock import NO_LIMIT, Clock
 from .latency import ArcLaw, Delay, Latencies
 from .laws import Grid, Law, constant, is_point, mean, quantile
 from .network import FACTORS
-from .problem import Bound, Option, PlacementProblem
+from .problem import NO_WAIT, Bound, Option, PlacementProblem
 from .variables import Expr, PlacementVars
 
 WHOLE = ("end_to_end", "first_output")
@@ -179,8 +180,9 @@ def _slower(other: Option, mine: Option, at: np.ndarray) -> bool:
     for theirs, ours in zip(other.visits, mine.visits, strict=True):
         if theirs.outputs_at_end and not ours.outputs_at_end and not is_point(ours.first):
             return False
-        for part in PARTS:
-            a, b = getattr(theirs, part), getattr(ours, part)
+        pairs = [(getattr(theirs, part), getattr(ours, part)) for part in PARTS]
+        pairs += zip_longest(theirs.lost, ours.lost, fillvalue=NO_WAIT)
+        for a, b in pairs:
             if a == b:
                 continue
             if mean(a) < mean(b) or quantile(a, 0.0) < quantile(b, 0.0) or np.any(a.cdf(at) > b.cdf(at) + 1e-12):

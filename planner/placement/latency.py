@@ -45,8 +45,14 @@ class Latencies:
         self._laws: dict[Distribution, Law] = {}
 
     def arc(self, option: Option, visit: int, part: str) -> Law:
-        """Law of one part of one visit under one option."""
-        d = getattr(option.visits[visit - 1], part)
+        """Law of one part of one visit under one option; the time lost counts to the wait."""
+        time = option.visits[visit - 1]
+        law = self._law(getattr(time, part))
+        for lost in time.lost if part == "wait" else ():
+            law = self.grid.add(law, self._law(lost))
+        return law
+
+    def _law(self, d: Distribution) -> Law:
         law = self._laws.get(d)
         if law is None:
             law = self._laws[d] = self.grid.law(d)
@@ -180,15 +186,17 @@ def _network(s: Scenario, arcs: ArcLaw, delay: Delay, grid: Grid, earliest: bool
 
 
 def ttft(option: Option, visit: int, percentile: float | None) -> float:
-    """Wait plus first output of one visit: its mean, or its percentile, rounded up by under 0.1 % [s]."""
+    """Wait, loss and first output of one visit: their mean, or percentile, rounded up by under 0.1 % [s]."""
     time = option.visits[visit - 1]
+    parts = [time.wait, *time.lost, time.first]
     if percentile is None:
-        return mean(time.wait) + mean(time.first)
-    low, high = quantile(time.wait, 0.0), quantile(time.first, 0.0)
-    parts = [quantile(time.wait, percentile) - low, quantile(time.first, percentile) - high]
-    if min(parts) <= 0 and (is_point(time.wait) or is_point(time.first)):
-        return low + high + sum(parts)
-    rare = (1 + percentile) / 2
-    horizon = quantile(time.wait, rare) + quantile(time.first, rare)
-    grid = Grid(horizon / 8192, 8300)
-    return quantile_of_mixture([(1.0, grid.add(grid.law(time.wait), grid.law(time.first)))], percentile, grid)
+        return sum(mean(part) for part in parts)
+    random = [part for part in parts if not is_point(part)]
+    if len(random) <= 1:
+        return sum(quantile(part, percentile) for part in parts)
+    rare = 1 - (1 - percentile) / len(random)
+    grid = Grid(sum(quantile(part, rare) for part in parts) / 8192, 8300)
+    law = grid.law(parts[0])
+    for part in parts[1:]:
+        law = grid.add(law, grid.law(part))
+    return quantile_of_mixture([(1.0, law)], percentile, grid)

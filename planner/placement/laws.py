@@ -53,6 +53,8 @@ def never_longer(a: Distribution, b: Distribution) -> bool:
         return p <= r and m <= n
     if a.kind != b.kind or len(a.params) != len(b.params):
         return False
+    if a.kind == "repeats":
+        return a.params[0] <= b.params[0] and a.params[1] <= b.params[1]
     if a.kind == "lognormal":
         return a.params[1] == b.params[1] and a.params[0] <= b.params[0]
     if a.kind == "samples":

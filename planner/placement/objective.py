@@ -39,7 +39,7 @@ def second_objective(p: PlacementProblem, v: PlacementVars) -> Expr:
 
 
 def _mean(o: Option) -> list[float]:
-    return [mean(t.wait) + mean(t.lost) + mean(t.total) for t in o.visits]
+    return [mean(t.wait) + sum(map(mean, t.lost)) + mean(t.total) for t in o.visits]
 
 
 def cost(p: PlacementProblem, v: PlacementVars) -> Expr:

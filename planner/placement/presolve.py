@@ -138,7 +138,7 @@ def _rough(rows: dict[str, Option], needs: dict[frozenset[str], float]) -> list[
     """Numbers none of which may be larger in a pool that replaces this one."""
     key: list[float] = [needs[max(needs, key=len)]]
     for o in rows.values():
-        means = [mean(part) for t in o.visits for part in (t.wait, t.lost, t.first, t.total)]
+        means = [mean(part) for t in o.visits for part in (t.wait, t.first, t.total, *t.lost)]
         key += [o.usd_per_request, o.energy_j_per_request, *o.tbt_s, *means]
     return key
 
@@ -184,4 +184,6 @@ def _never_longer(s: VisitTime, t: VisitTime) -> bool:
     """
     if t.outputs_at_end and not s.outputs_at_end and not is_point(s.first):
         return False
-    return all(never_longer(getattr(s, part), getattr(t, part)) for part in ("wait", "lost", "first", "total"))
+    if len(s.lost) != len(t.lost) or not all(map(never_longer, s.lost, t.lost)):
+        return False
+    return never_longer(s.wait, t.wait) and never_longer(s.first, t.first) and never_longer(s.total, t.total)

@@ -52,8 +52,8 @@ class VisitTime:
     """From the end of waiting to the end [s]."""
     wait: Distribution = NO_WAIT
     """The law of waiting that the pool's capacity was computed for [s]."""
-    lost: Distribution = NO_WAIT
-    """Time spent in vain, where devices are taken back and visits begin anew [s]."""
+    lost: tuple[Distribution, ...] = ()
+    """Where devices are taken back: times spent in vain by visits that begin anew, and until others are there [s]."""
 
     @property
     def outputs_at_end(self) -> bool:
@@ -115,6 +115,8 @@ class Pool:
     pool's options holds; empty for pools without a count (hosted APIs)."""
     availability: float = 1.0
     """Share of the time that a replica is up, where devices are taken back; loads count the rest already."""
+    down_s: float = 0.0
+    """Mean time that a replica is down after an interruption [s]."""
 
 
 @dataclass(frozen=True)

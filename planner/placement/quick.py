@@ -48,7 +48,7 @@ def _compromises(
 ) -> set[str]:
     """The best pools of one kind, each at one weight of time against cost."""
     costs = [_cost(p, g, rows[g.id]) for g in pools]
-    times = [sum(mean(t.wait) + mean(t.total) for o in rows[g.id] for t in o.visits) for g in pools]
+    times = [sum(mean(t.wait) + sum(map(mean, t.lost)) + mean(t.total) for o in rows[g.id] for t in o.visits) for g in pools]
     least_cost, least_time = min(costs) or 1.0, min(times) or 1.0
     found: set[str] = set()
     for weight in weights:

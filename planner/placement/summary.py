@@ -24,7 +24,7 @@ def horizon_s(p: PlacementProblem, plan: dict[str, str]) -> float:
 
     def far(step: Step) -> float:
         times = [options[q, plan[q]].visits[step.visit - 1] for q in step.pieces]
-        return sum(quantile(t.wait, FAR) + quantile(t.total, FAR) for t in times)
+        return sum(sum(quantile(part, FAR) for part in (t.wait, t.total, *t.lost)) for t in times)
 
     return (max(sum(far(step) for step in s.steps) for s in p.scenarios) + moves) * SPAN or 1.0
 

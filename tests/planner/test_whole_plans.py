@@ -69,6 +69,32 @@ def test_profiles_replace_the_model_also_where_the_device_is_known(tmp_path: Pat
     assert plan.document["quality"]["measured"] > 0
 
 
+def test_a_device_that_is_taken_back_needs_others_beside_it(tmp_path: Path) -> None:
+    """One is busy a third of the time; but down in a share of it that the bound does not allow."""
+    firm = planned(tmp_path, {"h100": H100}, slo={"ttft": "1 s", "percentile": 99})
+    price = {"rent": "2.50 USD/h", "interruptions": "0.5 per hour"}
+    spot = planned(tmp_path, {"h100": {**H100, "price": price}}, slo={"ttft": "1 s", "percentile": 99})
+    assert firm.pools[0]["replicas"] < spot.pools[0]["replicas"]
+    assert 0.9 < spot.pools[0]["availability"] < 0.99
+    assert "availability" not in firm.pools[0]
+    assert any("may be taken back" in warning for warning in spot.document["warnings"])
+
+
+def test_the_catalogue_has_spot_prices(tmp_path: Path) -> None:
+    price = {"rent": "spot", "interruptions": "1 per day"}
+    plan = planned(tmp_path, {"a100": {"model": "a100-sxm", "count": 8, "price": price}})
+    devices = plan.document["fleet"]["a100"]["devices"]
+    assert plan.cost["parts"]["rent"] == pytest.approx(0.4515 * devices)
+
+
+def test_without_a_rate_repeats_cost_time_of_devices(tmp_path: Path) -> None:
+    firm, spot = (
+        planned(tmp_path, {"h100": {**H100, "price": {**H100["price"], **more}}}, workload={})
+        for more in ({}, {"interruptions": "20 per hour"})
+    )
+    assert spot.cost["usd_per_request"] > 1.2 * firm.cost["usd_per_request"]
+
+
 def test_a_whole_chassis_is_paid_for(tmp_path: Path) -> None:
     plan = planned(tmp_path, {"h100": {**H100, "sold_by": "chassis", "chassis": 8}})
     assert plan.document["fleet"]["h100"]["devices"] == 8

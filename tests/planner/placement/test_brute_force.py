@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dovetail.ir.distribution import Distribution
-from dovetail.planner.placement.problem import Bound, Option, PlacementProblem, Scenario
+from dovetail.planner.placement.problem import Bound, Option, PlacementProblem, Scenario, VisitTime
 from dovetail.planner.placement.solve import solve
 
 Plan = dict[str, Option]
@@ -19,9 +19,22 @@ PROBLEMS_PER_BATCH = 30
 
 
 def values(d: Distribution) -> tuple[np.ndarray, np.ndarray]:
-    """Values and probabilities of a constant or of samples."""
+    """Values and probabilities of a constant, of samples, or of repeats as far as they matter."""
+    if d.kind == "repeats":
+        chance, each = d.params
+        tries = np.arange(math.ceil(math.log(1e-9) / math.log(chance)))
+        return tries * each, (1 - chance) * chance**tries
     at = np.array(d.params) + d.shift
     return at, np.full(len(at), 1 / len(at))
+
+
+def visit_values(time: VisitTime, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Values and probabilities of a part of a visit; what is lost to interruptions counts to the wait."""
+    at, weight = values(getattr(time, part))
+    for lost in time.lost if part == "wait" else ():
+        more, chance = values(lost)
+        at, weight = np.add.outer(at, more).ravel(), np.multiply.outer(weight, chance).ravel()
+    return at, weight
 
 
 class Times:
@@ -33,7 +46,7 @@ class Times:
         # What is first and total in one is one variable: it has the values of its total, and is not drawn twice.
         one = [key for key in keys if key[2] == "first" and plan[key[1]].visits[visits[key[0]] - 1].outputs_at_end]
         keys = [key for key in keys if key not in one]
-        laws = [values(getattr(plan[q].visits[visits[step] - 1], part)) for step, q, part in keys]
+        laws = [visit_values(plan[q].visits[visits[step] - 1], part) for step, q, part in keys]
         grids = np.meshgrid(*(np.arange(len(at)) for at, _ in laws), indexing="ij")
         self.of = {key: at[grid.ravel()] for key, (at, _), grid in zip(keys, laws, grids, strict=True)}
         self.of |= {key: self.of[*key[:2], "total"] for key in one}
@@ -102,7 +115,7 @@ def keeps(p: PlacementProblem, b: Bound, plan: Plan) -> bool:
 
 
 def first_in_time(o: Option, visit: int, b: Bound) -> bool:
-    (wait, p), (first, q) = values(o.visits[visit - 1].wait), values(o.visits[visit - 1].first)
+    (wait, p), (first, q) = (visit_values(o.visits[visit - 1], part) for part in ("wait", "first"))
     both, weight = np.add.outer(wait, first), np.multiply.outer(p, q)
     if b.percentile is None:
         return float(np.sum(both * weight)) <= b.limit_s
