@@ -10,6 +10,7 @@ from .. import EmitContext, OutputFile
 from ..networks import placed_networks
 
 if TYPE_CHECKING:
+    from ...costmodel.hardware import Device
     from ...ir.nn import FusedElementwiseOp, NnModule
 
 FOLDER = "triton"
@@ -19,20 +20,48 @@ DTYPES = ("float32", "float16")
 
 @dataclass(frozen=True)
 class TritonBackend:
-    """Writes `triton/<node>/chain_<n>.py`, one for each different chain, and the library kernel that they import."""
+    """
+    Writes `triton/<node>/<node>.py` and beside it kernels, weights and `run.py`.
+
+    Where no kernel computes an operator of a network, its fused chains alone become kernels: `chain_<n>.py`.
+    """
 
     name: str = "triton"
 
     def emit(self, plan: Mapping[str, Any], context: EmitContext) -> list[OutputFile]:
-        """Kernels of the nodes whose `graph` is an ONNX file and whose device is a GPU."""
-        from .emit import emit_triton
-
-        files: dict[str, str] = {}
+        """Kernels of the nodes whose `graph` is a file of a network and whose device is a GPU."""
+        files: list[OutputFile] = []
         for node, kind, network in placed_networks(plan, context):
-            for number, op in enumerate(distinct_chains(network) if kind == "gpu" else (), 1):
-                source = emit_triton(op, f"chain_{number}")
-                files |= {f"{FOLDER}/{node}/{path}": text for path, text in source.sources.items()}
-        return [OutputFile(path, text) for path, text in files.items()]
+            if kind == "gpu":
+                files += node_files(node, network, _device(plan, node))
+        return files
+
+
+def node_files(node: str, network: NnModule, device: Device | None) -> list[OutputFile]:
+    """The program of one network for a device of the catalogue, or kernels for its chains."""
+    from ...ir.diagnostics import InputError
+    from ..jax.names import identifier
+    from .emit import emit_triton
+    from .network import emit_network
+
+    if device is not None:
+        try:
+            return emit_network(network, identifier(node), device).files(f"{FOLDER}/{node}")
+        except InputError:
+            pass  # `distinct_chains` leaves out what has no kernel
+    files: dict[str, str] = {}
+    for number, op in enumerate(distinct_chains(network), 1):
+        source = emit_triton(op, f"chain_{number}")
+        files |= {f"{FOLDER}/{node}/{path}": text for path, text in source.sources.items()}
+    return [OutputFile(path, text) for path, text in files.items()]
+
+
+def _device(plan: Mapping[str, Any], node: str) -> Device | None:
+    """The catalogue's device that `node` was placed on."""
+    from ..fleet_devices import known_device
+
+    placed = {p["piece"].rpartition(".")[0]: p["device"] for p in plan.get("placements") or ()}
+    return known_device(plan["inputs"], placed[node])
 
 
 def distinct_chains(network: NnModule) -> list[FusedElementwiseOp]:

@@ -22,12 +22,15 @@ from xdsl.ir import Operation, SSAValue
 from ...costmodel.hardware import Device
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
+from .. import OutputFile, safetensors
 from ..dtypes import dtype_of, numpy_dtype
 from ..jax.names import Names
-from ..python_text import call, lay_out, prefixed
+from ..python_text import call, lay_out, prefixed, quoted, sequence
+from . import interpret
+from .run_template import RUN
 from .views import View
 
-RESERVED = ("w", "empty", "triton", "tl")
+RESERVED = ("w", "empty", "triton", "tl", "INPUTS", "OUTPUTS")
 KERNELS = Path(__file__).parent / "kernels"
 LARGEST = 2**31
 """elements of a buffer, above which generated chains cannot reach"""
@@ -42,6 +45,14 @@ class NetworkSource:
     weights: Mapping[str, np.ndarray]
     inputs: tuple[tuple[str, tuple[int, ...], str], ...]
     """(variable, shape, dtype) in graph order"""
+
+    def files(self, folder: str) -> list[OutputFile]:
+        """The sources, a script that runs them with no Dovetail, and the weights, in `folder` of the output folder."""
+        texts = {**self.sources, "run.py": RUN.replace("network_name", self.name)}
+        for name, module in (("host_tensor.py", interpret), ("weights_file.py", safetensors)):
+            texts[name] = Path(str(module.__file__)).read_text(encoding="utf-8")
+        files = [OutputFile(f"{folder}/{path}", text) for path, text in texts.items()]
+        return [*files, OutputFile(f"{folder}/weights.safetensors", safetensors.safetensors_bytes(self.weights))]
 
 
 class Emitter:
@@ -150,7 +161,7 @@ def emit_network(network: nn.NnModule, name: str, device: Device) -> NetworkSour
             _write_return(emitter, op)
         else:
             write_op(emitter, op)
-    sources = {f"{name}.py": _module_text(emitter, name, inputs)}
+    sources = {f"{name}.py": _module_text(emitter, name, inputs, network.output_names)}
     sources |= {f"kernels/{path.name}": path.read_text(encoding="utf-8") for path in sorted(KERNELS.glob("*.py"))}
     return NetworkSource(name, sources, emitter.weights, tuple(inputs))
 
@@ -164,7 +175,9 @@ def _write_return(emitter: Emitter, op: Operation) -> None:
     emitter.lines += lay_out(prefixed("return ", call("", *results) if len(results) > 1 else f"({results[0]},)"))
 
 
-def _module_text(emitter: Emitter, name: str, inputs: Sequence[tuple[str, tuple[int, ...], str]]) -> str:
+def _module_text(
+    emitter: Emitter, name: str, inputs: Sequence[tuple[str, tuple[int, ...], str]], outputs: Sequence[str]
+) -> str:
     from .emit import FUNCTIONS
 
     code = "\n".join(f"\n\n@triton.jit\ndef {called}{text}" for text, called in emitter.functions.items())
@@ -175,6 +188,8 @@ def _module_text(emitter: Emitter, name: str, inputs: Sequence[tuple[str, tuple[
         lines += ["import triton", "import triton.language as tl  # noqa: F401  the interpreter looks for it here"]
     for module in sorted(imports):
         lines.append(f"from kernels.{module} import {', '.join(sorted(imports[module]))}")
+    lines += ["", "INPUTS = {", *(f'    "{variable}": ({shape}, "{dtype}"),' for variable, shape, dtype in inputs), "}"]
+    lines += lay_out(prefixed("OUTPUTS = ", sequence([quoted(each) for each in outputs])), indent=0)
     lines += [code] if code else []
     table = [f"    {variable}: {dtype} {shape}" for variable, shape, dtype in inputs]
     lines += ["", "", f"def {name}({', '.join(['w', 'empty', *(variable for variable, _, _ in inputs)])}):"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from xdsl.dialects.builtin import TensorType, f16, f32, i64
 from xdsl.ir import Block
 
+from dovetail.backends.triton.backend import node_files
 from dovetail.backends.triton.network import emit_network
 from dovetail.backends.triton.program import build_triton, run_network
 from dovetail.costmodel.hardware import load_devices
@@ -158,6 +161,34 @@ def test_inputs_that_do_not_fit():
         program(np.zeros((1, 3, 9, 10)))
     assert program.trace == [("classifier.run", "triton's interpreter")]
     program.close()
+
+
+@pytest.mark.usefixtures("triton")
+def test_the_files_run_without_dovetail(tmp_path):
+    """`run.py` in a process that cannot import the package, on the CPU if there is no GPU."""
+    network = convolutions()
+    for file in node_files("class-ifier", lower_for_target(network, "gpu"), DEVICE):
+        path = tmp_path / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.content if isinstance(file.content, bytes) else file.content.encode())
+    folder, image = tmp_path / "triton" / "class-ifier", np.random.default_rng(1).standard_normal((2, 3, 9, 10))
+    (folder / "dovetail.py").write_text("raise ImportError('Dovetail is not here')\n")
+    np.savez(folder / "inputs.npz", image=image)
+    command = [sys.executable, "run.py", "--inputs", "inputs.npz", "--outputs", "outputs.npz"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    (expected,) = interpret(network.module, [image], network.weights)
+    with np.load(folder / "outputs.npz") as found:
+        np.testing.assert_allclose(found["scores"], expected, rtol=3e-5)
+
+
+def test_chains_alone_where_an_operator_has_no_kernel():
+    block = Block(arg_types=[TensorType(f32, (4, 4))])
+    exp, square = nn.ExpOp.make(block.args[0]), nn.MulOp.make(block.args[0], block.args[0])
+    total = nn.AddOp.make(exp.result, square.result)
+    block.add_ops([exp, square, total])
+    network = lower_for_target(one_op(nn.CumSumOp.make(total.result, axis=0), block), "gpu")
+    names = {file.path for file in node_files("sums", network, DEVICE)}
+    assert names == {"triton/sums/chain_1.py", "triton/sums/elementwise.py"}
 
 
 def one_op(op: nn.TensorOp, block: Block) -> nn.NnModule:

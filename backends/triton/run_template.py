@@ -1,0 +1,97 @@
+"""The script `run.py` that stands beside an emitted network of Triton kernels."""
+
+RUN = '''\
+"""Run the network on a GPU with torch, or without one in Triton's interpreter.
+
+python run.py [--inputs X.npz] [--outputs Y.npz]
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+from host_tensor import HostTensor
+from weights_file import read_safetensors
+
+try:
+    import torch
+
+    ON_GPU = torch.cuda.is_available()
+except ImportError:
+    ON_GPU = False
+if not ON_GPU:
+    os.environ["TRITON_INTERPRET"] = "1"  # before anything imports triton
+
+from network_name import INPUTS, OUTPUTS, network_name  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inputs", help="an .npz with the inputs; random if not given")
+    parser.add_argument("--outputs", help="an .npz to write the outputs to")
+    arguments = parser.parse_args()
+
+    inputs = read_inputs(arguments.inputs) if arguments.inputs else random_inputs()
+    weights = read_safetensors(Path(__file__).with_name("weights.safetensors"))
+    tensors = {name: tensor(array) for name, array in weights.items()}
+    outputs = network_name(tensors, empty, *map(tensor, inputs.values()))
+    named = {name: array(value) for name, value in zip(OUTPUTS, outputs, strict=True)}
+    print("on a GPU" if ON_GPU else "in the interpreter")
+    for name, value in named.items():
+        print(f"{name}: {value.shape} {value.dtype}")
+    if arguments.outputs:
+        np.savez(arguments.outputs, **named)
+
+
+def tensor(values):
+    """The array on the device."""
+    if not ON_GPU:
+        return HostTensor(np.ascontiguousarray(values))
+    name = values.dtype.name
+    plain = values.astype(np.float32) if "float" in name else values
+    return torch.from_numpy(plain).to("cuda", getattr(torch, name))
+
+
+def empty(shape, dtype):
+    """A buffer on the device."""
+    if ON_GPU:
+        return torch.empty(shape, dtype=getattr(torch, dtype), device="cuda")
+    return HostTensor(np.empty(shape, numpy_type(dtype)))
+
+
+def array(values) -> np.ndarray:
+    """The tensor as numpy has it, floats as float32."""
+    if ON_GPU:
+        values = values.float() if values.is_floating_point() else values
+        return values.cpu().numpy()
+    floats = np.issubdtype(values.array.dtype, np.integer) is False
+    return values.array.astype(np.float32) if floats else values.array.copy()
+
+
+def numpy_type(name: str) -> np.dtype:
+    """The dtype of that name; those that numpy lacks are in ml_dtypes."""
+    if name == "bfloat16" or name.startswith("float8"):
+        import ml_dtypes
+
+        return np.dtype(getattr(ml_dtypes, name))
+    return np.dtype(name)
+
+
+def read_inputs(path: str) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return {k: file[k].astype(numpy_type(kind)) for k, (_, kind) in INPUTS.items()}
+
+
+def random_inputs() -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(0)
+    return {
+        name: generator.standard_normal(shape).astype(numpy_type(dtype))
+        for name, (shape, dtype) in INPUTS.items()
+    }
+
+
+if __name__ == "__main__":
+    main()
+'''
+"""`network_name` stands for the module and its function."""
