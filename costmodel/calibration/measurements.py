@@ -129,7 +129,7 @@ def _heading(source: SourceFile, columns: Sequence[str], name: str, last: bool =
 def _time(table: CsvTable, row: int, column: str, faults: Diagnostics) -> float:
     """[ms] of a cell; a blank time to first token is one that was not measured."""
     text = table.rows[row][column].strip()
-    if not text and column in TTFT:
+    if row in table.faults or (not text and column in TTFT):
         return math.nan
     try:
         value = float(text)
@@ -137,7 +137,7 @@ def _time(table: CsvTable, row: int, column: str, faults: Diagnostics) -> float:
         value = math.nan
     if not 0 < value < math.inf:
         what = "is no time" if not math.isfinite(value) else "is not above 0"
-        message = f"`{column}`: `{text[:40]}` {what}"
+        message = f"`{column}`: `{text[:40]}` {what}" if text else f"`{column}` is blank"
         faults.error("time", message, table.span(row, column), help="give milliseconds, as a number over 0")
         return math.nan
     return value
