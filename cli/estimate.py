@@ -6,7 +6,7 @@ import argparse
 import csv
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,20 +73,33 @@ def _fault(table: CsvTable, row: int, error: str) -> str:
 
 
 def _write(path: str, table: CsvTable, answer: Answer) -> None:
-    """The table's columns and the answer's after them; written aside and renamed, so that no half file is left."""
+    """The table's columns and the answer's after them; InputError where that cannot be written."""
+    from ..ir.diagnostics import Diagnostic, InputError
+
     kept = [name for name in table.columns if name not in answer]
-    aside = Path(f"{path}.part")
+    added = zip(*answer.values(), strict=True)
+    rows = ([*(row[name] for name in kept), *more] for row, more in zip(table.rows, added, strict=True))
+    try:
+        _write_csv(Path(os.path.realpath(path)), [*kept, *answer], rows)
+    except OSError as error:
+        message = f"cannot write `{path}`: {error.strerror}"
+        raise InputError([Diagnostic("unwritable", message, help="name a file in a folder that is there")]) from error
+
+
+def _write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Written aside and renamed, so that no half file is left; what is no file (/dev/stdout, a pipe) as it comes."""
+    renamed = path.is_file() or not path.exists()
+    aside = path.with_name(f"{path.name}.part") if renamed else path
     try:
         with aside.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*kept, *answer])
-            added = zip(*answer.values(), strict=True)
-            writer.writerows(
-                [*(row[name] for name in kept), *more] for row, more in zip(table.rows, added, strict=True)
-            )
-        os.replace(aside, path)
+            writer.writerow(head)
+            writer.writerows(rows)
+        if renamed:
+            os.replace(aside, path)
     finally:
-        aside.unlink(missing_ok=True)
+        if renamed:
+            aside.unlink(missing_ok=True)
 
 
 def _operators(kind: str) -> Callable[[str, Device | None], tuple[CsvTable, Answer]]:

@@ -72,6 +72,8 @@ def predict_attention(rows: Sequence[Row], device: Device) -> list[Prediction]:
     for row in np.flatnonzero(numbers["num_key_value_heads"] > numbers["num_heads"]):
         errors.setdefault(int(row), "`num_key_value_heads` is above `num_heads`")
     stored = _dtypes(rows, "kv_cache_dtype", None, errors)
+    if not can_compute(device, "bf16"):
+        errors.update(dict.fromkeys(range(len(rows)), f"`{device.id}` cannot compute in bf16"))
 
     def seconds(dtype: str, at: np.ndarray) -> Array:
         return prefill_attention_s(device, "bf16", dtype, *(numbers[name][at] for name in names), warm=True)
@@ -93,7 +95,7 @@ def predict_comm(rows: Sequence[Row], device: Device) -> list[Prediction]:
             errors.setdefault(index, f"`{device.id}` has no link to other devices")
 
     def seconds(group: str, at: np.ndarray) -> Array:
-        name, source = group.split("/")
+        name, _, source = group.partition("/")
         op, many, devices = OPERATION_NAMES[name], size[at], numbers["num_gpus"][at]
         if source in LIBRARIES:
             return np.where(devices > 1, library_s(chip_of(device), op, many, np.maximum(devices, 2)), 0.0)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 SITE_BANDWIDTH_BYTES_PER_S = 50e9
 """one direction of 400 Gbit/s, over which a cache goes from a pool to another (guess: usual for such clusters)"""
+MOST_DEVICES = 10**6
+"""the highest degree, and the most replicas, that a row may ask for"""
+MOST = 2.0**53
+"""tokens or requests: whole numbers up to here are exact, and no product of two overflows"""
 Row = Mapping[str, str]
 
 
@@ -44,17 +48,25 @@ class Question:
 
 def read_question(row: Row, engine: Engine | None = None) -> Question:
     """What a row asks; ValueError, naming the column, for one that cannot be answered."""
+    row = {column: cell.strip() for column, cell in row.items()}
     llm = _model(row)
     prompt, output = _number(row, "isl"), _number(row, "osl")
-    apart = row.get("mode", "") == "disagg"
+    apart = _is_apart(row)
     replica = _replica(row, llm, "decode_" if apart else "", engine)
     if not apart:
-        return Question(replica, prompt, output, _number(row, "batch_size") * _whole(row, "attention_dp_size"))
-    batch = _number(row, "decode_batch_size") * _whole(row, "decode_attention_dp_size")
+        return Question(replica, prompt, output, _requests(row, llm, ""))
+    batch, prefills = _requests(row, llm, "decode_"), _requests(row, llm, "prefill_")
     first = _replica(row, llm, "prefill_", engine)
-    prefills = _number(row, "prefill_batch_size") * _whole(row, "prefill_attention_dp_size")
     pool = Pool(first, _whole(row, "prefill_num_workers"), prefills)
     return Question(replica, prompt, output, batch, _whole(row, "decode_num_workers"), pool)
+
+
+def _is_apart(row: Row) -> bool:
+    """Whether prefill and decode have servers of their own."""
+    mode = row.get("mode", "").lower()
+    if mode not in ("", "agg", "disagg"):
+        raise ValueError(f"`mode` is `{mode}`, neither agg nor disagg")
+    return mode == "disagg"
 
 
 def _model(row: Row) -> LLM:
@@ -70,16 +82,26 @@ def _replica(row: Row, llm: LLM, prefix: str, engine: Engine | None) -> Replica:
     device = find_device(system)
     if device is None:
         raise ValueError(f"`system` names `{system}`, no device of the catalogue")
-    written = row.get("precision", "")
+    written = row.get("precision", "").lower()
     if written and written not in DTYPES:
         raise ValueError(f"`precision` is `{written}`, none of {', '.join(DTYPES)}")
     precision = DTYPES[written] if written else llm.precision
     if ELEMENT_BYTES[precision] > ELEMENT_BYTES[llm.precision]:
         precision = llm.precision  # a checkpoint is not stored wider than it was published
     kv = "fp8" if ELEMENT_BYTES[precision] < ELEMENT_BYTES["bf16"] else "bf16"
-    name = row.get("backend", "")
+    name = row.get("backend", "").lower()
     found = engine or find_engine(name if name in load_engines() else DEFAULT)
     return Replica(llm, device, _parallel(row, llm, prefix), precision, kv, found)
+
+
+def _is_mixture(llm: LLM) -> bool:
+    return any(group.network.experts for group in llm.groups)
+
+
+def _requests(row: Row, llm: LLM, prefix: str) -> float:
+    """At a time, of all attention groups of a replica; those of a model without experts are replicas of their own."""
+    groups = _whole(row, f"{prefix}attention_dp_size") if _is_mixture(llm) else 1
+    return _number(row, f"{prefix}batch_size") * groups
 
 
 def _parallel(row: Row, llm: LLM, prefix: str) -> Parallel:
@@ -89,7 +111,7 @@ def _parallel(row: Row, llm: LLM, prefix: str) -> Parallel:
     own share of the sequences and one of g parts of the experts.
     """
     tp, pp = _whole(row, f"{prefix}tp_size"), _whole(row, f"{prefix}pp_size")
-    if not any(group.network.experts for group in llm.groups):
+    if not _is_mixture(llm):
         return Parallel(tp, pp)
     dp, ep = _whole(row, f"{prefix}attention_dp_size"), _whole(row, f"{prefix}moe_ep_size")
     expert_tp = _whole(row, f"{prefix}moe_tp_size")
@@ -106,8 +128,8 @@ def _number(row: Row, column: str) -> float:
         value = float(text)
     except ValueError:
         raise ValueError(f"`{column}` is `{text}`, no number") from None
-    if not 0 < value < float("inf"):
-        raise ValueError(f"`{column}` is `{text}`, not above 0")
+    if not 0 < value <= MOST:
+        raise ValueError(f"`{column}` is `{text}`, not above 0 and up to {MOST:.0f}")
     return value
 
 
@@ -118,8 +140,8 @@ def _whole(row: Row, column: str) -> int:
         value = float(text)
     except ValueError:
         raise ValueError(f"`{column}` is `{text}`, no number") from None
-    if value < 0 or value != int(value):
-        raise ValueError(f"`{column}` is `{text}`, no whole number")
+    if not 0 <= value <= MOST_DEVICES or value != int(value):
+        raise ValueError(f"`{column}` is `{text}`, no whole number up to {MOST_DEVICES}")
     return max(1, int(value))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,18 @@ def test_messages_count_elements(h100) -> None:
     row = {"op_name": "alltoall", "kernel_source": "", "dtype": "half", "num_gpus": "8", "message_size": "1000000"}
     (half,) = predict("comm", [row], h100)
     assert half.ms == pytest.approx(1e3 * float(collective_s(h100, "all_to_all", 2e6, 8)))
+
+
+def test_a_kernel_of_any_name_is_the_fastest(h100) -> None:
+    row = {"op_name": "all_reduce", "dtype": "half", "num_gpus": "8", "message_size": "4096"}
+    named, blank = predict("comm", [{**row, "kernel_source": "a/b/c"}, row], h100)
+    assert named == blank
+
+
+def test_attention_needs_a_rate_for_it() -> None:
+    row = {"batch_size": "1", "isl": "64", "num_heads": "8", "num_key_value_heads": "8", "head_dim": "64"}
+    (said,) = predict("attention", [row], find_device("ethos-u55-256"))
+    assert (said.ms, said.error) == (None, "`ethos-u55-256` cannot compute in bf16")
 
 
 def test_a_fault_is_of_its_row_alone(h100) -> None:
@@ -97,3 +110,32 @@ def test_what_ends_the_command(
     assert main(arguments + (["--device", device] if device else [])) == 1
     assert said in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["missing/out.csv", "folder"])
+def test_an_output_that_cannot_be_written_is_named(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, out = tmp_path / "in.csv", tmp_path / name
+    table.write_text("gemm_dtype,m,n,k\nint8,16,512,512\n")
+    (tmp_path / "folder").mkdir()
+    assert main(["estimate", "gemm", str(table), "-o", str(out), "--device", "l4"]) == 1
+    assert f"cannot write `{out}`" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "in.csv"]
+
+
+def test_a_link_is_followed_and_a_pipe_is_left_in_place(tmp_path: Path) -> None:
+    """`-o /dev/stdout` is a link to what is no file: renaming over it would take it from everyone."""
+    table, target, link, pipe = (tmp_path / name for name in ("in.csv", "target.csv", "link.csv", "pipe"))
+    table.write_text("gemm_dtype,m,n,k\nint8,16,512,512\n")
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    assert main(["estimate", "gemm", str(table), "-o", str(link), "--device", "l4"]) == 0
+    assert link.is_symlink()
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert main(["estimate", "gemm", str(table), "-o", str(pipe), "--device", "l4"]) == 0
+        assert os.read(reader, 4096).decode() == target.read_text()
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()

@@ -86,11 +86,24 @@ def test_prefill_apart() -> None:
         ("batch_size", "-4", "`batch_size` is `-4`, not above 0"),
         ("tp_size", "1.5", "`tp_size` is `1.5`, no whole number"),
         ("osl", "", "`osl` is ``, no number"),
+        ("tp_size", "1e400", "`tp_size` is `1e400`, no whole number up to 1000000"),
+        ("pp_size", "nan", "`pp_size` is `nan`, no whole number"),
+        ("isl", "1e308", "`isl` is `1e308`, not above 0 and up to 9007199254740992"),
+        ("mode", "static", "`mode` is `static`, neither agg nor disagg"),
     ],
 )
 def test_rows_that_cannot_be_answered_name_their_column(column: str, text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_question({**ROW, column: text})
+
+
+def test_spaces_and_capitals_are_no_faults() -> None:
+    spaced = {"system": " H200_SXM ", "precision": "FP8", "backend": " TRTLLM", "mode": "AGG", "isl": " 1024 "}
+    assert read_question({**ROW, **spaced}) == read_question(ROW)
+
+
+def test_copies_of_a_model_without_experts_share_no_load() -> None:
+    assert read_question({**ROW, "attention_dp_size": "4"}) == read_question(ROW)
 
 
 def test_what_cannot_be_priced_says_why_and_the_others_go_on() -> None:
