@@ -134,12 +134,13 @@ def pools(plan: Json) -> Table:
             str(pool["max_batch"]),
             data(pool["memory_bytes_per_device"]),
             _busy(pool),
+            str(pool.get("spare", "")),
             f"{100 * pool['availability']:.2f} %" if "availability" in pool else "",
         )
         for pool in own
     ]
     degrees = tuple(own[0]["parallel"]) if own else ()
-    numeric = ("replicas", "devices each", *degrees, "batch", "memory of a device", "busy", "up")
+    numeric = ("replicas", "devices each", *degrees, "batch", "memory of a device", "busy", "to spare", "up")
     return _without_empty_columns(Table("Pools", ("pool", "device", *numeric), tuple(rows), frozenset(numeric)))
 
 

@@ -112,3 +112,5 @@ class FleetSpec:
     site: SiteSpec = SiteSpec()
     limits: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
     """`power_w`, `usd_per_hour`, `energy_j_per_request`, `gco2_per_request` where given"""
+    spare_replicas: int = 0
+    """so many replicas of every pool may fail at once, and the rest keep all bounds"""

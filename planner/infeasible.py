@@ -154,6 +154,8 @@ def span_of(name: str, graph: SourceMap, fleet: SourceMap) -> Span | None:
         return graph.key(("nodes", match["node"]))
     if match := TRANSFER.match(name):
         return graph.key(("nodes", match["target"]))
+    if name == "survive.replicas":
+        return fleet.value(("survive", "replicas"))
     if match := LIMIT.match(name):
         return fleet.value(("limits", match["what"].removesuffix("_w")))
     return None

@@ -213,6 +213,7 @@ def _pool(solved: Solved, number: str, pool: Pool) -> Json:
         "memory_bytes_per_device": sum(weights.values()) + sum(option.state_bytes for option in inside),
         "utilisation": solved.result.utilisation.get(pool.id),
         "wait": _wait(law),
+        **({"spare": pool.spare} if pool.spare and solved.problem.rate_per_s is not None else {}),
         **({"availability": pool.availability} if pool.availability < 1 else {}),
     }
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from xdsl.dialects.builtin import DictionaryAttr, StringAttr
 
-from ..costmodel.energy import energy_usd_per_hour, usd_per_joule
+from ..costmodel.energy import carbon_g, energy_usd_per_hour, usd_per_joule
 from ..costmodel.hardware import Device
 from ..costmodel.tco import Money, is_rented, money
 from ..costmodel.work import Work
@@ -33,7 +34,8 @@ def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> P
         *host_candidates(setting, works),
         *api_candidates(setting),
     ]
-    pools = tuple(pool for pool, _ in candidates)
+    spare = setting.fleet.spare_replicas
+    pools = tuple(replace(pool, spare=spare) if spare and pool.capacity else pool for pool, _ in candidates)
     options = tuple(option for _, found in candidates for option in found)
     devices = tuple(_device_type(setting, spec) for spec in setting.fleet.devices)
     return PlacementProblem(
@@ -89,7 +91,22 @@ def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
         idle_usd_per_hour,
         per_joule,
         device.idle_w if device else 0.0,
+        *_drawn(setting, spec, device),
     )
+
+
+def _drawn(setting: Setting, spec: DeviceSpec, device: Device | None) -> tuple[float, float, float]:
+    """Power drawn from the grid by a device that is taken [W], energy for each joule above idle, gCO2 for each joule.
+
+    Where only interest is paid, full power without PUE (Table 5 of arXiv 2507.19635).
+    """
+    if device is None:
+        return 0.0, 0.0, 0.0
+    site = setting.fleet.site
+    g_per_joule = carbon_g(1.0, site.carbon_g_per_kwh or 0.0)
+    if spec.price.accounting == "interest_only":
+        return device.tdp_w, 0.0, g_per_joule
+    return device.idle_w * site.pue, site.pue, g_per_joule
 
 
 def _energy_in_rent(spec: DeviceSpec, device: Device) -> bool:

@@ -216,6 +216,7 @@ def _spec(plain: Mapping[str, Any]) -> FleetSpec:
         links=tuple(_links(plain)),
         site=_site(plain.get("site", {})),
         limits=MappingProxyType({name: bound for name, bound in named.items() if bound is not None}),
+        spare_replicas=plain.get("survive", {}).get("replicas", 0),
     )
 
 

@@ -361,7 +361,7 @@ _LINK = Record(
         "latency": Key(Quantity("time"), "of a small message"),
     }
 )
-_NONE_YET = Unless(Number(integer=True), _over_zero, "spare capacity")
+_NO_ZONE_YET = Unless(Number(integer=True), _over_zero, "the loss of a zone", "`replicas` of every pool may fail")
 FLEET = Record(
     {
         "devices": Key(MapOf(_DEVICE_KEYS, DEVICE_NAME, DEVICE_NAME_FORM), "the devices to choose from", True),
@@ -392,7 +392,12 @@ FLEET = Record(
             "bounds on the whole plan",
         ),
         "survive": Key(
-            Record({key: Key(_NONE_YET, f"{key} that may fail") for key in ("replicas", "zone")}),
+            Record(
+                {
+                    "replicas": Key(Number(0, 1000, integer=True), "replicas of every pool that may fail at once"),
+                    "zone": Key(_NO_ZONE_YET, "regions that may fail"),
+                }
+            ),
             "what may fail without breaking a bound",
         ),
     }

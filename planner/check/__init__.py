@@ -2,7 +2,8 @@
 
 It shares no code with the planner. Ids of its faults: `check.shape`, `.hash`, `.inputs`, `.placement`, `.count`,
 `.constraint`, `.capacity`, `.utilisation`, `.wait`, `.memory`, `.transfer`, `.latency`, `.bound`, `.cost`, `.sum`,
-`.energy`, `.limit`, `.objective`, `.status`, `.quality`; `.underived` where there is no rule to derive a figure by.
+`.energy`, `.limit`, `.survive`, `.objective`, `.status`, `.quality`; `.underived` where there is no rule to derive a
+figure by.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ def _check_figures(subject: Subject, faults: Diagnostics) -> None:
     from .load import check_loads, loads_of
     from .memory import check_memory
     from .service import Services
+    from .survival import check_survival
     from .transfer import check_transfers
 
     services = Services(subject)
@@ -85,3 +87,4 @@ def _check_figures(subject: Subject, faults: Diagnostics) -> None:
     # Where a pool overflows no time is finite.
     if not any(fault.id == "check.capacity" for fault in faults.errors):
         check_latency(subject, services, loads, faults)
+        check_survival(subject, services, faults)

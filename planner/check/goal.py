@@ -32,23 +32,49 @@ def _names_that_may_bind(subject: Subject) -> Iterator[str]:
         yield from (f"slo.{kind}[{node.name}]" for kind in ("ttft", "tbt") if bound_of(subject, node, kind)[0])
     yield from (f"count[{name}]" for name in subject.specs)
     yield from (f"limits.{name}" for name in subject.fleet.limits)
+    if subject.fleet.spare_replicas:
+        yield "survive.replicas"
+
+
+WHAT = {
+    "energy": (("energy_j_per_request",), "J/request"),
+    "carbon": (("gco2_per_request",), "gCO2/request"),
+}
+"""Where the plan states what the objective asks to be least, and its unit."""
+MAXIMISED = ("throughput", "tokens_per_usd")
 
 
 def _check_value(subject: Subject, faults: Diagnostics) -> None:
     plan, objective = subject.plan, subject.plan["objective"]
-    value, unit = objective["value"], objective["unit"]
-    if objective["name"] == "cost":
-        name, expected = ("usd_per_request", "USD/request") if subject.rate is None else ("usd_per_hour", "USD/h")
-        meant = plan["cost"][name]
-        if unit != expected or None in (value, meant) or abs(value - meant) > ROUNDING * max(abs(meant), 1e-9):
-            faults.error("check.objective", f"the objective is {value} {unit}, but cost.{name} is {meant}")
-    elif objective["name"] == "latency":
+    name, value, unit = objective["name"], objective["value"], objective["unit"]
+    if name == "latency":
         # The planner counts the longest waits that it allows, so that the plan itself is never slower.
         mean = plan["latency_s"]["end_to_end"]["mean"]
         if unit != "s" or value is None or mean > value * 1.001 + 1e-9:
             faults.error("check.objective", f"the objective is {value} {unit}, but the mean end to end is {mean:.6g} s")
+    elif name == "throughput":
+        least = subject.graph["workload"].get("rate") or 0.0
+        if unit != "req/s" or value is None or value < least * (1 - ROUNDING):
+            faults.error("check.objective", f"the objective is {value} {unit}, but {least:g} req/s are asked for")
     else:
-        faults.error("check.objective", f"no plan can be made for the objective `{objective['name']}`")
+        path, expected = _stated_as(subject, name)
+        meant = plan
+        for key in path:
+            meant = meant[key]
+        if name == "tokens_per_usd":
+            meant = 1e6 / meant if meant else None
+        if unit != expected or value is None or meant is None or abs(value - meant) > ROUNDING * max(abs(meant), 1e-9):
+            faults.error("check.objective", f"the objective is {value} {unit}, but {'.'.join(path)} makes it {meant}")
+
+
+def _stated_as(subject: Subject, name: str) -> tuple[tuple[str, ...], str]:
+    """Where a plan has the figure that its objective is, and the unit."""
+    if name == "cost":
+        per_request = subject.rate is None
+        return ("cost", "usd_per_request" if per_request else "usd_per_hour"), "USD/request" if per_request else "USD/h"
+    if name == "tokens_per_usd":
+        return ("cost", "usd_per_million_output_tokens"), "token/USD"
+    return WHAT[name]
 
 
 def _check_gap(subject: Subject, faults: Diagnostics) -> None:
@@ -56,12 +82,14 @@ def _check_gap(subject: Subject, faults: Diagnostics) -> None:
     value, bound, gap = objective["value"], objective["bound"], objective["gap"]
     if status == "optimal" and (gap is None or bound is None):
         faults.error("check.status", "the plan is stated to be optimal, but names no bound or no gap")
-    if status == "optimal" and gap is not None and gap > OPTIMAL_GAP:
+    if status == "optimal" and gap is not None and gap > OPTIMAL_GAP * (1 + ROUNDING):
         faults.error("check.status", f"the plan is stated to be optimal, but its gap is {gap:.3g}")
     if value is not None and bound is not None:
-        true_gap = (value - bound) / max(abs(value), 1e-9)
+        worse, better = (bound, value) if objective["name"] in MAXIMISED else (value, bound)
+        true_gap = (worse - better) / max(abs(worse), 1e-9)
         if true_gap < -ROUNDING:
-            faults.error("check.objective", f"the bound {bound:.9g} is above the objective's value {value:.9g}")
+            message = f"the bound {bound:.9g} is on the wrong side of the objective's value {value:.9g}"
+            faults.error("check.objective", message)
         if gap is not None and abs(max(true_gap, 0.0) - gap) > ROUNDING:
             faults.error(
                 "check.objective", f"the plan states a gap of {gap:.3g}; its value and bound make {true_gap:.3g}"

@@ -157,6 +157,20 @@ def _compare(name: tuple[str, str], stated: float, low: float, high: float, faul
         faults.error("check.latency", f"the plan states latency_s.{'.'.join(name)} {stated:.6g}; derived {between}")
 
 
+def broken_bounds(subject: Subject, derived: Latencies) -> Iterator[tuple[str, float, float]]:
+    """(name, [s] at the least, its limit [s]) of every bound that derived latencies surely break."""
+    for node in (node for node in subject.nodes.values() if node.is_llm):
+        for kind, least in (("ttft", derived.ttft[node.name][0]), ("tbt", derived.tbt[node.name])):
+            limit, _ = bound_of(subject, node, kind)
+            if limit is not None and least > limit * (1 + BOUND_SLACK):
+                yield f"slo.{kind}[{node.name}]", least, limit
+    whole, simulated = subject.graph["slo"], derived.simulated
+    for field, times in (("first_output", simulated.first_output), ("end_to_end", simulated.end_to_end)):
+        limit = whole.get(f"{field}_s")
+        if limit is not None and _least(times, whole.get("percentile")) > limit * (1 + BOUND_SLACK):
+            yield f"slo.{field}", _least(times, whole.get("percentile")), limit
+
+
 def _check_bounds(subject: Subject, derived: Latencies, forks: bool, faults: Diagnostics) -> None:
     """Hold every bound against the least that the derived value can be, and against what the plan states."""
     stated, whole = subject.plan["latency_s"], subject.graph["slo"]

@@ -36,9 +36,9 @@ class Load:
 IDLE = Load(0.0, Wait())
 
 
-def loads_of(subject: Subject, services: Services) -> dict[str, Load]:
-    """Pool -> its load; idle where the graph has no rate, and hosted APIs, which have no end."""
-    return {pool.id: _load(subject, services, pool) for pool in subject.pools.values()}
+def loads_of(subject: Subject, services: Services, failed: int = 0) -> dict[str, Load]:
+    """Pool -> its load where so many of its replicas failed; idle where the graph has no rate, as hosted APIs are."""
+    return {pool.id: _load(subject, services, pool, pool.replicas - failed) for pool in subject.pools.values()}
 
 
 def waits_for_slot(subject: Subject, node: Node, piece: str) -> bool:
@@ -61,7 +61,7 @@ def slots_of(subject: Subject, pool: Pool) -> int:
     return cores or 1
 
 
-def _load(subject: Subject, services: Services, pool: Pool) -> Load:
+def _load(subject: Subject, services: Services, pool: Pool, replicas: int) -> Load:
     if subject.rate is None or subject.is_api(pool):
         return IDLE
     hosted = subject.hosted[pool.id]
@@ -74,14 +74,14 @@ def _load(subject: Subject, services: Services, pool: Pool) -> Load:
             outages.append(served.outage)
     # A visit's pieces hold one slot, one after the other: they arrive once.
     arrivals = sum(subject.visits[name] for name in {node.name for node, _ in hosted})
-    servers = pool.replicas * slots_of(subject, pool)
+    servers = max(0, replicas) * slots_of(subject, pool)
     if not kept_s or not arrivals:
         return IDLE
     wait = wait_of(servers, arrivals * subject.rate, kept_s / arrivals, subject.arrivals_cv)
     if not servers:
         return Load(float("inf"), wait)
     kept, up = kept_s * subject.rate, min(outages, key=lambda each: each.up_share)
-    out = up.wait(pool.replicas, slots_of(subject, pool), kept) if kept < servers else NOTHING
+    out = up.wait(replicas, slots_of(subject, pool), kept) if kept < servers else NOTHING
     return Load(kept / servers, wait, working_s * subject.rate / servers, out)
 
 

@@ -85,7 +85,7 @@ POOL = _record(
         "memory_bytes_per_device": NUMBER,
         "utilisation": NUMBER_OR_NULL,
     },
-    {"wait": WAIT, "availability": SHARE},
+    {"wait": WAIT, "availability": SHARE, "spare": WHOLE},
 )
 PLACEMENT = _record(
     {

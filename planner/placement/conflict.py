@@ -32,6 +32,7 @@ def constraint_names(p: PlacementProblem) -> list[str]:
         counted = {g.device for g in p.pools if g.capacity}
         names += [f"count[{d.name}]" for d in p.devices if d.name in counted or d.min_count > 0]
         names += [f"limits.{name}" for name, _ in p.limits]
+        names += ["survive.replicas"] if any(g.spare for g in p.pools) else []
     names += [b.name for b in p.bounds]
     names += ["rate"] if p.rate_per_s is not None else []
     return list(dict.fromkeys(names))
@@ -60,6 +61,8 @@ def without(p: PlacementProblem, names: Iterable[str]) -> PlacementProblem:
 def _pool_without(g: Pool, gone: frozenset[str], load: float) -> Pool:
     if f"memory[{g.device}]" in gone:
         g = replace(g, memory_bytes=math.inf)
+    if "survive.replicas" in gone:
+        g = replace(g, spare=0)
     if g.capacity and "rate" in gone:
         return replace(g, capacity=(max(load, *g.capacity),))
     if g.capacity and f"count[{g.device}]" in gone and 0 < g.capacity[-1] < load:
@@ -140,7 +143,7 @@ def binding_names(
     p: PlacementProblem, better: Callable[[PlacementProblem], bool], value: float = math.inf
 ) -> tuple[str, ...]:
     """Bounds, counts and limits without any one of which a plan better than one worth `value` exists."""
-    prefixes = ("slo.", "count[", "limits.")
+    prefixes = ("slo.", "count[", "limits.", "survive.")
     dear = _counts_too_dear_to_pass(p, value)
     names = [name for name in constraint_names(p) if name.startswith(prefixes) and name not in dear]
 

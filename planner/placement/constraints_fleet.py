@@ -66,7 +66,10 @@ def constrain_replicas(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars)
 
 
 def constrain_capacity(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(5) rate sum_p load[p,g] x[p,g] <= sum_n a[g,n] z[g,n] for every counted pool g; in shares of the load of all."""
+    """(5) rate sum_p load[p,g] x[p,g] <= sum_n a[g,n-k] z[g,n] for every counted pool g, k of whose replicas may fail;
+
+    in shares of the load of all.
+    """
     for g in p.pools:
         if not v.counted(g.id) or not v.pieces_of[g.id]:
             continue
@@ -75,7 +78,7 @@ def constrain_capacity(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars)
         unit = sum(loads.values()) or 1.0
         load = Expr([(v.x[q, g.id], one / unit) for q, one in loads.items()])
         # Beyond the load of all pieces more capacity is of no use, and large coefficients are bad for the solver.
-        most = Expr([(v.z[g.id, n], min(1.0, g.capacity[n - 1] / unit)) for n in v.numbers[g.id]])
+        most = Expr([(v.z[g.id, n], min(1.0, g.capacity[n - 1 - g.spare] / unit)) for n in v.numbers[g.id]])
         m.addConstraint(load - most <= LOAD_TOLERANCE, v.name("capacity", g.id))
 
 

@@ -48,7 +48,9 @@ def _compromises(
 ) -> set[str]:
     """The best pools of one kind, each at one weight of time against cost."""
     costs = [_cost(p, g, rows[g.id]) for g in pools]
-    times = [sum(mean(t.wait) + sum(map(mean, t.lost)) + mean(t.total) for o in rows[g.id] for t in o.visits) for g in pools]
+    times = [
+        sum(mean(t.wait) + sum(map(mean, t.lost)) + mean(t.total) for o in rows[g.id] for t in o.visits) for g in pools
+    ]
     least_cost, least_time = min(costs) or 1.0, min(times) or 1.0
     found: set[str] = set()
     for weight in weights:
@@ -69,5 +71,5 @@ def _cost(p: PlacementProblem, g: Pool, rows: list[Option]) -> float:
         return usd
     each = g.capacity[-1] / len(g.capacity)
     load = p.rate_per_s * sum(o.load for o in rows)
-    replicas = max(1.0, load / each) if each > 0 else math.inf
+    replicas = g.spare + max(1.0, load / each) if each > 0 else math.inf
     return usd + replicas * g.devices_per_replica * (price(d) + d.idle_usd_per_hour)

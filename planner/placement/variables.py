@@ -122,7 +122,7 @@ def replica_numbers(p: PlacementProblem, g: Pool, loads: list[float]) -> list[in
     More replicas than that cost more and let nothing else happen.
     """
     if len(loads) > MANY_PIECES:
-        return list(range(1, len(g.capacity) + 1))
+        return list(range(g.spare + 1, g.spare + len(g.capacity) + 1))
     sums = {0.0}
     for load in loads:
         sums |= {s + load for s in sums}
@@ -131,8 +131,11 @@ def replica_numbers(p: PlacementProblem, g: Pool, loads: list[float]) -> list[in
 
 
 def fewest_replicas(g: Pool, load: float) -> int | None:
-    """Fewest replicas, at least one, that carry `load` [replica-seconds/s]; None where no number does."""
-    return next((n for n, most in enumerate(g.capacity, 1) if most >= load * (1 - LOAD_TOLERANCE)), None)
+    """Fewest replicas, at least one, that carry `load` [replica-seconds/s] while the spare ones are down.
+
+    None where no number does.
+    """
+    return next((n for n, most in enumerate(g.capacity, 1 + g.spare) if most >= load * (1 - LOAD_TOLERANCE)), None)
 
 
 def _add_routes(v: PlacementVars, t: Transfer) -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import dovetail
+from dovetail.planner.check import check_plan
 
 LLM = {"kind": "llm", "model": "llama-3.1-8b", "prompt_tokens": 500, "output_tokens": 100}
 H100 = {"model": "h100-sxm", "count": 8, "price": {"rent": "2.50 USD/h"}}
@@ -93,6 +94,36 @@ def test_without_a_rate_repeats_cost_time_of_devices(tmp_path: Path) -> None:
         for more in ({}, {"interruptions": "20 per hour"})
     )
     assert spot.cost["usd_per_request"] > 1.2 * firm.cost["usd_per_request"]
+
+
+def with_survivors(tmp_path: Path, survive: dict[str, Any], **more: Any) -> dovetail.Plan:
+    graph = {"version": 1, "name": "small", "nodes": {"chat": LLM}, "workload": {"rate": "8 req/s"}, **more}
+    fleet = {"devices": {"h100": H100}, "survive": survive}
+    (tmp_path / "graph.yaml").write_text(yaml.safe_dump(graph))
+    (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(fleet))
+    return dovetail.plan(tmp_path, fleet=tmp_path / "fleet.yaml")
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_every_pool_has_replicas_that_may_fail(tmp_path: Path, replicas: int) -> None:
+    slo = {"ttft": "300 ms", "tbt": "30 ms", "percentile": 95}
+    alone = with_survivors(tmp_path, {}, slo=slo)
+    plan = with_survivors(tmp_path, {"replicas": replicas}, slo=slo)
+    assert [pool["spare"] for pool in plan.pools] == [replicas] * len(plan.pools)
+    assert plan.cost["usd_per_hour"] > alone.cost["usd_per_hour"]
+    assert "survive.replicas" in plan.document["binding"]
+
+
+def test_a_fleet_too_small_to_survive_says_so(tmp_path: Path) -> None:
+    with pytest.raises(dovetail.Infeasible) as caught:
+        with_survivors(tmp_path, {"replicas": 8})
+    assert set(caught.value.conflict) == {"count[h100]", "survive.replicas"}
+
+
+def test_a_plan_that_hides_a_replica_to_spare_is_found_out(tmp_path: Path) -> None:
+    plan = with_survivors(tmp_path, {"replicas": 1}).document
+    plan["pools"][0]["spare"] = 0
+    assert "check.survive" in {fault.id for fault in check_plan(plan)}
 
 
 def test_a_whole_chassis_is_paid_for(tmp_path: Path) -> None:

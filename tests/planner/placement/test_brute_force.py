@@ -159,9 +159,9 @@ def costs(p: PlacementProblem, plan: Plan) -> Iterator[float]:
         yield calls(p, plan)
         return
     counted = [g for g in p.pools if g.capacity and any(o.pool == g.id for o in plan.values())]
-    for numbers in itertools.product(*(range(1, len(g.capacity) + 1) for g in counted)):
+    for numbers in itertools.product(*(range(g.spare + 1, g.spare + len(g.capacity) + 1) for g in counted)):
         carried = all(
-            p.rate_per_s * sum(o.load for o in plan.values() if o.pool == g.id) <= g.capacity[n - 1]
+            p.rate_per_s * sum(o.load for o in plan.values() if o.pool == g.id) <= g.capacity[n - 1 - g.spare]
             for g, n in zip(counted, numbers, strict=True)
         )
         if not carried:
