@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .ir.read.graph import GraphFile
     from .planner.placement.problem import PlacementProblem
     from .planner.placement.result import PlacementResult
+    from .planner.placement.throughput import Throughput
     from .planner.pose import Posed
 
 Json = dict[str, Any]
@@ -133,7 +134,7 @@ def plan(
     sizes: Mapping[str, int] | None = None,
     catalogue: Where | None = None,
 ) -> Plan:
-    """The cheapest (or fastest) placement of a graph on a fleet.
+    """The best placement of a graph on a fleet, by `objective` or the graph's own: the cheapest unless said.
 
     `graphs` is a graph.yaml, a folder that holds one, an .onnx, or a config.json, which needs `sizes` such as
     `{"batch": 1, "tokens": 512}`; `fleet` replaces the fleet that the graph names.
@@ -170,8 +171,13 @@ def plan_files(
     """As `plan`, of a graph and a fleet that were read; paths in the graph are relative to `base_dir`."""
     from .planner.pose import pose
 
-    posed = pose(graph_file, fleet_file, base_dir, objective)
-    result = _solve(posed.problem, time_limit_s, solver, on_progress)
+    posed, served = pose(graph_file, fleet_file, base_dir, objective), None
+    if posed.goal == "throughput":
+        from .planner.most import at_most_requests
+
+        posed, served = at_most_requests(posed, graph_file.sources, time_limit_s, solver, _told(on_progress))
+    found = None if served is None else served.plan
+    result = _solve(posed.problem, time_limit_s, solver, on_progress) if found is None else found
     if result.objective is None:
         from .planner.infeasible import infeasible_diagnostics
         from .planner.plan import unsolved_document
@@ -179,7 +185,7 @@ def plan_files(
         places = (graph_file.sources, fleet_file.sources)
         faults = infeasible_diagnostics(posed.setting, posed.problem, result, *places, time_limit_s)
         raise Infeasible(faults, result.conflict, unsolved_document(result, posed.inputs, VERSION))
-    return Plan(_document(posed, result, graph_file.warnings), base_dir)
+    return Plan(_document(posed, result, graph_file.warnings, served), base_dir)
 
 
 def _read(
@@ -219,22 +225,31 @@ def _solve(
 ) -> PlacementResult:
     from .planner.placement.solve import solve
 
+    told = _told(on_progress)
+    return solve(problem, time_limit_s=time_limit_s, solver=solver, on_progress=told, with_latency=False)
+
+
+def _told(on_progress: Progress | None) -> Callable[[float | None, float | None], None]:
+    """Tells values and bounds in words."""
+
     def tell(best: float | None, bound: float | None) -> None:
         if on_progress is not None:
             shown = "no plan yet" if best is None else f"best {best:.6g}"
-            on_progress(shown if bound is None else f"{shown}, no plan under {bound:.6g}")
+            on_progress(shown if bound is None else f"{shown}, bound {bound:.6g}")
 
-    return solve(problem, time_limit_s=time_limit_s, solver=solver, on_progress=tell, with_latency=False)
+    return tell
 
 
-def _document(posed: Posed, result: PlacementResult, noted: Sequence[Diagnostic]) -> Json:
+def _document(
+    posed: Posed, result: PlacementResult, noted: Sequence[Diagnostic], served: Throughput | None = None
+) -> Json:
     """plan.json of a solved problem, which the validator has accepted."""
     from .backends.manifests.kv_transfer import kv_transfer_warnings
     from .planner.cautions import cautions
     from .planner.check import check_plan
     from .planner.plan import plan_document
 
-    solved = posed.solved(result)
+    solved = posed.solved(result, served)
     warnings = [*(warning.message for warning in noted), *posed.notes, *cautions(solved)]
     document = plan_document(solved, posed.inputs, warnings, VERSION)
     document["warnings"] += kv_transfer_warnings(document)

@@ -52,13 +52,15 @@ DIMENSIONS: dict[str, Dimension] = {
     "power": Dimension("a power", "700 W", {"mW": 1e-3, "W": 1.0, "kW": 1e3, "MW": 1e6}),
     "fraction": Dimension("a share", "8 %", {"%": 0.01}),
     "clock": Dimension("a clock rate", "1.83 GHz", {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}),
+    "energy": Dimension("an amount of energy", "800 J", {"J": 1.0, "kJ": 1e3, "Wh": HOUR_S, "kWh": JOULES_PER_KWH}),
+    "emission": Dimension("an amount of carbon", "0.2 gCO2", {"gCO2": 1.0, "mgCO2": 1e-3, "kgCO2": 1e3}),
     "carbon": Dimension("an amount of carbon per energy", "400 gCO2/kWh", {"gCO2/kWh": 1.0, "kgCO2/kWh": 1e3}),
     "frequency": Dimension(
         "a frequency", "0.05 per hour", {"per hour": 1.0, "/h": 1.0, "per day": 1 / 24, "per year": 1 / HOURS_PER_YEAR}
     ),
 }
-"""Dimension id -> units. Base units: bytes, s, bytes/s, FLOP/s, req/s, USD, USD/h, USD/kWh, USD/token, W, 1,
-gCO2/kWh, events per hour."""
+"""Dimension id -> units. Base units: bytes, s, bytes/s, FLOP/s, req/s, USD, USD/h, USD/kWh, USD/token, W, J, 1,
+gCO2, gCO2/kWh, events per hour."""
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.ASCII | re.DOTALL)
 _THOUSANDS = re.compile(r"\d{1,3}([,_' ]\d{3})+(\.\d+)?", re.ASCII)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..costmodel.embedded import embed
 from ..costmodel.visits import TooManyStates
+from ..costmodel.work import Work
 from ..ir.agent import GraphOp, graph_of
 from ..ir.diagnostics import Diagnostic, InputError, Label
 from ..ir.read.fleet import FleetFile
 from ..ir.read.graph import GraphFile
+from ..ir.source import SourceFile, SourceMap
 from ..passes import run_pipeline
 from ..passes.agent.inline_agents import inline_agents
 from ..passes.agent.merge_equal_calls import equal_calls
 from .candidates.setting import Setting
 from .fixed_limits import limit_faults
+from .goal_faults import goal_faults
+from .goals import MINIMISED
 from .placement.problem import PlacementProblem
 from .placement.result import PlacementResult
+from .placement.solve import OPTIMAL_GAP
 from .placement.summary import summarise
+from .placement.throughput import Throughput
 from .placement.unroll import TooManyScenarios
 from .plan import Inputs, Solved
 from .resolve import Asked, Resolved, resolve_names
@@ -34,18 +40,37 @@ class Posed:
     setting: Setting
     problem: PlacementProblem
     inputs: Inputs
+    works: Mapping[str, Work]
+    """Node -> one visit of its network."""
+    goal: str
+    """What is to be best, one of `goals.GOALS`."""
     notes: tuple[str, ...] = ()
     """What the user should know of the graph, one sentence each."""
 
-    def solved(self, result: PlacementResult) -> Solved:
-        """The result with the latencies that the plan's own load gives."""
+    def at_rate(self, rate_per_s: float) -> Posed | None:
+        """The same at another rate [req/s]; None where something else than placement stands against it."""
+        setting = replace(self.setting, at_rate_per_s=rate_per_s)
+        if limit_faults(setting, SourceMap(SourceFile("", ""))):
+            return None
+        return replace(self, setting=setting, problem=to_problem(setting, self.works, MINIMISED[self.goal]))
+
+    def problem_at(self, rate_per_s: float) -> PlacementProblem | None:
+        """The problem of `at_rate`."""
+        posed = self.at_rate(rate_per_s)
+        return None if posed is None else posed.problem
+
+    def solved(self, result: PlacementResult, served: Throughput | None = None) -> Solved:
+        """The result with the latencies that the plan's own load gives; `served` is how it got its rate."""
+        if served is not None:
+            status = "optimal" if served.gap <= OPTIMAL_GAP else "feasible"
+            result = replace(result, status=status, binding=served.binding)
         latency = summarise(with_waits(self.problem, result), result.placements)
         setting = self.setting
         tokens = sum(
             setting.visits_per_request[node] * decode.output_tokens.value.mean
             for node, _, decode, _ in setting.llm_nodes
         )
-        return Solved(self.problem, result, latency, setting.fleet, setting.devices, tokens)
+        return Solved(self.problem, result, latency, setting.fleet, setting.devices, tokens, self.goal, served)
 
 
 def pose(graph: GraphFile, fleet: FleetFile, base_dir: Path, objective: str | None = None) -> Posed:
@@ -63,12 +88,17 @@ def pose(graph: GraphFile, fleet: FleetFile, base_dir: Path, objective: str | No
         faults = limit_faults(setting, graph.sources)
         if faults:
             raise InputError(faults)
-        problem = to_problem(setting, resolved.works, objective or lowered.objective.data)
+        goal = objective or lowered.objective.data
+        faults = goal_faults(goal, objective is None, setting, graph.sources, fleet.sources)
+        if faults:
+            raise InputError(faults)
+        problem = to_problem(setting, resolved.works, MINIMISED[goal])
     except (TooManyScenarios, TooManyStates) as error:
         label = Label(graph.sources.key(("edges",)))
         help = "lower `max_visits`, or split the graph"
         raise InputError([Diagnostic("too-large", str(error), (label,), help)]) from None
-    return Posed(setting, problem, Inputs(graph.document, fleet.document, _catalogue(fleet, resolved)), notes)
+    inputs = Inputs(graph.document, fleet.document, _catalogue(fleet, resolved))
+    return Posed(setting, problem, inputs, resolved.works, goal, notes)
 
 
 def _equal_calls(graph: GraphOp) -> Iterator[str]:

@@ -124,8 +124,9 @@ class Subject:
 
     @property
     def rate(self) -> float | None:
-        """Requests per second; None where nothing is sized."""
-        return self.graph["workload"].get("rate")
+        """Requests per second that the plan is made for; None where nothing is sized."""
+        objective = self.plan["objective"]
+        return objective["value"] if objective["name"] == "throughput" else self.graph["workload"].get("rate")
 
     @property
     def arrivals_cv(self) -> float:

@@ -52,6 +52,8 @@ class Search:
     """Only plans with an objective below this are of interest, by more than the gap that counts."""
     laws: dict[tuple[float, int], Latencies] | None = None
     """Laws of times that another search on the same times has computed."""
+    most_cuts: float = math.inf
+    """Where so many plans were cut off the search ends."""
     first: Search | None = None
     """A search on a part of the problem that found a plan: where this one starts from."""
     best: Plan | None = None
@@ -102,7 +104,9 @@ class Search:
             self._rounds()
 
     def _rounds(self) -> None:
-        while not (self.clock.over or self.interrupted or self.infeasible or self.proved):
+        while self.cuts < self.most_cuts and not (
+            self.clock.over or self.interrupted or self.infeasible or self.proved
+        ):
             out = run(self.m, self.v, self.solver, self.clock.left, self._report)
             self.interrupted = out.interrupted
             if out.status == "infeasible":
@@ -118,14 +122,14 @@ class Search:
                 return
 
     def any_plan(self) -> bool | None:
-        """Whether a plan exists; None where time is up first."""
+        """Whether a plan exists; None where time is up first, or after `most_cuts`."""
         with suppress(TimeUp):
             return self._any_plan()
         return None
 
     def _any_plan(self) -> bool | None:
         self.m.setObjective(Expr())
-        while not self.clock.over:
+        while not self.clock.over and self.cuts < self.most_cuts:
             out = run(self.m, self.v, self.solver, self.clock.left)
             if out.status == "infeasible":
                 return False
@@ -133,6 +137,7 @@ class Search:
                 raise KeyboardInterrupt
             for plan in out.plans[:PLANS_PER_ROUND]:
                 if self._admit(plan):
+                    self.best = plan
                     return True
             if out.status == "stopped":
                 return None
@@ -268,6 +273,21 @@ def best_plan(
         raise KeyboardInterrupt
     if search.infeasible:
         return PlacementResult("infeasible", unit=_unit(problem), stats=_stats(search))
+    return _result(problem, search, (), with_latency=False)
+
+
+def some_plan(problem: PlacementProblem, time_limit_s: float | None, solver: str, most_cuts: float) -> PlacementResult:
+    """The best plan if `most_cuts` are enough to find it, or else any; for problems that hardly have one."""
+    clock = Clock(time_limit_s)
+    try:
+        search = Search(problem, solver, clock, most_cuts=most_cuts)
+        search.run()
+        if search.best is None:
+            search = Search(problem, solver, clock)
+            if search.any_plan() and search.best is not None:
+                search.value = search.objective(search.best)
+    except (TimeUp, KeyboardInterrupt):
+        return PlacementResult("unknown", unit=_unit(problem))
     return _result(problem, search, (), with_latency=False)
 
 

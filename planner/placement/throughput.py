@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .clock import Clock, TimeUp
+from .conflict import binding_names
 from .problem import UNLIMITED, PlacementProblem
-from .solve import OPTIMAL_GAP, Search
+from .result import PlacementResult
+from .solve import OPTIMAL_GAP, Search, some_plan
 
 ProblemAt = Callable[[float], PlacementProblem | None]
 """The problem at a rate [req/s]; None where something else than placement stands against the rate."""
@@ -21,6 +24,11 @@ LEAST_RATE = 1e-6
 """No rate below this is looked for [req/s]: 32 requests a year."""
 MOST_RATE = 1e12
 """No rate above this is looked for [req/s]."""
+PLAN_S = 5.0
+"""Time for the plan at least, whatever the search for the rate took [s]."""
+MOST_CUTS = 8
+"""Cuts after which a trial of what binds, or of a cheaper plan, is given up: a number and not a time, so that equal runs
+give equal answers."""
 DIGITS = 9
 """Significant digits of the rates that are tried, so that what is stated is what was solved."""
 
@@ -35,6 +43,11 @@ class Throughput:
     """No plan serves this many requests or more [req/s]."""
     stopped: bool = False
     """Time was up, or the user interrupted, before the two met."""
+    plan: PlacementResult | None = None
+    """A plan for `rate`: the cheapest, where that is soon found."""
+    seconds: float = 0.0
+    binding: tuple[str, ...] = ()
+    """Bounds, counts and limits without any one of which the bound could be served."""
 
     @property
     def gap(self) -> float:
@@ -89,7 +102,26 @@ def most_requests(
             served(middle)
     except (TimeUp, KeyboardInterrupt):
         found.stopped = True
+    if not found.stopped and found.bound < math.inf:
+        found.binding = _binding(problem_at(found.bound), clock, solver)
+    if found.rate is not None and (problem := problem_at(found.rate)) is not None:
+        found.plan = some_plan(problem, None if clock.left is None else max(clock.left, PLAN_S), solver, MOST_CUTS)
+    found.seconds = clock.spent
     return found
+
+
+def _binding(problem: PlacementProblem | None, clock: Clock, solver: str) -> tuple[str, ...]:
+    """What keeps a rate from having a plan, each by itself, as far as the time allows."""
+    if problem is None:
+        return ()
+
+    def serves(other: PlacementProblem) -> bool:
+        clock.check()
+        return Search(other, solver, clock, most_cuts=MOST_CUTS).any_plan() is True
+
+    with suppress(TimeUp, KeyboardInterrupt):
+        return binding_names(problem, serves)
+    return ()
 
 
 def _bracket(served: Callable[[float], bool], found: Throughput, least: float | None) -> None:
