@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Operation, SSAValue
@@ -47,8 +48,9 @@ def lower(
     With `parameters`, weights are loaded as the plan says; without, operators read them from outside, uncounted.
     Infeasible where an operator does not fit; InputError where there is no code for one.
     """
-    problem, _ = _read(network, name, parameters)
-    problem = ScratchpadProblem(name, problem.tensors, problem.operators, size_bytes, alignment_bytes)
+    problem, reader = _read(network, name, parameters)
+    pairs = frozenset(pair for op in reader.ops for pair in in_place_pairs(op, reader))
+    problem = replace(problem, size_bytes=size_bytes, alignment_bytes=alignment_bytes, in_place=pairs)
     plan = plan_scratchpad(problem, in_place=in_place, time_limit_s=time_limit_s)
     return lower_plan(network, name, plan, parameters=parameters, alignment_bytes=alignment_bytes)
 
@@ -58,7 +60,7 @@ def lower_plan(
 ) -> ScratchpadProgram:
     """`network` after `plan`, which was made for it; InputError where the plan is none of it, or cannot be followed."""
     problem, reader = _read(network, name, parameters)
-    problem = ScratchpadProblem(name, problem.tensors, problem.operators, plan.size_bytes, alignment_bytes)
+    problem = replace(problem, size_bytes=plan.size_bytes, alignment_bytes=alignment_bytes)
     if getattr(plan, "tiles", ()):
         raise InputError([Diagnostic("scratchpad-tiles", "operators that run in tiles are not emitted as programs")])
     faults = check_plan(problem, plan)
@@ -80,6 +82,24 @@ def _read(network: nn.NnModule, name: str, parameters: bool) -> tuple[Scratchpad
     return read_module(network.module, name, parameters, network.input_names, network.output_names)
 
 
+def in_place_pairs(op: Operation, reader: ModuleReader) -> list[tuple[int, int]]:
+    """(result, operand) as tensors where each element of the result comes from the one at its place, read once."""
+    if not isinstance(op, nn.ElementwiseOp | nn.FusedElementwiseOp):
+        return []
+    (result,) = op.results
+    made = nn.shape_of(result), _bits(result)
+    roots = [reader.root(operand) for operand in operands_of(op)]
+    return [
+        (reader.index[result], reader.index[root])
+        for operand, root in zip(operands_of(op), roots, strict=True)
+        if root in reader.index and roots.count(root) == 1 and (nn.shape_of(operand), _bits(operand)) == made
+    ]
+
+
+def _bits(value: SSAValue) -> int:
+    return nn.bits_of(nn.tensor_type(value).element_type)
+
+
 class _Lowering:
     def __init__(
         self, network: nn.NnModule, name: str, problem: ScratchpadProblem, reader: ModuleReader, plan: ScratchpadPlan
@@ -95,6 +115,7 @@ class _Lowering:
         for buffer in plan.buffers:
             self.starting[buffer.start].append(buffer)
             self.ending[buffer.end].append(buffer)
+        self.index_of = {tensor.name: index for index, tensor in enumerate(problem.tensors)}
         self.address: dict[str, int] = {}
         """of what is in the scratchpad"""
 
@@ -150,12 +171,8 @@ class _Lowering:
 
     def _require_in_place(self, op: Operation, over: tuple[str, ...]) -> None:
         """InputError unless each element of the result comes from the one at its place, which nobody reads later."""
-        pointwise = isinstance(op, nn.ElementwiseOp | nn.FusedElementwiseOp)
-        for operand in op.operands:
-            if pointwise and self.reader.root(operand) in self.reader.index and self._tensor(operand) in over:
-                pointwise = self._at(operand).bytes == self._at(op.results[0]).bytes
-                pointwise &= nn.shape_of(operand) == nn.shape_of(op.results[0])
-        if not pointwise:
+        allowed = {given for _, given in in_place_pairs(op, self.reader)}
+        if not allowed.issuperset(self.index_of[tensor] for tensor in over):
             message = f"`{op.name}` cannot write over `{over[0]}` while it reads it"
             raise InputError([Diagnostic("scratchpad-in-place", message, help="plan without operators in place")])
 

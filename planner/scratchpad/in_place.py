@@ -27,7 +27,9 @@ class SharedResidency:
 
 
 def may_follow(problem: ScratchpadProblem, output: int, given: int) -> bool:
-    """Whether the buffer of `given` is large enough for `output`, and `output` is worth the trouble."""
+    """Whether the buffer of `given` is allowed and large enough for `output`, and `output` is worth the trouble."""
+    if problem.in_place is not None and (output, given) not in problem.in_place:
+        return False
     fits = problem.tensors[output].bytes <= problem.tensors[given].bytes
     return fits and 0 < problem.sizes[output] <= problem.sizes[given]
 
@@ -82,7 +84,9 @@ class SavingProblem(ScratchpadProblem):
 def saving(problem: ScratchpadProblem, saved: Iterable[int]) -> SavingProblem:
     """`problem` where its operators need `saved` bytes less, one for each."""
     p = problem
-    return SavingProblem(p.name, p.tensors, p.operators, p.size_bytes, p.alignment_bytes, tuple(saved))
+    return SavingProblem(
+        p.name, p.tensors, p.operators, p.size_bytes, p.alignment_bytes, p.in_place, saved=tuple(saved)
+    )
 
 
 def relaxed(problem: ScratchpadProblem) -> SavingProblem:

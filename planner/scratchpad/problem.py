@@ -65,6 +65,8 @@ class ScratchpadProblem:
     size_bytes: int
     alignment_bytes: int = 1
     """offsets are multiples of this, and sizes count rounded up to it"""
+    in_place: frozenset[tuple[int, int]] | None = None
+    """(output, input whose buffer it may take over) of each operator that can work so; None: all of them can"""
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
