@@ -17,6 +17,37 @@ from .tensors import Tensor, is_empty, require, require_narrow
 
 
 @triton.jit
+def attend_pages(
+    q, k_pages, v_pages, table, first, last, place, exists, k_strides, v_strides, scale,
+    WINDOW: tl.constexpr, CAP: tl.constexpr, PRECISION: tl.constexpr, PAGE: tl.constexpr,
+    D: tl.constexpr, DV: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_DV: tl.constexpr, BLOCK_N: tl.constexpr,
+):  # fmt: skip
+    """The running softmax of each row of q over the tokens first to last of a sequence with this row of the table."""
+    wide = tl.arange(0, BLOCK_D)
+    wide_v = tl.arange(0, BLOCK_DV)
+    total = tl.zeros((q.shape[0], BLOCK_DV), tl.float32)
+    most = tl.full((q.shape[0],), float("-inf"), tl.float32)
+    sums = tl.zeros((q.shape[0],), tl.float32)
+    for start in range(first, last, BLOCK_N):
+        token = start + tl.arange(0, BLOCK_N)
+        written = token < last
+        page = tl.load(table + token // PAGE, mask=written, other=0).to(tl.int64)
+        k_row = page * k_strides[0] + (token % PAGE) * k_strides[1]
+        v_row = page * v_strides[0] + (token % PAGE) * v_strides[1]
+        k_at = k_pages + k_row[None, :] + wide[:, None] * k_strides[3]
+        k_tile = tl.load(k_at, mask=written[None, :] & (wide[:, None] < D), other=0.0)
+        scores = capped(dot(q, k_tile, tl.zeros((q.shape[0], BLOCK_N), tl.float32), PRECISION), scale, CAP)
+        seen = written[None, :] & (token[None, :] <= place[:, None]) & exists[:, None]
+        if WINDOW > 0:
+            seen &= token[None, :] > place[:, None] - WINDOW
+        scores = tl.where(seen, scores * LOG2_E, float("-inf"))
+        v_at = v_pages + v_row[:, None] + wide_v[None, :] * v_strides[3]
+        v_tile = tl.load(v_at, mask=written[:, None] & (wide_v[None, :] < DV), other=0.0)
+        total, most, sums = absorb(total, most, sums, scores, v_tile, PRECISION)
+    return total, most, sums
+
+
+@triton.jit
 def paged_attention_kernel(
     q, k_pages, v_pages, table, lengths, out, partial, state, sizes, q_strides, k_strides, v_strides, table_stride,
     out_strides, scale,
@@ -51,27 +82,13 @@ def paged_attention_kernel(
     each = tl.cdiv(tl.cdiv(length - begin, SPLITS), BLOCK_N) * BLOCK_N
     first = begin + part * each
     last = tl.minimum(first + each, length)
-    total = tl.zeros((BLOCK_R, BLOCK_DV), tl.float32)
-    most = tl.full((BLOCK_R,), float("-inf"), tl.float32)
-    sums = tl.zeros((BLOCK_R,), tl.float32)
-    k_head = kv_head.to(tl.int64) * k_strides[2]
-    v_head = kv_head.to(tl.int64) * v_strides[2]
-    for start in range(first, last, BLOCK_N):
-        token = start + tl.arange(0, BLOCK_N)
-        written = token < last
-        page = tl.load(table + sequence * table_stride + token // PAGE, mask=written, other=0).to(tl.int64)
-        k_row = page * k_strides[0] + (token % PAGE) * k_strides[1] + k_head
-        v_row = page * v_strides[0] + (token % PAGE) * v_strides[1] + v_head
-        k_at = k_pages + k_row[None, :] + wide[:, None] * k_strides[3]
-        k_tile = tl.load(k_at, mask=written[None, :] & (wide[:, None] < D), other=0.0)
-        scores = capped(dot(q_tile, k_tile, tl.zeros((BLOCK_R, BLOCK_N), tl.float32), PRECISION), scale, CAP)
-        seen = written[None, :] & (token[None, :] <= place[:, None]) & exists[:, None]
-        if WINDOW > 0:
-            seen &= token[None, :] > place[:, None] - WINDOW
-        scores = tl.where(seen, scores * LOG2_E, float("-inf"))
-        v_at = v_pages + v_row[:, None] + wide_v[None, :] * v_strides[3]
-        v_tile = tl.load(v_at, mask=written[:, None] & (wide_v[None, :] < DV), other=0.0)
-        total, most, sums = absorb(total, most, sums, scores, v_tile, PRECISION)
+    k_pages += kv_head.to(tl.int64) * k_strides[2]
+    v_pages += kv_head.to(tl.int64) * v_strides[2]
+    table += sequence * table_stride
+    total, most, sums = attend_pages(
+        q_tile, k_pages, v_pages, table, first, last, place, exists, k_strides, v_strides, scale,
+        WINDOW, CAP, PRECISION, PAGE, D, DV, BLOCK_D, BLOCK_DV, BLOCK_N,
+    )  # fmt: skip
     inside = exists[:, None] & (wide_v[None, :] < DV)
     if SPLITS == 1:
         out_row = sequence * out_strides[0] + head * out_strides[1] + (rows % queries) * out_strides[2]
