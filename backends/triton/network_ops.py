@@ -13,7 +13,7 @@ from xdsl.ir import Operation
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ..dtypes import dtype_of
-from .attention_tiles import attention_tiles
+from .attention_tiles import attention_tiles, decode_tiles
 from .network import Emitter
 from .network_products import SCALARS, float_dtype, write_chain, write_fusion, write_product
 from .row_tiles import reduction_tiles, row_tiles
@@ -92,6 +92,24 @@ def _attention(e: Emitter, op: nn.AttentionOp) -> None:
     options |= {"softcap": nn.number(op.softcap)} if nn.number(op.softcap) else {}
     text = f"{q.sizes} over {k.sizes}"
     e.launch("attention", "attention", q, k, v, out, *masks, comment=text, **options, **tiles.options)
+
+
+def _paged_attention(e: Emitter, op: nn.PagedAttentionOp) -> None:
+    dtype = float_dtype(op)
+    q, k, v = (e.view(each) for each in (op.q, op.k_pages, op.v_pages))
+    table, lengths = e.contiguous(e.view(op.table)), e.contiguous(e.view(op.lengths))
+    (batch, heads, queries, d), (_, page, kv_heads, dv) = q.sizes, v.sizes
+    tiles = decode_tiles(e.device, batch, kv_heads, table.sizes[1] * page, d, dv, dtype)
+    out, parts = e.result(op.result, "attention"), []
+    if tiles.splits > 1:
+        rows = (batch, kv_heads, tiles.splits, heads // kv_heads * queries)
+        parts = [e.buffer((*rows, size), "float32", kind) for kind, size in (("partial", dv), ("state", 2))]
+    options: dict[str, object] = {"scale": nn.number(op.scale)}
+    options |= {"window": nn.integer(op.window)} if nn.integer(op.window) else {}
+    options |= {"softcap": nn.number(op.softcap)} if nn.number(op.softcap) else {}
+    arguments = (q, k, v, table, lengths, out, *parts)
+    text = f"{q.sizes} over pages {k.sizes}"
+    e.launch("paged_attention", "paged_attention", *arguments, comment=text, **options, **tiles.options)
 
 
 def _rotary(e: Emitter, op: nn.RotaryOp) -> None:
@@ -232,6 +250,7 @@ WRITERS: Mapping[type[Operation], Callable[[Emitter, Any], None]] = {
     nn.SoftmaxOp: _softmax,
     nn.ReduceOp: _reduce,
     nn.AttentionOp: _attention,
+    nn.PagedAttentionOp: _paged_attention,
     nn.RotaryOp: _rotary,
     nn.MaxPoolOp: _pool,
     nn.AveragePoolOp: _pool,

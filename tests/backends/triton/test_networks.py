@@ -142,6 +142,21 @@ def test_convolutions():
     check(convolutions(), [np.random.default_rng(1).standard_normal((2, 3, 9, 10))], 3e-5)
 
 
+@pytest.mark.usefixtures("triton")
+@pytest.mark.parametrize("pages", [4, 600])
+def test_attention_over_pages(pages):
+    """In one part of the context, and in several that a second kernel joins."""
+    rng = np.random.default_rng(2)
+    shapes = [(2, 4, 1, 16), (2 * pages, 4, 2, 16), (2 * pages, 4, 2, 8)]
+    whole = [TensorType(i64, (2, pages)), TensorType(i64, (2,))]
+    block = Block(arg_types=[*(TensorType(f32, shape) for shape in shapes), *whole])
+    op = nn.PagedAttentionOp.make(*block.args, scale=0.25)
+    block.add_op(op)
+    network = nn.NnModule(nn.build_main(block, [op.result]), {}, ("q", "k", "v", "table", "lengths"), ("y",))
+    arrays = [rng.standard_normal(shape) for shape in shapes]
+    check(network, [*arrays, rng.permutation(2 * pages).reshape(2, pages), np.array([4 * pages - 3, 5])])
+
+
 def test_the_source_is_readable():
     """Formatted as `ruff format` does, with shapes beside the launches; the same text every time."""
     network = lower_for_target(convolutions(), "gpu")
