@@ -14,9 +14,9 @@ from .variables import Expr, PlacementVars
 
 def constrain_limits(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
     """(16) cost, power, energy or carbon of a request <= limit; in shares of the limit."""
-    if p.rate_per_s is None:
-        return
     for name, limit in p.limits:
+        if p.rate_per_s is None and name != "usd_per_request":
+            continue
         whole = LIMITED[name](p, v)
         share = max(limit, 1e-12)
         m.addConstraint(whole * (1 / share) <= limit / share + 1e-9, v.name("limit", name))
@@ -117,11 +117,12 @@ AMOUNTS: Mapping[str, Callable[[PlacementProblem, PlacementVars], Expr]] = {
 """What is least, by objective; `latency` is a variable of its own."""
 LIMITED: Mapping[str, Callable[[PlacementProblem, PlacementVars], Expr]] = {
     "usd_per_hour": cost,
+    "usd_per_request": cost,
     "power_w": power,
     "energy_j_per_request": energy,
     "gco2_per_request": carbon,
 }
-"""What a limit bounds."""
+"""What a limit bounds; USD a request only without a rate, where the fleet gives no such limit but a frontier does."""
 
 
 def unit(p: PlacementProblem, v: PlacementVars) -> float:

@@ -22,6 +22,7 @@ from .objective import second_objective, unit
 from .presolve import presolve
 from .problem import PlacementProblem
 from .quick import MANY_OPTIONS, few_options
+from .racks import Racks
 from .result import LatencySummary, PlacementResult, SolveStats
 from .summary import horizon_s, summarise
 from .variables import Expr, PlacementVars
@@ -75,6 +76,7 @@ class Search:
         reduced = presolve(self.p, min(self.below, most))
         self.judge = Judge(self.p, reduced.options, self.laws, self.clock)
         self.books = Books(self.p)
+        self.racks = Racks(self.p, self.books)
         self.p = reduced
         self.m, self.v = build(self.p, self.clock)
         self.unit = self.v.time_scale if self.v.mean is not None else unit(self.p, self.v)
@@ -93,6 +95,12 @@ class Search:
         """(objective - bound) / |objective|."""
         difference = max(0.0, self.value - self.bound)
         return difference / abs(self.value) if self.value else (0.0 if difference < 1e-12 else math.inf)
+
+    @property
+    def plan(self) -> Plan:
+        """The best plan; AssertionError without one."""
+        assert self.best is not None
+        return self.best
 
     @property
     def proved(self) -> bool:
@@ -186,6 +194,10 @@ class Search:
 
     def _admit(self, plan: Plan) -> bool:
         """Whether the plan keeps all bounds; cuts it off where it does not."""
+        over = self.racks.cut(self.v, plan)
+        if over is not None:
+            self._add(over >= 1)
+            return False
         broken = self.judge.broken(plan)
         if broken is None:
             return True
@@ -367,6 +379,11 @@ def _result(p: PlacementProblem, search: Search, binding: tuple[str, ...], with_
         binding=binding,
         stats=_stats(search),
     )
+
+
+def result_of(p: PlacementProblem, search: Search) -> PlacementResult:
+    """What a search on `p`, or on `p` with more bounds, has found, latencies and what binds left out."""
+    return _result(p, search, (), with_latency=False)
 
 
 def _unit(p: PlacementProblem) -> str:

@@ -27,8 +27,8 @@ MOST_RATE = 1e12
 PLAN_S = 5.0
 """Time for the plan at least, whatever the search for the rate took [s]."""
 MOST_CUTS = 8
-"""Cuts after which a trial of what binds, or of a cheaper plan, is given up: a number and not a time, so that equal runs
-give equal answers."""
+"""Cuts after which a trial of what binds, or of a cheaper plan, is given up: a number and not a time, so that equal
+runs give equal answers."""
 DIGITS = 9
 """Significant digits of the rates that are tried, so that what is stated is what was solved."""
 

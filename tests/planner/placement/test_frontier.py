@@ -1,0 +1,87 @@
+"""The frontier of two objectives against all plans, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from test_objectives import every_plan, on_each, sized
+
+from dovetail.ir.distribution import Distribution
+from dovetail.planner.placement.clock import Clock
+from dovetail.planner.placement.frontier import Frontier
+from dovetail.planner.placement.problem import PlacementProblem
+
+AXES = (("cost", "energy"), ("cost", "latency"), ("energy", "carbon"), ("latency", "carbon"))
+CLOSE = 1e-4
+"""Values this near each other count as equal: means stand on a grid."""
+Values = tuple[float, float]
+
+
+def certain(p: PlacementProblem) -> PlacementProblem:
+    """The problem with every time at one value: means of maxima of random times are bounds and not exact."""
+    options = tuple(
+        replace(
+            o,
+            visits=tuple(
+                replace(t, total=Distribution.point(t.total.mean), first=Distribution.point(t.first.mean))
+                for t in o.visits
+            ),
+        )
+        for o in p.options
+    )
+    return replace(p, options=options)
+
+
+def not_dominated(values: set[Values]) -> list[Values]:
+    kept: list[Values] = []
+    for a, b in sorted(values):
+        if not kept or b < kept[-1][1] * (1 - CLOSE):
+            kept.append((a, b))
+    return kept
+
+
+def agrees(p: PlacementProblem, axes: tuple[str, str]) -> int:
+    """Points of the frontier, which must be those that all plans leave."""
+    expected = not_dominated({(found[axes[0]], found[axes[1]]) for _, found in every_plan(p)})
+    frontier = Frontier(p, axes, Clock(None), most_points=1000)
+    frontier.run()
+    if not expected:
+        assert frontier.infeasible
+        return 0
+    assert frontier.complete
+    found = not_dominated({point.values for point in frontier.points})
+    if frontier.axes != axes:
+        found = not_dominated({(b, a) for a, b in found})
+    assert len(found) == len(expected), (found, expected)
+    for mine, theirs in zip(found, expected, strict=True):
+        assert mine == pytest.approx(theirs, rel=2 * CLOSE)
+    return len(found)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "several"), [(range(2000, 2030), 4), pytest.param(range(2030, 2330), 40, marks=pytest.mark.slow)]
+)
+def test_the_frontier_is_that_of_all_plans(
+    seeds: range, several: int, random_problem: Callable[[int], PlacementProblem]
+) -> None:
+    def check(seed: int) -> int:
+        return agrees(certain(sized(random_problem, seed)), AXES[seed % len(AXES)])
+
+    found = [count for count in on_each(seeds, check) if isinstance(count, int)]
+    assert sum(count >= 2 for count in found) >= several
+
+
+def test_an_axis_that_is_none_is_refused(random_problem: Callable[[int], PlacementProblem]) -> None:
+    for axes in (("cost", "cost"), ("cost", "throughput")):
+        with pytest.raises(ValueError, match="no frontier of cost"):
+            Frontier(random_problem(1), axes, Clock(None))
+
+
+def test_no_time_gives_no_points_and_says_that_some_are_missing(
+    random_problem: Callable[[int], PlacementProblem],
+) -> None:
+    frontier = Frontier(sized(random_problem, 2001), ("cost", "energy"), Clock(0.0))
+    frontier.run()
+    assert (frontier.points, frontier.complete, frontier.infeasible) == ([], False, False)
