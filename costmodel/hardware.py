@@ -29,6 +29,7 @@ __all__ = [
     "entry_named",
     "find_device",
     "load_devices",
+    "own_devices",
     "read_device",
     "resolve",
 ]
@@ -89,6 +90,12 @@ def _find_entry(name: str) -> tuple[str, Mapping[str, Any]] | None:
 def load_devices() -> Mapping[str, Device]:
     """Every device by id, those of installed packages and of the user's file too. InputError for a faulty package."""
     return MappingProxyType({id: _read_listed(id, entry) for id, entry in catalogue_entries().items()})
+
+
+@cache
+def own_devices() -> Mapping[str, Device]:
+    """Every device of our own catalogue by id, as it is listed whatever packages and the user's file say."""
+    return MappingProxyType({id: read_device(id, entry) for id, entry in _own_entries().items()})
 
 
 def device_id(name: str) -> str | None:

@@ -15,8 +15,9 @@ from typing import Any
 
 import yaml
 
+from ..hardware import own_devices
 from ..variation import varied
-from .chip import Chip
+from .chip import Chip, chip_of
 
 FILE = Path(__file__).parents[1] / "catalogue" / "coefficients" / "operators.yaml"
 Values = Mapping[str, float]
@@ -36,11 +37,26 @@ def likeness(chip: Chip) -> tuple[float, float]:
     return 2 * log(chip.matrix_flops_per_s / cores), log(chip.bandwidth_bytes_per_s / cores)
 
 
+@cache
+def _listed() -> Mapping[str, tuple[float, float]]:
+    """Likeness of each of the catalogue's devices, by id."""
+    return {id: likeness(chip_of(device)) for id, device in own_devices().items()}
+
+
+def place(chip: Chip) -> tuple[float, float]:
+    """The likeness by which `chip` inherits: that of the catalogue's device of its id, whatever figures it has here.
+
+    A device whose rates a fleet or a study changes still runs the kernels that it ran: were they to change with the
+    figures, a faster device could come out slower.
+    """
+    return _listed().get(chip.id) or likeness(chip)
+
+
 def shares(chip: Chip, known: Mapping[str, tuple[float, float]]) -> dict[str, float]:
     """Weight of each measured device for `chip`: inverse square of the distance, or 1 for itself. Equation (13)."""
     if chip.id in known:
         return {chip.id: 1.0}
-    here = likeness(chip)
+    here = place(chip)
     raw = {id: 1 / (1e-3 + sum((a - b) ** 2 for a, b in zip(here, there, strict=True))) for id, there in known.items()}
     return {id: weight / sum(raw.values()) for id, weight in raw.items()}
 
@@ -61,7 +77,7 @@ def coefficients(kernel: str, chip: Chip) -> Values:
 
 
 def _inherited(kernel: str, chip: Chip) -> Values:
-    key = (kernel, chip.id, *likeness(chip))
+    key = (kernel, chip.id, *place(chip))
     if key not in _FOUND:
         entry = read()["kernels"][kernel]
         known = {id: tuple(point) for id, point in read()["likeness"].items() if id in entry["devices"]}

@@ -108,7 +108,8 @@ def _tiled_s(
     blocks = np.ceil(m / rows) * np.ceil(n / columns) * split
     waves = np.maximum(1.0, blocks / cores + c["tail"] * (np.ceil(blocks / cores) - blocks / cores))
     depth = np.maximum(np.ceil(k / split / _STEP), 1) * _STEP
-    multiply = 2 * rows * columns * depth * cores / (peak * c["compute_share"] * powered(chip, c))
+    sustained = peak * c["compute_share"] * powered(chip, c, peak * fed / 2)  # the 16-bit rate of as many bytes
+    multiply = 2 * rows * columns * depth * cores / sustained
     load = (rows * fed + columns * stored) * depth / (chip.clock_hz * c["cache_bytes_per_clock"])
     loop = waves * np.maximum(either_s(multiply, load, c["pipelining"]), depth / _STEP * c["step"])
     readers = np.ceil(n / columns) * split  # blocks of other rows find the same weights in the cache

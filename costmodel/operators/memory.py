@@ -40,16 +40,18 @@ def move_s(chip: Chip, c: Values, size: ArrayLike, hit: ArrayLike, active: Array
     return size * ((1 - np.asarray(hit)) / outside + np.asarray(hit) / inside)
 
 
-def powered(chip: Chip, c: Values) -> float:
-    """Share of the peak that the power limit leaves; 1 where the device states no power. Equation (4).
+def powered(chip: Chip, c: Values, peak: float) -> float:
+    """Share of `peak` that the power limit leaves; 1 where the device states no power. Equation (4).
 
-    x / (1 + x^4)^(1/4) with x = watts x flops_per_watt x (FLOP a clock and core / 2048)^(2/3) / peak, all at 16 bits: a
-    wider matrix instruction fetches each operand for more products, and so spends less energy on each.
+    x / (1 + x^4)^(1/4) with x = watts x flops_per_watt x (FLOP a clock and core / 2048)^(2/3) / peak
+
+    `peak` is the rate [FLOP/s] of 16-bit products, or of others what it comes to at as many bytes. A wider matrix
+    instruction fetches each operand for more products, and so spends less energy on each.
     """
     if not chip.tdp_w:
         return 1.0
-    width = chip.matrix_flops_per_s / chip.multiprocessors / chip.clock_hz
-    margin = chip.tdp_w * c["flops_per_watt"] * (width / 2048) ** (2 / 3) / chip.matrix_flops_per_s
+    width = peak / chip.multiprocessors / chip.clock_hz
+    margin = chip.tdp_w * c["flops_per_watt"] * (width / 2048) ** (2 / 3) / peak
     return margin / (1 + margin**4) ** 0.25
 
 

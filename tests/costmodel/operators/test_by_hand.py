@@ -37,7 +37,7 @@ def test_overlap_goes_from_the_sum_to_the_greater() -> None:
 def test_power() -> None:
     # 400 W x 0.5 TFLOP/s a watt = 200 TFLOP/s, the peak, at 2000 FLOP a clock and core
     x = (2000 / 2048) ** (2 / 3)
-    assert powered(CHIP, {"flops_per_watt": 0.5e12}) == pytest.approx(x / (1 + x**4) ** 0.25)
+    assert powered(CHIP, {"flops_per_watt": 0.5e12}, CHIP.matrix_flops_per_s) == pytest.approx(x / (1 + x**4) ** 0.25)
 
 
 def test_quantising_rows() -> None:
