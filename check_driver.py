@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def check(file: Where, graph: Where | None = None, fleet: Where | None = None) -> list[Diagnostic]:
     """The faults of a plan, derived from it again without the solver's code; or those of a graph.yaml.
 
-    `file` is a plan.json (of `plan` or of `scratchpad`), a folder that holds one, or a graph.yaml. `graph` and `fleet`
-    are compared with the plan's own inputs; the graph of a scratchpad plan is its model. InputError where a file cannot
-    be read.
+    `file` is a plan.json (of `plan`, `scratchpad` or `partition --over`), a folder that holds one, or a graph.yaml.
+    `graph` and `fleet` are compared with the plan's own inputs; the graph of the other two is their model. InputError
+    where a file cannot be read.
     """
     path = Path(file)
     if path.is_dir() and (path / "plan.json").is_file():
@@ -33,6 +33,8 @@ def check(file: Where, graph: Where | None = None, fleet: Where | None = None) -
     document = _read_json(path)
     if isinstance(document, dict) and "order" in document:  # which plans of `scratchpad` alone have
         return _check_scratchpad(document, graph, fleet)
+    if isinstance(document, dict) and document.get("plan") == "op-placement":
+        return _check_placement(document, graph, fleet)
     return [*check_plan(document), *_differing_inputs(document, graph, fleet)]
 
 
@@ -52,6 +54,16 @@ def _check_scratchpad(document: Json, graph: Where | None, fleet: Where | None) 
         return problem, read_nests(graph, problem, inputs.parameters) if inputs.nests else {}
 
     return check_document(document, model)
+
+
+def _check_placement(document: Json, model: Where | None, fleet: Where | None) -> list[Diagnostic]:
+    """The faults of a placement of ops; `model` and `fleet` are what it is said to be of."""
+    from .partition_driver import op_placement_problem
+    from .planner.op_placement.check_document import check_placement
+
+    if model is None:
+        return check_placement(document)
+    return check_placement(document, lambda asked: op_placement_problem(model, fleet, asked))
 
 
 def _lint(path: Path, fleet: Where | None) -> list[Diagnostic]:

@@ -23,7 +23,7 @@ def heads_ns(p: OpPlacementProblem) -> Table:
 
 
 def tails_ns(p: OpPlacementProblem) -> Table:
-    """[ns] that are left at least after the end of each piece on each device; inf: it cannot be there. Equation (12)."""
+    """[ns] that are left at least after the end of each piece on each device; inf: never there. Equation (12)."""
     tails = [[inf] * len(p.devices) for _ in p.pieces]
     for u in reversed(range(len(p.pieces))):
         for d in p.allowed[u]:

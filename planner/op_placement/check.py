@@ -99,7 +99,7 @@ def pipeline_loads_ns(p: OpPlacementProblem, s: Pipeline) -> tuple[list[int], li
 
 
 def pipeline_bytes(p: OpPlacementProblem, s: Pipeline) -> list[int]:
-    """[bytes] of each device: weights, a buffer for each period that a tensor is held, the largest work. Equation (10)."""
+    """[bytes] of each device: weights, a buffer for each period a tensor is held, the largest work. Equation (10)."""
     held, work = [0] * len(p.devices), [0] * len(p.devices)
     for i, piece in enumerate(p.pieces):
         held[s.device[i]] += piece.weight_bytes

@@ -1,4 +1,4 @@
-"""Fewer, larger pieces: a problem that a solver proves in time, whose every answer is one of the problem that it is of."""
+"""Fewer, larger pieces: a problem that a solver can prove, whose every answer is one of the problem it is made of."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ For graphs that are too large for the constraint program. The moves are drawn wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from random import Random
 
@@ -19,6 +19,8 @@ MOST_MOVED = 8
 """pieces that move at once"""
 MISSES = 30
 """moves for each piece that find nothing better, after which it ends"""
+PIPELINE_MISSES = 300
+"""the same for pipelines, whose moves are counted up and not run through"""
 SWAPS = 0.3
 """share of moves that change who goes first, and no device"""
 
@@ -45,36 +47,81 @@ def schedules(p: OpPlacementProblem, best: Schedule, is_over: Callable[[], bool]
 
 
 def pipelines(p: OpPlacementProblem, best: Pipeline, is_over: Callable[[], bool]) -> Iterator[Pipeline]:
-    """Pipelines, each better than the one before; what is compared first is the period, then the sum of squares of all loads."""
-    moves, current, misses = _Moves(p), best, 0
-    worth = _worth(p, current)
-    while misses < MISSES * len(p.pieces) and not is_over():
+    """Pipelines, each better than the one before; of equal periods, that of the least sum of squares of all loads."""
+    moves, loads, misses = _Moves(p), Loads(p, best.device), 0
+    worth, everything = loads.worth(), range(len(p.pieces))
+    while misses < PIPELINE_MISSES * len(p.pieces) and not is_over():
         misses += 1
-        device = list(current.device)
-        if not moves.move(device, moves.block(range(len(p.pieces)))):
+        device = list(loads.device)
+        block = moves.block(everything)
+        if not moves.move(device, block):
             continue
-        pairs = {(device[t.producer], device[v]) for t in p.tensors for v in t.users}
-        if any(a != b and (a, b) not in p.routes for a, b in pairs):
+        before = {i: loads.device[i] for i in block}
+        if not loads.move({i: device[i] for i in block}):
             continue
-        found = staged(p, tuple(device), 0)
-        value = _worth(p, found)
+        value = loads.worth()
         if value > worth:
+            loads.move(before)
             continue
-        current, worth, better = replace(found, period_ns=value[0]), value, value[0] < worth[0]
+        better, worth = value[0] < worth[0], value
         if better:
             misses = 0
-            yield current
+            yield replace(staged(p, tuple(loads.device), 0), period_ns=value[0])
 
 
-def _worth(p: OpPlacementProblem, s: Pipeline) -> tuple[int, int]:
-    devices, links = pipeline_loads_ns(p, s)
-    return max((*devices, *links), default=0), sum(load * load for load in (*devices, *links))
+class Loads:
+    """How long each device and link is busy in a period, while pieces move."""
+
+    def __init__(self, p: OpPlacementProblem, device: tuple[int, ...]) -> None:
+        self.p, self.device = p, list(device)
+        devices, links = pipeline_loads_ns(p, Pipeline(device, ()))
+        self.ns = [*devices, *links]
+
+    def worth(self) -> tuple[int, int]:
+        """What is to be little: the period, then what there is beside it."""
+        return max(self.ns, default=0), sum(ns * ns for ns in self.ns)
+
+    def move(self, to: Mapping[int, int]) -> bool:
+        """Put pieces on other devices; False, and nothing done, where a tensor then has no way."""
+        tensors = {t for i in to for t in (*self.p.inputs[i], *self.p.outputs[i])}
+        before = {i: self.device[i] for i in to}
+        self._add(before, tensors, -1)
+        self._put(to)
+        if all(self._has_way(t) for t in tensors):
+            self._add(to, tensors, 1)
+            return True
+        self._put(before)
+        self._add(before, tensors, 1)
+        return False
+
+    def _put(self, to: Mapping[int, int]) -> None:
+        for i, d in to.items():
+            self.device[i] = d
+
+    def _has_way(self, t: int) -> bool:
+        home = self.device[self.p.tensors[t].producer]
+        return all(d == home or (home, d) in self.p.routes for d in self._targets(t))
+
+    def _targets(self, t: int) -> set[int]:
+        return {self.device[v] for v in self.p.tensors[t].users}
+
+    def _add(self, pieces: Mapping[int, int], tensors: set[int], sign: int) -> None:
+        """Count the pieces on these devices, and the tensors, in or out."""
+        for i, d in pieces.items():
+            self.ns[d] += sign * self.p.time_ns(i, d)
+        for t in tensors:
+            home = self.device[self.p.tensors[t].producer]
+            for d in self._targets(t) - {home}:
+                for link in self.p.routes[home, d].links:
+                    self.ns[len(self.p.devices) + link] += sign * (self.p.transfer_ns(t, home, d) or 0)
 
 
 def _critical(p: OpPlacementProblem, s: Schedule) -> list[int]:
     """The pieces of one chain, without a gap that another device could fill, from the start to the last end."""
     end = [at + p.time_ns(i, s.device[i]) for i, at in enumerate(s.start_ns)]
-    before: dict[tuple[int, int], int] = {(s.device[i], end[i]): i for i in range(len(p.pieces)) if end[i] > s.start_ns[i]}
+    before: dict[tuple[int, int], int] = {
+        (s.device[i], end[i]): i for i in range(len(p.pieces)) if end[i] > s.start_ns[i]
+    }
     at = max(range(len(p.pieces)), key=end.__getitem__)
     chain = [at]
     while s.start_ns[at] > 0:

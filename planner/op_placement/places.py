@@ -105,7 +105,9 @@ def host_wires(places: Sequence[Place]) -> dict[Pair, Wire]:
     wires = {}
     for a, b in permutations(range(len(places)), 2):
         one, other = places[a], places[b]
-        wires[a, b] = _of_chassis(one, other) or _wire(one, other, _pcie_bytes_per_s(one, other), PCIE_LATENCY_NS, "pcie")
+        wires[a, b] = _of_chassis(one, other) or _wire(
+            one, other, _pcie_bytes_per_s(one, other), PCIE_LATENCY_NS, "pcie"
+        )
     return wires
 
 

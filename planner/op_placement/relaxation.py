@@ -24,7 +24,7 @@ ROUNDING = 1e-6
 def relaxed_bound_ns(
     p: OpPlacementProblem, heads: Table, through: Table, pipelined: bool, time_limit_s: float | None = None
 ) -> int:
-    """[ns] the optimum of (14) to (19), rounded up; 0 where time is over. `heads` and `through` are those of (11), (13)."""
+    """[ns] the optimum of (14) to (19), rounded up; 0 where time is over. `heads`, `through`: those of (11), (13)."""
     import highspy
 
     rows = _Rows(p, through)

@@ -1,9 +1,9 @@
 """
 Solves a placement: bounds and lists first, then the constraint program, of the whole or of joined pieces.
 
-Whatever comes out has passed `check.py`. Graphs of up to `EXACT_PIECES` are solved whole. Larger ones are decomposed:
-their pieces are joined into fewer, that problem is solved, its answer is unfolded and improved piece by piece; the bound
-is always that of the whole graph.
+Whatever comes out has passed `check.py`. A graph with necks is cut there first. Graphs of up to `EXACT_PIECES` are
+solved whole; of larger ones pieces are joined into fewer, that problem is solved, its answer is unfolded and improved
+piece by piece. The bound is always that of the whole graph.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .makespan_model import MakespanModel
 from .period_model import PeriodModel, staged
 from .problem import Answer, OpPlacementProblem, Pipeline, Schedule
 from .relaxation import relaxed_bound_ns
+from .segments import Segments, find_necks
 
 EXACT_PIECES = 150
 """graphs of more are decomposed"""
@@ -31,6 +32,10 @@ COARSE_PIECES = 60
 """into at most so many joined pieces"""
 COARSE_SHARE = 0.5
 """of the time that is left, for the problem of joined pieces"""
+SEGMENT_SHARE = 0.25
+"""of the time that is left, for one segment"""
+SEGMENT_S = 60.0
+"""[s] for it without a limit"""
 COARSE_S = 20.0
 """[s] for it without a limit"""
 RELAXED_SHARE = 0.3
@@ -101,13 +106,41 @@ class _Search:
             self.offer(found, way)
         if self.is_over():
             return
+        if not self.pipelined:
+            self.by_segments()
+            if self.is_over():
+                return
         self.raise_bound(relaxed_bound_ns(self.p, heads, through, self.pipelined, self.left_s(RELAXED_SHARE)))
         if self.is_over():
             return
-        if len(self.p.pieces) <= EXACT_PIECES:
-            self.exact(heads, through)
-        else:
+        if len(self.p.pieces) > EXACT_PIECES:
             self.decomposed()
+            return
+        self.improve()
+        if not self.is_over():
+            self.exact(heads, through)
+
+    def by_segments(self) -> None:
+        """The shortest path over necks, where the graph has some. Equation (20)."""
+        found = find_necks(self.p)
+        if not found.at:
+            return
+        segments = Segments(self.p, found)
+        least, path = segments.solve(self.one_segment, self.is_over)
+        self.raise_bound(least)
+        if path is not None and all(step.schedule is not None for _, step in path):
+            self.offer(retimed(self.p, *segments.devices_and_starts(path)), "segments")
+
+    def one_segment(self, segment: OpPlacementProblem) -> Answer:
+        """A segment's least makespan, in a share of the time that is left."""
+        limit = self.left_s(SEGMENT_SHARE)
+        inner = _Search(segment, False, SEGMENT_S if limit is None else limit, None)
+        try:
+            inner.run()
+        except KeyboardInterrupt:
+            self.stopped = True
+        self.stopped |= inner.stopped
+        return inner.answer()
 
     def first_ones(self) -> Iterable[tuple[str, Schedule | Pipeline | None]]:
         """Answers that take no search."""
@@ -189,7 +222,9 @@ class _Search:
         """[ns] no answer need take longer: everything one after another, where it is slowest."""
         pieces = sum(max(self.p.time_ns(i, d) for d in allowed) for i, allowed in enumerate(self.p.allowed))
         pairs = self.p.routes
-        sent = (max((self.p.transfer_ns(t, *pair) or 0 for pair in pairs), default=0) for t in range(len(self.p.tensors)))
+        sent = (
+            max((self.p.transfer_ns(t, *pair) or 0 for pair in pairs), default=0) for t in range(len(self.p.tensors))
+        )
         return pieces + len(self.p.devices) * sum(sent)
 
     def told(self, value: float, bound: float) -> None:
@@ -208,7 +243,7 @@ class _Search:
             finally:
                 self.stopped |= inner.stopped
                 self.offer(self.unfolded(inner.best, piece_of), "joined pieces")
-        if self.best is not None and not self.is_over():
+        if not self.is_over():
             self.improve()
 
     def unfolded(self, found: Schedule | Pipeline | None, piece_of: list[int]) -> Schedule | Pipeline | None:
@@ -222,6 +257,8 @@ class _Search:
 
     def improve(self) -> None:
         """Better answers near the best, as long as there are some and time is left."""
+        if self.best is None:
+            return
         steps = improve.pipelines if self.pipelined else improve.schedules
         for found in steps(self.p, self.best, self.is_over):  # type: ignore[arg-type]
             self.offer(found, "improved")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 from xdsl.ir import Operation
@@ -21,7 +21,7 @@ INPUTS, OUTPUTS = "(inputs)", "(outputs)"
 
 
 def pose(
-    network: nn.NnModule, places: Sequence[Place], wires: dict[Pair, Wire], ends_at: int | None = None
+    network: nn.NnModule, places: Sequence[Place], wires: Mapping[Pair, Wire], ends_at: int | None = None
 ) -> OpPlacementProblem:
     """
     The problem of placing every op of `network` on `places`.
