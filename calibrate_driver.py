@@ -64,15 +64,17 @@ def _known(name: str) -> Device:
 
 
 def _document(device: Device, source: str, date: str, tables: list[Found]) -> Json:
-    from .costmodel.operators import quality_of_fit
     from .costmodel.operators.chip import chip_of
     from .costmodel.operators.coefficients import nearest
 
+    chip = chip_of(device)
+    kernels = {kernel for each in tables if each.cell is None for kernel in each.values}
+    own = nearest(chip) == device.id or (bool(kernels) and kernels <= set(chip.calibrated))
     return {
         "device": device.id,
         "source": source,
         "date": date,
-        "start": {"quality": quality_of_fit(device), "nearest": nearest(chip_of(device))},
+        "start": {"quality": "fitted" if own else "guess", "nearest": nearest(chip)},
         "found": [_found(each) for each in tables],
     }
 

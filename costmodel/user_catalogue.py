@@ -172,6 +172,7 @@ def _check_device(id: str, entry: Mapping[str, Any], to: Reading) -> None:
         to.fault(at, "missing-key", f"the device `{id}` is in no catalogue, and needs `{key}`", key=True)
     if missing:
         return
+    _check_calibration(at, entry, to)
     device = read_device(id, entry)
     lacking = [name for name in _NEEDED + (("cores",) if device.kind == "cpu" else ()) if name not in device.figures]
     lacking += [] if device.flops_per_s else ["flops"]
@@ -181,6 +182,28 @@ def _check_device(id: str, entry: Mapping[str, Any], to: Reading) -> None:
         to.fault(at, "missing-figure", message, help, key=True)
     for name, words in contradictions(device.figures):
         to.fault(_place_of(name, at, to), "range", f"the device `{id}` {words}")
+
+
+def _check_calibration(at: tuple[str | int, ...], entry: Mapping[str, Any], to: Reading) -> None:
+    """Its kernels, and the coefficients of kernels and engines, are ones that the model has."""
+    if not entry.get("calibration"):
+        return
+    from .operators.coefficients import read
+    from .serving.engines import find_engine
+
+    kernels = {
+        name: {*each["shared"], *(n for values in each["devices"].values() for n in values)}
+        for name, each in read()["kernels"].items()
+    }
+    engine = {name for name, value in vars(find_engine()).items() if isinstance(value, float)}
+    for group in entry["calibration"]:
+        told = [(f"kernels.{name}", parts, kernels.get(name)) for name, parts in group.get("kernels", {}).items()]
+        told += [("serving", group["serving"], engine)] if "serving" in group else []
+        for where, parts, known in told:
+            named = {name for key in ("fitted", "inherited") for name in parts.get(key, {})}
+            for name in sorted(named - known) if known is not None else [where]:
+                message = f"the calibration by `{group['source']}` has `{name}`, which the model has not"
+                to.fault(at, "unknown-coefficient", message, "calibrate the device again", key=True)
 
 
 def _place_of(name: str, at: tuple[str | int, ...], to: Reading) -> tuple[str | int, ...]:

@@ -91,6 +91,10 @@ def _operators(given: Measurements, device: Device) -> Found:
     for row, said in enumerate(predict(given.kind, table.rows, device)):
         if said.error and row not in table.faults:
             faults.error("row", said.error, table.span(row, _column_of(said.error)))
+    if given.kind == "comm":
+        for row, cells in enumerate(table.rows):
+            if cells["num_gpus"].strip() in ("1", "1.0"):
+                faults.error("row", "`num_gpus`: a single device has no collectives", table.span(row, "num_gpus"))
     raise_some(faults)
     rows = operator_rows(given.kind, table.rows, np.array(given.times["latency"]) * 1e-3)
     before = rows.predict_s(device)

@@ -147,3 +147,17 @@ def test_a_fault_is_placed(tmp_path: Path, text: str, place: str, words: str) ->
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no file"):
         read_user_catalogue(tmp_path / "none.yaml")
+
+
+def test_coefficients_that_the_model_has_not_are_told(tmp_path: Path) -> None:
+    text = """\
+devices:
+  l4:
+    calibration:
+      - {source: gemm.csv, date: 2026-11-21, quality: fitted, kernels: {gemm_plain: {fitted: {lunch_clocks: 1.0}}}}
+      - {source: old.csv, date: 2026-11-21, quality: fitted, kernels: {gemv: {fitted: {step: 1.0}}}}
+      - {source: serving.csv, date: 2026-11-21, quality: fitted,
+         serving: {model: llama-3.1-8b, engine: vllm, precision: bf16, fitted: {stride: 1.0}}}
+"""
+    found = faults(tmp_path, text)
+    assert [fault.split("`")[3] for fault in found] == ["lunch_clocks", "kernels.gemv", "stride"]
