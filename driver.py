@@ -120,7 +120,10 @@ class Plan:
         from .backends import EmitContext, OutputFile, emit_all
         from .backends.writer import write_folder
 
-        files = emit_all(self.document, EmitContext(self.base_dir))
+        if "batch" in self.document:
+            files = [OutputFile("report.txt", self.to_text())]
+        else:
+            files = emit_all(self.document, EmitContext(self.base_dir))
         return write_folder([OutputFile("plan.json", self.to_json()), *files], Path(folder), force)
 
 
@@ -169,8 +172,11 @@ def plan_files(
     on_progress: Progress | None = None,
 ) -> Plan:
     """As `plan`, of a graph and a fleet that were read; paths in the graph are relative to `base_dir`."""
+    from .planner.batches.plan import is_batch, plan_batch
     from .planner.pose import pose
 
+    if is_batch(graph_file):
+        return Plan(plan_batch(graph_file, fleet_file, base_dir, VERSION, objective, time_limit_s), base_dir)
     posed, served = pose(graph_file, fleet_file, base_dir, objective), None
     if posed.goal == "throughput":
         from .planner.most import at_most_requests

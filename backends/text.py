@@ -22,6 +22,10 @@ def plan_text(plan: Json) -> str:
 
     The first line alone says what the plan costs and how far that is proved. Ends with a newline.
     """
+    if "batch" in plan:
+        from .batch_text import batch_text
+
+        return batch_text(plan)
     if not summary.is_solved(plan):
         return _unsolved(plan)
     parts = [

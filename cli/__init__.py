@@ -94,7 +94,7 @@ def _add_sizes(parser: argparse.ArgumentParser) -> None:
 
 def _do_plan(arguments: argparse.Namespace) -> int:
     from .. import driver
-    from ..ir.diagnostics import Infeasible
+    from ..ir.diagnostics import Diagnostic, Infeasible, InputError
 
     gc.set_threshold(GC_THRESHOLD)
     started = time.monotonic()
@@ -113,6 +113,9 @@ def _do_plan(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps(error.document, indent=2, ensure_ascii=False))
         raise
+    if "batch" in result.document and (arguments.sensitivity or arguments.emit):
+        message = "`--sensitivity` and `--emit` of a batch are not supported yet"
+        raise InputError([Diagnostic("unsupported", message)])
     if arguments.sensitivity:
         limit = arguments.time_limit
         left = None if limit is None else max(0.0, limit - (time.monotonic() - started))

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...ir.diagnostics import Diagnostic, Diagnostics
+from ...ir.diagnostics import Diagnostic, Diagnostics, DovetailError
+from .batch_schema import BATCH_PLAN
 from .schema import plan_schema, shape_faults
 
 if TYPE_CHECKING:
@@ -22,15 +23,27 @@ __all__ = ["check_plan", "plan_schema"]
 
 def check_plan(plan: Mapping[str, Any]) -> list[Diagnostic]:
     """Every fault of a plan, as read from plan.json; empty where it holds. Raises nothing, whatever it is given."""
-    faults = Diagnostics()
+    faults, batch = Diagnostics(), isinstance(plan, Mapping) and "batch" in plan
     try:
-        for message in shape_faults(plan):
+        for message in shape_faults(plan, BATCH_PLAN if batch else None):
             faults.error("check.shape", message)
     except RecursionError:
         faults.error("check.shape", "the plan is nested too deeply")
     if not faults.errors:
-        _check_content(plan, faults)
+        (_check_batch if batch else _check_content)(plan, faults)
     return faults.found
+
+
+def _check_batch(plan: Mapping[str, Any], faults: Diagnostics) -> None:
+    """The content of a batch's plan."""
+    from .batch import check_batch, read_batch
+    from .reading import BROKEN, check_hashes
+
+    try:
+        check_hashes(plan, faults)
+        check_batch(read_batch(plan), faults)
+    except (*BROKEN, DovetailError) as error:  # as below: inputs that nothing can be derived from
+        faults.error("check.underived", f"the plan cannot be derived from its inputs: {type(error).__name__}: {error}")
 
 
 def _check_content(plan: Mapping[str, Any], faults: Diagnostics) -> None:

@@ -177,13 +177,13 @@ def plan_schema() -> dict[str, Any]:
     }
 
 
-def shape_faults(plan: object) -> Iterator[str]:
-    """Where `plan` departs from `plan_schema()`, and every number that is not finite, one sentence each."""
+def shape_faults(plan: object, solved: Schema | None = None) -> Iterator[str]:
+    """Where `plan` departs from `plan_schema()` or `solved`, and every number that is not finite, a sentence each."""
     if not isinstance(plan, dict):
         yield "the plan is not an object"
         return
     unsolved = plan.get("status") in ("infeasible", "unknown")
-    yield from _departures(plan, UNSOLVED if unsolved else PLAN, "plan")
+    yield from _departures(plan, UNSOLVED if unsolved else solved or PLAN, "plan")
     yield from _not_finite(plan, "plan")
 
 
