@@ -43,7 +43,7 @@ def hold(found: np.ndarray, must: np.ndarray, dtype: str) -> None:
     assert error <= TOLERANCE[dtype] * np.abs(must).max(initial=1e-3)
 
 
-MATMULS = [("float32", 20, 200, 300), ("bfloat16", 16, 128, 256)]
+MATMULS = [("float32", 20, 200, 300), pytest.param("bfloat16", 16, 128, 256, marks=pytest.mark.slow)]
 SLOW = range(50)
 
 
@@ -82,7 +82,7 @@ def check_attention(interpreted, rng: np.random.Generator, shape: tuple[int, ...
     [
         ((1, 4, 2, 13, 150, 8), "float32", {"causal": 1}),
         ((1, 2, 1, 20, 20, 16), "float32", {"causal": 1, "window": 5}),
-        ((2, 2, 2, 3, 130, 8), "bfloat16", {"softcap": 2.0}),
+        pytest.param((2, 2, 2, 3, 130, 8), "bfloat16", {"softcap": 2.0}, marks=pytest.mark.slow),
     ],
 )
 def test_attention(interpreted, shape, dtype: str, given: dict[str, Any]) -> None:
