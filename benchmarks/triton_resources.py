@@ -3,7 +3,8 @@ Registers, spills and shared memory of every Triton kernel in its default config
 
     python benchmarks/triton_resources.py [TARGET ...]
 
-Prints the tables of docs/triton_kernels.md; a configuration that spills is marked.
+Prints the tables of docs/triton_kernels.md; a configuration that spills is marked. It times nothing: with no GPU at hand
+there is no measured time to put beside them.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 """
-Triton: fused elementwise chains as GPU kernels.
+Triton: networks and fused elementwise chains as GPU kernels.
+
+    source = emit_network(network, "bert", device)    # network.py: bert.py, which launches the kernels of the library
+    program = build_triton(network, "bert", device)   # program.py: the same, to be called here
 
     source = emit_triton(op, "gelu")                  # emit.py: gelu.py, and the library kernel that it binds
     result = run_interpreted(source, inputs)          # processes.py: in Triton's interpreter, without a GPU

@@ -9,9 +9,12 @@ from dovetail.backends.triton.interpret import HostTensor
 from dovetail.backends.triton.kernels.tensors import axis_terms, broadcast_strides, reach, require_narrow, split_axes
 
 
-def offsets(terms, count):
+def offsets(terms, count) -> np.ndarray:
     at = np.arange(count)
-    return sum((at // inner % size * stride for inner, size, stride in terms), start=np.zeros_like(at))
+    found = np.zeros_like(at)
+    for inner, size, stride in terms:
+        found += at // inner % size * stride
+    return found
 
 
 @pytest.mark.parametrize("seed", range(50))
