@@ -3,7 +3,7 @@ Registers, spills and shared memory of every Triton kernel in its default config
 
     python benchmarks/triton_resources.py [TARGET ...]
 
-Prints the tables of docs/triton_kernels.md; a configuration that spills is marked. It times nothing: with no GPU at hand
+Prints the tables of docs/triton_kernels.md; a configuration that spills is marked. It times nothing: without a GPU
 there is no measured time to put beside them.
 """
 
