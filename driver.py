@@ -145,7 +145,7 @@ def plan(
     InputError for what is wrong in them; Infeasible, with the conflict, where no plan exists.
     """
     with with_catalogue(catalogue):
-        graph_file, fleet_file, base_dir = _read(graphs, fleet, sizes or {})
+        graph_file, fleet_file, base_dir = read_graph_and_fleet(graphs, fleet, sizes or {})
         return plan_files(graph_file, fleet_file, base_dir, objective, time_limit_s, solver, on_progress)
 
 
@@ -191,12 +191,13 @@ def plan_files(
         places = (graph_file.sources, fleet_file.sources)
         faults = infeasible_diagnostics(posed.setting, posed.problem, result, *places, time_limit_s)
         raise Infeasible(faults, result.conflict, unsolved_document(result, posed.inputs, VERSION))
-    return Plan(_document(posed, result, graph_file.warnings, served), base_dir)
+    return Plan(plan_document_of(posed, result, graph_file.warnings, served), base_dir)
 
 
-def _read(
+def read_graph_and_fleet(
     graphs: tuple[Where, ...], fleet: Where | None, sizes: Mapping[str, int]
 ) -> tuple[GraphFile, FleetFile, Path]:
+    """The graph and the fleet that `plan` takes, and the folder that paths are relative to; InputError as there."""
     from .ir.read.graph import path_of_graph
     from .ir.read.inputs import read_inputs
 
@@ -246,7 +247,7 @@ def _told(on_progress: Progress | None) -> Callable[[float | None, float | None]
     return tell
 
 
-def _document(
+def plan_document_of(
     posed: Posed, result: PlacementResult, noted: Sequence[Diagnostic], served: Throughput | None = None
 ) -> Json:
     """plan.json of a solved problem, which the validator has accepted."""

@@ -45,21 +45,40 @@ def headline(plan: Json) -> str:
     price = f"{dollars(cost['usd_per_request'])} USD a request"
     if cost["usd_per_hour"] is not None:
         price = f"{dollars(cost['usd_per_hour'])} USD/h ({dollars(cost['usd_per_year'])} USD a year)"
-    if objective["name"] == "latency":
-        price = f"{time(objective['value'])} end to end on average, for {price}"
+    if objective["name"] in BEST:
+        price = f"{best(objective['value'], objective['unit'])} {BEST[objective['name']]}, for {price}"
     return f"{title(plan)}: {price}, {proof(plan)}"
 
 
 def proof(plan: Json) -> str:
     """How far the plan is proved to be the best."""
     objective = plan["objective"]
+    if plan["status"] == "optimal" and "frontier" in plan:
+        return f"a point of the frontier of {_listed(plan['frontier']['objectives'])}, proved"
     if plan["status"] == "optimal":
         return "proved optimal"
     if objective.get("gap") is None or objective.get("bound") is None:
         return "not proved optimal: time ran out before any bound was found"
-    bound = objective["bound"]
-    least = time(bound) if objective["unit"] == "s" else f"{dollars(bound)} {objective['unit']}"
-    return f"not proved optimal: at most {share(objective['gap'])} better is possible (nothing under {least})"
+    side = "over" if objective["name"] in ("throughput", "tokens_per_usd") else "under"
+    bound = best(objective["bound"], objective["unit"])
+    return f"not proved optimal: at most {share(objective['gap'])} better is possible (nothing {side} {bound})"
+
+
+BEST = {
+    "latency": "end to end on average",
+    "energy": "from the grid",
+    "carbon": "of carbon",
+    "throughput": "at most",
+    "tokens_per_usd": "of output",
+}
+"""What the value of an objective other than cost is of."""
+
+
+def best(value: float, unit: str) -> str:
+    """The value of an objective in words."""
+    if unit == "s":
+        return time(value)
+    return f"{dollars(value)} {unit}" if unit.startswith("USD") else f"{number(value)} {unit}"
 
 
 def key_figures(plan: Json) -> list[str]:
@@ -85,6 +104,8 @@ def load(plan: Json) -> str:
     if not is_sized(plan):
         return "The graph gives no rate of requests, so devices are chosen but not counted."
     rate = (plan["inputs"]["graph"].get("workload") or {}).get("rate")
+    if plan["objective"]["name"] == "throughput":
+        return f"Made for {number(plan['objective']['value'])} req/s, the most that the fleet can serve."
     return f"Made for {rate}." if rate is not None else ""
 
 
@@ -178,6 +199,16 @@ def devices(plan: Json) -> Table:
         rows.append((name, str(entry["devices"]), "" if yearly is None else dollars(yearly)))
     rows = rows if is_sized(plan) else []
     return Table("Devices taken", ("device", "count", "USD a year"), tuple(rows), frozenset(("count", "USD a year")))
+
+
+def racks(plan: Json) -> Table:
+    """The power limits of racks, and how often they are passed."""
+    rows = [
+        (name, f"{number(entry['limit_w'])} W", f"{number(entry['mean_w'])} W", share(entry["exceeded"]))
+        for name, entry in plan.get("racks", {}).items()
+    ]
+    columns = ("rack", "limit", "mean power", "over the limit")
+    return Table("Power of racks", columns, tuple(rows), frozenset(columns[1:]))
 
 
 def latencies(plan: Json) -> Table:

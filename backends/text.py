@@ -30,11 +30,12 @@ def plan_text(plan: Json) -> str:
         return _unsolved(plan)
     parts = [
         summary.headline(plan) + "\n" + _wrapped(", ".join(summary.key_figures(plan))) + _wrapped(summary.load(plan)),
-        _table(summary.placements(plan)),
-        _table(summary.devices(plan)),
-        _table(summary.latencies(plan)),
-        _table(summary.transfers(plan)),
-        _table(_with_bars(summary.costs(plan), plan)),
+        table_text(summary.placements(plan)),
+        table_text(summary.devices(plan)),
+        table_text(summary.racks(plan)),
+        table_text(summary.latencies(plan)),
+        table_text(summary.transfers(plan)),
+        table_text(_with_bars(summary.costs(plan), plan)),
         _bullets("What keeps it from being better", summary.binding(plan)),
         _bullets("Warnings", plan.get("warnings") or ()),
         _wrapped(summary.quality(plan)),
@@ -45,7 +46,7 @@ def plan_text(plan: Json) -> str:
 
 def _sensitivity(found: Json) -> tuple[str, ...]:
     table, named = sensitivity_table(found), _bullets("Guesses that the plan rests on", guesses(found))
-    return _table(table), _wrapped(studied(found)), named
+    return table_text(table), _wrapped(studied(found)), named
 
 
 def _unsolved(plan: Json) -> str:
@@ -78,7 +79,7 @@ def _with_bars(table: Table, plan: Json) -> Table:
     return replace(table, columns=(*table.columns, ""), rows=rows)
 
 
-def _table(table: Table) -> str:
+def table_text(table: Table) -> str:
     """`table` in columns as wide as their longest cell, under its title; empty without rows."""
     if not table.rows:
         return ""

@@ -73,6 +73,8 @@ def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     _add_sizes(parser)
     parser.add_argument("-o", "--output", metavar="DIR", help="write plan.json, report, code and manifests here")
     parser.add_argument("--objective", choices=OBJECTIVES, help="what is to be best, in place of the graph's choice")
+    help = "plans that trade two objectives against each other, such as cost,latency"
+    parser.add_argument("--pareto", metavar="OBJECTIVE,OBJECTIVE", help=help)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print plan.json alone on stdout")
     shown.add_argument("--emit", choices=PICTURES, help="print a picture of the plan alone on stdout")
@@ -97,6 +99,10 @@ def _do_plan(arguments: argparse.Namespace) -> int:
     from ..ir.diagnostics import Diagnostic, Infeasible, InputError
 
     gc.set_threshold(GC_THRESHOLD)
+    if arguments.pareto is not None:
+        from .pareto import do_pareto
+
+        return do_pareto(arguments)
     started = time.monotonic()
     try:
         result = driver.plan(

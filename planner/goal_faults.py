@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..ir.diagnostics import Diagnostic, Label
 from ..ir.source import SourceMap, Span
@@ -12,10 +12,13 @@ PER_REQUEST = {"energy_j_per_request": "energy_per_request", "gco2_per_request":
 """Limits by request, as fleet.yaml calls them."""
 
 
-def goal_faults(goal: str, in_graph: bool, setting: Setting, graph: SourceMap, fleet: SourceMap) -> list[Diagnostic]:
-    """An error for each thing that the objective, or a limit, needs and is not there."""
+def goal_faults(
+    goals: Sequence[str], in_graph: bool, setting: Setting, graph: SourceMap, fleet: SourceMap
+) -> list[Diagnostic]:
+    """An error for each thing that an objective, or a limit, needs and is not there."""
     span = graph.value(("objective",)) if in_graph else None
-    return [*_objective(goal, span, setting), *_limits(goal, setting, fleet)]
+    asked = [fault for goal in goals for fault in _objective(goal, span, setting)]
+    return [*asked, *_limits(goals, setting, fleet)]
 
 
 def _objective(goal: str, span: Span | None, setting: Setting) -> Iterator[Diagnostic]:
@@ -31,12 +34,12 @@ def _objective(goal: str, span: Span | None, setting: Setting) -> Iterator[Diagn
         yield Diagnostic("objective", message, labels, "take `cost`")
 
 
-def _limits(goal: str, setting: Setting, fleet: SourceMap) -> Iterator[Diagnostic]:
+def _limits(goals: Sequence[str], setting: Setting, fleet: SourceMap) -> Iterator[Diagnostic]:
     for name, key in PER_REQUEST.items():
         if name not in setting.fleet.limits:
             continue
         labels = (Label(fleet.value(("limits", key))),)
-        if goal == "throughput":
+        if "throughput" in goals:
             message = f"`limits.{key}` cannot stand beside objective `throughput`: more requests share idle power"
             yield Diagnostic("objective", message, labels, "bound `power`, or leave the limit out")
         if name == "gco2_per_request" and setting.fleet.site.carbon_g_per_kwh is None:

@@ -73,8 +73,12 @@ class Posed:
         return Solved(self.problem, result, latency, setting.fleet, setting.devices, tokens, self.goal, served)
 
 
-def pose(graph: GraphFile, fleet: FleetFile, base_dir: Path, objective: str | None = None) -> Posed:
-    """The problem of placing `graph` on `fleet`; `objective` takes the place of the graph's own.
+def pose(
+    graph: GraphFile, fleet: FleetFile, base_dir: Path, objective: str | None = None, other: str | None = None
+) -> Posed:
+    """The problem of placing `graph` on `fleet`.
+
+    `objective` takes the place of the graph's own, and `other` stands beside it.
 
     `graph.module` is lowered in place. InputError for names that mean nothing, and for graphs with too many ways
     through them.
@@ -89,7 +93,8 @@ def pose(graph: GraphFile, fleet: FleetFile, base_dir: Path, objective: str | No
         if faults:
             raise InputError(faults)
         goal = objective or lowered.objective.data
-        faults = goal_faults(goal, objective is None, setting, graph.sources, fleet.sources)
+        asked = [goal] if other is None else [goal, other]
+        faults = goal_faults(asked, objective is None, setting, graph.sources, fleet.sources)
         if faults:
             raise InputError(faults)
         problem = to_problem(setting, resolved.works, MINIMISED[goal])

@@ -87,6 +87,8 @@ POOL = _record(
     },
     {"wait": WAIT, "availability": SHARE, "spare": WHOLE},
 )
+RACK = _record({"limit_w": NUMBER, "mean_w": NUMBER, "exceeded": SHARE})
+"""Power limit of a rack, what its devices draw on average, and the share of the time that they draw more."""
 PLACEMENT = _record(
     {
         "piece": PIECE,
@@ -136,6 +138,8 @@ SENSITIVITY = _record(
         "guesses": _list_of(_record({"input": TEXT, "source": TEXT, "matters": {"type": ["boolean", "null"]}})),
     }
 )
+FRONTIER = _record({"objectives": TEXTS, "under": _map_of(NUMBER)})
+"""Objectives of the frontier that a plan is a point of; no plan with the one `under` this is better in the other."""
 PLAN = _record(
     {
         "format": {"const": 1},
@@ -157,7 +161,7 @@ PLAN = _record(
         "quality": _record(dict.fromkeys(QUALITY_MARKS, SHARE)),
         "solve": _record({}, SOLVE),
     },
-    {"sensitivity": SENSITIVITY},
+    {"sensitivity": SENSITIVITY, "racks": _map_of(RACK), "frontier": FRONTIER},
 )
 UNSOLVED = _record({name: PLAN["properties"][name] for name in ("format", "dovetail", "inputs", "conflict")})
 """A plan without a solution: what was asked, and what stands against it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from .clock import Clock, TimeUp
@@ -74,10 +75,8 @@ class Frontier:
 
     def run(self) -> None:
         """Points until no more are there, enough are found, time is up or the user interrupts."""
-        try:
+        with suppress(TimeUp, KeyboardInterrupt):  # a point that is half known is not told
             self._run()
-        except (TimeUp, KeyboardInterrupt):
-            pass  # a point that is half known is not told
         self.points.sort(key=lambda point: point.values)
 
     def _run(self) -> None:
