@@ -60,7 +60,19 @@ def device_text(name: str) -> str:
         (name, figure.text, figure.quality.replace("_", " "), f"{figure.source} ({figure.date})", _words(name))
         for name, figure in sorted(device.figures.items(), key=lambda item: _order(item[0]))
     ]
-    return f"{head}\n\n{table(('figure', 'value', 'mark', 'source', 'what it is'), rows, left=True)}"
+    figures = table(("figure", "value", "mark", "source", "what it is"), rows, left=True)
+    told = "".join(f"{_calibrated(group)}\n" for group in catalogue_entries()[id].get("calibration", ()))
+    return f"{head}\n\n{figures}" + (f"\n{told}" if told else "")
+
+
+def _calibrated(group: Mapping[str, Any]) -> str:
+    """What one table of measurements was fitted to say of the device."""
+    served = group.get("serving")
+    what = " ".join(served[key] for key in ("model", "engine", "precision")) if served else ", ".join(group["kernels"])
+    errors = ""
+    if "error_before" in group and "error_after" in group:
+        errors = f": median error {group['error_before']:.1%} before, {group['error_after']:.1%} after"
+    return f"calibrated by {group['source']} ({group['date']}, {group['quality']}), {what}{errors}"
 
 
 def _known(name: str) -> tuple[str, Device]:
@@ -89,7 +101,9 @@ def devices_json(name: str | None = None) -> list[dict[str, Any]]:
 def _json(id: str, device: Device) -> dict[str, Any]:
     head = {"id": id, "kind": device.kind, "vendor": device.vendor}
     aliases: Mapping[str, Any] = {"aliases": [canonical(a) for a in catalogue_entries()[id].get("aliases", ())]}
-    return {**head, **aliases, "figures": {n: dataclasses.asdict(f) for n, f in device.figures.items()}}
+    told = catalogue_entries()[id].get("calibration", ())
+    calibrated = {"calibration": told} if told else {}
+    return {**head, **aliases, **calibrated, "figures": {n: dataclasses.asdict(f) for n, f in device.figures.items()}}
 
 
 def cell(figure: Figure | None, scale: float) -> str:

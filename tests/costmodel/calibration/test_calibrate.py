@@ -15,6 +15,7 @@ from dovetail.calibrate_driver import calibrate
 from dovetail.check_driver import check
 from dovetail.cli import main
 from dovetail.costmodel.hardware import find_device
+from dovetail.costmodel.inventory_devices import device_text, devices_json
 from dovetail.costmodel.operators import gemm_s, quality_of_fit
 from dovetail.costmodel.serving.table import answer, read_question
 from dovetail.driver import plan, with_catalogue
@@ -116,6 +117,13 @@ def test_tables_add_up_and_a_newer_one_takes_the_place_of_its_like(mine: Path, t
         calibrate("my-gpu", table, output=mine)
     groups = yaml.safe_load(mine.read_text())["devices"]["my-gpu"]["calibration"]
     assert [group["source"] for group in groups] == ["serving.csv", "again.csv"]
+    with with_catalogue(mine):
+        last = device_text("my-gpu").splitlines()[-2:]
+        (plain,) = devices_json("my-gpu")
+    assert last[0].startswith("calibrated by serving.csv")
+    assert "llama-3.1-8b vllm bf16: median error" in last[0]
+    assert "gemm_plain: median error" in last[1]
+    assert plain["calibration"] == groups
 
 
 def test_engines_and_models_that_were_not_measured_stay_as_they_are(tmp_path: Path) -> None:
