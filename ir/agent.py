@@ -49,7 +49,8 @@ class GraphOp(IRDLOperation):
     sym_name = attr_def(StringAttr)
     objective = attr_def(StringAttr)
     workload = attr_def(DictionaryAttr)
-    """`rate` [req/s] f64 if given, `arrivals_cv` f64 (1.0 is Poisson)."""
+    """`rate` [req/s] f64 if given, `arrivals_cv` f64 (1.0 is Poisson); of a batch `batch_size` i64 and, if given,
+    `deadline_s` f64."""
     slo = attr_def(DictionaryAttr)
     """`ttft_s`, `tbt_s`, `first_output_s`, `end_to_end_s`, `percentile` (0..100), each f64 if given."""
     profile = opt_attr_def(DictionaryAttr)
@@ -114,6 +115,8 @@ class LLMCallOp(NodeOp):
     """[tokens] added on each revisit"""
     cached_prefix_tokens = attr_def(FloatAttr)
     """[tokens] of the prompt that are already cached on the first visit"""
+    continues = opt_attr_def(StringAttr)
+    """Names the call whose prompt and output are the start of this call's prompt: of use in batches."""
     temperature = opt_attr_def(FloatAttr)
     """of sampling; at 0 equal prompts get equal answers"""
     tp = opt_attr_def(IntegerAttr)

@@ -124,7 +124,7 @@ def _llm(name: str, node: Plain) -> Attributes:
     parallel = node.get("parallel", {})
     return {
         "model": _model_name(name, node),
-        **_texts(node, "precision", "kv_precision"),
+        **_texts(node, "precision", "kv_precision", "continues"),
         "prompt_tokens": DistAttr.of(node["prompt_tokens"]),
         "output_tokens": DistAttr.of(node["output_tokens"]),
         "prompt_growth": number(node.get("prompt_growth", 0.0)),

@@ -24,6 +24,7 @@ def check_graph(written: Mapping[str, Any], plain: Mapping[str, Any], to: Readin
     if plain.get("version", VERSION) != VERSION:
         message = f"this is version {plain['version']} of the format; only version {VERSION} is known"
         to.fault(("version",), "version", message, f"write `version: {VERSION}`")
+    _check_batch(plain, to)
     nodes = plain.get("nodes")
     if nodes is None:
         return
@@ -34,6 +35,22 @@ def check_graph(written: Mapping[str, Any], plain: Mapping[str, Any], to: Readin
             _check_node(name, node, plain, to)
             _check_place(name, node.get("place", {}), nodes, to)
     _check_flow(written, plain, to)
+
+
+def _check_batch(plain: Mapping[str, Any], to: Reading) -> None:
+    """A batch is there at once: it has no rate and no latency bounds; what continues a call is of use to it alone."""
+    workload = plain.get("workload") or {}
+    if "batch" not in workload:
+        for name, node in (plain.get("nodes") or {}).items():
+            if "continues" in (node or {}):
+                help = "give `cached_prefix_tokens`, or `workload: {batch: ...}`"
+                to.later(("nodes", name, "continues"), "a call that continues another, outside a batch", help, key=True)
+        return
+    if "rate" in workload:
+        message = "a batch is there at once, and has no rate"
+        to.fault(("workload", "rate"), "conflict", message, "remove one of them", key=True)
+    if plain.get("slo"):
+        to.fault(("slo",), "conflict", "a batch has a `deadline`, and no latency bounds", "remove `slo`", key=True)
 
 
 def _check_node(name: str, node: Mapping[str, Any], plain: Mapping[str, Any], to: Reading) -> None:
