@@ -59,6 +59,7 @@ def _solved(plan: Json) -> list[str]:
         *_table(summary.placements(plan)),
         *_table(summary.pools(plan)),
         *_table(summary.devices(plan)),
+        *_table(summary.racks(plan)),
         *_table(summary.latencies(plan)),
         *_table(summary.costs(plan)),
         *_bar(plan),

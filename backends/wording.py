@@ -119,6 +119,8 @@ def _constraint_words(kind: str, of: str | None) -> str | None:
         "place": f"where {of} may run",
         "memory": f"the memory of {of}",
         "rate": "the rate of requests",
+        "racks": f"the power limit of the rack {of}",
+        "replicas": "the replicas that may fail",
         "kv_transfer": f"where the KV cache of {of} may move",
         "transfer": f"where the data of {of} may move",
         "usd_per_hour": "the limit on USD per hour",

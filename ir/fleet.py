@@ -104,6 +104,16 @@ class SiteSpec:
 
 
 @dataclass(frozen=True)
+class RackSpec:
+    """One entry under `racks:`."""
+
+    name: str
+    power_w: float
+    exceed: float = 0.0
+    """share of the time that its devices may draw more"""
+
+
+@dataclass(frozen=True)
 class FleetSpec:
     """The whole fleet, in file order."""
 
@@ -114,3 +124,4 @@ class FleetSpec:
     """`power_w`, `usd_per_hour`, `energy_j_per_request`, `gco2_per_request` where given"""
     spare_replicas: int = 0
     """so many replicas of every pool may fail at once, and the rest keep all bounds"""
+    racks: tuple[RackSpec, ...] = ()

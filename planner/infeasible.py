@@ -21,6 +21,7 @@ OF_NODE = re.compile(r"(?P<what>place|with|apart|parallel)\[(?P<node>[^\]]+)\]$"
 KV_TRANSFER = re.compile(r"kv_transfer\[(?P<node>[^\]]+)\]$")
 TRANSFER = re.compile(r"transfer\[(?P<source>.+)->(?P<target>[^\]]+)\]$")
 NOWHERE = re.compile(r"place\[(?P<node>[^\]]+)\]$")
+RACK = re.compile(r"racks\[(?P<rack>[^\]]+)\]$")
 LIMIT = re.compile(r"limits\.(?P<what>\w+)$")
 
 
@@ -154,6 +155,8 @@ def span_of(name: str, graph: SourceMap, fleet: SourceMap) -> Span | None:
         return graph.key(("nodes", match["node"]))
     if match := TRANSFER.match(name):
         return graph.key(("nodes", match["target"]))
+    if match := RACK.match(name):
+        return fleet.value(("racks", match["rack"]))
     if name == "survive.replicas":
         return fleet.value(("survive", "replicas"))
     if match := LIMIT.match(name):

@@ -19,6 +19,7 @@ from .device_time import device_time_usd
 from .goals import stated
 from .placement.objective import price
 from .placement.problem import Option, PlacementProblem, Pool
+from .placement.racks import Racks
 from .placement.result import COST_PARTS, LatencySummary, PlacementResult
 from .placement.throughput import Throughput
 from .waits import chosen_options, pool_waits
@@ -114,6 +115,7 @@ def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: 
             for t in result.transfers
         ],
         "fleet": _fleet(solved),
+        **_racks(solved),
         "binding": list(result.binding),
         "conflict": list(result.conflict),
         "warnings": warnings,
@@ -249,6 +251,22 @@ def _mean_visit_s(solved: Solved, option: Option) -> float:
                 seconds += scenario.probability * option.visits[step.visit - 1].total.mean
                 made += scenario.probability
     return seconds / made
+
+
+def _racks(solved: Solved) -> Json:
+    """Mean power of the racks that have limits, and how often they draw more; nothing where there are none."""
+    if not solved.problem.racks or solved.problem.rate_per_s is None:
+        return {}
+    held, plan = Racks(solved.problem), solved.result.placements
+    found = {
+        rack.name: {
+            "limit_w": rack.power_w,
+            "mean_w": held.mean_w(rack, plan),
+            "exceeded": min(1.0, held.exceeded(rack, plan)),
+        }
+        for rack in solved.problem.racks
+    }
+    return {"racks": found}
 
 
 def _fleet(solved: Solved) -> Json:

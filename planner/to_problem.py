@@ -22,7 +22,7 @@ from .candidates.profiles import profile_candidates
 from .candidates.setting import Setting, number
 from .candidates.transfers import transfers
 from .device_time import with_device_time
-from .placement.problem import UNLIMITED, Bound, DeviceType, Piece, PlacementProblem
+from .placement.problem import UNLIMITED, Bound, DeviceType, Piece, PlacementProblem, Rack
 
 
 def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> PlacementProblem:
@@ -51,6 +51,7 @@ def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> P
         together=tuple(_pairs(setting, "with")),
         apart=tuple(_pairs(setting, "apart")),
         limits=tuple(setting.fleet.limits.items()),
+        racks=tuple(Rack(rack.name, rack.power_w, rack.exceed) for rack in setting.fleet.racks),
     )
 
 
@@ -91,6 +92,8 @@ def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
         idle_usd_per_hour,
         per_joule,
         device.idle_w if device else 0.0,
+        device.tdp_w if device else 0.0,
+        spec.rack or "",
         *_drawn(setting, spec, device),
     )
 

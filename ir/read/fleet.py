@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..diagnostics import Diagnostics, did_you_mean
-from ..fleet import DeviceSpec, FleetSpec, LinkSpec, PriceSpec, SiteSpec
+from ..fleet import DeviceSpec, FleetSpec, LinkSpec, PriceSpec, RackSpec, SiteSpec
 from ..source import SourceFile, SourceMap
 from ..units import YEAR_S
 from .fields import Reading
@@ -92,6 +92,7 @@ def draft_fleet(document: Document) -> FleetDraft:
     if "devices" in plain:
         _check_any_device(plain["devices"], document, to)
         _check_links(document.value.get("links"), plain, to)
+        _check_racks(plain, to)
     return FleetDraft(document, plain, to)
 
 
@@ -198,6 +199,21 @@ def _check_links(written: Any, plain: Mapping[str, Any], to: Reading) -> None:
         seen.add(joined)
 
 
+def _check_racks(plain: Mapping[str, Any], to: Reading) -> None:
+    """Devices stand in racks of the fleet, and every rack has some."""
+    racks = plain.get("racks", {})
+    named = {name: device["rack"] for name, device in plain["devices"].items() if device and "rack" in device}
+    for name, rack in named.items():
+        if racks and rack not in racks:
+            help = did_you_mean(rack, racks) or f"the racks are {', '.join(racks)}"
+            message = f"the device `{name}` stands in `{rack}`, which is no rack"
+            to.fault(("devices", name, "rack"), "unknown-rack", message, help)
+    for rack in racks:
+        if rack not in named.values():
+            message = f"no device stands in the rack `{rack}`"
+            to.fault(("racks", rack), "unknown-rack", message, f"write `rack: {rack}` under a device", key=True)
+
+
 def _ends(link: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
     """The devices that a link names, each with the way to it."""
     between = link.get("between")
@@ -216,6 +232,9 @@ def _spec(plain: Mapping[str, Any]) -> FleetSpec:
         links=tuple(_links(plain)),
         site=_site(plain.get("site", {})),
         limits=MappingProxyType({name: bound for name, bound in named.items() if bound is not None}),
+        racks=tuple(
+            RackSpec(name, rack["power"], rack.get("exceed", 0.0)) for name, rack in plain.get("racks", {}).items()
+        ),
         spare_replicas=plain.get("survive", {}).get("replicas", 0),
     )
 

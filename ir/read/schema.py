@@ -361,6 +361,12 @@ _LINK = Record(
         "latency": Key(Quantity("time"), "of a small message"),
     }
 )
+_RACK = Record(
+    {
+        "power": Key(Quantity("power", positive=True), "of all devices in it", required=True),
+        "exceed": Key(Quantity("fraction", maximum=0.5), "share of the time that they may draw more; 0 unless said"),
+    }
+)
 _NO_ZONE_YET = Unless(Number(integer=True), _over_zero, "the loss of a zone", "`replicas` of every pool may fail")
 FLEET = Record(
     {
@@ -379,7 +385,7 @@ FLEET = Record(
             ),
             "electricity, cooling and network",
         ),
-        "racks": Key(Later("power limits of racks", "`limits: {power: ...}` bounds the whole"), "racks"),
+        "racks": Key(MapOf(_RACK, DEVICE_NAME, DEVICE_NAME_FORM), "power limits of the racks that devices stand in"),
         "limits": Key(
             Record(
                 {

@@ -2,8 +2,8 @@
 
 It shares no code with the planner. Ids of its faults: `check.shape`, `.hash`, `.inputs`, `.placement`, `.count`,
 `.constraint`, `.capacity`, `.utilisation`, `.wait`, `.memory`, `.transfer`, `.latency`, `.bound`, `.cost`, `.sum`,
-`.energy`, `.limit`, `.survive`, `.objective`, `.status`, `.quality`; `.underived` where there is no rule to derive a
-figure by.
+`.energy`, `.limit`, `.rack`, `.survive`, `.objective`, `.status`, `.quality`; `.underived` where there is no rule to
+derive a figure by.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ def _check_figures(subject: Subject, faults: Diagnostics) -> None:
     from .latency import check_latency
     from .load import check_loads, loads_of
     from .memory import check_memory
+    from .racks import check_racks
     from .service import Services
     from .survival import check_survival
     from .transfer import check_transfers
@@ -97,6 +98,7 @@ def _check_figures(subject: Subject, faults: Diagnostics) -> None:
     check_memory(subject, services, faults)
     check_transfers(subject, faults)
     check_cost(subject, services, loads, faults)
+    check_racks(subject, loads, faults)
     # Where a pool overflows no time is finite.
     if not any(fault.id == "check.capacity" for fault in faults.errors):
         check_latency(subject, services, loads, faults)

@@ -32,6 +32,7 @@ def _names_that_may_bind(subject: Subject) -> Iterator[str]:
         yield from (f"slo.{kind}[{node.name}]" for kind in ("ttft", "tbt") if bound_of(subject, node, kind)[0])
     yield from (f"count[{name}]" for name in subject.specs)
     yield from (f"limits.{name}" for name in subject.fleet.limits)
+    yield from (f"racks[{rack.name}]" for rack in subject.fleet.racks)
     if subject.fleet.spare_replicas:
         yield "survive.replicas"
 

@@ -32,6 +32,7 @@ def constraint_names(p: PlacementProblem) -> list[str]:
         counted = {g.device for g in p.pools if g.capacity}
         names += [f"count[{d.name}]" for d in p.devices if d.name in counted or d.min_count > 0]
         names += [f"limits.{name}" for name, _ in p.limits]
+        names += [f"racks[{rack.name}]" for rack in p.racks]
         names += ["survive.replicas"] if any(g.spare for g in p.pools) else []
     names += [b.name for b in p.bounds]
     names += ["rate"] if p.rate_per_s is not None else []
@@ -55,6 +56,7 @@ def without(p: PlacementProblem, names: Iterable[str]) -> PlacementProblem:
         together=tuple(pair for pair in p.together if f"with[{nodes[pair[0]]}]" not in gone),
         apart=tuple(pair for pair in p.apart if f"apart[{nodes[pair[0]]}]" not in gone),
         limits=tuple(limit for limit in p.limits if f"limits.{limit[0]}" not in gone),
+        racks=tuple(rack for rack in p.racks if f"racks[{rack.name}]" not in gone),
     )
 
 
@@ -143,7 +145,7 @@ def binding_names(
     p: PlacementProblem, better: Callable[[PlacementProblem], bool], value: float = math.inf
 ) -> tuple[str, ...]:
     """Bounds, counts and limits without any one of which a plan better than one worth `value` exists."""
-    prefixes = ("slo.", "count[", "limits.", "survive.")
+    prefixes = ("slo.", "count[", "limits.", "racks[", "survive.")
     dear = _counts_too_dear_to_pass(p, value)
     names = [name for name in constraint_names(p) if name.startswith(prefixes) and name not in dear]
 

@@ -75,6 +75,11 @@ class Books:
             found[d.name] += o.energy_j_per_request * d.drawn_per_joule
         return found
 
+    def sizes(self, chosen: list[Option]) -> tuple[dict[str, int], dict[str, int]]:
+        """Replicas by pool and devices by name that these options take, of some pieces or of all."""
+        replicas = self._replicas(chosen)
+        return replicas, self._devices(replicas)
+
     def route(self, t: Transfer, placements: dict[str, str]) -> Route | None:
         """The route that a transfer takes; None within one location."""
         here = self.pools[placements[t.from_piece]].location

@@ -26,6 +26,7 @@ from .constraints_latency import (
 )
 from .objective import constrain_limits, minimise
 from .problem import PlacementProblem
+from .racks import constrain_racks
 from .variables import PlacementVars, add_variables
 
 
@@ -48,6 +49,7 @@ def build(p: PlacementProblem, clock: Clock = NO_LIMIT) -> tuple[pulp.LpProblem,
         constrain_mean_latency,  # (13), (14)
         constrain_percentiles,  # (13), (15)
         constrain_limits,  # (16)
+        constrain_racks,  # (31)
         constrain_one_of,  # (24)
     ):
         clock.check()

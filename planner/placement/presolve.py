@@ -13,6 +13,7 @@ from .constraints_latency import breaks_ttft, visits_at_start
 from .cutoff import affordable
 from .laws import is_point, mean, never_longer
 from .problem import Option, PlacementProblem, Pool, VisitTime
+from .racks import Racks, no_less
 from .variables import LOAD_TOLERANCE, fewest_replicas
 
 Key = tuple[str, str]
@@ -110,14 +111,33 @@ def _not_dominated(p: PlacementProblem) -> list[Option]:
 
 def _best_of(p: PlacementProblem, pools: list[Pool], rows: dict[str, dict[str, Option]]) -> set[str]:
     """Pools of one device, place and set of pieces that no other of them makes needless."""
+    racks = _racks_of(p, pools[0])
     needs = {g.id: _needs(p, g, rows[g.id]) for g in pools}
     rough = np.array([_rough(rows[g.id], needs[g.id]) for g in pools])
     kept: list[int] = []
     for i in sorted(range(len(pools)), key=lambda i: (tuple(rough[i]), i)):
         maybe = np.flatnonzero(np.all(rough[kept] <= rough[i], axis=1)) if kept else ()
-        if not any(_replaces(p, pools[kept[j]], pools[i], rows, needs) for j in maybe):
+        if not any(
+            (racks is None or _draws_no_more(racks, pools[kept[j]], pools[i], rows))
+            and _replaces(p, pools[kept[j]], pools[i], rows, needs)
+            for j in maybe
+        ):
             kept.append(i)
     return {pools[i].id for i in kept}
+
+
+def _racks_of(p: PlacementProblem, g: Pool) -> Racks | None:
+    """What holds plans against the racks, where the pool stands in one."""
+    rack = next((d.rack for d in p.devices if d.name == g.device), "")
+    return Racks(p) if any(rack == limited.name for limited in p.racks) and g.capacity else None
+
+
+def _draws_no_more(racks: Racks, g: Pool, h: Pool, rows: dict[str, dict[str, Option]]) -> bool:
+    """Whether a rack is over its limit no more often with g in place of h; pieces that may part are not compared."""
+    pieces, node = frozenset(rows[g.id]), {q.id: q.node for q in racks.p.pieces}
+    if len({node[q] if g.whole_nodes else q for q in pieces}) > 1:
+        return False
+    return no_less(racks.draw(h.id, pieces), racks.draw(g.id, pieces))
 
 
 def _needs(p: PlacementProblem, g: Pool, rows: dict[str, Option]) -> dict[frozenset[str], float]:

@@ -141,12 +141,27 @@ class DeviceType:
     """Price of energy above idle, PUE included; 0 where the rent includes it [USD/J]."""
     idle_w: float = 0.0
     """Power of one idle device, for the limit `power_w` [W]."""
+    peak_w: float = 0.0
+    """Power of one busy device, for the limits of racks [W]."""
+    rack: str = ""
+    """The rack that all of them stand in."""
     drawn_idle_w: float = 0.0
     """Power that one device draws from the grid by being taken, PUE included [W]; all of it where load adds none."""
     drawn_per_joule: float = 0.0
     """Energy drawn from the grid for each joule above idle: the PUE, or 0 where `drawn_idle_w` has all."""
     g_per_joule: float = 0.0
     """Carbon of the energy drawn from the grid [gCO2/J]."""
+
+
+@dataclass(frozen=True)
+class Rack:
+    """A limit on the power of some devices together."""
+
+    name: str
+    power_w: float
+    """[W], PUE not included"""
+    exceed: float = 0.0
+    """Share of the time that the devices may draw more."""
 
 
 @dataclass(frozen=True)
@@ -233,3 +248,5 @@ class PlacementProblem:
     they bind nothing."""
     one_of: tuple[frozenset[tuple[str, str]], ...] = ()
     """Of each of these sets of options, as (piece, pool), a plan takes at least one."""
+    racks: tuple[Rack, ...] = ()
+    """Power limits of racks; without a rate they bind nothing."""

@@ -194,7 +194,7 @@ class Search:
 
     def _admit(self, plan: Plan) -> bool:
         """Whether the plan keeps all bounds; cuts it off where it does not."""
-        over = self.racks.cut(self.v, plan)
+        over = self.racks.other_rack(self.v, plan)
         if over is not None:
             self._add(over >= 1)
             return False

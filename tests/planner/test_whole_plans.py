@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import dovetail
+from dovetail.ir.digest import digest
 from dovetail.planner.check import check_plan
 
 LLM = {"kind": "llm", "model": "llama-3.1-8b", "prompt_tokens": 500, "output_tokens": 100}
@@ -124,6 +125,36 @@ def test_a_plan_that_hides_a_replica_to_spare_is_found_out(tmp_path: Path) -> No
     plan = with_survivors(tmp_path, {"replicas": 1}).document
     plan["pools"][0]["spare"] = 0
     assert "check.survive" in {fault.id for fault in check_plan(plan)}
+
+
+def with_rack(tmp_path: Path, power: str, exceed: str) -> dovetail.Plan:
+    graph = {"version": 1, "name": "small", "nodes": {"chat": LLM}, "workload": {"rate": "60 req/s"}}
+    graph["slo"] = {"tbt": "25 ms"}
+    cool = {"model": "l40s", "price": {"rent": "2.50 USD/h"}, "count": 40}
+    fleet = {"devices": {"h100": {**H100, "rack": "r1"}, "l40s": cool}}
+    fleet["racks"] = {"r1": {"power": power, "exceed": exceed}}
+    (tmp_path / "graph.yaml").write_text(yaml.safe_dump(graph))
+    (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(fleet))
+    return dovetail.plan(tmp_path, fleet=tmp_path / "fleet.yaml")
+
+
+def test_a_rack_may_hold_more_devices_than_it_could_feed_all_at_once(tmp_path: Path) -> None:
+    """Full power of the devices that are taken is over the limit, but they are seldom all busy."""
+    strict, seldom = with_rack(tmp_path, "1.3 kW", "0 %"), with_rack(tmp_path, "1.3 kW", "20 %")
+    for plan, exceed in ((strict, 0.0), (seldom, 0.2)):
+        assert plan.document["racks"]["r1"]["exceeded"] <= exceed
+    assert strict.document["fleet"].get("h100", {"devices": 0})["devices"] * 700 <= 1300
+    assert strict.cost["usd_per_hour"] > with_rack(tmp_path, "50 kW", "0 %").cost["usd_per_hour"]
+    assert "racks[r1]" in strict.document["binding"]
+    assert seldom.cost["usd_per_hour"] <= strict.cost["usd_per_hour"]
+
+
+def test_a_rack_that_is_over_its_limit_is_found_out(tmp_path: Path) -> None:
+    plan = with_rack(tmp_path, "50 kW", "1 %").document
+    fleet = plan["inputs"]["fleet"]
+    fleet["racks"]["r1"]["power"] = "400 W"
+    plan["inputs"]["sha256"]["fleet"] = digest(fleet)
+    assert "check.rack" in {fault.id for fault in check_plan(plan)}
 
 
 def test_a_whole_chassis_is_paid_for(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dovetail.ir.distribution import Distribution
-from dovetail.planner.placement.problem import Bound, Option, PlacementProblem, Scenario, VisitTime
+from dovetail.planner.placement.problem import Bound, Option, PlacementProblem, Rack, Scenario, VisitTime
 from dovetail.planner.placement.solve import solve
 
 Plan = dict[str, Option]
@@ -158,15 +158,17 @@ def costs(p: PlacementProblem, plan: Plan) -> Iterator[float]:
     if p.rate_per_s is None:
         yield calls(p, plan)
         return
+    fewest: tuple[int, ...] | None = None
     counted = [g for g in p.pools if g.capacity and any(o.pool == g.id for o in plan.values())]
     for numbers in itertools.product(*(range(g.spare + 1, g.spare + len(g.capacity) + 1) for g in counted)):
         carried = all(
             p.rate_per_s * sum(o.load for o in plan.values() if o.pool == g.id) <= g.capacity[n - 1 - g.spare]
             for g, n in zip(counted, numbers, strict=True)
         )
-        if not carried:
+        # A plan takes the fewest replicas that carry its load: where racks have limits more could even draw less.
+        if not carried or (p.racks and numbers != (fewest := fewest or numbers)):
             continue
-        usd, watts, fits = 3600 * p.rate_per_s * calls(p, plan), 0.0, True
+        usd, watts, fits, taken_of = 3600 * p.rate_per_s * calls(p, plan), 0.0, True, dict[str, int]()
         for o in plan.values():
             device = next(g.device for g in p.pools if g.id == o.pool)
             per_joule = next(d.usd_per_joule for d in p.devices if d.name == device)
@@ -175,12 +177,30 @@ def costs(p: PlacementProblem, plan: Plan) -> Iterator[float]:
         for d in p.devices:
             used = sum(n * g.devices_per_replica for g, n in zip(counted, numbers, strict=True) if g.device == d.name)
             taken = math.ceil(max(used, d.min_count) / d.chassis) * d.chassis
-            fits = fits and taken <= d.max_count
+            fits, taken_of[d.name] = fits and taken <= d.max_count, taken
             usd += max(0, taken - d.owned) * sum(x for _, x in d.usd_per_hour) + taken * d.idle_usd_per_hour
             watts += taken * d.idle_w
         limits = dict(p.limits)
+        sizes = {g.id: n for g, n in zip(counted, numbers, strict=True)}
+        fits = fits and all(share_over(p, rack, plan, sizes, taken_of) <= rack.exceed + 1e-9 for rack in p.racks)
         if fits and usd <= limits.get("usd_per_hour", math.inf) and watts <= limits.get("power_w", math.inf):
             yield usd
+
+
+def share_over(p: PlacementProblem, rack: Rack, plan: Plan, sizes: dict[str, int], taken: dict[str, int]) -> float:
+    """Share of the time that a rack is over its limit: every joint state of its replicas; 1 for more than needed."""
+    devices = {d.name: d for d in p.devices if d.rack == rack.name}
+    idle, rows = sum(devices[name].idle_w * n for name, n in taken.items() if name in devices), []
+    for g in p.pools:
+        if g.id in sizes and g.device in devices:
+            n, d, inside = sizes[g.id], devices[g.device], [o for o in plan.values() if o.pool == g.id]
+            step = (d.peak_w - d.idle_w) * g.devices_per_replica
+            busy = min(1.0, (p.rate_per_s or 0.0) * sum(o.energy_j_per_request for o in inside) / (n * step))
+            rows.append([(k * step, math.comb(n, k) * busy**k * (1 - busy) ** (n - k)) for k in range(n + 1)])
+    if not rack.exceed:
+        return float(idle + sum(row[-1][0] for row in rows) > rack.power_w + 1e-6)
+    over = (state for state in itertools.product(*rows) if idle + sum(w for w, _ in state) > rack.power_w + 1e-6)
+    return sum(math.prod(chance for _, chance in state) for state in over)
 
 
 def best(p: PlacementProblem) -> float | None:

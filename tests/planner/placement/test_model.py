@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from dovetail.planner.placement import (
     judge,
     objective,
     presolve,
+    racks,
     solve,
 )
 from dovetail.planner.placement.model import build
@@ -27,6 +29,7 @@ from dovetail.planner.placement.problem import (
     Piece,
     PlacementProblem,
     Pool,
+    Rack,
     Route,
     Scenario,
     Step,
@@ -46,7 +49,7 @@ def table() -> list[tuple[str, str, list[str]]]:
 def functions() -> dict[str, str]:
     """Docstrings of all functions of the model and the search, by name."""
     found: dict[str, str] = {}
-    for module in (constraints_fleet, constraints_latency, objective, judge, solve, presolve, cutoff):
+    for module in (constraints_fleet, constraints_latency, objective, judge, solve, presolve, cutoff, racks):
         for _, item in inspect.getmembers(module):
             members = [item] if inspect.isfunction(item) else []
             members += [m for _, m in inspect.getmembers(item, inspect.isfunction)] if inspect.isclass(item) else []
@@ -105,7 +108,9 @@ def test_constraints_have_the_names_that_the_page_lists(
     listed = {name for _, _, names in table() for name in names}
     found: set[str] = set()
     for seed in range(200):
-        m, _ = build(random_problem(seed))
+        p = random_problem(seed)
+        racked = tuple(replace(d, rack="r") for d in p.devices)
+        m, _ = build(replace(p, devices=racked, racks=(Rack("r", 1000.0, 0.01),)))
         for constraint in m.constraints():
             prefixes = [name for name in listed if re.match(rf"{name}(_|$)", str(constraint.name))]
             assert prefixes, constraint.name
