@@ -149,7 +149,7 @@ def _scale_figure(device: str, name: str) -> Callable[[Question, float], Questio
         old = question.devices[device]
         figure = old.figures[name]
         figures: dict[str, Figure] = {**old.figures, name: replace(figure, value=figure.value * factor)}
-        new = device_of(old.id, old.kind, old.vendor, figures)
+        new = device_of(old.id, old.kind, old.vendor, figures, old.calibration)
         return replace(question, devices={**question.devices, device: new})
 
     return apply

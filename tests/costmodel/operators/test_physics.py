@@ -135,25 +135,24 @@ def faster(d: Device, name: str) -> Device:
     return replace(d, flops_per_s={**d.flops_per_s, name: 1.2 * d.flops_per_s[name]})
 
 
-@pytest.mark.parametrize("id", load_devices())
+@pytest.mark.parametrize("id", [id for id, d in load_devices().items() if d.kind == "gpu"])
 def test_no_higher_rate_makes_a_device_slower(id: str) -> None:
     """That includes the 16-bit rate, which says how wide a core is, beside products of other formats.
 
-    Where the cores are guessed from the rate, waves of them may cost a few per cent more.
+    Models run on NPUs and CPUs at the roofline; asked for a kernel, their cores are guessed from the rate itself.
     """
     before = device(id)
-    waves = 1.0 if before.kind == "gpu" and before.multiprocessors else 1.05
     for name in (*before.flops_per_s, "bandwidth", "link"):
         after = faster(before, name)
         for dtype in [dtype for dtype in ("bf16", "fp8", "int4") if can_compute(before, dtype)]:
             products = [gemm_s(d, dtype, M, 4096, 8192) for d in (before, after)]
-            assert np.all(products[1] <= waves * products[0]), (name, dtype)
+            assert np.all(products[1] <= products[0]), (name, dtype)
         contexts = 2.0 ** np.arange(4, 17, 2)
         for call in ((8, contexts, 32, 8, 128), (8, contexts, 16, 16, 64)):
             decode = [decode_attention_s(d, "bf16", "fp8", *call) for d in (before, after)]
             prefill = [prefill_attention_s(d, "bf16", "fp8", 1, contexts, 0, *call[2:]) for d in (before, after)]
-            assert np.all(decode[1] <= waves * decode[0]), name
-            assert np.all(prefill[1] <= waves * prefill[0]), name
+            assert np.all(decode[1] <= decode[0]), name
+            assert np.all(prefill[1] <= prefill[0]), name
         if before.link_bandwidth_bytes_per_s:
             sizes = 4.0 ** np.arange(3, 14)
             assert np.all(collective_s(after, "all_reduce", sizes, 8) <= collective_s(before, "all_reduce", sizes, 8))

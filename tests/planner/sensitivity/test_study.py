@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 
 import dovetail
 from dovetail.cli import main
+from dovetail.costmodel.calibrated import Calibration
 from dovetail.driver import plan_files, schema
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
 from dovetail.planner.sensitivity.graph_inputs import scaled
+from dovetail.planner.sensitivity.knobs import knobs
+from dovetail.planner.sensitivity.question import question_of
 from dovetail.planner.sensitivity.study import Study
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -45,6 +49,17 @@ def study(rents: dict[str, float], graph: dict[str, Any] = GRAPH, off: float = 0
 
 def row(found: dict[str, Any], name: str) -> dict[str, Any]:
     return next(row for row in found["rows"] if row["input"] == name)
+
+
+def test_what_was_measured_of_a_device_stays_where_a_figure_of_it_is_off() -> None:
+    devices = {"a": {**CPU, "count": 4, "price": {"rent": "1 USD/h"}}}
+    question = question_of(plan_files(parse_graph(GRAPH), parse_fleet({"devices": devices}), Path()).document)
+    measured = Calibration({"gemm_plain": {"compute_share": 0.5}})
+    question = replace(question, devices={"a": replace(question.devices["a"], calibration=measured)})
+    knob = next(knob for knob in knobs(question) if knob.name == "a.bandwidth")
+    off = knob.apply(question, 1.2).devices["a"]
+    assert off.bandwidth_bytes_per_s == pytest.approx(120e9)
+    assert off.calibration == measured
 
 
 def test_cost_moves_by_the_share_that_the_input_is_off() -> None:
