@@ -37,11 +37,10 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     names = parser.parse_args().sections or list(SECTIONS)
     data = Path(os.environ["DOVETAIL_DATA"])
-    page = PAGE.read_text() if PAGE.exists() else HEAD
     for name in names:
         heading, make = SECTIONS[name]
-        page = replace_section(page, name, f"## {heading}\n\n{make(data)}")
-    PAGE.write_text(page)
+        text = f"## {heading}\n\n{make(data)}"  # takes minutes: the page is read after it
+        PAGE.write_text(replace_section(PAGE.read_text() if PAGE.exists() else HEAD, name, text))
 
 
 def replace_section(page: str, name: str, text: str) -> str:

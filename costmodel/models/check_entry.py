@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 from ...ir.diagnostics import did_you_mean
 from ..figures import QUALITIES
 from ..precision import BYTES_PER_ELEMENT
+from .check_sizes import EntryFault, Place, layer_shape, size_faults
 from .entry import LAYER_KEYS, MIXERS, MODEL_KEYS, NETWORKS, mixer_name, network_name
 from .llm import LLM
 from .vision import Vision
@@ -17,22 +18,14 @@ KEYS = {*LAYER_KEYS, *MODEL_KEYS, "vision", "groups", "aliases"}
 NEEDED = ("hidden", "vocab", "source", "date")
 COUNTS = ("layers", "norms", "norm_parameters")
 WORDS = {"int": "a whole number of at least 0", "bool": "true or false", "str": "text", "float | None": "a number"}
-Place = tuple[str | int, ...]
-"""the way to a value in an entry: `("groups", 1, "heads")`"""
 
 
-@dataclass(frozen=True)
-class EntryFault:
-    """One fault, at `path` in the entry."""
-
-    path: Place
-    id: str
-    message: str
-    help: str | None = None
+def entry_faults(entry: Mapping[str, Any]) -> list[EntryFault]:
+    """Every independent fault of the entry of a language model, once; of sizes only where all are readable."""
+    return list(dict.fromkeys(_form_faults(entry))) or list(dict.fromkeys(size_faults(entry)))
 
 
-def entry_faults(entry: Mapping[str, Any]) -> Iterator[EntryFault]:
-    """Every independent fault of the entry of a language model."""
+def _form_faults(entry: Mapping[str, Any]) -> Iterator[EntryFault]:
     yield from _unknown(entry, KEYS, ())
     yield from _kinds(entry, LLM, ())
     if isinstance(entry.get("vision"), Mapping):
@@ -50,7 +43,7 @@ def entry_faults(entry: Mapping[str, Any]) -> Iterator[EntryFault]:
         if at:
             yield from _unknown(group, LAYER_KEYS, at)
         yield from _group(entry, group, at)
-        lacking.setdefault(at, []).extend(_lacking(_shape(entry, group)))
+        lacking.setdefault(at, []).extend(_lacking(layer_shape(entry, group)))
     for at, keys in lacking.items():
         if keys:
             yield EntryFault(at, "missing-key", f"it needs {', '.join(f'`{key}`' for key in keys)}")
@@ -85,7 +78,7 @@ def _names(entry: Mapping[str, Any]) -> Iterator[EntryFault]:
 
 def _group(entry: Mapping[str, Any], group: Mapping[str, Any], at: Place) -> Iterator[EntryFault]:
     """Faults of one group of layers, with what the entry says for all."""
-    shape = _shape(entry, group)
+    shape = layer_shape(entry, group)
     for key, names, chosen in (("mixer", MIXERS, mixer_name(shape)), ("network", NETWORKS, network_name(shape))):
         where = (*at, key) if key in group else (key,)
         if chosen not in names:
@@ -96,10 +89,6 @@ def _group(entry: Mapping[str, Any], group: Mapping[str, Any], at: Place) -> Ite
     for key in COUNTS:
         if key in group or (not at and key in shape):
             yield from _kind(shape[key], "int", (*at, key))
-
-
-def _shape(entry: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:
-    return {**{key: value for key, value in entry.items() if key in LAYER_KEYS}, **group}
 
 
 def _lacking(shape: Mapping[str, Any]) -> Iterator[str]:

@@ -51,7 +51,7 @@ def powered(chip: Chip, c: Values, peak: float) -> float:
     if not chip.tdp_w:
         return 1.0
     width = peak / chip.multiprocessors / chip.clock_hz
-    margin = chip.tdp_w * c["flops_per_watt"] * (width / 2048) ** (2 / 3) / peak
+    margin = min(1e3, chip.tdp_w * c["flops_per_watt"] * (width / 2048) ** (2 / 3) / peak)  # all of the peak beyond
     return margin / (1 + margin**4) ** 0.25
 
 

@@ -60,6 +60,19 @@ def test_a_good_entry_has_none() -> None:
         ({"groups": {}}, ("groups",), "`groups` must be a list of mappings, one for each kind of layer"),
         ({"groups": [{"layers": 2, "windw": 1}]}, ("groups", 0, "windw"), "`windw` is no key of a model"),
         ({"groups": [{"ffn": "x"}]}, ("groups", 0, "ffn"), "`ffn` must be a whole number of at least 0"),
+        ({"vocab": 0}, ("vocab",), "`vocab` must be at least 1"),
+        ({"head_dim": 0}, ("head_dim",), "`head_dim` must be at least 1"),
+        ({"heads": 7, "kv_heads": 3}, ("kv_heads",), "`kv_heads` is 3, which does not divide 7 `heads`"),
+        (
+            {"experts": 4, "experts_per_token": 5},
+            ("experts_per_token",),
+            "a token cannot take 5 of 4 `experts`",
+        ),
+        (
+            {"groups": [{"layers": 1, "heads": 9}, {"layers": 1, "kv_heads": 5}]},
+            ("groups", 1, "kv_heads"),
+            "`kv_heads` is 5, which does not divide 8 `heads`",
+        ),
         (
             {"vision": {"layers": 1, "width": 1, "patch_pixels": 1, "merge": 1, "patch_parameters": 1}},
             ("vision",),
@@ -69,6 +82,12 @@ def test_a_good_entry_has_none() -> None:
 )
 def test_faults_have_places(changes: dict[str, Any], path: tuple[Any, ...], message: str) -> None:
     assert (path, message) in places(**changes)
+
+
+def test_a_fault_of_what_all_layers_share_is_told_once() -> None:
+    assert places(hidden=-1, groups=[{"layers": 1}, {"layers": 1, "window_tokens": 8}]) == [
+        (("hidden",), "`hidden` must be a whole number of at least 0")
+    ]
 
 
 def test_all_faults_are_told_at_once() -> None:

@@ -40,6 +40,10 @@ def test_power() -> None:
     assert powered(CHIP, {"flops_per_watt": 0.5e12}, CHIP.matrix_flops_per_s) == pytest.approx(x / (1 + x**4) ** 0.25)
 
 
+def test_watts_without_end_leave_all_of_the_peak() -> None:
+    assert powered(CHIP, {"flops_per_watt": 0.5e12}, 1e-280) == pytest.approx(1)
+
+
 def test_quantising_rows() -> None:
     c = {"second_launch_clocks": 2000.0, "row": 1e-6, "traffic": 3.0}
     time_s = quantise_s(CHIP, c, np.array(400.0), np.array(1000.0))
