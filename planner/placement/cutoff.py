@@ -16,8 +16,6 @@ def affordable(p: PlacementProblem, below: float) -> list[Option]:
 
     No plan that costs less than `below` [USD/h, or USD/request] takes any other.
     """
-    if p.objective != "cost":
-        return list(p.options)
     pools = {g.id: g for g in p.pools}
     node = {q.id: q.node for q in p.pieces}
     single, whole = _costs(p)

@@ -17,10 +17,12 @@ from .problem import Bound, PlacementProblem
 from .result import PlacementResult
 from .solve import Search, result_of
 
-STEP = {"latency": 1e-4}
+STEP = {"latency": 1e-3}
 """Share by which the next point has to be better in the second objective: means of times stand on a grid."""
 LEAST_STEP = 2e-6
 """The same of all other objectives: twice the gap of an optimum."""
+OPEN_PART = 0.8
+"""The next bound on the second objective in an open region, as a share of the best value so far."""
 MOST_POINTS = 16
 """Points looked for, unless said."""
 
@@ -36,12 +38,15 @@ class Point:
 
 @dataclass(frozen=True, order=True)
 class _Region:
-    """Where further points may be: cheaper than `q`, and with a second objective over `low` and under `high`."""
+    """Where further points may be: cheaper than `q`, and with a second objective over `low` and under `high`.
+
+    Without `q` the region is open: how good the second objective can be is not known yet.
+    """
 
     rank: float
     number: int
     p: Point = field(compare=False)
-    q: Point = field(compare=False)
+    q: Point | None = field(compare=False)
     low: float = field(compare=False)
     high: float = field(compare=False)
 
@@ -70,6 +75,7 @@ class Frontier:
         """No point is missing."""
         self.infeasible = False
         self.regions: list[_Region] = []
+        self.count = 0
         self.laws: dict[tuple[float, int], Latencies] = {}
         self.step = STEP.get(self.axes[1], LEAST_STEP)
 
@@ -84,39 +90,40 @@ class Frontier:
         if first is None:
             self.infeasible = True
             return
-        least = self._least(self.axes[1], {})
-        assert least is not None
-        last = self._point(least.value * (1 + 1e-9))
-        if last is None or last.values[1] >= first.values[1] * (1 - self.step):
-            self.complete = True
-            return
-        self._push(first, last, last.values[1], first.values[1])
+        self._push(first, None, 0.0, first.values[1])
         while self.regions and len(self.points) < self.most_points:
             self._look_into(heapq.heappop(self.regions))
         self.complete = not self.regions
 
     def _look_into(self, region: _Region) -> None:
-        """Half of the region first; where that is empty, the point that follows `p`."""
+        """Half of the region first (a part of an open one); where that is empty, the point that follows `p`."""
         p, q, low, high = region.p, region.q, region.low, region.high
-        middle = (low + high) / 2
+        below = math.inf if q is None else q.values[0]
+        middle = (low + high) / 2 if low > 0 else OPEN_PART * high
         if middle < high * (1 - 2 * self.step):
-            found = self._point(middle, below=q.values[0])
+            found = self._point(middle, below)
             if found is not None:
                 self._push(p, found, middle, high)
                 self._push(found, q, low, found.values[1])
                 return
             low = middle * (1 - self.step)
-        following = self._point(high * (1 - self.step), below=q.values[0])
+        following = self._point(high * (1 - self.step), below)
         if following is not None and following.values[1] < high:
             self._push(following, q, low, following.values[1])
 
-    def _push(self, p: Point, q: Point, low: float, high: float) -> None:
-        if high - low <= self.step * high or q.values[0] - p.values[0] <= LEAST_STEP * abs(q.values[0]):
+    def _push(self, p: Point, q: Point | None, low: float, high: float) -> None:
+        if high - low <= self.step * high:
             return
-        ends = [point.values for point in self.points]
-        spans = [max(v[i] for v in ends) - min(v[i] for v in ends) or 1.0 for i in (0, 1)]
-        width = (q.values[0] - p.values[0]) / spans[0] + (high - low) / spans[1]
-        heapq.heappush(self.regions, _Region(-width, len(self.regions) + 10_000 * len(self.points), p, q, low, high))
+        if q is None:
+            width = 1 + (high - low) / high  # first of all: how far the frontier reaches
+        elif q.values[0] - p.values[0] <= LEAST_STEP * abs(q.values[0]):
+            return
+        else:
+            ends = [point.values for point in self.points]
+            spans = [max(v[i] for v in ends) - min(v[i] for v in ends) or 1.0 for i in (0, 1)]
+            width = ((q.values[0] - p.values[0]) / spans[0] + (high - low) / spans[1]) / 2
+        self.count += 1
+        heapq.heappush(self.regions, _Region(-width, self.count, p, q, low, high))
 
     def _point(self, most: float, below: float = math.inf) -> Point | None:
         """(27) The least first objective with the second at most `most`, then the least second at that first."""
@@ -127,9 +134,11 @@ class Frontier:
         two = self._least(second, {first: one.value})
         if two is None:
             raise TimeUp  # rounding stands between the two: as good as not found
-        kept = {"bound": min(one.bound, one.value), "gap": one.gap, "status": "optimal"}
-        value = one.objective(two.plan) if first != "latency" else one.value
-        result = replace(result_of(self.p, two), objective=value, unit=result_of(self.p, one).unit, **kept)
+        value = one.objective(two.plan)
+        # A plan whose mean only the grid puts over `most` may come out cheaper: then it is its own bound.
+        bound = min(one.bound, value)
+        unit, gap = result_of(self.p, one).unit, (value - bound) / abs(value) if value else 0.0
+        result = replace(result_of(self.p, two), status="optimal", objective=value, unit=unit, bound=bound, gap=gap)
         point = Point((value, two.value), result)
         self.points.append(point)
         if self.on_progress is not None:

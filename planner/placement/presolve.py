@@ -17,6 +17,8 @@ from .racks import Racks, no_less
 from .variables import LOAD_TOLERANCE, fewest_replicas
 
 Key = tuple[str, str]
+COSTS = ("usd_per_hour", "usd_per_request")
+"""Limits on what a plan costs: of the two, a problem has the one that its objective `cost` is in."""
 MANY_PIECES = 4
 """Pools that more pieces than this may choose are not compared: the number of ways to share them grows too fast."""
 
@@ -27,8 +29,10 @@ def presolve(p: PlacementProblem, below: float = math.inf) -> PlacementProblem:
     It has a plan of cost under `below` if and only if `p` has one, and then the same optimum.
     """
     hopeful = _without_hopeless(p)
-    if below < math.inf:
-        hopeful = _without_hopeless(_with_options(hopeful, affordable(hopeful, below)))
+    most = min([limit for name, limit in p.limits if name in COSTS], default=math.inf) * (1 + LOAD_TOLERANCE)
+    most = min(most, below) if p.objective == "cost" else most
+    if most < math.inf:
+        hopeful = _without_hopeless(_with_options(hopeful, affordable(hopeful, most)))
     return _with_options(hopeful, _not_dominated(hopeful))
 
 
