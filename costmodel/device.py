@@ -178,11 +178,23 @@ _ORDERED = (
 """(figure, figure that it may not exceed, what is said of a device where it does)"""
 
 
+LEAST_RATE = 1e3
+"""bytes/s or FLOP/s, below which no device is"""
+
+
+def endless(figures: Mapping[str, Figure]) -> list[str]:
+    """Names of rates so low that times have no end."""
+    rates = (name for name in figures if name == "bandwidth" or name.startswith("flops."))
+    return [name for name in rates if figures[name].value < LEAST_RATE]
+
+
 def contradictions(figures: Mapping[str, Figure]) -> Iterator[tuple[str, str]]:
     """(name of a figure, what is wrong with it) where figures of one device cannot all be right."""
     for name, bound, words in _ORDERED:
         if name in figures and bound in figures and figures[name].value > figures[bound].value:
             yield name, f"{words} (`{name}` over `{bound}`)"
+    for name in endless(figures):
+        yield name, f"has a rate below a thousand a second (`{name}`): times would have no end"
     narrow = max((figures[f"flops.{t}"].value for t in ("bf16", "fp16") if f"flops.{t}" in figures), default=0.0)
     for short, most in (("fp8", 2.5), ("int8", 4.5)):  # a GPU that halves the rate of fp32 sums has 4 times in int8
         rate = figures.get(f"flops.{short}")

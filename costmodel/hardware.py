@@ -12,7 +12,7 @@ from typing import Any
 from ..ir.diagnostics import Diagnostic, InputError, did_you_mean
 from ..ir.fleet import DeviceSpec, LinkSpec
 from .added_devices import added_entries
-from .device import FIGURES, Device, MemoryLevel, canonical, contradictions, device_of, read_device
+from .device import FIGURES, Device, MemoryLevel, canonical, contradictions, device_of, endless, read_device
 from .figures import Figure, read_entries
 from .user_entries import user_entries
 
@@ -46,7 +46,7 @@ class Unresolved:
     device: str
     """the fleet's name of it"""
     id: str
-    """short id of the fault: `unknown-device` or `missing-figure`"""
+    """short id of the fault: `unknown-device`, `missing-figure` or `range`"""
     key: str | None
     """the key under the device that is at fault, if it is written there"""
     message: str
@@ -152,6 +152,10 @@ def resolve(
     if missing:
         message = f"device `{spec.name}` lacks {', '.join(f'`{name}`' for name in missing)}"
         return Unresolved(spec.name, "missing-figure", None, message)
+    slow = endless(figures)
+    if slow:
+        message = f"device `{spec.name}` has a rate below a thousand a second: {', '.join(f'`{n}`' for n in slow)}"
+        return Unresolved(spec.name, "range", slow[0].partition(".")[0], message)
     _fill(figures)
     if base is None:
         return device_of(spec.name, kind, "", figures)

@@ -214,10 +214,10 @@ def _place_of(name: str, at: tuple[str | int, ...], to: Reading) -> tuple[str | 
 
 def _check_model(id: str, entry: Mapping[str, Any], to: Reading) -> None:
     from .models import read_model
-    from .models.check_entry import entry_faults
+    from .models.check_entry import entry_faults, network_faults
 
     at = ("models", _written(id, "models", entry, to))
-    faults = [] if "unit" in entry else list(entry_faults(entry))
+    faults = network_faults(entry) if "unit" in entry else entry_faults(entry)
     for fault in faults:
         words = f"the model `{id}`: {fault.message}"
         to.fault((*at, *fault.path), fault.id, words, fault.help, key=fault.id in KEY_FAULTS)

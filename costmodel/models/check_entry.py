@@ -15,6 +15,7 @@ from .llm import LLM
 from .vision import Vision
 
 KEYS = {*LAYER_KEYS, *MODEL_KEYS, "vision", "groups", "aliases"}
+NETWORK_KEYS = frozenset({"unit", "precision", "aliases", "figures"})
 NEEDED = ("hidden", "vocab", "source", "date")
 COUNTS = ("layers", "norms", "norm_parameters")
 WORDS = {"int": "a whole number of at least 0", "bool": "true or false", "str": "text", "float | None": "a number"}
@@ -23,6 +24,13 @@ WORDS = {"int": "a whole number of at least 0", "bool": "true or false", "str": 
 def entry_faults(entry: Mapping[str, Any]) -> list[EntryFault]:
     """Every independent fault of the entry of a language model, once; of sizes only where all are readable."""
     return list(dict.fromkeys(_form_faults(entry))) or list(dict.fromkeys(size_faults(entry)))
+
+
+def network_faults(entry: Mapping[str, Any]) -> list[EntryFault]:
+    """Keys that the entry of a network (`costmodel/networks.py`) does not have: its sizes stand under `figures`."""
+    help = "its sizes stand under `figures`, with their source and date"
+    faults = (EntryFault((key,), "unknown-key", f"`{key}` is no key of a network", help) for key in entry)
+    return [fault for fault in faults if fault.path[0] not in NETWORK_KEYS]
 
 
 def _form_faults(entry: Mapping[str, Any]) -> Iterator[EntryFault]:

@@ -73,6 +73,14 @@ def test_missing_figures_are_all_named_at_once() -> None:
     assert fault.message == "device `npu0` lacks `memory`, `bandwidth`, `tdp`, `flops`"
 
 
+def test_rates_that_no_device_has_are_refused() -> None:
+    """Times would overflow to infinity, and sums of them to no number."""
+    fault = refused(DeviceSpec("slow", model="l4", bandwidth_bytes_per_s=1e-290))
+    assert (fault.id, fault.key) == ("range", "bandwidth")
+    fault = refused(DeviceSpec("slow", model="l4", flops_per_s=MappingProxyType({"bf16": 1e-290})))
+    assert (fault.id, fault.key) == ("range", "flops")
+
+
 def test_a_cpu_needs_cores() -> None:
     fault = refused(DeviceSpec("host", kind="cpu", memory_bytes=1e9, bandwidth_bytes_per_s=1e9, price=RENTED))
     assert fault.message == "device `host` lacks `cores`, `flops`"

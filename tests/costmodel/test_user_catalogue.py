@@ -135,6 +135,13 @@ machines: {}
         ),
         ("models:\n  new: {hidden: 8}\n", "mine.yaml:2:3", "the model `new`"),
         ("models: {new: {like: llama-9}}\n", "mine.yaml:1:22", "`like: llama-9` is in no catalogue"),
+        (
+            "devices:\n  l4: {figures: [{source: s, date: 2026, quality: guess, bandwidth: 1e-300 GB/s}]}\n",
+            "mine.yaml:2:69",
+            "has a rate below a thousand a second (`bandwidth`)",
+        ),
+        ("models:\n  w: {like: whisper-large-v3, layers: 3}\n", "mine.yaml:2:31", "`layers` is no key of a network"),
+        ("models:\n  m: {like: gpt-oss-20b, experts: 3}\n", "mine.yaml:2:6", "a token cannot take 4 of 3 `experts`"),
         ("[]\n", "mine.yaml:1:1", "must be a mapping"),
     ],
 )
