@@ -56,7 +56,8 @@ def work_bound_s(p: BatchProblem, time_limit_s: float | None = None) -> float:
 
     Nothing waits for anything, setups change at no cost, and every continued call finds its cache; engines start.
     """
-    lp, makespan = pulp.LpProblem("bound", pulp.LpMinimize), pulp.LpVariable("makespan", 0)
+    lp = pulp.LpProblem("bound", pulp.LpMinimize)
+    makespan = lp.add_variable("makespan", 0)
     lp += makespan
     done: dict[str, list[Any]] = {call.name: [] for call in p.calls}
     for b, (kind, workers) in enumerate(p.bundles()):
@@ -78,14 +79,14 @@ def _bundle(
     """[s] that a bundle is busy, as an expression; its parts are added to `done`."""
     starts, used = [], {}
     for m in sorted({m for setup in kind.setups for m in setup.models}):
-        used[m] = pulp.LpVariable(f"u{b}_{m}", 0, 1, "Integer")
+        used[m] = lp.add_variable(f"u{b}_{m}", 0, 1, "Integer")
         starts.append(kind.start_s[m] * used[m])
     work = []
     for call in p.calls:
         best = [setup.rates[call.name] for setup in kind.setups if call.name in setup.rates]
         if not best:
             continue
-        part = pulp.LpVariable(f"x{b}_{call.name}", 0, 1)
+        part = lp.add_variable(f"x{b}_{call.name}", 0, 1)
         lp += part <= used[call.model]
         least = min(min(rate.fresh_s, rate.reused_s) for rate in best)
         work.append(p.size * call.visits / workers * least * part)

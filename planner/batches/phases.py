@@ -98,7 +98,7 @@ class PhaseModel:
             self._order_equal_bundles()
 
     def _var(self, name: str, most: float | None = None, kind: str = "Continuous") -> Any:
-        return pulp.LpVariable(name, 0, most, kind)
+        return self.lp.add_variable(name, 0, most, kind)
 
     def _choices(self, b: int, kind: Workers) -> None:
         """One setup in each phase, and shares only of calls that it serves. Equations (2), (3)."""

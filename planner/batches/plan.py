@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -16,11 +17,12 @@ from ...ir.read.fleet import FleetFile
 from ...ir.read.graph import GraphFile
 from ..plan import FORMAT, Inputs, rounded
 from ..pose import resolve_files
-from .bound import lower_bound_s
+from .bound import instance_bound_s, lower_bound_s, tools_bound_s
+from .phases import solve_phases
 from .pose import BatchSetting, pose_batch, setting_faults
 from .problem import BatchProblem
 from .simulate import percentiles, simulate
-from .solve import BatchResult, calls_usd, cheapest, fastest, on_workers
+from .solve import BatchResult, assess, calls_usd, cheapest, fastest
 
 Json = dict[str, Any]
 MOST_SIMULATED = 60_000
@@ -85,16 +87,26 @@ def _why(setting: BatchSetting, problems: list[BatchProblem], best: BatchResult 
 
 
 def _what_helps(setting: BatchSetting, problems: list[BatchProblem]) -> str:
-    """How many times the workers meet the deadline, tried; or that none do."""
-    deadline = setting.deadline_s or 0.0
+    """What no number of workers changes, or how many of them meet the deadline, tried."""
+    deadline, p = setting.deadline_s or 0.0, problems[0]
+    alone = min(map(instance_bound_s, problems))
+    if alone > deadline:
+        return f"no number of devices meets it: engines start and one instance runs in {alone:,.0f} s"
+    for tool in p.tools:
+        busy = p.size * tool.visits * tool.latency.mean
+        if tool.concurrency is not None and busy / tool.concurrency > deadline:
+            return f"`{tool.name}` alone needs a `concurrency` of {ceil(busy / deadline)}, and has {tool.concurrency}"
+    if tools_bound_s(p) > deadline:
+        return f"the tools keep the hosts busy for {tools_bound_s(p):,.0f} s: add hosts"
     for factor in FACTORS:
         for p in problems:
             more = replace(p, workers=tuple(replace(kind, count=kind.count * factor) for kind in p.workers))
-            found = on_workers(more) if lower_bound_s(more) <= deadline else None
+            phases = solve_phases(more, 1) if lower_bound_s(more) <= deadline else None
+            found = phases and assess(phases, 0.0)
             if found is not None and found.makespan_s <= deadline:
                 names = " and ".join(f"{kind.count * kind.tp} of `{kind.device}`" for kind in more.workers)
                 return f"{names} take {found.makespan_s:,.0f} s"
-    return f"not even {FACTORS[-1]} times the devices meet it: engines must start, and one instance takes its time"
+    return f"not even {FACTORS[-1]} times the devices meet it"
 
 
 def _document(setting: BatchSetting, goal: str, result: BatchResult, inputs: Inputs, version: str) -> Json:

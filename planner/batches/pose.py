@@ -18,7 +18,7 @@ from ...ir.fleet import DeviceSpec, FleetSpec
 from ...ir.source import SourceMap, Span
 from ..placement.problem import UNLIMITED
 from .problem import BatchProblem, Call, Tool, Workers
-from .rates import Engine, alone_s, setups
+from .rates import Engine, alone_s, setups, without_prefixes
 
 DEGREES = (1, 2, 4, 8)
 
@@ -119,9 +119,13 @@ def _ancestors(graph: GraphOp, node: str) -> set[str]:
     return found
 
 
-def pose_batch(setting: BatchSetting) -> Iterator[BatchProblem]:
-    """The problem with each choice of how many devices make a worker of each type; none where nothing fits."""
-    calls = tuple(_calls(setting))
+def pose_batch(setting: BatchSetting, prefixes: bool = True) -> Iterator[BatchProblem]:
+    """
+    The problem with each choice of how many devices make a worker of each type; none where nothing fits.
+
+    Without `prefixes` every prompt is read whole.
+    """
+    calls = tuple(_calls(setting) if prefixes else without_prefixes(tuple(_calls(setting))))
     hosts = setting.hosts()
     tools = tuple(_tools(setting, setting.devices[next(iter(hosts))])) if hosts else ()
     edges = tuple(dict.fromkeys(edge.ends for edge in setting.graph.edges))

@@ -67,6 +67,8 @@ def cheapest(problems: Sequence[BatchProblem], time_limit_s: float | None = None
     bound = usd_bound(problems)
     best: BatchResult | None = None
     for problem in problems:
+        if problem.deadline_s is not None and lower_bound_s(problem) > problem.deadline_s:
+            continue
         seen: dict[tuple[int, ...], BatchResult | None] = {}
         starts = [counts for kind in problem.workers for counts in _numbers(problem, kind.device)]
         start = min(
