@@ -23,9 +23,7 @@ def check(file: Where, graph: Where | None = None, fleet: Where | None = None) -
     `graph` and `fleet` are compared with the plan's own inputs; the graph of the other two is their model. InputError
     where a file cannot be read.
     """
-    path = Path(file)
-    if path.is_dir() and (path / "plan.json").is_file():
-        path = path / "plan.json"
+    path = _path_of_plan(Path(file))
     if path.suffix != ".json":
         return _lint(path, fleet)
     from .planner.check import check_plan
@@ -64,6 +62,19 @@ def _check_placement(document: Json, model: Where | None, fleet: Where | None) -
     if model is None:
         return check_placement(document)
     return check_placement(document, lambda asked: op_placement_problem(model, fleet, asked))
+
+
+def read_plan(path: Path) -> Json:
+    """The document of a plan.json, or of the folder that holds it; InputError where it is none."""
+    document = _read_json(_path_of_plan(path))
+    if not isinstance(document, dict) or "status" not in document or "inputs" not in document:
+        message = f"`{path}` is no plan of agents and networks on a fleet"
+        raise InputError([Diagnostic("plan", message, help="give what `plan --json` printed or `plan -o` wrote")])
+    return document
+
+
+def _path_of_plan(path: Path) -> Path:
+    return path / "plan.json" if path.is_dir() and (path / "plan.json").is_file() else path
 
 
 def _lint(path: Path, fleet: Where | None) -> list[Diagnostic]:

@@ -96,6 +96,18 @@ class Plan:
         found = Study(self.document, off, time_limit_s, solver).run(on_progress)
         return Plan({**self.document, "sensitivity": found}, self.base_dir)
 
+    def with_explanation(
+        self, time_limit_s: float | None = None, solver: str = "highs", on_progress: Progress | None = None
+    ) -> Plan:
+        """This plan with `explanation`: what binds, the next-best plan and its extra cost, why devices are not used.
+
+        Ends with what is known when time is up or the user interrupts.
+        """
+        from .planner.explanation import Explanation
+
+        found = Explanation(self.document, time_limit_s, solver).run(on_progress)
+        return Plan({**self.document, "explanation": found}, self.base_dir)
+
     def picture(self, format: Literal["dot", "mermaid", "svg"]) -> str:
         """The pieces in their pools, and what moves between them, as a picture."""
         from .backends.pictures import draw

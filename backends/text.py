@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from . import summary
+from .explanation_text import explanation_lines
 from .sensitivity_text import guesses, sensitivity_table, studied
 from .summary import Json, Table
 
@@ -40,6 +41,7 @@ def plan_text(plan: Json) -> str:
         _bullets("Warnings", plan.get("warnings") or ()),
         _wrapped(summary.quality(plan)),
         *(_sensitivity(plan["sensitivity"]) if "sensitivity" in plan else ()),
+        _bullets("Why this plan", explanation_lines(plan["explanation"])) if "explanation" in plan else "",
     ]
     return "\n".join(part for part in parts if part)
 

@@ -82,6 +82,8 @@ def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--solver", choices=("highs", "cbc"), default="highs", help="highs unless said")
     help = "say what the plan costs, and which is best, where each input by itself is off"
     parser.add_argument("--sensitivity", action="store_true", help=help)
+    help = "say what moving a bound saves, the next-best plan, and why devices are not used"
+    parser.add_argument("--explain", action="store_true", help=help)
     help = "how far off, in percent (20 unless said)"
     parser.add_argument("--off", type=percentage, default=20.0, metavar="PERCENT", help=help)
     parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by plan")
@@ -127,6 +129,10 @@ def _do_plan(arguments: argparse.Namespace) -> int:
         left = None if limit is None else max(0.0, limit - (time.monotonic() - started))
         progress = show_progress if sys.stderr.isatty() else None
         result = result.with_sensitivity(arguments.off / 100, left, arguments.solver, progress)
+    if arguments.explain:
+        left = None if arguments.time_limit is None else arguments.time_limit - (time.monotonic() - started)
+        progress = show_progress if sys.stderr.isatty() else None
+        result = result.with_explanation(None if left is None else max(0.0, left), arguments.solver, progress)
     for warning in result.diagnostics if arguments.json or arguments.emit else ():  # the text has them itself
         print(coloured(warning.render()) + "\n", file=sys.stderr)
     if arguments.emit:
@@ -137,6 +143,12 @@ def _do_plan(arguments: argparse.Namespace) -> int:
         result.write(arguments.output, force=arguments.force)
         print(f"written to {arguments.output}", file=sys.stderr)
     return DONE
+
+
+def _explain_arguments(parser: argparse.ArgumentParser) -> None:
+    from .explain import add_arguments
+
+    add_arguments(parser)
 
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
@@ -259,6 +271,7 @@ def _do_schema(arguments: argparse.Namespace) -> int:
 
 COMMANDS: tuple[tuple[str, str, Callable[[argparse.ArgumentParser], object]], ...] = (
     ("plan", PLAN_ABOUT, _plan_parser),
+    ("explain", "Say what binds a plan, the next-best plan, and why devices are not used.", _explain_arguments),
     ("check", "Re-derive a plan's cost, memory and latency without the solver; or lint a graph.", _check_arguments),
     ("compile", "Turn a tensor graph into readable code that runs here.", _compile_arguments),
     ("run", "Run on this machine what was compiled or planned.", _run_arguments),

@@ -8,7 +8,7 @@ import sys
 
 from .terminal import show_progress
 
-NOT_BESIDE = ("objective", "emit", "sensitivity")
+NOT_BESIDE = ("objective", "emit", "sensitivity", "explain")
 """Options that mean one plan."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from ..ir.diagnostics import Diagnostic, Label
 from ..ir.source import Path, SourceMap, Span
 from .candidates.setting import Setting
+from .goal_faults import PER_REQUEST
 from .placement.clock import Clock
 from .placement.problem import PlacementProblem
 from .placement.result import PlacementResult
@@ -25,6 +26,7 @@ RACK = re.compile(r"racks\[(?P<rack>[^\]]+)\]$")
 LIMIT = re.compile(r"limits\.(?P<what>\w+)$")
 
 
+UNITS = {"power_w": "W", "usd_per_hour": "USD/h", "energy_j_per_request": "J", "gco2_per_request": "gCO2"}
 FACTORS = (1.25, 2.0, 4.0, 10.0, 100.0)
 """By how much a constraint is loosened to see whether a plan exists then."""
 HALVINGS = 3
@@ -53,11 +55,17 @@ def infeasible_diagnostics(
 
 
 def way_out(problem: PlacementProblem, result: PlacementResult, left_s: float = math.inf) -> str | None:
-    """What was checked to help: one constraint of the conflict, loosened so far that a plan exists; or None.
+    """The cheapest of `ways_out`, in words; or None."""
+    found = min(ways_out(problem, result, left_s), key=lambda way: way[1], default=None)
+    return None if found is None else f"there is a plan with {found[0]}, at {found[1]:.4g} {result.unit}"
+
+
+def ways_out(problem: PlacementProblem, result: PlacementResult, left_s: float = math.inf) -> list[tuple[str, float]]:
+    """What was checked to help: one constraint of the conflict, loosened so far that a plan exists, and its objective.
 
     Trials end after TRIALS_S, or after `left_s` where that is less.
     """
-    clock = Clock(min(TRIALS_S, left_s))
+    clock, ways = Clock(min(TRIALS_S, left_s)), []
     for name in result.conflict:
         tight = 1.0
         for factor in FACTORS:
@@ -66,10 +74,10 @@ def way_out(problem: PlacementProblem, result: PlacementResult, left_s: float = 
                 break
             found = objective_within(loose, clock.left)
             if found is not None:
-                said, found = _tightened(problem, name, (tight, factor), (said, found), clock)
-                return f"there is a plan with {said}, at {found:.4g} {result.unit}"
+                ways.append(_tightened(problem, name, (tight, factor), (said, found), clock))
+                break
             tight = factor
-    return None
+    return ways
 
 
 def _tightened(
@@ -100,7 +108,7 @@ def _loosened(problem: PlacementProblem, name: str, factor: float) -> tuple[Plac
         if f"limits.{limit[0]}" == name:
             more = float(f"{limit[1] * factor:.3g}")
             limits = tuple((key, more) if key == limit[0] else (key, value) for key, value in problem.limits)
-            unit = {"power_w": "W", "usd_per_hour": "USD/h"}[limit[0]]
+            unit = UNITS[limit[0]]
             return replace(problem, limits=limits), f"`{name}` at {more:g} {unit}"
     return None, ""
 
@@ -160,5 +168,5 @@ def span_of(name: str, graph: SourceMap, fleet: SourceMap) -> Span | None:
     if name == "survive.replicas":
         return fleet.value(("survive", "replicas"))
     if match := LIMIT.match(name):
-        return fleet.value(("limits", match["what"].removesuffix("_w")))
+        return fleet.value(("limits", PER_REQUEST.get(match["what"], match["what"].removesuffix("_w"))))
     return None

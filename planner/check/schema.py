@@ -138,6 +138,20 @@ SENSITIVITY = _record(
         "guesses": _list_of(_record({"input": TEXT, "source": TEXT, "matters": {"type": ["boolean", "null"]}})),
     }
 )
+_POOL_TAKEN = _record({"device": TEXT, "devices": WHOLE, "tp": COUNT, "batch": COUNT, "pieces": _list_of(PIECE)})
+EXPLANATION = _record(
+    {
+        "value": NUMBER,
+        "unit": TEXT,
+        "binding": _list_of(_record({"name": TEXT, "step": TEXT, "saves": NUMBER, "without": NUMBER})),
+        "next_best": _list_of(_record({"extra": NUMBER, "pools": _list_of(_POOL_TAKEN)})),
+        "unused": _list_of(
+            _record({"device": TEXT, "extra": NUMBER_OR_NULL, "against": TEXTS, "pieces": _list_of(PIECE)})
+        ),
+        "missing": TEXTS,
+    }
+)
+"""What binds and what moving it saves, the next-best plan, devices not used; `missing`: parts not found in the time."""
 FRONTIER = _record({"objectives": TEXTS, "under": _map_of(NUMBER)})
 """Objectives of the frontier that a plan is a point of; no plan with the one `under` this is better in the other."""
 PLAN = _record(
@@ -161,7 +175,7 @@ PLAN = _record(
         "quality": _record(dict.fromkeys(QUALITY_MARKS, SHARE)),
         "solve": _record({}, SOLVE),
     },
-    {"sensitivity": SENSITIVITY, "racks": _map_of(RACK), "frontier": FRONTIER},
+    {"sensitivity": SENSITIVITY, "racks": _map_of(RACK), "frontier": FRONTIER, "explanation": EXPLANATION},
 )
 UNSOLVED = _record({name: PLAN["properties"][name] for name in ("format", "dovetail", "inputs", "conflict")})
 """A plan without a solution: what was asked, and what stands against it."""

@@ -20,6 +20,7 @@ from ...ir.read.fleet import parse_fleet
 from ...ir.read.graph import parse_graph
 from ...passes import run_pipeline
 from ..candidates.setting import Setting
+from ..goals import MINIMISED
 from ..placement.problem import PlacementProblem
 from ..to_problem import to_problem
 
@@ -37,6 +38,7 @@ class Question:
     """Fleet name -> figures."""
     catalogue: Catalogue
     objective: str
+    """What the problem minimises."""
     factors: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """Coefficients of the cost model that are off, as `costmodel.variation` takes them."""
 
@@ -71,4 +73,8 @@ def question_of(plan: Json) -> Question:
     owned = (spec for spec in fleet.devices if spec.kind != "api")
     found = {spec.name: resolve(spec, fleet.links, catalogue.find_device) for spec in owned}
     devices = {name: device for name, device in found.items() if isinstance(device, Device)}
-    return Question(inputs["graph"], fleet, devices, catalogue, plan["objective"]["name"])
+    goal = plan["objective"]["name"]
+    graph = inputs["graph"]
+    if goal == "throughput":
+        graph = {**graph, "workload": {**graph.get("workload", {}), "rate": f"{plan['objective']['value']!r} req/s"}}
+    return Question(graph, fleet, devices, catalogue, MINIMISED[goal])

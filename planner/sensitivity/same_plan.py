@@ -102,10 +102,10 @@ def outcome(problem: PlacementProblem, plan: tuple[Held, ...]) -> Outcome:
     chosen = [books.options[each] for each in placements.items()]
     broken = [*_overflows(books, placements, replicas), *_limits(problem, account, chosen)]
     if any(name.startswith("capacity") for name in broken):
-        return Outcome(account.total if problem.objective == "cost" else None, tuple(broken))
+        return Outcome(None if problem.objective == "latency" else account.worth(problem.objective), tuple(broken))
     latency = _latency(problem, placements, replicas)
     broken += [b.name for b in problem.bounds if latency.bounds.get(b.name, 0.0) > b.limit_s * (1 + SLACK)]
-    value = account.total if problem.objective == "cost" else latency.end_to_end["mean"]
+    value = latency.end_to_end["mean"] if problem.objective == "latency" else account.worth(problem.objective)
     return Outcome(value, tuple(dict.fromkeys(broken)))
 
 
