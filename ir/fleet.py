@@ -125,3 +125,30 @@ class FleetSpec:
     spare_replicas: int = 0
     """so many replicas of every pool may fail at once, and the rest keep all bounds"""
     racks: tuple[RackSpec, ...] = ()
+    sites: Mapping[str, SiteSpec] = field(default_factory=lambda: MappingProxyType({}))
+    """by region; devices of no region, or of one that is not here, stand at `site`"""
+
+    def site_of(self, device: DeviceSpec) -> SiteSpec:
+        """Where a device stands."""
+        return self.sites.get(device.region or "", self.site)
+
+    def are_apart(self, one: str, other: str) -> bool:
+        """Whether two devices, by name, stand in different regions, so that only a link that is written joins them."""
+        regions = {d.name: d.region for d in self.devices if d.region in self.sites}
+        return one in regions and other in regions and regions[one] != regions[other]
+
+    def link_between(self, one: str, other: str) -> LinkSpec | None:
+        """The link written between two devices, or else between their regions, in either direction."""
+        regions = {d.name: d.region for d in self.devices if d.region in self.sites}
+        pairs = [{one, other}]
+        if self.are_apart(one, other):
+            pairs.append({regions[one] or "", regions[other] or ""})
+        between = [link for link in self.links if link.between is not None]
+        return next((link for pair in pairs for link in between if set(link.between or ()) == pair), None)
+
+    @property
+    def is_carbon_known(self) -> bool:
+        """Whether the carbon of all electricity is stated."""
+        if not self.sites:
+            return self.site.carbon_g_per_kwh is not None
+        return all(self.site_of(d).carbon_g_per_kwh is not None for d in self.devices if d.kind != "api")

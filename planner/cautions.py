@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..costmodel.interruptions import RECOVERY_S, interruptions_per_hour
-from .candidates.transfers import link_between
 from .plan import Solved
 
 PRICES = ("list_price", "rent")
@@ -32,9 +31,10 @@ def _unlisted_links(solved: Solved) -> Iterator[str]:
         for t in solved.result.transfers
         if t.bytes
     }
-    gbit_per_s = solved.fleet.site.network_bandwidth_bytes_per_s * 8 / 1e9
+    specs = {spec.name: spec for spec in solved.fleet.devices}
     for one, other in sorted(pairs):
-        if link_between(solved.fleet, one, other) is None:
+        if solved.fleet.link_between(one, other) is None:
+            gbit_per_s = solved.fleet.site_of(specs[one]).network_bandwidth_bytes_per_s * 8 / 1e9
             where = f"between `{one}` and `{other}`" if one != other else f"between replicas of `{one}`"
             yield f"no link {where} is listed: the site's network of {gbit_per_s:g} Gbit/s is assumed"
 

@@ -26,7 +26,7 @@ def _objective(goal: str, span: Span | None, setting: Setting) -> Iterator[Diagn
     if goal in ("energy", "carbon") and setting.rate_per_s is None:
         message = f"objective `{goal}` needs a rate: without one no devices are counted, and none draws power"
         yield Diagnostic("objective", message, labels, "add `workload: {rate: 2 req/s}`")
-    if goal == "carbon" and setting.fleet.site.carbon_g_per_kwh is None:
+    if goal == "carbon" and not setting.fleet.is_carbon_known:
         message = "objective `carbon` needs the carbon of the site's electricity"
         yield Diagnostic("objective", message, labels, "add `site: {carbon: 400 gCO2/kWh}` to the fleet")
     if goal == "tokens_per_usd" and not any(True for _ in setting.llm_nodes):
@@ -42,6 +42,6 @@ def _limits(goals: Sequence[str], setting: Setting, fleet: SourceMap) -> Iterato
         if "throughput" in goals:
             message = f"`limits.{key}` cannot stand beside objective `throughput`: more requests share idle power"
             yield Diagnostic("objective", message, labels, "bound `power`, or leave the limit out")
-        if name == "gco2_per_request" and setting.fleet.site.carbon_g_per_kwh is None:
+        if name == "gco2_per_request" and not setting.fleet.is_carbon_known:
             message = f"`limits.{key}` needs the carbon of the site's electricity"
             yield Diagnostic("limits", message, labels, "add `site: {carbon: 400 gCO2/kWh}`")

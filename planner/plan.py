@@ -113,6 +113,7 @@ def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: 
         "transfers": [
             {"from": t.from_piece, "to": t.to_piece, "bytes": t.bytes, "latency_s": t.latency_s}
             for t in result.transfers
+            if t.bytes or t.latency_s or node_of(t.from_piece) == node_of(t.to_piece)
         ],
         "fleet": _fleet(solved),
         **_racks(solved),
@@ -171,32 +172,40 @@ def _move_device_time(solved: Solved, parts: dict[str, float]) -> None:
     parts["calls"] = max(0.0, parts["calls"])
 
 
-def _mean_power_w(solved: Solved) -> float:
-    """Mean power of all devices taken, PUE included [W]; 0 without a rate.
+def node_of(piece: str) -> str:
+    """The node that a piece is of."""
+    return piece.rpartition(".")[0]
+
+
+def _mean_power_w(solved: Solved) -> dict[str, float]:
+    """Mean power of all devices taken of each name, PUE included [W]; empty without a rate.
 
     Idle power, and what the load adds; where only interest is paid, full power without PUE (Table 5 of
     arXiv 2507.19635).
     """
-    total, rate = 0.0, solved.problem.rate_per_s or 0.0
+    drawn, rate = dict[str, float](), solved.problem.rate_per_s or 0.0
     pools = {pool.id: pool for pool in solved.problem.pools}
     for spec in solved.fleet.devices:
         device, taken = solved.devices.get(spec.name), solved.result.devices.get(spec.name, 0)
         if device is None or not taken:
             continue
         if spec.price.accounting == "interest_only":
-            total += device.tdp_w * taken
+            drawn[spec.name] = device.tdp_w * taken
             continue
         inside = [o for o in solved.chosen.values() if pools[o.pool].device == spec.name]
         above_idle_w = rate * sum(option.energy_j_per_request for option in inside)
-        total += (device.idle_w * taken + above_idle_w) * solved.fleet.site.pue
-    return total
+        drawn[spec.name] = (device.idle_w * taken + above_idle_w) * solved.fleet.site_of(spec).pue
+    return drawn
 
 
 def _energy(solved: Solved) -> Json:
-    rate, carbon = solved.problem.rate_per_s, solved.fleet.site.carbon_g_per_kwh
-    joules = None if rate is None else _mean_power_w(solved) / rate
-    grams = None if joules is None or carbon is None else carbon_g(joules, carbon)
-    return {"energy_j_per_request": joules, "gco2_per_request": grams}
+    rate = solved.problem.rate_per_s
+    if rate is None:
+        return {"energy_j_per_request": None, "gco2_per_request": None}
+    drawn, sites = _mean_power_w(solved), {d.name: solved.fleet.site_of(d) for d in solved.fleet.devices}
+    grams = sum(carbon_g(watts / rate, sites[name].carbon_g_per_kwh or 0.0) for name, watts in drawn.items())
+    known = solved.fleet.is_carbon_known
+    return {"energy_j_per_request": sum(drawn.values()) / rate, "gco2_per_request": grams if known else None}
 
 
 def _pool(solved: Solved, number: str, pool: Pool) -> Json:

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
+
 from ..costmodel.embedded import embed
 from ..costmodel.visits import TooManyStates
 from ..costmodel.work import Work
 from ..ir.agent import GraphOp, graph_of
 from ..ir.diagnostics import Diagnostic, InputError, Label
+from ..ir.fleet import FleetSpec
 from ..ir.read.fleet import FleetFile
 from ..ir.read.graph import GraphFile
 from ..ir.source import SourceFile, SourceMap
@@ -112,12 +115,26 @@ def _equal_calls(graph: GraphOp) -> Iterator[str]:
         yield f"`{other.sym_name.data}` makes the same call as `{kept.sym_name.data}`: one node could stand for both"
 
 
+def stay_in_regions(graph: GraphOp, fleet: FleetSpec) -> None:
+    """Nodes that are to stay in a region are placed on its devices, those alone that `on` names as well."""
+    for op in graph.nodes:
+        place = op.attributes.get("place")
+        region = place.data.get("region") if isinstance(place, DictionaryAttr) else None
+        if isinstance(place, DictionaryAttr) and isinstance(region, StringAttr):
+            wanted = place.data.get("on")
+            on = [StringAttr(d.name) for d in fleet.devices if d.region == region.data]
+            on = [name for name in on if not isinstance(wanted, ArrayAttr) or name in wanted.data]
+            rest = {key: value for key, value in place.data.items() if key != "region"}
+            op.attributes["place"] = DictionaryAttr(rest | {"on": ArrayAttr(on)})
+
+
 def resolve_files(graph: GraphFile, fleet: FleetFile, base_dir: Path) -> Resolved:
     """What the names in both files stand for; InputError with all that mean nothing.
 
     Nested agents are inlined in place before, since their names are looked up like all others.
     """
     inline_agents(graph.module)
+    stay_in_regions(graph_of(graph.module), fleet.spec)
     asked = Asked(graph_of(graph.module), fleet.spec, graph.sources, fleet.sources, base_dir)
     return resolve_names(asked)
 

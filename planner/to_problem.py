@@ -72,7 +72,7 @@ def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
     """What one device costs by the hour; hosted APIs are paid by token and not counted."""
     if spec.kind == "api":
         return DeviceType(spec.name, 0, 0)
-    device, site = setting.devices.get(spec.name), setting.fleet.site
+    device, site = setting.devices.get(spec.name), setting.fleet.site_of(spec)
     price = money(spec.price, device) or Money()
     per_joule = idle_usd_per_hour = 0.0
     if device and not _energy_in_rent(spec, device):
@@ -105,7 +105,7 @@ def _drawn(setting: Setting, spec: DeviceSpec, device: Device | None) -> tuple[f
     """
     if device is None:
         return 0.0, 0.0, 0.0
-    site = setting.fleet.site
+    site = setting.fleet.site_of(spec)
     g_per_joule = carbon_g(1.0, site.carbon_g_per_kwh or 0.0)
     if spec.price.accounting == "interest_only":
         return device.tdp_w, 0.0, g_per_joule

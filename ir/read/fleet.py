@@ -93,6 +93,7 @@ def draft_fleet(document: Document) -> FleetDraft:
         _check_any_device(plain["devices"], document, to)
         _check_links(document.value.get("links"), plain, to)
         _check_racks(plain, to)
+        _check_sites(plain, to)
     return FleetDraft(document, plain, to)
 
 
@@ -185,8 +186,9 @@ def _check_links(written: Any, plain: Mapping[str, Any], to: Reading) -> None:
             to.fault(path, "link", f"`links[{number}]` needs one of `within` and `between`")
             continue
         for at, end in ends:
-            if end not in plain["devices"]:
-                help = did_you_mean(end, plain["devices"]) or f"the devices are {', '.join(plain['devices'])}"
+            known = [*plain["devices"], *(plain.get("sites", {}) if at[0] == "between" else ())]
+            if end not in known:
+                help = did_you_mean(end, known) or f"the devices are {', '.join(plain['devices'])}"
                 to.fault((*path, *at), "unknown-device", f"`links[{number}]` names `{end}`, which is no device", help)
         names = [end for _, end in ends]
         if "between" in link and len(names) != 2:
@@ -214,6 +216,23 @@ def _check_racks(plain: Mapping[str, Any], to: Reading) -> None:
             to.fault(("racks", rack), "unknown-rack", message, f"write `rack: {rack}` under a device", key=True)
 
 
+def _check_sites(plain: Mapping[str, Any], to: Reading) -> None:
+    """Devices stand in regions of the fleet, every region has some, and none is called as a device is."""
+    sites, devices = plain.get("sites", {}), plain["devices"]
+    named = {name: device["region"] for name, device in devices.items() if device and "region" in device}
+    for name, region in named.items():
+        if sites and region not in sites:
+            help = did_you_mean(region, sites) or f"the regions are {', '.join(sites)}"
+            message = f"the device `{name}` stands in `{region}`, which is not under `sites`"
+            to.fault(("devices", name, "region"), "unknown-region", message, help)
+    for region in sites:
+        if region in devices:
+            to.fault(("sites", region), "name", f"`{region}` is the name of a device and of a region", key=True)
+        elif region not in named.values():
+            message = f"no device stands in the region `{region}`"
+            to.fault(("sites", region), "unknown-region", message, f"write `region: {region}` under a device", key=True)
+
+
 def _ends(link: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
     """The devices that a link names, each with the way to it."""
     between = link.get("between")
@@ -223,15 +242,18 @@ def _ends(link: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
 
 
 def _spec(plain: Mapping[str, Any]) -> FleetSpec:
-    limits = plain.get("limits", {})
+    limits, usual = plain.get("limits", {}), _site(plain.get("site", {}), SiteSpec())
     named = {"power_w": limits.get("power"), "usd_per_hour": limits.get("usd_per_hour")}
     named |= {"energy_j_per_request": limits.get("energy_per_request")}
     named |= {"gco2_per_request": limits.get("carbon_per_request")}
     return FleetSpec(
         devices=tuple(_device(name, device) for name, device in plain["devices"].items()),
         links=tuple(_links(plain)),
-        site=_site(plain.get("site", {})),
+        site=usual,
         limits=MappingProxyType({name: bound for name, bound in named.items() if bound is not None}),
+        sites=MappingProxyType(
+            {region: _site(own or {}, usual) for region, own in plain.get("sites", {}).items()}
+        ),
         racks=tuple(
             RackSpec(name, rack["power"], rack.get("exceed", 0.0)) for name, rack in plain.get("racks", {}).items()
         ),
@@ -313,12 +335,12 @@ def _links(plain: Mapping[str, Any]) -> Iterator[LinkSpec]:
         )
 
 
-def _site(site: Mapping[str, Any]) -> SiteSpec:
-    usual, network = SiteSpec(), site.get("network", {})
+def _site(site: Mapping[str, Any], usual: SiteSpec) -> SiteSpec:
+    network = site.get("network", {})
     return SiteSpec(
         site.get("electricity", usual.electricity_usd_per_kwh),
         site.get("pue", usual.pue),
-        site.get("carbon"),
+        site.get("carbon", usual.carbon_g_per_kwh),
         network.get("bandwidth", usual.network_bandwidth_bytes_per_s),
         network.get("latency", usual.network_latency_s),
     )

@@ -86,6 +86,12 @@ def _check_devices(graph: GraphDraft, fleet: FleetDraft) -> None:
         if device not in fleet.devices:
             message = f"{name_of(path)} names `{device}`, which is no device of the fleet"
             graph.to.fault(path, "unknown-device", message, known(device, "devices", fleet.devices), key=key)
+    regions = [device["region"] for device in fleet.plain.get("devices", {}).values() if device and "region" in device]
+    for name, node in (graph.plain.get("nodes") or {}).items():
+        region, path = (node or {}).get("place", {}).get("region"), ("nodes", name, "place", "region")
+        if region is not None and region not in regions:
+            message = f"{name_of(path)} names `{region}`, and no device of the fleet stands there"
+            graph.to.fault(path, "unknown-region", message, known(region, "regions", list(dict.fromkeys(regions))))
     for _, inner in nested_drafts(graph.plain):
         _check_devices(inner, fleet)
 

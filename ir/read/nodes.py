@@ -74,7 +74,7 @@ def slo_attr(slo: Plain) -> DictionaryAttr:
 
 def place_attr(place: Plain) -> DictionaryAttr:
     """`on`: device names; `with`, `apart`: a node's name."""
-    wishes: Attributes = {key: StringAttr(place[key]) for key in ("with", "apart") if key in place}
+    wishes: Attributes = {key: StringAttr(place[key]) for key in ("with", "apart", "region") if key in place}
     if "on" in place:
         wishes["on"] = ArrayAttr([StringAttr(device) for device in place["on"]])
     return DictionaryAttr(wishes)

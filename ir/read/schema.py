@@ -148,7 +148,7 @@ _PLACE = Record(
         "on": Key(ListOf(_DEVICE, or_one=True, shortest=1), "devices of the fleet that it may use"),
         "with": Key(_NODE, "node that it shares a device pool with"),
         "apart": Key(_NODE, "node that it shares no device pool with"),
-        "region": Key(Later("a region", "name the devices of the region under `place.on`"), "region to stay in"),
+        "region": Key(_DEVICE, "region of the fleet's devices to stay in"),
     }
 )
 _ONE_YET = Unless(_COUNT, _over_one, "a degree over 1")
@@ -355,10 +355,18 @@ _DEVICE_KEYS = Record(
 _LINK = Record(
     {
         "within": Key(_DEVICE, "device whose chassis the link joins"),
-        "between": Key(ListOf(_DEVICE, shortest=2, longest=2), "the two devices that it joins"),
+        "between": Key(ListOf(_DEVICE, shortest=2, longest=2), "the two devices, or regions, that it joins"),
         "kind": Key(Text(), "such as nvlink or pcie5"),
         "bandwidth": Key(Quantity("bandwidth", positive=True), "in one direction"),
         "latency": Key(Quantity("time"), "of a small message"),
+    }
+)
+_SITE = Record(
+    {
+        "electricity": Key(Quantity("electricity"), "price of energy"),
+        "pue": Key(Number(1), "power of the site over power of its devices"),
+        "carbon": Key(Quantity("carbon"), "carbon of energy"),
+        "network": Key(Record({key: _LINK.keys[key] for key in ("bandwidth", "latency")}), "the network of the site"),
     }
 )
 _RACK = Record(
@@ -372,19 +380,8 @@ FLEET = Record(
     {
         "devices": Key(MapOf(_DEVICE_KEYS, DEVICE_NAME, DEVICE_NAME_FORM), "the devices to choose from", True),
         "links": Key(ListOf(_LINK), "links between devices; those not listed use `site.network`"),
-        "site": Key(
-            Record(
-                {
-                    "electricity": Key(Quantity("electricity"), "price of energy"),
-                    "pue": Key(Number(1), "power of the site over power of its devices"),
-                    "carbon": Key(Quantity("carbon"), "carbon of energy"),
-                    "network": Key(
-                        Record({key: _LINK.keys[key] for key in ("bandwidth", "latency")}), "the network of the site"
-                    ),
-                }
-            ),
-            "electricity, cooling and network",
-        ),
+        "site": Key(_SITE, "electricity, cooling and network"),
+        "sites": Key(MapOf(_SITE, DEVICE_NAME, DEVICE_NAME_FORM), "the same of each region; the rest is as in `site`"),
         "racks": Key(MapOf(_RACK, DEVICE_NAME, DEVICE_NAME_FORM), "power limits of the racks that devices stand in"),
         "limits": Key(
             Record(

@@ -7,16 +7,11 @@ from collections.abc import Iterable, Iterator
 from xdsl.dialects.builtin import DictionaryAttr, StringAttr
 
 from ...costmodel import serving
-from ...ir.fleet import FleetSpec, LinkSpec
+from ...ir.fleet import FleetSpec
 from ..placement.problem import Pool, Route, Transfer
 from .llm import visits_of
 from .profiles import profile_of
 from .setting import Setting, number
-
-
-def link_between(fleet: FleetSpec, one: str, other: str) -> LinkSpec | None:
-    """The link that the fleet lists between two of its devices, in either direction; None: the site's network."""
-    return next((link for link in fleet.links if link.between in ((one, other), (other, one))), None)
 
 
 def transfers(setting: Setting, pools: Iterable[Pool]) -> Iterator[Transfer]:
@@ -49,30 +44,43 @@ def _kv_routes(setting: Setting, pools: tuple[Pool, ...], size: float) -> Iterat
     ends = {pool.location: pool.device for pool in pools if pool.location.endswith("/decode")}
     for start, source in starts.items():
         for end, target in ends.items():
-            yield Route(start, end, transfer_s(setting.fleet, source, target, size))
+            seconds = transfer_s(setting.fleet, source, target, size)
+            if seconds is not None:
+                yield Route(start, end, seconds)
 
 
 def _messages(setting: Setting, pools: tuple[Pool, ...]) -> Iterator[Transfer]:
-    """Bytes on the edges between nodes; from any location to any other."""
+    """Bytes on the edges between nodes; from any location to any other that a link joins.
+
+    Where there are regions an edge without bytes takes the time of their link.
+    """
     locations = {pool.location: pool.device for pool in pools}
     for op in setting.graph.edges:
         ends = (op.source.string_value(), op.target.string_value())
         size = op.bytes.value.data
-        if not size or ends[0].removesuffix(".prefill") == ends[1].removesuffix(".decode"):
+        if not (size or setting.fleet.sites) or ends[0].removesuffix(".prefill") == ends[1].removesuffix(".decode"):
             continue
         routes = (
-            Route(start, end, transfer_s(setting.fleet, source, target, size))
+            Route(start, end, seconds)
             for start, source in locations.items()
             for end, target in locations.items()
-            if start != end
+            if start != end and (seconds := transfer_s(setting.fleet, source, target, size)) is not None
         )
         pieces = [end if "." in end else f"{end}.run" for end in ends]
         yield Transfer(pieces[0], pieces[1], size, tuple(routes))
 
 
-def transfer_s(fleet: FleetSpec, source: str, target: str, size: float) -> float:
-    """[s] for `size` bytes from one device of the fleet to another, over their link or the site's network."""
-    link, site = link_between(fleet, source, target), fleet.site
+def transfer_s(fleet: FleetSpec, source: str, target: str, size: float) -> float | None:
+    """[s] for `size` bytes from one device of the fleet to another, over their link or the network of their site.
+
+    None between regions that no link joins; nothing takes no time, but between regions.
+    """
+    link, apart = fleet.link_between(source, target), fleet.are_apart(source, target)
+    if link is None and apart:
+        return None
+    if not size and not apart:
+        return 0.0
+    site = fleet.site_of(next(d for d in fleet.devices if d.name == source))
     bandwidth = (link and link.bandwidth_bytes_per_s) or site.network_bandwidth_bytes_per_s
     latency = link.latency_s if link and link.latency_s is not None else site.network_latency_s
-    return serving.transfer_s(size, bandwidth, latency)
+    return serving.transfer_s(size, bandwidth, latency) if size else latency

@@ -36,6 +36,8 @@ class Bill:
     """without, as the fleet's limit counts it"""
     usd_per_year: Mapping[str, float]
     """by fleet name, energy included"""
+    g_per_hour: float
+    """carbon of the power, as far as the sites state it"""
 
     @property
     def total(self) -> float:
@@ -49,31 +51,32 @@ def bill(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Bil
     if subject.rate is None:
         for part, usd in _device_time_usd(subject, services).items():
             parts[part] += usd
-        return Bill(parts, 0.0, 0.0, {})
+        return Bill(parts, 0.0, 0.0, {}, 0.0)
     for name, usd in per_request.items():
         parts[name] = usd * subject.rate * HOUR_S
-    site, by_device, power_w, device_power_w = subject.fleet.site, {}, 0.0, 0.0
+    by_device, power_w, device_power_w, g_per_hour = {}, 0.0, 0.0, 0.0
     for name, devices in devices_taken(subject).items():
         spec, device = subject.specs[name], subject.devices.get(name)
         paid = max(0, devices - spec.owned)
         costs = {part: usd * paid for part, usd in holding_usd_per_hour(subject, spec).items()}
-        drawn_w = _power_w(subject, loads, spec, devices)
+        drawn_w, site = _power_w(subject, loads, spec, devices), subject.site(name)
         pue = 1.0 if spec.price.accounting == "interest_only" else site.pue
         if not _energy_in_rent(spec, device):
             costs["energy"] = drawn_w * pue * site.electricity_usd_per_kwh / 1000
         for part, usd in costs.items():
             parts[part] += usd
         power_w += drawn_w * pue
+        g_per_hour += drawn_w * pue / 1000 * (site.carbon_g_per_kwh or 0.0)
         device_power_w += drawn_w
         by_device[name] = sum(costs.values()) * HOURS_PER_YEAR
-    return Bill(parts, power_w, device_power_w, by_device)
+    return Bill(parts, power_w, device_power_w, by_device, g_per_hour)
 
 
 def _device_time_usd(subject: Subject, services: Services) -> dict[str, float]:
     """Part -> USD of one request for the time it takes of devices, at full power: what is paid for without a rate."""
     found: dict[str, float] = {}
     for name, (seconds, working_s) in device_seconds(subject, services).items():
-        spec, device, site = subject.specs[name], subject.devices.get(name), subject.fleet.site
+        spec, device, site = subject.specs[name], subject.devices.get(name), subject.site(name)
         is_owned = spec.max_count is not None and 0 < spec.max_count <= spec.owned
         for part, usd in ({} if is_owned else holding_usd_per_hour(subject, spec)).items():
             found[part] = found.get(part, 0.0) + usd * seconds / HOUR_S
@@ -188,8 +191,10 @@ def _check_by_device(subject: Subject, found: Bill, faults: Diagnostics) -> None
 def _check_energy(subject: Subject, found: Bill, faults: Diagnostics) -> None:
     """Null without a rate; no carbon where the site does not say what its electricity emits."""
     joules = None if subject.rate is None else found.power_w / subject.rate
-    per_kwh = subject.fleet.site.carbon_g_per_kwh
-    grams = None if joules is None or per_kwh is None else joules / JOULES_PER_KWH * per_kwh
+    own = [spec.name for spec in subject.specs.values() if spec.kind != "api"]
+    stands = [subject.site(name) for name in own] if subject.fleet.sites else [subject.fleet.site]
+    unknown = subject.rate is None or any(site.carbon_g_per_kwh is None for site in stands)
+    grams = None if unknown else found.g_per_hour / HOUR_S / (subject.rate or 1.0)
     for name, derived in (("energy_j_per_request", joules), ("gco2_per_request", grams)):
         stated = subject.plan[name]
         if (stated is None) != (derived is None) or (derived is not None and far(stated, derived)):
@@ -210,7 +215,7 @@ def _check_limits(subject: Subject, found: Bill, faults: Diagnostics) -> None:
     if joules > limits.get("energy_j_per_request", inf) * (1 + 1e-6):
         message = f"a request takes {joules:.6g} J, over the limit of {limits['energy_j_per_request']:g}"
         faults.error("check.limit", message)
-    grams = joules / JOULES_PER_KWH * (subject.fleet.site.carbon_g_per_kwh or 0.0)
+    grams = found.g_per_hour / HOUR_S / subject.rate
     if grams > limits.get("gco2_per_request", inf) * (1 + 1e-6):
         message = f"a request emits {grams:.6g} gCO2, over the limit of {limits['gco2_per_request']:g}"
         faults.error("check.limit", message)

@@ -164,6 +164,10 @@ def _check_constraints(subject: Subject, node: Node, faults: Diagnostics) -> Non
             if pool.device not in node.on:
                 message = f"`{node.name}` is placed on `{pool.device}`, but only {', '.join(node.on)} is allowed"
                 faults.error("check.constraint", message)
+    for pool in pools if node.region is not None else ():
+        if subject.specs[pool.device].region != node.region:
+            message = f"`{node.name}` is placed on `{pool.device}`, which does not stand in `{node.region}`"
+            faults.error("check.constraint", message)
     for degree, wanted in (("tp", node.tp), ("pp", node.pp)):
         for pool in pools:
             if wanted is not None and subject.specs[pool.device].kind != "api" and getattr(pool, degree) != wanted:

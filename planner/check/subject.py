@@ -14,7 +14,7 @@ from ...costmodel.hardware import Device
 from ...costmodel.models import LLM
 from ...costmodel.work import Work
 from ...ir.agent import DistAttr, GraphOp, LLMCallOp, NodeOp
-from ...ir.fleet import DeviceSpec, FleetSpec
+from ...ir.fleet import DeviceSpec, FleetSpec, SiteSpec
 from .ways import Hop, Way, visit_probabilities, visits_per_request, ways_through
 
 Figures = Mapping[str, Any]
@@ -69,6 +69,11 @@ class Node:
         return _names(self.asks.get("place", {}).get("on"))
 
     @property
+    def region(self) -> str | None:
+        """Region of the devices that may hold it; None: any."""
+        return self.asks.get("place", {}).get("region")
+
+    @property
     def beside(self) -> tuple[str, ...]:
         return _names(self.asks.get("place", {}).get("with"))
 
@@ -121,6 +126,11 @@ class Subject:
     @cached_property
     def specs(self) -> Mapping[str, DeviceSpec]:
         return {spec.name: spec for spec in self.fleet.devices}
+
+    def site(self, device: str) -> SiteSpec:
+        """Electricity and network of the region that a device of the fleet stands in."""
+        region = self.specs[device].region
+        return self.fleet.sites.get(region or "", self.fleet.site)
 
     @property
     def rate(self) -> float | None:

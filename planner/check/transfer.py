@@ -66,21 +66,36 @@ def _ends(subject: Subject, hop: Hop) -> tuple[str, str]:
 
 
 def _over_link(subject: Subject, before: str, after: str, size: float) -> Move:
-    if not size:
+    a, b = subject.pool_of[before].device, subject.pool_of[after].device
+    if not size and _regions(subject, a, b) is None:
         return STILL
-    bandwidth, latency = link(subject, subject.pool_of[before].device, subject.pool_of[after].device)
+    joined = link(subject, a, b)
+    if joined is None:
+        return Move(size, 0.0, allowed=False)
+    bandwidth, latency = joined
     return Move(size, latency + size / bandwidth)
 
 
-def link(subject: Subject, a: str, b: str) -> tuple[float, float]:
-    """(bytes/s, s) of the link between two fleet devices; the site's network where none is listed."""
-    site = subject.fleet.site
-    for listed in subject.fleet.links:
-        if listed.between in ((a, b), (b, a)):
-            bandwidth = listed.bandwidth_bytes_per_s or site.network_bandwidth_bytes_per_s
-            latency = site.network_latency_s if listed.latency_s is None else listed.latency_s
-            return bandwidth, latency
-    return site.network_bandwidth_bytes_per_s, site.network_latency_s
+def _regions(subject: Subject, a: str, b: str) -> tuple[str, str] | None:
+    """The two regions that the devices stand in, where the fleet has sites of both and they differ."""
+    here, there = subject.specs[a].region, subject.specs[b].region
+    known = here in subject.fleet.sites and there in subject.fleet.sites
+    return (here, there) if known and here is not None and there is not None and here != there else None
+
+
+def link(subject: Subject, a: str, b: str) -> tuple[float, float] | None:
+    """(bytes/s, s) of the link between two fleet devices, or their regions; the site's network where none is listed.
+
+    None between regions without a link.
+    """
+    site, regions = subject.site(a), _regions(subject, a, b)
+    for one, other in ((a, b), *((regions,) if regions else ())):
+        for listed in subject.fleet.links:
+            if listed.between in ((one, other), (other, one)):
+                bandwidth = listed.bandwidth_bytes_per_s or site.network_bandwidth_bytes_per_s
+                latency = site.network_latency_s if listed.latency_s is None else listed.latency_s
+                return bandwidth, latency
+    return None if regions else (site.network_bandwidth_bytes_per_s, site.network_latency_s)
 
 
 def check_transfers(subject: Subject, faults: Diagnostics) -> None:
@@ -96,7 +111,7 @@ def check_transfers(subject: Subject, faults: Diagnostics) -> None:
         name = f"{before} to {after}"
         if not move.allowed:
             pair = f"`{subject.pool_of[before].device}` to `{subject.pool_of[after].device}`"
-            faults.error("check.transfer", f"the profile allows no transfer of the KV cache from {pair}")
+            faults.error("check.transfer", f"the profile, or the links between regions, allow no transfer from {pair}")
         elif (before, after) not in stated:
             faults.error("check.transfer", f"the transfer {name} is missing")
         else:
