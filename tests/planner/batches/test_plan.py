@@ -141,16 +141,18 @@ def test_a_plan_of_nonsense_is_refused_without_a_traceback(document: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("size", "deadline", "said"),
+    ("size", "deadline", "concurrency", "said"),
     [
-        ("2000000", "1 h", r"`ask` alone needs a `concurrency` of 223, and has 64"),
-        ("200000", "25 min", r"\d+ of `h100` and \d+ of `l40s` take [\d,]+ s"),
-        ("5000", "20 s", r"no number of devices meets it: engines start and one instance runs in \d+ s"),
+        ("2000000", "1 h", "64", r"`ask` alone needs a `concurrency` of 223, and has 64"),
+        ("2000000", "30 min", "100000", r"\d+ of `h100` and \d+ of `l40s` take [\d,]+ s"),
+        ("5000", "20 s", "64", r"no number of devices meets it: engines start and one instance runs in \d+ s"),
     ],
 )
-def test_a_deadline_that_nobody_meets_says_what_is_missing(tmp_path: Path, size: str, deadline: str, said: str) -> None:
+def test_a_deadline_that_nobody_meets_says_what_is_missing(
+    tmp_path: Path, size: str, deadline: str, concurrency: str, said: str
+) -> None:
     with pytest.raises(Infeasible, match=said) as caught:
-        plan(chain(tmp_path, size, deadline))
+        plan(chain(tmp_path, size, deadline, "concurrency: 64", f"concurrency: {concurrency}"))
     assert re.search(r"none takes less than [\d,]+ s; [\d,]+ s are asked", str(caught.value))
     assert caught.value.conflict == ("workload.batch.deadline",)
 
