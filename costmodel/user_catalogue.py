@@ -148,6 +148,8 @@ def _whole(
         found = entry_named(str(entry.get("like", name)), every)
         if "like" in entry and found is None:
             help = did_you_mean(canonical(str(entry["like"])), every)
+            if entry["like"] in document.value[section]:
+                help = "`like` starts from an entry of the catalogue, or from one above it in this file"
             message = f"`like: {entry['like']}` is in no catalogue"
             to.fault((section, name, "like"), f"unknown-{section[:-1]}", message, help)
         elif found is None:

@@ -142,6 +142,7 @@ machines: {}
         ),
         ("models:\n  w: {like: whisper-large-v3, layers: 3}\n", "mine.yaml:2:31", "`layers` is no key of a network"),
         ("models:\n  m: {like: gpt-oss-20b, experts: 3}\n", "mine.yaml:2:6", "a token cannot take 4 of 3 `experts`"),
+        ("models:\n  one: {like: one}\n", "mine.yaml:2:15", "or from one above it in this file"),
         ("[]\n", "mine.yaml:1:1", "must be a mapping"),
     ],
 )
