@@ -91,7 +91,7 @@ def sizings(
     if len(loads) > 2 and load <= MOST_SHARED and taken_back == NEVER:
         # Some of the tenants, but not all: too many sets to have a law for each.
         found += [_class_sizing(each, slots, load, service_s, most) for each in WAIT_CLASSES]
-    return found or [_short(service_s, most)]
+    return found or [_short(slots, service_s, most)]
 
 
 def _ladder(load: float, slots: int, service_s: float, most: int, taken_back: Interruptions) -> Iterator[Sizing]:
@@ -117,11 +117,12 @@ def _class_sizing(each: WaitClass, slots: int, load: float, service_s: float, mo
     return Sizing(each.name, Distribution.wait(each.probability, each.mean_in_services * service_s), tuple(found))
 
 
-def _short(service_s: float, most: int) -> Sizing:
-    """A fleet that has too few replicas for the load: no plan takes it, but a conflict can name its count.
+def _short(slots: int, service_s: float, most: int) -> Sizing:
+    """A fleet that has too few replicas for the load: a conflict can name its count, and some of the tenants may fit.
 
-    Half of what the replicas could do is less than the load, and the wait is that of a count that would be enough.
+    All replicas carry what keeps the shortest waits, which is less than the load.
     """
     tight = WAIT_CLASSES[0]
     law = Distribution.wait(tight.probability, tight.mean_in_services * service_s)
-    return Sizing("short", law, (*(0.0,) * (most - 1), most / 2))
+    most_load = capacity(slots, most, tight.probability, tight.mean_in_services)
+    return Sizing("short", law, (*(0.0,) * (most - 1), most_load))
