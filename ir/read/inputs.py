@@ -91,7 +91,9 @@ def _check_devices(graph: GraphDraft, fleet: FleetDraft) -> None:
         region, path = (node or {}).get("place", {}).get("region"), ("nodes", name, "place", "region")
         if region is not None and region not in regions:
             message = f"{name_of(path)} names `{region}`, and no device of the fleet stands there"
-            graph.to.fault(path, "unknown-region", message, known(region, "regions", list(dict.fromkeys(regions))))
+            names = list(dict.fromkeys(regions))
+            help = known(region, "regions", names) if names else "write `region:` under devices"
+            graph.to.fault(path, "unknown-region", message, help)
     for _, inner in nested_drafts(graph.plain):
         _check_devices(inner, fleet)
 

@@ -62,7 +62,7 @@ def _sized(
             Option(
                 f"{node}.run",
                 pool.id,
-                (VisitTime(*(Distribution.point(s),) * 2, sizing.law, sizing.lost(taken_back.lost(s, s))),)
+                (VisitTime(time := Distribution.point(s), time, sizing.law, sizing.lost(taken_back.lost(s, s))),)
                 * len(setting.visits[node]),
                 load[node],
                 works[node].weight_bytes,

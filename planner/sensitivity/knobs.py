@@ -18,9 +18,9 @@ from ...ir.fleet import DeviceSpec
 from .graph_inputs import Change, graph_inputs
 from .question import Question
 
-HARM = {"memory": -1, "flops": -1, "tdp": 1, "idle": 0, "list_price": 1, "rent": 1}
+HARM = {"memory": -1, "flops": -1, "tdp": 1, "idle": 0, "list_price": 1, "rent": 1, "spot": 1}
 """Direction in which no plan gets better: 1 up, -1 down, 0 none is known. Bandwidths and latencies go by their name."""
-LEFT_OUT = frozenset({"chassis", "cores", "spot", "interruptions", "clock", "rack_devices"})
+LEFT_OUT = frozenset({"chassis", "cores", "interruptions", "clock", "rack_devices"})
 """Counts, and figures that no price or time of a plan comes from."""
 
 
@@ -89,6 +89,7 @@ def _link_knobs(question: Question) -> Iterator[Knob]:
 PRICES = {
     "capex_usd": ("capex", 1),
     "rent_usd_per_hour": ("rent", 1),
+    "interruptions_per_hour": ("interruptions", 1),
     "life_years": ("life", -1),
     "interest": ("interest", 1),
     "input_usd_per_token": ("price of input", 1),
@@ -128,7 +129,8 @@ def _device_knobs(question: Question, spec: DeviceSpec) -> Iterator[Knob]:
     rented = is_rented(spec.price, device)
     own_price = spec.price.capex_usd is not None or spec.price.rent_usd_per_hour is not None
     for name, figure in device.figures.items():
-        price = {"list_price": not rented, "rent": rented}.get(name)
+        is_spot = spec.price.is_spot
+        price = {"list_price": not rented, "rent": rented and not is_spot, "spot": is_spot}.get(name)
         counted = name in FIGURES and FIGURES[name].dimension == "count"
         if name in LEFT_OUT or counted or not figure.value or (price is not None and (own_price or not price)):
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def least(graph: Json, fleet: Json) -> float | None:
     return objective_within(pose(parse_graph(graph), parse_fleet(fleet), Path()).problem, None)
 
 
-def in_regions(graph: Json, regions: tuple[str, str]) -> Json:
+def in_regions(graph: Json, regions: Sequence[str]) -> Json:
     nodes = {
         name: {**node, "place": {"region": region}}
         for (name, node), region in zip(graph["nodes"].items(), regions, strict=True)
