@@ -1,8 +1,8 @@
 """A plan of a batch run event by event, with sampled latencies and lengths: how long it takes, by an independent way.
 
 It knows the setups and shares of a plan, and none of its times. An engine batches continuously: each visit's prompt
-is read by itself while decoding stands still, then it takes a slot until its tokens are written; the time between
-tokens goes by the sequences that run, and engines side by side take turns.
+is read by itself while the engine's decoding stands still, then it takes a slot until its tokens are written; the time
+between tokens goes by the sequences that run. Engines side by side take turns in proportion to their planned work.
 """
 
 from __future__ import annotations
@@ -38,6 +38,15 @@ def simulate(plan: Phases, seed: int = 0) -> Run:
 
 
 @dataclass
+class _Prompt:
+    """A visit whose prompt is not read yet."""
+
+    call: str
+    instance: int
+    left_s: float
+
+
+@dataclass
 class _Engine:
     """Sequences of one model on one worker: `written` tokens by each since the start, and when each will be done."""
 
@@ -49,7 +58,8 @@ class _Engine:
     written: float = 0.0
     running: list[tuple[float, str, int]] = field(default_factory=list)
     """heap of (`written` at the end, call, instance)"""
-    reading: int = 0
+    prompts: deque[_Prompt] = field(default_factory=deque)
+    """that wait to be read; the first is being read, and nothing is written meanwhile"""
 
     @property
     def step_s(self) -> float:
@@ -58,16 +68,26 @@ class _Engine:
 
     @property
     def free(self) -> bool:
-        return len(self.running) + self.reading < self.slots
+        return self.load < self.slots
 
+    @property
+    def load(self) -> int:
+        """Sequences that it has."""
+        return len(self.running) + len(self.prompts)
 
-@dataclass
-class _Prompt:
-    """A visit whose prompt is not read yet."""
+    @property
+    def left_s(self) -> float:
+        """[s] of the worker until a prompt is read or a sequence has ended; infinite where it has nothing to do."""
+        if self.prompts:
+            return max(0.0, self.prompts[0].left_s)
+        return max(0.0, self.running[0][0] - self.written) * self.step_s if self.running else inf
 
-    call: str
-    instance: int
-    left_s: float
+    def go_on(self, seconds: float) -> None:
+        """Read or write for so long."""
+        if self.prompts:
+            self.prompts[0].left_s -= seconds
+        elif self.running:
+            self.written += seconds / self.step_s
 
 
 @dataclass
@@ -81,8 +101,6 @@ class _Worker:
     """by phase: visits of each call that are left to it"""
     phase: int = -1
     engines: dict[str, _Engine] = field(default_factory=dict)
-    prompts: deque[_Prompt] = field(default_factory=deque)
-    """that wait to be read; the first is being read"""
     own: dict[str, list[int]] = field(default_factory=dict)
     """call -> instances that continue from its cache"""
     held: tuple[str, ...] = ()
@@ -94,7 +112,12 @@ class _Worker:
     @property
     def load(self) -> int:
         """Sequences on it."""
-        return sum(len(engine.running) + engine.reading for engine in self.engines.values())
+        return sum(engine.load for engine in self.engines.values())
+
+    @property
+    def turns(self) -> float:
+        """Of all engines that have something to do."""
+        return sum(engine.weight for engine in self.engines.values() if engine.load)
 
 
 class _Simulation:
@@ -199,7 +222,7 @@ class _Simulation:
         heapq.heappush(self.ready[name, k], i)
         able = [worker for worker in self.workers if self._may_take(worker, name, k)]
         if able:
-            self._wake(min(able, key=lambda worker: (len(worker.prompts), worker.load, worker.number)))
+            self._wake(min(able, key=lambda worker: (worker.load, worker.number)))
 
     def _may_take(self, worker: _Worker, call: str, k: int) -> bool:
         if worker.loading or worker.phase != k or worker.quotas[k].get(call, 0) <= len(worker.own.get(call, ())):
@@ -255,11 +278,11 @@ class _Simulation:
         self._push(self.now + seconds, 1, (worker.number, worker.version))
 
     def _weight(self, worker: _Worker, model: str) -> float:
-        """[s] that the engine writes in this phase by the plan: engines side by side take turns in that proportion."""
+        """[s] that the engine is busy in this phase by the plan: engines side by side take turns in that proportion."""
         rates = self.plan.setups[worker.phase][worker.bundle].rates
         quotas = worker.quotas[worker.phase]
         calls = [call for call in quotas if self.p.call[call].model == model]
-        return sum(quotas[c] * (rates[c].fresh_s - rates[c].read_s[0]) for c in calls) or 1e-9
+        return sum(quotas[c] * rates[c].fresh_s for c in calls) or 1e-9
 
     def _wake(self, worker: _Worker) -> None:
         """New work may be there for it."""
@@ -274,36 +297,33 @@ class _Simulation:
             worker.loading, worker.since = False, self.now
         else:
             self._advance(worker)
-            if worker.prompts and worker.prompts[0].left_s <= 1e-9:
-                self._prompt_read(worker)
+            self._end_prompts(worker)
             self._end_sequences(worker)
         self._fill(worker)
-        if not worker.quotas[worker.phase] and not any(e.running or e.reading for e in worker.engines.values()):
+        if not worker.quotas[worker.phase] and not worker.load:
             self._next_phase(worker)
         else:
             self._plan_next(worker)
 
     def _advance(self, worker: _Worker) -> None:
-        """Write tokens from its last event to now; none while a prompt is being read."""
+        """Read and write from its last event to now, engines in turns."""
         passed, worker.since = self.now - worker.since, self.now
-        active = [e for e in worker.engines.values() if e.running]
-        worker.busy_s += passed if active or worker.prompts else 0.0
-        if worker.prompts:
-            worker.prompts[0].left_s -= passed
-        else:
-            for engine in active:
-                engine.written += passed * engine.weight / sum(e.weight for e in active) / engine.step_s
+        turns = worker.turns
+        if turns:
+            worker.busy_s += passed
+            for engine in worker.engines.values():
+                engine.go_on(passed * engine.weight / turns)
 
-    def _prompt_read(self, worker: _Worker) -> None:
-        prompt = worker.prompts.popleft()
-        engine = worker.engines[self.p.call[prompt.call].model]
-        engine.reading -= 1
-        tokens = max(0.0, float(self.tokens[prompt.call][prompt.instance]) - 1)
-        heapq.heappush(engine.running, (engine.written + tokens, prompt.call, prompt.instance))
+    def _end_prompts(self, worker: _Worker) -> None:
+        for engine in worker.engines.values():
+            if engine.prompts and engine.prompts[0].left_s <= 1e-9:
+                prompt = engine.prompts.popleft()
+                tokens = max(0.0, float(self.tokens[prompt.call][prompt.instance]) - 1)
+                heapq.heappush(engine.running, (engine.written + tokens, prompt.call, prompt.instance))
 
     def _end_sequences(self, worker: _Worker) -> None:
         for engine in worker.engines.values():
-            while not worker.prompts and engine.running and engine.running[0][0] <= engine.written + 1e-6:
+            while engine.running and engine.running[0][0] <= engine.written + 1e-6:
                 _, call, i = heapq.heappop(engine.running)
                 if call in self.place:
                     self.place[call][i] = (worker.number, worker.phase)
@@ -337,19 +357,16 @@ class _Simulation:
         self.may_reuse += self.p.call[call].continues is not None
         self.reused += kept
         rates = self.plan.setups[worker.phase][worker.bundle].rates
-        worker.engines[self.p.call[call].model].reading += 1
-        worker.prompts.append(_Prompt(call, i, rates[call].read_s[kept]))
+        prompt = _Prompt(call, i, rates[call].read_s[kept])
+        worker.engines[self.p.call[call].model].prompts.append(prompt)
 
     def _plan_next(self, worker: _Worker) -> None:
         """When the worker's next event is, as things stand."""
         worker.version += 1
-        if worker.prompts:
-            self._push(self.now + max(0.0, worker.prompts[0].left_s), 1, (worker.number, worker.version))
-            return
-        active = [e for e in worker.engines.values() if e.running]
-        if active:
-            first = min((e.running[0][0] - e.written) * e.step_s / e.weight for e in active)
-            self._push(self.now + max(0.0, first) * sum(e.weight for e in active), 1, (worker.number, worker.version))
+        turns = worker.turns
+        if turns:
+            first = min(engine.left_s / engine.weight for engine in worker.engines.values() if engine.load)
+            self._push(self.now + first * turns, 1, (worker.number, worker.version))
 
 
 def _steps(kind: Workers, model: str, most: int) -> list[float]:
