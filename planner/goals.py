@@ -46,7 +46,7 @@ class Stated:
 def stated(
     goal: str, problem: PlacementProblem, result: PlacementResult, tokens: float, served: Throughput | None
 ) -> Stated:
-    """What a plan says of its own worth; `tokens` are the output tokens of one request."""
+    """(26) What a plan says of its own worth; `tokens` are the output tokens of one request."""
     if served is not None:
         proved = served.bound < math.inf
         return Stated(goal, served.rate, "req/s", served.bound if proved else None, served.gap if proved else None)

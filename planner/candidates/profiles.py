@@ -57,7 +57,12 @@ def _sized(
         return taken_back.capacity_s(taken_back.repeated_s(*(_latency_s(row),) * 2))
 
     loads = [kept_s(row) * setting.visits_per_request[node_and_part(op)[0]] for op, row in welcome]
-    longest = max(kept_s(row) for _, row in welcome)
+    # Prefill and decode of one visit hold one slot, one after the other.
+    held_s: dict[str, float] = {}
+    for op, row in welcome:
+        node, _ = node_and_part(op)
+        held_s[node] = held_s.get(node, 0.0) + kept_s(row)
+    longest = max(held_s.values())
     names = "+".join(".".join(node_and_part(op)) for op, _ in tenants)
     for sizing in sizings(setting.rate_per_s, 1, loads, longest, setting.most_replicas(device), taken_back):
         pool = Pool(

@@ -1,0 +1,96 @@
+"""What an explanation says, held against plans solved for by hand."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+from dovetail.driver import plan, plan_files
+from dovetail.explain_driver import explain
+from dovetail.ir.diagnostics import Infeasible, InputError
+from dovetail.ir.read.fleet import parse_fleet
+from dovetail.ir.read.graph import parse_graph
+
+GRAPH = {
+    "version": 1,
+    "name": "pair",
+    "nodes": {"a": {"kind": "compute", "cpu": "200 ms"}, "b": {"kind": "compute", "cpu": "100 ms"}},
+    "edges": ["a -> b"],
+    "workload": {"rate": "400 req/s"},
+    "slo": {"end_to_end": "2 s"},
+}
+FLEET = {
+    "devices": {
+        "cheap": {"model": "epyc-9554", "count": 1, "price": {"rent": "1 USD/h"}},
+        "dear": {"model": "xeon-8480", "count": "0..4", "price": {"rent": "3 USD/h"}},
+    }
+}
+TABLE3 = Path(__file__).parents[2] / "examples" / "table3" / "graph.yaml"
+
+
+def written(document: object, folder: Path) -> Path:
+    path = folder / "plan.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_table_3_says_what_its_bound_costs_and_what_comes_next(tmp_path: Path) -> None:
+    found = explain(written(plan(TABLE3).document, tmp_path)).document
+    assert [row["name"] for row in found["binding"]] == ["slo.end_to_end"]
+    assert found["binding"][0]["without"] == pytest.approx(0.095 - 0.06)
+    assert found["next_best"][0]["extra"] == pytest.approx(0.11 - 0.095)
+    assert {pool["device"] for pool in found["next_best"][0]["pools"]} == {"HP"}
+    assert found["missing"] == []
+
+
+def cost(fleet: dict[str, object]) -> float:
+    found = plan_files(parse_graph(copy.deepcopy(GRAPH)), parse_fleet(fleet), Path())
+    return found.document["objective"]["value"]
+
+
+def test_one_more_device_and_a_device_left_idle_cost_what_planning_again_says(tmp_path: Path) -> None:
+    free = copy.deepcopy(FLEET)
+    free["devices"]["cheap"]["count"] = 2
+    first = plan_files(parse_graph(copy.deepcopy(GRAPH)), parse_fleet(copy.deepcopy(FLEET)), Path())
+    found = explain(written(first.document, tmp_path)).document
+    saved = {row["name"]: row["saves"] for row in found["binding"]}
+    assert saved["count[cheap]"] == pytest.approx(first.document["objective"]["value"] - cost(free))
+    assert saved["count[cheap]"] > 0
+
+
+def test_a_device_that_is_not_used_costs_what_the_best_plan_with_it_does(tmp_path: Path) -> None:
+    fleet = copy.deepcopy(FLEET)
+    fleet["devices"]["cheap"]["count"] = 8
+    found = explain(written(plan_files(parse_graph(GRAPH), parse_fleet(fleet), Path()).document, tmp_path)).document
+    (row,) = found["unused"]
+    assert row["device"] == "dear"
+    assert row["extra"] > 0
+    assert len(row["pieces"]) == 1
+
+
+def test_no_time_is_said(tmp_path: Path) -> None:
+    found = explain(written(plan(TABLE3).document, tmp_path), time_limit_s=1e-9)
+    assert found.document["missing"] == ["binding", "next_best"]
+    assert "not found in the time" in found.to_text()
+
+
+def test_a_conflict_is_explained_by_what_ends_it(tmp_path: Path) -> None:
+    graph = copy.deepcopy(GRAPH) | {"slo": {"end_to_end": "100 ms"}}
+    with pytest.raises(Infeasible) as caught:
+        plan_files(parse_graph(graph), parse_fleet(copy.deepcopy(FLEET)), Path())
+    found = explain(written(caught.value.document, tmp_path))
+    assert "slo.end_to_end" in found.document["conflict"]
+    assert found.document["ways_out"]
+    assert "there is a plan with" in found.to_text()
+
+
+def test_what_is_no_plan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no plan"):
+        explain(written({"order": []}, tmp_path))
+    changed = copy.deepcopy(plan(TABLE3).document)
+    changed["cost"]["usd_per_request"] = 7.0
+    with pytest.raises(InputError, match="no sound plan"):
+        explain(written(changed, tmp_path))
