@@ -137,8 +137,9 @@ class Frontier:
         value = one.objective(two.plan)
         # A plan whose mean only the grid puts over `most` may come out cheaper: then it is its own bound.
         bound = min(one.bound, value)
-        unit, gap = result_of(self.p, one).unit, (value - bound) / abs(value) if value else 0.0
-        result = replace(result_of(self.p, two), status="optimal", objective=value, unit=unit, bound=bound, gap=gap)
+        gap = (value - bound) / abs(value) if value else 0.0
+        plan = result_of(replace(self.p, objective=first), two)
+        result = replace(plan, status="optimal", objective=value, bound=bound, gap=gap)
         point = Point((value, two.value), result)
         self.points.append(point)
         if self.on_progress is not None:
