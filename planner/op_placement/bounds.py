@@ -54,6 +54,12 @@ def through_ns(p: OpPlacementProblem, heads: Table, tails: Table) -> Table:
     ]
 
 
+def shared_bound_ns(p: OpPlacementProblem) -> int:
+    """[ns] that the busiest device takes if every piece were as fast everywhere as where it is fastest."""
+    least = [min(p.time_ns(i, d) for d in allowed) for i, allowed in enumerate(p.allowed)]
+    return max(-(-sum(least) // len(p.devices)), max(least, default=0))
+
+
 def path_bound_ns(through: Table) -> float:
     """[ns] that the longest way through the graph takes with the best devices; inf: no placement. Equation (13)."""
     return max((min(row) for row in through), default=0.0)

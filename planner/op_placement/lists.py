@@ -94,7 +94,7 @@ def retimed(p: OpPlacementProblem, device: Sequence[int], start_ns: Sequence[int
 def schedule_by(
     p: OpPlacementProblem, priority: Priority, where: Callable[[int, Timelines], Sequence[int]]
 ) -> Schedule | None:
-    """Pieces whose inputs are placed, the highest priority first, each on the first of `where`; None where it has none."""
+    """Pieces whose inputs are placed, the highest priority first, each on the first of `where`; None if it has none."""
     lines = Timelines(p)
     missing = [len({p.tensors[t].producer for t in p.inputs[i]}) for i in range(len(p.pieces))]
     ready = [(-priority[i], i) for i, count in enumerate(missing) if not count]

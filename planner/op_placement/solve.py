@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from . import improve
-from .bounds import Table, heads_ns, path_bound_ns, tails_ns, through_ns
+from .bounds import Table, heads_ns, path_bound_ns, shared_bound_ns, tails_ns, through_ns
 from .check import pipeline_faults, pipeline_loads_ns, schedule_faults
 from .coarsen import coarsened
 from .engine import Run, run
@@ -37,6 +37,10 @@ SEGMENT_SHARE = 0.25
 SEGMENT_S = 60.0
 """[s] for it without a limit"""
 COARSE_S = 20.0
+"""[s] for it without a limit"""
+MOVES_SHARE = 0.1
+"""of the time that is left, for moving pieces before the constraint program begins"""
+MOVES_S = 3.0
 """[s] for it without a limit"""
 RELAXED_SHARE = 0.3
 """of the time that is left, for the linear program"""
@@ -100,6 +104,7 @@ class _Search:
         if path == inf:
             self.none_exists = True
             return
+        self.raise_bound(shared_bound_ns(self.p))
         if not self.pipelined:
             self.raise_bound(ceil(path))
         for way, found in self.first_ones():
@@ -116,7 +121,7 @@ class _Search:
         if len(self.p.pieces) > EXACT_PIECES:
             self.decomposed()
             return
-        self.improve()
+        self.improve(MOVES_S if self.end is None else self.left_s(MOVES_SHARE))
         if not self.is_over():
             self.exact(heads, through)
 
@@ -255,12 +260,17 @@ class _Search:
             return pipelined_on(self.p, device)
         return retimed(self.p, device, [found.start_ns[piece] for piece in piece_of])
 
-    def improve(self) -> None:
+    def improve(self, limit_s: float | None = None) -> None:
         """Better answers near the best, as long as there are some and time is left."""
+        until = None if limit_s is None else monotonic() + limit_s
+
+        def is_over() -> bool:
+            return self.is_over() or (until is not None and monotonic() >= until)
+
         if self.best is None:
             return
         steps = improve.pipelines if self.pipelined else improve.schedules
-        for found in steps(self.p, self.best, self.is_over):  # type: ignore[arg-type]
+        for found in steps(self.p, self.best, is_over):  # type: ignore[arg-type]
             self.offer(found, "improved")
 
     def answer(self) -> Answer:
