@@ -33,11 +33,6 @@ FACTORS = (2, 4, 8, 16, 32, 64)
 """times the workers there are that a late batch is tried on"""
 
 
-def is_batch(graph: GraphFile) -> bool:
-    """Whether the graph's workload is a batch."""
-    return "batch_size" in graph_of(graph.module).workload.data
-
-
 def plan_batch(
     graph: GraphFile,
     fleet: FleetFile,
