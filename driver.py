@@ -184,10 +184,12 @@ def plan_files(
     on_progress: Progress | None = None,
 ) -> Plan:
     """As `plan`, of a graph and a fleet that were read; paths in the graph are relative to `base_dir`."""
-    from .planner.batches.plan import is_batch, plan_batch
+    from .ir.agent import graph_of
     from .planner.pose import pose
 
-    if is_batch(graph_file):
+    if "batch_size" in graph_of(graph_file.module).workload.data:
+        from .planner.batches.plan import plan_batch
+
         return Plan(plan_batch(graph_file, fleet_file, base_dir, VERSION, objective, time_limit_s), base_dir)
     posed, served = pose(graph_file, fleet_file, base_dir, objective), None
     if posed.goal == "throughput":
