@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ...ir.diagnostics import Diagnostics
 from .latency import bound_of
@@ -59,7 +60,7 @@ def _check_value(subject: Subject, faults: Diagnostics) -> None:
             faults.error("check.objective", f"the objective is {value} {unit}, but {least:g} req/s are asked for")
     else:
         path, expected = _stated_as(subject, name)
-        meant = plan
+        meant: Any = plan
         for key in path:
             meant = meant[key]
         if name == "tokens_per_usd":

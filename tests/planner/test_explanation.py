@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from dovetail.ir.diagnostics import Infeasible, InputError
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
 
-GRAPH = {
+GRAPH: dict[str, Any] = {
     "version": 1,
     "name": "pair",
     "nodes": {"a": {"kind": "compute", "cpu": "200 ms"}, "b": {"kind": "compute", "cpu": "100 ms"}},
@@ -22,7 +23,7 @@ GRAPH = {
     "workload": {"rate": "400 req/s"},
     "slo": {"end_to_end": "2 s"},
 }
-FLEET = {
+FLEET: dict[str, Any] = {
     "devices": {
         "cheap": {"model": "epyc-9554", "count": 1, "price": {"rent": "1 USD/h"}},
         "dear": {"model": "xeon-8480", "count": "0..4", "price": {"rent": "3 USD/h"}},
@@ -46,7 +47,7 @@ def test_table_3_says_what_its_bound_costs_and_what_comes_next(tmp_path: Path) -
     assert found["missing"] == []
 
 
-def cost(fleet: dict[str, object]) -> float:
+def cost(fleet: dict[str, Any]) -> float:
     found = plan_files(parse_graph(copy.deepcopy(GRAPH)), parse_fleet(fleet), Path())
     return found.document["objective"]["value"]
 

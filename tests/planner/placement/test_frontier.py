@@ -69,7 +69,7 @@ def test_the_frontier_is_that_of_all_plans(
     def check(seed: int) -> int:
         return agrees(certain(sized(random_problem, seed)), AXES[seed % len(AXES)])
 
-    found = [count for count in on_each(seeds, check) if isinstance(count, int)]
+    found = on_each(seeds, check)
     assert sum(count >= 2 for count in found) >= several
 
 

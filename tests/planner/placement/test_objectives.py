@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from dovetail.planner.placement.problem import PlacementProblem
 from dovetail.planner.placement.solve import solve
 from dovetail.planner.placement.throughput import is_bounded, most_requests
 
+T = TypeVar("T")
 OBJECTIVES = ("cost", "energy", "carbon")
 Found = tuple[Plan, dict[str, float]]
 
@@ -143,7 +145,7 @@ def agrees_on_throughput(p: PlacementProblem) -> bool:
     return True
 
 
-def on_each(seeds: range, check: Callable[[int], object]) -> list[object]:
+def on_each(seeds: range, check: Callable[[int], T]) -> list[T]:
     found = []
     for seed in seeds:
         try:
