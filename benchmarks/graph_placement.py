@@ -15,7 +15,8 @@ import argparse
 import json
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from math import sqrt
 from pathlib import Path
 from statistics import fmean
@@ -127,10 +128,10 @@ def draw(shape: str, n: int, ccr: float, linked: bool, seed: int) -> OpPlacement
     )
 
 
-def random_rows(limit_s: float, graphs: int) -> Iterator[dict[str, Any]]:
+def random_rows(limit_s: float, graphs: int, sizes: Sequence[int]) -> Iterator[dict[str, Any]]:
     """A row for each shape, size, CCR, kind of links and objective."""
     for shape in SHAPES:
-        for n in SIZES:
+        for n in sizes:
             for ccr in CCRS:
                 for linked in (False, True):
                     problems = [draw(shape, n, ccr, linked, k) for k in range(graphs if n < 1000 else 1)]
@@ -202,13 +203,13 @@ def main() -> None:
     parser.add_argument("--skip-random", action="store_true")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    globals()["SIZES"] = tuple(given.sizes)
     rows: list[dict[str, Any]] = []
-    for row in (*(() if given.skip_networks else (network_rows,)), *(() if given.skip_random else (random_rows,))):
-        for found in row(given.limit) if row is network_rows else random_rows(given.limit, given.graphs):
-            rows.append(found)
-            shown = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in found.values())
-            print("| " + " | ".join(shown) + " |", flush=True)
+    networks = () if given.skip_networks else network_rows(given.limit)
+    graphs = () if given.skip_random else random_rows(given.limit, given.graphs, given.sizes)
+    for found in chain(networks, graphs):
+        rows.append(found)
+        shown = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in found.values())
+        print("| " + " | ".join(shown) + " |", flush=True)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -115,9 +115,9 @@ class Segments:
             unsolved = [key for key in path if self.known[key].value_ns is None]
             if not unsolved:
                 return length, [(key[2], self.known[key]) for key in path]
-            if is_over():
-                return length, None
             for key in unsolved:
+                if is_over():
+                    return self.shortest()[0], None
                 answer = self.ask(key, solve)
                 step = self.known[key]
                 step.bound_ns = max(step.bound_ns, answer.bound_ns)
@@ -126,7 +126,7 @@ class Segments:
                 elif answer.status == "infeasible":
                     step.bound_ns = step.value_ns = float("inf")
                 else:
-                    return length, None
+                    return self.shortest()[0], None
 
     def ask(self, key: Step, solve: Solve) -> Answer:
         """The answer of a step; segments that are alike are solved once."""
