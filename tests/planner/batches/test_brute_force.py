@@ -10,7 +10,7 @@ from dovetail.planner.batches.search import improve
 
 from .random_batches import best_by_trying, random_batch, without_reuse
 
-SIZES = [(seed, 1, 3) for seed in range(40)] + [(seed, 2, 2) for seed in range(40, 50)]
+SIZES = [(seed, 1, 3) for seed in range(40)] + [(seed, 2, 2) for seed in range(40, 46)]
 """(seed, workers, phases)"""
 
 
