@@ -49,7 +49,7 @@ def build(p: PlacementProblem, clock: Clock = NO_LIMIT) -> tuple[pulp.LpProblem,
         constrain_mean_latency,  # (13), (14)
         constrain_percentiles,  # (13), (15)
         constrain_limits,  # (16)
-        constrain_racks,  # (31)
+        constrain_racks,  # (28)
         constrain_one_of,  # (24)
     ):
         clock.check()

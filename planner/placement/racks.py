@@ -1,4 +1,4 @@
-"""Racks whose devices together pass a power limit only so often: equations (31) to (33) of `docs/math/placement.md`.
+"""Racks whose devices together pass a power limit only so often: equations (28) to (30) of `docs/math/placement.md`.
 
 The linear model has a bound that every plan within the limit keeps; a plan that it lets through is then held against
 the law of its power, and cut off where that breaks the limit.
@@ -37,7 +37,7 @@ class Draw:
 
 
 def constrain_racks(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(31) sum_d idle[d] D[d] + rate sum energy[p,g] x[p,g] <= (1 - e) L + e sum_d peak[d] D[d] for every rack.
+    """(28) sum_d idle[d] D[d] + rate sum energy[p,g] x[p,g] <= (1 - e) L + e sum_d peak[d] D[d] for every rack.
 
     e = 0 admits no time over the limit at all: sum_d idle[d] D[d] + sum_g (peak - idle) size[g] n z[g,n] <= L.
     """
@@ -75,7 +75,7 @@ class Racks:
         self.devices = {d.name: d for d in p.devices}
 
     def exceeded(self, rack: Rack, plan: Mapping[str, str]) -> float:
-        """(32) Share of the time that the plan's devices in the rack draw more than its limit."""
+        """(29) Share of the time that the plan's devices in the rack draw more than its limit."""
         return share_over(rack, self._idle_w(rack, plan), self._draws(rack, plan).values())
 
     def mean_w(self, rack: Rack, plan: Mapping[str, str]) -> float:
@@ -85,7 +85,7 @@ class Racks:
         )
 
     def other_rack(self, v: PlacementVars, plan: Mapping[str, str]) -> Expr | None:
-        """(33) What any plan within the limits has at least 1 of, and this one 0; None for a plan that keeps them."""
+        """(30) What any plan within the limits has at least 1 of, and this one 0; None for a plan that keeps them."""
         if self.p.rate_per_s is None:
             return None
         over = (rack for rack in self.p.racks if self.exceeded(rack, plan) > rack.exceed + ROUNDING)
@@ -174,7 +174,7 @@ def no_less(a: Draw, b: Draw) -> bool:
 
 
 def share_over(rack: Rack, idle_w: float, draws: Iterable[Draw]) -> float:
-    """(32) P(idle + sum over pools of step * Binomial(n, busy) > L); with e = 0, 1 where all busy at once is over L."""
+    """(29) P(idle + sum over pools of step * Binomial(n, busy) > L); with e = 0, 1 where all busy at once is over L."""
     draws = list(draws)
     limit_w = rack.power_w * (1 + ROUNDING)
     if not rack.exceed:
