@@ -192,11 +192,16 @@ def _placed(op: Op, span: Span) -> Op:
 def _graph_attributes(plain: Mapping[str, Any]) -> dict[str, Any]:
     from xdsl.dialects.builtin import DictionaryAttr, StringAttr
 
-    from .nodes import kv_transfer_attr, number, profile_attr, slo_attr
+    from .nodes import integer, kv_transfer_attr, number, profile_attr, slo_attr
 
-    workload = {"arrivals_cv": number(1.0)}
+    workload: dict[str, Any] = {"arrivals_cv": number(1.0)}
     if "rate" in plain.get("workload", {}):
         workload["rate"] = number(plain["workload"]["rate"])
+    if "batch" in plain.get("workload", {}):
+        batch = plain["workload"]["batch"]
+        workload["batch_size"] = integer(batch["size"])
+        if "deadline" in batch:
+            workload["deadline_s"] = number(batch["deadline"])
     attributes = {
         "sym_name": StringAttr(plain.get("name", USUAL_NAME)),
         "objective": StringAttr(plain.get("objective", "cost")),
