@@ -22,6 +22,9 @@ RECOVERY_S = 120.0
 takes to boot; where none is free it is longer, and `recovery` should say so)"""
 
 
+NOTHING = Distribution.point(0.0)
+
+
 @dataclass(frozen=True)
 class Interruptions:
     """How one replica is interrupted."""
@@ -51,7 +54,7 @@ class Interruptions:
     def lost(self, seconds: float, again_s: float) -> Distribution:
         """Law of the time that a visit loses [s]: N times `again_s`, P(N = k) = (1 - p) p^k. Equation (4)."""
         p = self.probability(seconds)
-        return Distribution.repeats(p, again_s) if p else Distribution.point(0.0)
+        return Distribution.repeats(p, again_s) if p else NOTHING
 
     def capacity_s(self, busy_s: float) -> float:
         """[s] of a replica's time, up or down, that `busy_s` of its work take: busy / A. Equation (5)."""
@@ -68,7 +71,7 @@ def outage(replicas: int, slots: int, offered: float, availability: float, down_
     u = P(K slots <= A offered) for K of the replicas up, a binomial number with A each; rho is the utilisation.
     """
     if availability >= 1 or not offered:
-        return Distribution.point(0.0)
+        return NOTHING
     least = math.floor(availability * offered / slots + 1e-9)
     logs = (
         math.lgamma(replicas + 1)
