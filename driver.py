@@ -14,6 +14,7 @@ from .ir.diagnostics import Diagnostic, Infeasible, InputError
 from .version import VERSION
 
 if TYPE_CHECKING:
+    from .backends import OutputFile
     from .ir.read.fleet import FleetFile
     from .ir.read.graph import GraphFile
     from .planner.placement.problem import PlacementProblem
@@ -124,8 +125,10 @@ class Plan:
         apply_plan(module, self.document)
         return draw(module, format)
 
-    def write(self, folder: Where, force: bool = False) -> Path:
+    def write(self, folder: Where, force: bool = False, code: Sequence[OutputFile] = ()) -> Path:
         """Write plan.json, report, code and manifests to `folder`, which appears whole or not at all.
+
+        `code` stands in place of what backends write to the same paths.
 
         InputError for a folder that is not ours (unless `force`) and for what no manifest can express.
         """
@@ -136,7 +139,9 @@ class Plan:
             files = [OutputFile("report.txt", self.to_text())]
         else:
             files = emit_all(self.document, EmitContext(self.base_dir))
-        return write_folder([OutputFile("plan.json", self.to_json()), *files], Path(folder), force)
+        paths = {file.path for file in code}
+        kept = [file for file in files if file.path not in paths]
+        return write_folder([OutputFile("plan.json", self.to_json()), *kept, *code], Path(folder), force)
 
 
 def plan(

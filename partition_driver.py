@@ -102,8 +102,7 @@ def _pose_ops(
     """The network after the passes that every kind of device wants, and its problem."""
     from .ir.read.fleet import read_fleet
     from .ir.read.networks import read_network
-    from .passes import NN_PIPELINE
-    from .passes.nn import run
+    from .passes.pieces.prepare import prepare
     from .planner.op_placement.places import party, read_over
     from .planner.op_placement.to_problem import pose
 
@@ -112,8 +111,7 @@ def _pose_ops(
     if ends_at is not None and ends_at not in names:
         help = f"one of {', '.join(names)}"
         raise InputError([Diagnostic("device", f"`{ends_at}` is none of the devices", help=help)])
-    passes = [name for name, _ in NN_PIPELINE] + ["fuse-conv-batch-norm", "fold-constants"]
-    network, _ = run(read_network(Path(model), sizes), passes, "gpu")
+    network = prepare(read_network(Path(model), sizes))
     at = None if ends_at is None else names.index(ends_at)
     return network, pose(network, who.places, who.wires, at), who.warnings
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,9 @@ from .ir.diagnostics import Diagnostic, InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from .backends.jax.program import JaxProgram
-    from .backends.scratchpad_program.execute import BuiltProgram
+    from .backends.placed.executors import Target
+    from .backends.placed.placement import Placement
+    from .backends.placed.program import PlacedProgram
     from .ir.nn import NnModule
 
     Model = Where | Callable[..., Any] | NnModule
@@ -35,12 +37,14 @@ BANDWIDTH_GB_PER_S = 20
 class Program:
     """A compiled network: call it with its inputs, in graph order or by name."""
 
-    plan: Plan
-    """where it was placed"""
-    network: JaxProgram | BuiltProgram
-    """on the machine of its scratchpad where it was placed on an NPU that it fits into; else on JAX"""
+    plan: Plan | None
+    """where it was placed; None where the caller said it for each op"""
+    network: PlacedProgram
+    """what runs it here"""
     folder: TemporaryDirectory[str] | None = field(default=None, repr=False)
     """holds what was no file before; it goes with the program"""
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """plan.json where there is no plan: pieces, their devices, and what passes between them"""
 
     def __call__(self, *inputs: Any, **named: Any) -> tuple[np.ndarray, ...]:
         """The outputs in graph order; InputError for inputs of another number, name, shape or kind."""
@@ -48,15 +52,25 @@ class Program:
 
     @property
     def trace(self) -> list[tuple[str, str]]:
-        """(piece, what executes it here)."""
+        """(piece, what executes it here): `triton (interpreter)`, `scratchpad machine of N bytes` or `jax on cpu`.
+
+        Where JAX runs what was placed on a GPU or an NPU, the reason is there too: the operator, and its place.
+        """
         return self.network.trace
 
     def save(self, folder: Where, force: bool = False) -> Path:
-        """Write sources, weights, manifests and plan.json to `folder`, which appears whole or not at all.
+        """Write sources, weights, manifests, plan.json and `run.py` to `folder`, which appears whole or not at all.
 
-        InputError for a folder that is not ours, unless `force`.
+        `run.py` runs each piece as this program does, without Dovetail. InputError for a folder that is not ours,
+        unless `force`.
         """
-        return self.plan.write(folder, force)
+        from .backends import OutputFile
+        from .backends.writer import write_folder
+
+        if self.plan is not None:
+            return self.plan.write(folder, force, self.network.files())
+        text = json.dumps(self.document, indent=2, ensure_ascii=False) + "\n"
+        return write_folder([OutputFile("plan.json", text), *self.network.files()], folder, force)
 
 
 def compile(
@@ -65,6 +79,7 @@ def compile(
     example_inputs: Sequence[Any] = (),
     sizes: Mapping[str, int] | None = None,
     allow_python: Sequence[str] = (),
+    placement: Placement | None = None,
 ) -> Program:
     """The network `model`, placed on `fleet` (or this machine's CPU) and made to run here.
 
@@ -73,30 +88,64 @@ def compile(
     weights; `module:function`, which is imported in a process of its own if it is among `allow_python` and returns such
     a function and example inputs; or an `NnModule`. `sizes` gives numbers to its open sizes, as `{"tokens": 512}`.
 
-    It is lowered for the kind of device it was placed on, and runs on the device that JAX prefers on this machine.
-    On an NPU into whose scratchpad it fits, it is a scratchpad program, on a machine that checks every address.
+    It is lowered for the kind of device it was placed on, and runs as it would there: on a GPU as Triton kernels, in
+    Triton's interpreter; on an NPU into whose scratchpad it fits as a scratchpad program, on a machine that checks
+    every address; else in JAX, on the device that JAX prefers on this machine. `trace` says which, and why.
+
+    With a `placement` nothing is planned: it is a plan of `partition --over`, as plain data, or a device for each op in
+    file order, by its name in the fleet, or without one in the catalogue. The network is cut into a piece for each
+    stretch of ops on one device, and values pass between pieces.
+
     `example_inputs`, arrays in graph order, must have the shapes that the model states.
 
     InputError where they do not, where the model cannot be read, and where code cannot be emitted for it; Infeasible
     where the fleet cannot hold it.
     """
     from .backends import EmitContext
-    from .backends.jax.program import build_program
     from .backends.networks import placed_networks
-    from .backends.scratchpad_program.backend import program_on
-    from .backends.scratchpad_program.execute import build_scratchpad
+    from .backends.placed.program import build_whole
     from .ir.read.fleet import parse_fleet, read_fleet
     from .ir.read.graph import parse_graph
 
     path, folder = _file_of(model, example_inputs, sizes or {}, allow_python)
+    if placement is not None:
+        program, pieces = _in_pieces(path, fleet, placement)
+        _check_examples(program, example_inputs)
+        return Program(None, program, folder, pieces)
     document = {"version": 1, "name": NODE, "nodes": {NODE: {"kind": "model", "graph": path.name}}}
     fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
     plan = plan_files(parse_graph(document, path.name, path.parent), fleet_file, path.parent)
     (_, kind, network), *_ = placed_networks(plan.document, EmitContext(path.parent))
-    on_scratchpad = program_on(plan.document, NODE, network) if kind == "npu" else None
-    program = build_scratchpad(on_scratchpad) if on_scratchpad else build_program(network, NODE)
+    program = build_whole(network, NODE, _target(plan.document, kind))
     _check_examples(program, example_inputs)
     return Program(plan, program, folder)
+
+
+def _in_pieces(path: Path, fleet: Where | None, placement: Placement) -> tuple[PlacedProgram, dict[str, Any]]:
+    """The network in a file as pieces on devices that the caller names, and plan.json of it."""
+    from .backends.placed.placement import placed_pieces, placement_document, target_named
+    from .backends.placed.program import build_pieces
+    from .ir.read.fleet import read_fleet
+    from .ir.read.networks import read_network, with_weights
+    from .passes.pieces.prepare import prepare
+
+    read = read_network(path)
+    prepared = prepare(read)
+    network = replace(prepared, weights={**with_weights(read).weights, **prepared.weights})
+    pieces, names = placed_pieces(network, placement)
+    specs = None if fleet is None else read_fleet(Path(fleet)).spec.devices
+    targets = [target_named(name, specs) for name in names]
+    program = build_pieces(network, pieces, targets, NODE)
+    return program, placement_document(pieces, targets, program.trace)
+
+
+def _target(plan: Mapping[str, Any], kind: str) -> Target:
+    """The device that the one node of `plan` stands on."""
+    from .backends.fleet_devices import known_device, scratchpad_bytes
+    from .backends.placed.executors import Target
+
+    name, inputs = plan["placements"][-1]["device"], plan["inputs"]
+    return Target(name, kind, known_device(inputs, name), scratchpad_bytes(inputs, name))
 
 
 def _file_of(
@@ -136,7 +185,7 @@ def _network_of(model: Model, example_inputs: Sequence[Any]) -> NnModule:
     raise InputError([Diagnostic("unsupported", message, help="`module:function` names a function of yours")])
 
 
-def _check_examples(program: JaxProgram | BuiltProgram, example_inputs: Sequence[Any]) -> None:
+def _check_examples(program: PlacedProgram, example_inputs: Sequence[Any]) -> None:
     import numpy as np
 
     if any(isinstance(each, Mapping | list | tuple) for each in example_inputs):

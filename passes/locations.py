@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import ArrayAttr, FusedLoc, LocationAttr, NoneAttr, UnknownLoc
+from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, FusedLoc, LocationAttr, NameLoc, NoneAttr, UnknownLoc
 from xdsl.ir import Attribute
 
 
@@ -16,3 +16,15 @@ def fused_location(*locations: LocationAttr) -> LocationAttr:
     if len(parts) <= 1:
         return next(iter(parts), locations[0])
     return FusedLoc(ArrayAttr[Attribute](list(parts)), NoneAttr())
+
+
+def location_text(location: Attribute) -> str:
+    """The place as people say it: `net.mlir:3:5`, or names of the model's own; empty where nothing is known."""
+    match location:
+        case FileLineColLoc():
+            return f"{location.filename.data}:{location.line.data}:{location.column.data}"
+        case NameLoc():
+            return location.desc.data
+        case FusedLoc(locations=ArrayAttr() as parts):
+            return ", ".join(text for part in parts if (text := location_text(part)))
+    return ""

@@ -47,13 +47,22 @@ def program_on(plan: Mapping[str, Any], node: str, network: NnModule) -> Scratch
     None where the device has no scratchpad of a known size, where an operator does not fit into it, and where there is
     no such program for one, or for its elements.
     """
-    from .lower import lower
-
     devices = {p["piece"].rpartition(".")[0]: p["device"] for p in plan.get("placements") or ()}
     size_bytes = scratchpad_bytes(plan["inputs"], devices[node])
     if size_bytes is None:
         return None
     try:
-        return lower(network, node, int(size_bytes), alignment_bytes=ALIGNMENT_BYTES, time_limit_s=TIME_LIMIT_S)
+        return program_within(network, node, int(size_bytes))
     except (Infeasible, InputError):
         return None
+
+
+def program_within(network: NnModule, name: str, size_bytes: int) -> ScratchpadProgram:
+    """
+    The program of `network`, lowered for an NPU, on a scratchpad of `size_bytes`, with weights streamed.
+
+    Infeasible where an operator does not fit, InputError where there is no such program for one, or for its elements.
+    """
+    from .lower import lower
+
+    return lower(network, name, size_bytes, alignment_bytes=ALIGNMENT_BYTES, time_limit_s=TIME_LIMIT_S)

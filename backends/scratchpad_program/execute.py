@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.diagnostics import Diagnostic, InputError, did_you_mean
+from ..inputs import bind_inputs
 from ..writer import write_folder
 from . import FOLDER
 from .emit import ScratchpadSource, emit
@@ -43,28 +43,13 @@ class BuiltProgram:
 
     def run(self, /, *args: Any, **named: Any) -> tuple[tuple[np.ndarray, ...], Any]:
         """The outputs in graph order, and the machine after the last instruction, with what it moved."""
-        outputs, machine = self.module.execute(self._inputs(args, named), self.source.weights)
+        given = bind_inputs(self.program.name, self.inputs, args, named)
+        outputs, machine = self.module.execute(given, self.source.weights)
         return tuple(outputs[name] for name in self.program.outputs), machine
 
     def save(self, folder: Path | str, force: bool = False) -> Path:
         """Write `scratchpad/<name>/` as the whole content of `folder`, as `write_folder` does; its absolute path."""
         return write_folder(self.source.files(f"{FOLDER}/{self.program.name}"), folder, force)
-
-    def _inputs(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        wanted = self.program.inputs
-        if len(args) > len(wanted):
-            raise _wrong(f"`{self.program.name}` takes {len(wanted)} inputs, not {len(args)}")
-        given = dict(zip(wanted, args, strict=False))
-        for key, value in named.items():
-            if key not in wanted:
-                raise _wrong(f"`{self.program.name}` has no input `{key}`", did_you_mean(key, wanted))
-            if key in given:
-                raise _wrong(f"input `{key}` is given twice")
-            given[key] = value
-        missing = [f"`{name}`" for name in wanted if name not in given]
-        if missing:
-            raise _wrong(f"`{self.program.name}` needs its input {', '.join(missing)}")
-        return {name: _declared(given[name], name, end.dtype, end.shape) for name, end in wanted.items()}
 
 
 def build_scratchpad(program: ScratchpadProgram) -> BuiltProgram:
@@ -76,16 +61,3 @@ def build_scratchpad(program: ScratchpadProgram) -> BuiltProgram:
     linecache.cache[filename] = (len(source.text), None, source.text.splitlines(True), filename)
     exec(compile(source.text, filename, "exec"), module.__dict__)
     return BuiltProgram(program, source, module)
-
-
-def _declared(value: Any, name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.asarray(value)
-    if array.shape != shape:
-        raise _wrong(f"input `{name}` has the shape {array.shape}, the network takes {shape}")
-    if not np.can_cast(array.dtype, dtype, casting="same_kind"):
-        raise _wrong(f"input `{name}` holds {array.dtype}, the network takes {dtype}")
-    return array.astype(dtype, copy=False)
-
-
-def _wrong(message: str, help: str | None = None) -> InputError:
-    return InputError([Diagnostic("program-input", message, help=help)])

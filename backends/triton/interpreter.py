@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -36,14 +37,17 @@ class Interpreter:
     """
 
     def __init__(self) -> None:
-        """InputError without the triton package."""
+        """The process starts with the first call. InputError without the triton package."""
         if find_spec("triton") is None:
             help = "pip install 'dovetail[triton]' (Linux)"
             raise InputError([Diagnostic("triton", "Triton kernels need the extra `dovetail[triton]`", help=help)])
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _start(self) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         command = [sys.executable, "-m", f"{__package__}.interpreter_process"]
-        self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def call(
         self, function: Named, tensors: Mapping[str, Any], outputs: Sequence[str], **options: Any
@@ -63,6 +67,9 @@ class Interpreter:
         return self._ask("apply", function, dict(weights), list(inputs))
 
     def _ask(self, verb: str, *arguments: Any) -> tuple[np.ndarray, ...]:
+        if self._process is None:
+            self._process = self._start()
+            weakref.finalize(self, _end, self._process)
         assert self._process.stdin
         assert self._process.stdout
         pickle.dump((verb, arguments), self._process.stdin)
@@ -73,18 +80,23 @@ class Interpreter:
         return found
 
     def close(self) -> None:
-        """End the process."""
-        if self._process.stdin:
-            self._process.stdin.close()
-        if self._process.stdout:
-            self._process.stdout.close()
-        self._process.wait()
+        """End the process; another call starts one anew."""
+        if self._process is not None:
+            _end(self._process)
+            self._process = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    process.wait()
 
 
 def library(name: str, module: str | None = None) -> Named:

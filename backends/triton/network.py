@@ -11,7 +11,7 @@ of numpy in the interpreter. Views (reshapes, transpositions, slices, splits, br
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from xdsl.ir import Operation, SSAValue
 from ...costmodel.hardware import Device
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
+from ...passes.locations import location_text
 from .. import OutputFile, safetensors
 from ..dtypes import dtype_of, numpy_dtype
 from ..jax.names import Names
@@ -160,10 +161,18 @@ def emit_network(network: nn.NnModule, name: str, device: Device) -> NetworkSour
         if isinstance(op, ReturnOp):
             _write_return(emitter, op)
         else:
-            write_op(emitter, op)
+            try:
+                write_op(emitter, op)
+            except InputError as error:
+                raise InputError([_placed(each, op) for each in error.diagnostics]) from error
     sources = {f"{name}.py": _module_text(emitter, name, inputs, network.output_names)}
     sources |= {f"kernels/{path.name}": path.read_text(encoding="utf-8") for path in sorted(KERNELS.glob("*.py"))}
     return NetworkSource(name, sources, emitter.weights, tuple(inputs))
+
+
+def _placed(fault: Diagnostic, op: Operation) -> Diagnostic:
+    place = location_text(op.location)
+    return replace(fault, message=f"{fault.message}, at `{place}`") if place else fault
 
 
 def _write_return(emitter: Emitter, op: Operation) -> None:

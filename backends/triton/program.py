@@ -19,16 +19,16 @@ from .network import NetworkSource, emit_network
 
 @dataclass
 class TritonProgram:
-    """One network, ready to run in the interpreter; a process of its own runs all its calls."""
+    """One network, ready to run in the interpreter, whose process is kept for all its calls."""
 
     source: NetworkSource
     _folder: TemporaryDirectory[str] = field(repr=False)
-    _interpreter: Interpreter | None = field(default=None, repr=False)
+    _interpreter: Interpreter = field(repr=False)
 
     @property
     def trace(self) -> list[tuple[str, str]]:
         """(piece, what executes it here)."""
-        return [(f"{self.source.name}.run", "triton's interpreter")]
+        return [(f"{self.source.name}.run", "triton (interpreter)")]
 
     def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         """
@@ -44,7 +44,6 @@ class TritonProgram:
             np.asarray(given).astype(numpy_dtype(dtype))
             for given, (_, _, dtype) in zip(inputs, self.source.inputs, strict=True)
         ]
-        self._interpreter = self._interpreter or Interpreter()
         function = Named(self.source.name, self.source.name, Path(self._folder.name))
         try:
             return self._interpreter.apply(function, self.source.weights, arrays)
@@ -53,18 +52,23 @@ class TritonProgram:
 
     def close(self) -> None:
         """End the process and remove the files."""
-        if self._interpreter is not None:
-            self._interpreter.close()
-            self._interpreter = None
+        self._interpreter.close()
         self._folder.cleanup()
 
 
-def build_triton(network: nn.NnModule, name: str, device: Device) -> TritonProgram:
-    """The program for `network`, lowered for a GPU; InputError where code cannot be emitted for it."""
+def build_triton(
+    network: nn.NnModule, name: str, device: Device, interpreter: Interpreter | None = None
+) -> TritonProgram:
+    """
+    The program for `network`, lowered for a GPU, in an interpreter of its own unless one is given.
+
+    Programs that share one have different names. InputError where code cannot be emitted for it, and without triton.
+    """
+    interpreter = interpreter or Interpreter()
     source = emit_network(network, name, device)
     folder = TemporaryDirectory(prefix="dovetail-triton-")
     write_sources(source, Path(folder.name))
-    return TritonProgram(source, folder)
+    return TritonProgram(source, folder, interpreter)
 
 
 def write_sources(source: NetworkSource, folder: Path) -> None:

@@ -23,7 +23,10 @@ def test_a_network_on_an_npu_runs_on_its_scratchpad_where_it_fits(size: str, tra
     fleet = tmp_path / "fleet.yaml"
     fleet.write_text(FLEET.replace("SIZE", size))
     program = dovetail.compile(CLASSIFIER, fleet=fleet)
-    assert program.trace == [("network.run", trace)]
+    ((piece, executor),) = program.trace
+    assert piece == "network.run"
+    assert executor.startswith(trace)
+    assert bool(program.network.notes) == ("not on `npu`, since " in executor) == (trace == "jax on cpu")
     picture = np.random.default_rng(7).standard_normal((1, 3, 32, 32)).astype(np.float32)
     (found,), (expected,) = program(picture), dovetail.compile(CLASSIFIER)(picture)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)

@@ -174,7 +174,7 @@ def test_inputs_that_do_not_fit():
     program = build_triton(lower_for_target(convolutions(), "gpu"), "classifier", DEVICE)
     with pytest.raises(InputError, match="`classifier` takes"):
         program(np.zeros((1, 3, 9, 10)))
-    assert program.trace == [("classifier.run", "triton's interpreter")]
+    assert program.trace == [("classifier.run", "triton (interpreter)")]
     program.close()
 
 

@@ -1,0 +1,48 @@
+"""The inputs of a program that runs here, from what its caller gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..ir.diagnostics import Diagnostic, InputError, did_you_mean
+from .dtypes import numpy_dtype
+
+Ends = Mapping[str, tuple[tuple[int, ...], str]]
+"""shape and dtype by name, in graph order"""
+
+
+def bind_inputs(program: str, wanted: Ends, args: Sequence[Any], named: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """
+    The arrays for `wanted`, in its order and of its dtypes, from positional and named ones.
+
+    Raises `InputError` for inputs that are missing, unknown, given twice, or of another shape or kind.
+    """
+    if len(args) > len(wanted):
+        raise _wrong(f"`{program}` takes {len(wanted)} inputs, not {len(args)}")
+    given = dict(zip(wanted, args, strict=False))
+    for key, value in named.items():
+        if key not in wanted:
+            raise _wrong(f"`{program}` has no input `{key}`", did_you_mean(key, wanted))
+        if key in given:
+            raise _wrong(f"input `{key}` is given twice")
+        given[key] = value
+    missing = [f"`{name}`" for name in wanted if name not in given]
+    if missing:
+        raise _wrong(f"`{program}` needs its input {', '.join(missing)}")
+    return {name: _declared(given[name], name, *end) for name, end in wanted.items()}
+
+
+def _declared(value: Any, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    array, kind = np.asarray(value), numpy_dtype(dtype)
+    if array.shape != shape:
+        raise _wrong(f"input `{name}` has the shape {array.shape}, the network takes {shape}")
+    if not np.can_cast(array.dtype, kind, casting="same_kind"):
+        raise _wrong(f"input `{name}` holds {array.dtype}, the network takes {dtype}")
+    return array.astype(kind, copy=False)
+
+
+def _wrong(message: str, help: str | None = None) -> InputError:
+    return InputError([Diagnostic("program-input", message, help=help)])

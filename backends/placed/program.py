@@ -1,0 +1,140 @@
+"""A network in pieces as one callable: each piece takes values by name, and gives others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from xdsl.dialects.func import CallOp, ReturnOp
+from xdsl.ir import SSAValue
+
+from ...ir import nn
+from ...ir.diagnostics import Diagnostic
+from ...passes.pieces.emit import Pieces, piece_module
+from ...passes.target import lower_for_target
+from .. import OutputFile
+from ..dtypes import dtype_of
+from ..inputs import Ends, bind_inputs
+from .executors import Executor, Target, executor_for
+
+if TYPE_CHECKING:
+    from ..triton.interpreter import Interpreter
+
+
+@dataclass(frozen=True)
+class Step:
+    """One piece at work."""
+
+    name: str
+    executor: Executor
+    takes: tuple[str, ...]
+    """the values that it is given, in order"""
+    gives: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlacedProgram:
+    """A network, ready to run; its steps stand in an order in which they can run."""
+
+    name: str
+    steps: tuple[Step, ...]
+    inputs: Ends
+    outputs: Mapping[str, str]
+    """the value of each output, in graph order"""
+    constants: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """values that are weights as they are"""
+
+    @property
+    def trace(self) -> list[tuple[str, str]]:
+        """(piece, what executes it here, and why not its device's own executor if so)."""
+        return [(f"{step.name}.run", step.executor.trace) for step in self.steps]
+
+    @property
+    def notes(self) -> tuple[Diagnostic, ...]:
+        """A warning for each piece that JAX runs though its device has an executor of its own."""
+        return tuple(step.executor.note for step in self.steps if step.executor.note)
+
+    def __call__(self, /, *args: Any, **named: Any) -> tuple[np.ndarray, ...]:
+        """The outputs in graph order; InputError for inputs that are missing, unknown, or of another shape or kind."""
+        values: dict[str, np.ndarray] = {**self.constants, **bind_inputs(self.name, self.inputs, args, named)}
+        for step in self.steps:
+            made = step.executor.run(*(values[name] for name in step.takes))
+            values.update(zip(step.gives, made, strict=True))
+        return tuple(values[value] for value in self.outputs.values())
+
+    def files(self) -> list[OutputFile]:
+        """A folder for each piece, `triton/<piece>/`, `scratchpad/<piece>/` or `jax/<piece>/`, and `run.py`."""
+        from .script import script
+
+        pieces = [
+            file for step in self.steps for file in step.executor.files(f"{step.executor.way}/{step.executor.module}")
+        ]
+        return [*pieces, *script(self)]
+
+
+def build_whole(network: nn.NnModule, name: str, target: Target) -> PlacedProgram:
+    """The program of `network`, lowered for the kind of `target`, in one piece. InputError as for `executor_for`."""
+    executor = executor_for(network, name, target, _interpreter)
+    values = {output: f"{name}.{i}" for i, output in enumerate(network.output_names)}
+    step = Step(name, executor, network.input_names, tuple(values.values()))
+    return PlacedProgram(name, (step,), ends_of(network), values)
+
+
+def build_pieces(network: nn.NnModule, pieces: Pieces, targets: Sequence[Target], name: str) -> PlacedProgram:
+    """
+    The program of a network cut into `pieces`, each of which is lowered for the kind of its own target.
+
+    Raises `InputError` where code cannot be emitted for a piece.
+    """
+    interpreter = cache(_interpreter)
+    target_of = dict(zip(pieces.names, targets, strict=True))
+    main = nn.main_of(pieces.module).body.block
+    known: dict[SSAValue, str] = dict(zip(main.args, network.input_names, strict=True))
+    steps, outputs, constants = list[Step](), dict[str, str](), dict[str, np.ndarray]()
+    for op in main.ops:
+        match op:
+            case CallOp():
+                piece = op.callee.string_value()
+                takes = tuple(known[o] for o in op.operands)
+                gives = tuple(f"{piece}.{i}" for i in range(len(op.results)))
+                known.update(zip(op.results, gives, strict=True))
+                alone = _piece(network, pieces, piece, target_of[piece])
+                steps.append(Step(piece, executor_for(alone, piece, target_of[piece], interpreter), takes, gives))
+            case nn.TransferOp():
+                known[op.result] = known[op.operands[0]]
+            case nn.WeightOp():
+                known[op.result] = f"weight.{op.weight.data}"
+                constants[known[op.result]] = np.asarray(network.weights[op.weight.data])
+            case ReturnOp():
+                outputs = dict(zip(network.output_names, (known[o] for o in op.operands), strict=True))
+    return PlacedProgram(name, tuple(steps), ends_of(network), outputs, constants)
+
+
+def ends_of(network: nn.NnModule) -> Ends:
+    """Shape and dtype of the inputs of `network` by name."""
+    args = nn.main_of(network.module).args
+    return {
+        name: (nn.shape_of(arg), dtype_of(nn.tensor_type(arg)))
+        for name, arg in zip(network.input_names, args, strict=True)
+    }
+
+
+def _piece(network: nn.NnModule, pieces: Pieces, name: str, target: Target) -> nn.NnModule:
+    """The piece `name` as a network of its own, lowered for its target."""
+    module = piece_module(pieces, name)
+    main = nn.main_of(module)
+    used = {op.weight.data for op in nn.body_of(module) if isinstance(op, nn.WeightOp)}
+    weights = {key: value for key, value in network.weights.items() if key in used}
+    given = tuple(f"x{i}" for i in range(len(main.args)))
+    made = tuple(f"y{i}" for i in range(len(main.function_type.outputs)))
+    alone = nn.NnModule(module, weights, given, made)
+    return lower_for_target(alone, target.kind, target.device.id if target.device else None)
+
+
+def _interpreter() -> Interpreter:
+    from ..triton.interpreter import Interpreter
+
+    return Interpreter()

@@ -1,0 +1,109 @@
+"""The parts of `run.py` of a program in pieces; `network_name` stands for the network."""
+
+HEAD = '''\
+"""Run the network network_name: python run.py [--inputs X.npz] [--outputs Y.npz]
+
+Each piece runs as it would on its device: Triton kernels on a GPU with torch, or else in
+Triton's interpreter; scratchpad programs on a machine that checks every address; the rest
+in JAX.
+"""
+
+import argparse
+import sys
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+'''
+
+JAX = '''\
+def run_jax(folder: Path, name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """The piece as a jitted function."""
+    import jax
+
+    piece = import_module(name)
+    made = jax.jit(getattr(piece, name))(piece.load_weights(), *typed(arrays, piece))
+    return [np.asarray(each) for each in (made if isinstance(made, tuple) else [made])]
+'''
+
+SCRATCHPAD = '''\
+def run_scratchpad(
+    folder: Path, name: str, arrays: list[np.ndarray]
+) -> list[np.ndarray]:
+    """The piece on the machine of its scratchpad."""
+    piece = import_module(name)
+    kinds = [dtype for _, dtype, _ in piece.INPUTS.values()]
+    typed = [array.astype(kind) for array, kind in zip(arrays, kinds, strict=True)]
+    weights = piece.read_safetensors(folder / f"{name}.safetensors")
+    made, _ = piece.execute(dict(zip(piece.INPUTS, typed, strict=True)), weights)
+    return list(made.values())
+'''
+
+TRITON = '''\
+def run_triton(folder: Path, name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """The piece on a GPU or in the interpreter, as the script in its own folder does."""
+    spec = spec_from_file_location(f"{name}_script", folder / "run.py")
+    host = module_from_spec(spec)
+    spec.loader.exec_module(host)
+    weights = host.read_safetensors(folder / "weights.safetensors")
+    tensors = {key: host.tensor(array) for key, array in weights.items()}
+    given = (host.tensor(array) for array in typed(arrays, host))
+    made = getattr(host, name)(tensors, host.empty, *given)
+    return [host.array(each) for each in made]
+'''
+
+RUNNERS = {"jax": JAX, "scratchpad": SCRATCHPAD, "triton": TRITON}
+"""how a piece of each kind runs"""
+
+CONSTANTS = '''\
+def constants() -> dict[str, np.ndarray]:
+    """The weights that are outputs as they are."""
+    from weights_file import read_safetensors
+
+    return read_safetensors(HERE / "constants.safetensors")
+'''
+
+TAIL = '''\
+def typed(arrays: list[np.ndarray], piece) -> list[np.ndarray]:
+    """The arrays in the types that the piece declares."""
+    kinds = [dtype for _, dtype in piece.INPUTS.values()]
+    return [array.astype(kind) for array, kind in zip(arrays, kinds, strict=True)]
+
+
+def run(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The outputs by name, for inputs by name."""
+    # constants
+    for way, name, takes, gives in PIECES:
+        folder = HERE / way / name
+        sys.path.insert(0, str(folder))
+        made = RUNNERS[way](folder, name, [values[value] for value in takes])
+        values = values | dict(zip(gives, made, strict=True))
+    return {name: values[value] for name, value in OUTPUTS.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inputs", help="an .npz with the inputs; random if not given")
+    parser.add_argument("--outputs", help="an .npz to write the outputs to")
+    arguments = parser.parse_args()
+    if arguments.inputs:
+        with np.load(arguments.inputs, allow_pickle=False) as file:
+            inputs = {name: file[name] for name in INPUTS}
+    else:
+        draw = np.random.default_rng(0).standard_normal
+        inputs = {
+            name: draw(shape).astype(dtype) for name, (shape, dtype) in INPUTS.items()
+        }
+    outputs = run(inputs)
+    for name, value in outputs.items():
+        print(f"{name}: {value.shape} {value.dtype}")
+    if arguments.outputs:
+        np.savez(arguments.outputs, **outputs)
+
+
+if __name__ == "__main__":
+    main()
+'''

@@ -1,0 +1,60 @@
+"""The script `run.py` of a program in pieces, which needs no Dovetail: a row for each piece, and how its kind runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import OutputFile, safetensors
+from ..python_text import quoted
+from .run_template import CONSTANTS, HEAD, RUNNERS, TAIL
+
+if TYPE_CHECKING:
+    from .program import PlacedProgram
+
+
+def script(program: PlacedProgram) -> list[OutputFile]:
+    """`run.py`, and the weights that are outputs as they are."""
+    ways = sorted({step.executor.way for step in program.steps})
+    runners = [RUNNERS[way] for way in ways]
+    table = [f'    "{way}": run_{way},' for way in ways]
+    parts = [
+        HEAD.replace("network_name", program.name),
+        "\n".join([*_pieces(program), *_ends(program)]) + "\n",
+        *runners,
+        "\n".join(["RUNNERS = {", *table, "}"]) + "\n",
+        *([CONSTANTS] if program.constants else []),
+        TAIL.replace("    # constants\n", "    values = values | constants()\n" if program.constants else ""),
+    ]
+    text = parts[0] + "\n" + "\n\n".join(part.strip("\n") + "\n" for part in parts[1:])
+    files = [OutputFile("run.py", text)]
+    if program.constants:
+        reader = Path(str(safetensors.__file__)).read_text(encoding="utf-8")
+        data = safetensors.safetensors_bytes(program.constants)
+        files += [OutputFile("weights_file.py", reader), OutputFile("constants.safetensors", data)]
+    return files
+
+
+def _pieces(program: PlacedProgram) -> list[str]:
+    rows = ["PIECES = (  # (how it runs, its module, the values that it takes, those that it gives)"]
+    for step in program.steps:
+        executor = step.executor
+        rows += [
+            f"    (  # {step.name}",
+            f'        "{executor.way}",',
+            f'        "{executor.module}",',
+            f"        {_names(step.takes)},",
+            f"        {_names(step.gives)},",
+            "    ),",
+        ]
+    return [*rows, ")"]
+
+
+def _ends(program: PlacedProgram) -> list[str]:
+    inputs = [f'    {quoted(name)}: ({shape}, "{dtype}"),' for name, (shape, dtype) in program.inputs.items()]
+    outputs = [f"    {quoted(name)}: {quoted(value)}," for name, value in program.outputs.items()]
+    return ["INPUTS = {", *inputs, "}", "OUTPUTS = {  # the value of each", *outputs, "}"]
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return f"({', '.join(map(quoted, names))}{',' if len(names) == 1 else ''})"
