@@ -70,7 +70,7 @@ class Program:
         if self.plan is not None:
             return self.plan.write(folder, force, self.network.files())
         text = json.dumps(self.document, indent=2, ensure_ascii=False) + "\n"
-        return write_folder([OutputFile("plan.json", text), *self.network.files()], folder, force)
+        return write_folder([OutputFile("plan.json", text), *self.network.files()], Path(folder), force)
 
 
 def compile(

@@ -186,7 +186,10 @@ def _do_compile(arguments: argparse.Namespace) -> int:
     from ..program import compile
 
     options = {"fleet": arguments.fleet, "sizes": arguments.sizes, "allow_python": arguments.allow_python}
-    compile(arguments.model, **options).save(arguments.output, force=arguments.force)
+    program = compile(arguments.model, **options)
+    for note in program.network.notes:
+        print(note.render(), file=sys.stderr)
+    program.save(arguments.output, force=arguments.force)
     print(f"written to {arguments.output}", file=sys.stderr)
     return DONE
 

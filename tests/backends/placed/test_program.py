@@ -15,9 +15,13 @@ from xdsl.dialects.builtin import NameLoc, StringAttr, TensorType, UnknownLoc, f
 from xdsl.ir import Block
 
 import dovetail
+from dovetail import cli
 from dovetail.backends.placed.placement import Placement
 from dovetail.ir import nn
+from dovetail.ir.read.jaxpr import read_jax
 from dovetail.ir.read.networks import read_network
+from dovetail.ir.read.saved import save_network
+from dovetail.partition_driver import place_ops
 from dovetail.passes.pieces.emit import working_ops
 from dovetail.passes.pieces.prepare import prepare
 
@@ -107,6 +111,15 @@ def test_an_operator_without_a_kernel_is_named_with_its_place(gpus: Path) -> Non
     np.testing.assert_allclose(program(x)[0], np.tanh(np.cumsum(x, axis=0)), rtol=1e-5, atol=1e-6)
 
 
+def test_the_command_says_so(gpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    block = Block(arg_types=[TensorType(f32, (4, 4))])
+    save_network(one_op(nn.CumSumOp.make(block.args[0], axis=0), block), tmp_path / "sums.mlir")
+    assert cli.main(["compile", str(tmp_path / "sums.mlir"), "--fleet", str(gpus), "-o", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().err
+    assert "warning[executor]: not on `gpu`, since no Triton kernel computes `nn.cum_sum`, at `" in said
+    assert (tmp_path / "out" / "run.py").is_file()
+
+
 def test_a_network_over_a_gpu_an_npu_and_a_cpu_is_the_whole(llama: Path, fleet: Path, tmp_path: Path) -> None:
     count = len(working_ops(prepare(read_network(llama, SIZES))))
     third = count // 3
@@ -131,9 +144,6 @@ def test_a_network_over_a_gpu_an_npu_and_a_cpu_is_the_whole(llama: Path, fleet: 
 
 
 def test_a_placement_that_a_solver_found_is_followed(fleet: Path, tmp_path: Path) -> None:
-    from dovetail.ir.read.jaxpr import read_jax
-    from dovetail.ir.read.saved import save_network
-    from dovetail.partition_driver import place_ops
 
     x = np.random.default_rng(0).standard_normal((3, 8)).astype(np.float32)
     path = tmp_path / "net.mlir"
