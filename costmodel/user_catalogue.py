@@ -19,7 +19,7 @@ from typing import Any
 
 from ..ir.diagnostics import Diagnostics, did_you_mean
 from ..ir.read.fields import Either, Key, ListOf, MapOf, Number, Quantity, Reading, Record, Text, name_of, shown
-from ..ir.read.schema import DEVICE_NAME, DEVICE_NAME_FORM, PRECISIONS
+from ..ir.read.fleet_schema import DEVICE_NAME, DEVICE_NAME_FORM, PRECISIONS
 from ..ir.read.yaml import Document, read_yaml
 from .device import FIGURES, contradictions, read_device
 from .figures import QUALITIES

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import pytest
 
-from dovetail.ir.read.schema import PRECISIONS, json_schema
+from dovetail.ir.read.fleet_schema import PRECISIONS
+from dovetail.ir.read.schema import json_schema
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "guide.md").read_text(encoding="utf-8")
 NOT_YET = {"hourly", "trace", "batch", "racks", "survive", "replicas", "zone", "tiers", "interruptions"}

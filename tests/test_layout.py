@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("ir", "costmodel", "passes", "planner", "backends")
 ORDER = {name: level for level, name in enumerate(FOLDERS)}
 TOP = (
-    "__init__.py", "calibrate_driver.py", "check_driver.py", "driver.py", "opt.py", "partition_driver.py", "program.py",
-    "scratchpad_driver.py", "version.py",
+    "__init__.py", "calibrate_driver.py", "check_driver.py", "driver.py", "explain_driver.py",
+    "frontier_driver.py", "opt.py", "partition_driver.py", "program.py", "scratchpad_driver.py", "version.py",
 )  # fmt: skip
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 

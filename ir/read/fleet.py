@@ -16,7 +16,7 @@ from ..fleet import DeviceSpec, FleetSpec, LinkSpec, PriceSpec, RackSpec, SiteSp
 from ..source import SourceFile, SourceMap
 from ..units import YEAR_S
 from .fields import Reading
-from .schema import FLEET
+from .fleet_schema import FLEET
 from .yaml import Document, read_yaml
 
 _API_NEEDS = {
@@ -251,9 +251,7 @@ def _spec(plain: Mapping[str, Any]) -> FleetSpec:
         links=tuple(_links(plain)),
         site=usual,
         limits=MappingProxyType({name: bound for name, bound in named.items() if bound is not None}),
-        sites=MappingProxyType(
-            {region: _site(own or {}, usual) for region, own in plain.get("sites", {}).items()}
-        ),
+        sites=MappingProxyType({region: _site(own or {}, usual) for region, own in plain.get("sites", {}).items()}),
         racks=tuple(
             RackSpec(name, rack["power"], rack.get("exceed", 0.0)) for name, rack in plain.get("racks", {}).items()
         ),

@@ -8,8 +8,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from dovetail.ir.read.fleet_schema import FLEET
 from dovetail.ir.read.graph import graph_document
-from dovetail.ir.read.schema import FLEET, GRAPH, json_schema
+from dovetail.ir.read.schema import GRAPH, json_schema
 from dovetail.ir.read.yaml import parse_yaml, read_yaml
 
 ERRORS = Path(__file__).parents[2] / "errors"

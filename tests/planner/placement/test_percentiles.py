@@ -10,7 +10,7 @@ import pytest
 from random_flows import Case, planned, random_case
 from simulation import Array, Drawn, simulate
 
-from dovetail.driver import _read, _solve
+from dovetail.driver import _solve, read_graph_and_fleet
 from dovetail.ir.distribution import Distribution
 from dovetail.planner.placement.latency import Latencies
 from dovetail.planner.placement.laws import Grid
@@ -59,7 +59,8 @@ def test_the_random_workflows_have_everything() -> None:
 
 def test_paths_that_share_times_without_being_series_or_parallel() -> None:
     """A bridge: d waits for b and c, e for c alone; c's time is on two paths that reductions cannot take apart."""
-    late = VisitTime(*[Distribution.lognormal_mean_p95(1.0, 3.0)] * 2)
+    law = Distribution.lognormal_mean_p95(1.0, 3.0)
+    late = VisitTime(law, law)
     links = ("ab", "ac", "bd", "cd", "ce", "df", "ef")
     flow = Flow({n: (f"{n}.run",) for n in "abcdef"}, tuple(Edge(a, b) for a, b in links))
     case = Case(flow, {f"{n}.run": late for n in "abcdef"})
@@ -68,7 +69,7 @@ def test_paths_that_share_times_without_being_series_or_parallel() -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_percentiles_of_the_plan_of_an_example(name: str) -> None:
-    graph, fleet, folder = _read((ROOT / "examples" / name,), None, {})
+    graph, fleet, folder = read_graph_and_fleet((ROOT / "examples" / name,), None, {})
     posed = pose(graph, fleet, folder)
     result = _solve(posed.problem, None, "highs", None)
     problem = with_waits(posed.problem, result)

@@ -1,0 +1,139 @@
+"""What may stand in fleet.yaml: devices, their prices, links, sites, racks, limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .chip_schema import CHIP
+from .fields import (
+    CountRange,
+    Either,
+    Key,
+    Later,
+    ListOf,
+    MapOf,
+    Number,
+    Quantity,
+    Record,
+    Text,
+    Unless,
+)
+
+DEVICE_NAME = "[A-Za-z][A-Za-z0-9_.-]{0,39}"
+DEVICE_NAME_FORM = "a letter, then up to 39 letters, digits, `-`, `_` or `.`"
+PRECISIONS = ("fp32", "bf16", "fp16", "fp8", "int8", "fp4", "int4")
+
+_DEVICE = Text(pattern=DEVICE_NAME, form=DEVICE_NAME_FORM)
+_COUNT = Number(1, integer=True)
+_TIME = Quantity("time", positive=True)
+_SIZE = Quantity("bytes")
+_USD = Number()
+
+
+def _is_spot(value: Any) -> bool:
+    return value == "spot"
+
+
+def _over_zero(value: Any) -> bool:
+    return not isinstance(value, int) or value > 0
+
+
+_PRICE = Record(
+    {
+        "capex": Key(Quantity("money"), "purchase price of one device"),
+        "life": Key(_TIME, "time over which it is written off"),
+        "interest": Key(Quantity("fraction", maximum=1), "interest per year"),
+        "accounting": Key(Text(("annuity", "interest_only")), "how capex becomes a cost per hour"),
+        "rent": Key(
+            Either(_is_spot, Text(("spot",)), Quantity("rent")),
+            "rent of one device, energy included; `spot`: the catalogue's price of one that may be taken back",
+        ),
+        "energy": Key(Text(("extra",)), "`extra`: energy is paid on top of the rent"),
+        "input": Key(Quantity("tokens"), "hosted API: price of a token read"),
+        "output": Key(Quantity("tokens"), "hosted API: price of a token written"),
+        "interruptions": Key(Quantity("frequency"), "how often one rented device is taken back"),
+    }
+)
+_DEVICE_KEYS = Record(
+    {
+        "model": Key(Text(), "catalogue id of the device"),
+        "kind": Key(Text(("gpu", "npu", "cpu", "api")), "what it is, where it is not in the catalogue"),
+        "count": Key(CountRange(), "how many the plan may take: `4` (0..4) or `2..8`"),
+        "owned": Key(Number(integer=True), "devices already paid for: free but for energy"),
+        "price": Key(Either(_is_spot, Text(("spot",)), _PRICE), "what one device costs; `spot`: `{rent: spot}`"),
+        "memory": Key(Quantity("bytes", positive=True), "memory of one device"),
+        "bandwidth": Key(Quantity("bandwidth", positive=True), "memory bandwidth"),
+        "flops": Key(
+            Record({p: Key(Quantity("flops", positive=True), f"dense rate in {p}") for p in PRECISIONS}),
+            "dense arithmetic rate by number format",
+        ),
+        "scratchpad": Key(_SIZE, "on-chip memory that software manages"),
+        **CHIP,
+        "cores": Key(_COUNT, "CPU cores"),
+        "idle": Key(Quantity("power"), "power of an idle device"),
+        "tdp": Key(Quantity("power"), "power of a busy device"),
+        "chassis": Key(_COUNT, "devices in one chassis"),
+        "sold_by": Key(Text(("chassis", "device")), "whether devices are paid for by the chassis"),
+        "region": Key(Text(), "where it stands"),
+        "rack": Key(Text(), "the rack it stands in"),
+        "cold_start": Key(Quantity("time"), "time to bring up a replica"),
+        "recovery": Key(Quantity("time"), "time to replace a failed device"),
+        "models": Key(ListOf(Text(), or_one=True, shortest=1), "hosted API: models that it serves"),
+        "ttft": Key(_TIME, "hosted API: time to first token"),
+        "tbt": Key(_TIME, "hosted API: time between tokens"),
+        "tiers": Key(Later("memory tiers"), "memory beyond the device's own"),
+    }
+)
+_LINK = Record(
+    {
+        "within": Key(_DEVICE, "device whose chassis the link joins"),
+        "between": Key(ListOf(_DEVICE, shortest=2, longest=2), "the two devices, or regions, that it joins"),
+        "kind": Key(Text(), "such as nvlink or pcie5"),
+        "bandwidth": Key(Quantity("bandwidth", positive=True), "in one direction"),
+        "latency": Key(Quantity("time"), "of a small message"),
+    }
+)
+_SITE = Record(
+    {
+        "electricity": Key(Quantity("electricity"), "price of energy"),
+        "pue": Key(Number(1), "power of the site over power of its devices"),
+        "carbon": Key(Quantity("carbon"), "carbon of energy"),
+        "network": Key(Record({key: _LINK.keys[key] for key in ("bandwidth", "latency")}), "the network of the site"),
+    }
+)
+_RACK = Record(
+    {
+        "power": Key(Quantity("power", positive=True), "of all devices in it", required=True),
+        "exceed": Key(Quantity("fraction", maximum=0.5), "share of the time that they may draw more; 0 unless said"),
+    }
+)
+_NO_ZONE_YET = Unless(Number(integer=True), _over_zero, "the loss of a zone", "`replicas` of every pool may fail")
+FLEET = Record(
+    {
+        "devices": Key(MapOf(_DEVICE_KEYS, DEVICE_NAME, DEVICE_NAME_FORM), "the devices to choose from", True),
+        "links": Key(ListOf(_LINK), "links between devices; those not listed use `site.network`"),
+        "site": Key(_SITE, "electricity, cooling and network"),
+        "sites": Key(MapOf(_SITE, DEVICE_NAME, DEVICE_NAME_FORM), "the same of each region; the rest is as in `site`"),
+        "racks": Key(MapOf(_RACK, DEVICE_NAME, DEVICE_NAME_FORM), "power limits of the racks that devices stand in"),
+        "limits": Key(
+            Record(
+                {
+                    "power": Key(Quantity("power"), "of all devices"),
+                    "usd_per_hour": Key(_USD, "of the fleet"),
+                    "energy_per_request": Key(Quantity("energy"), "drawn from the grid"),
+                    "carbon_per_request": Key(Quantity("emission"), "of that energy"),
+                }
+            ),
+            "bounds on the whole plan",
+        ),
+        "survive": Key(
+            Record(
+                {
+                    "replicas": Key(Number(0, 1000, integer=True), "replicas of every pool that may fail at once"),
+                    "zone": Key(_NO_ZONE_YET, "regions that may fail"),
+                }
+            ),
+            "what may fail without breaking a bound",
+        ),
+    }
+)
