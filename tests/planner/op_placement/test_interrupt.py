@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 PROGRAM = """
-import json, sys
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 sys.path.insert(0, sys.argv[1])
 from small_graphs import small
 from dovetail.planner.op_placement.check import schedule_faults
