@@ -189,7 +189,7 @@ def test_pair_that_the_profile_does_not_list_is_rejected(table3: Json) -> None:
         prefill | {"pool": "p1", "device": "CO", "latency_s": 0.13},
     ]
     faults = [fault for fault in check_plan(table3) if fault.id == "check.transfer"]
-    assert faults[0].message == "the profile allows no transfer of the KV cache from `CO` to `HP`"
+    assert faults[0].message == "the profile, or the links between regions, allow no transfer from `CO` to `HP`"
 
 
 def test_plan_that_breaks_its_bound_is_rejected(table3: Json) -> None:

@@ -146,7 +146,7 @@ def test_batch_that_the_figures_do_not_go_with_is_rejected(apart: Json) -> None:
 def test_batch_that_does_not_fit_is_rejected(apart: Json) -> None:
     apart["pools"][1]["max_batch"] = 1024
     fits = [fault.message for fault in check_plan(apart) if fault.id == "check.memory"]
-    assert any("on a device of 8e+10" in message for message in fits)
+    assert any("on a device of 8.552e+10" in message for message in fits)
 
 
 def test_memory_misstated_is_rejected(apart: Json) -> None:
