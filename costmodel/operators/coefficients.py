@@ -13,8 +13,7 @@ from math import exp, log
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from ..figures import read_yaml
 from ..hardware import own_devices
 from ..variation import varied
 from .chip import Chip, chip_of
@@ -28,7 +27,7 @@ CHOICES = frozenset({"narrow_rows", "packs_groups", "splits_plain_heads"})
 @cache
 def read(path: Path = FILE) -> Mapping[str, Any]:
     """The file of coefficients: `kernels` by name, each with `shared` and `devices`; `likeness` of each device."""
-    return yaml.safe_load(path.read_text())
+    return read_yaml(path)
 
 
 def likeness(chip: Chip) -> tuple[float, float]:
