@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import os
-import pickle
 import subprocess
 import sys
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from ...ir.diagnostics import Diagnostic, InputError
-
-
-@dataclass(frozen=True)
-class Named:
-    """A function that only the other process imports: a kernel's wrapper, an epilogue."""
-
-    module: str
-    function: str
-    folder: Path | None = None
-    """where the module lies, if it is no part of a package"""
+from .messages import Named, read, write
 
 
 class Interpreter:
@@ -72,9 +60,8 @@ class Interpreter:
             weakref.finalize(self, _end, self._process)
         assert self._process.stdin
         assert self._process.stdout
-        pickle.dump((verb, arguments), self._process.stdin)
-        self._process.stdin.flush()
-        found, fault = pickle.load(self._process.stdout)
+        write((verb, arguments), self._process.stdin)
+        found, fault = read(self._process.stdout)
         if fault:
             raise ValueError(fault)
         return found

@@ -1,9 +1,8 @@
-"""The process of `interpreter.Interpreter`: reads calls from stdin and writes what they leave to stdout, pickled."""
+"""The process of `interpreter.Interpreter`: reads calls from stdin and writes what they leave to stdout."""
 
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 from importlib import import_module
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 
 from ..dtypes import numpy_dtype
 from .interpret import HostTensor
-from .interpreter import Named
+from .messages import Named, read, write
 
 
 def main() -> None:
@@ -23,15 +22,14 @@ def main() -> None:
     np.seterr(all="ignore")
     while True:
         try:
-            verb, arguments = pickle.load(sys.stdin.buffer)
+            verb, arguments = read(sys.stdin.buffer)
         except EOFError:
             return
         try:
             answer = ((_call if verb == "call" else _apply)(*arguments), None)
         except Exception as error:
             answer = ((), f"{type(error).__name__}: {error}")
-        pickle.dump(answer, answers)
-        answers.flush()
+        write(answer, answers)
 
 
 def _call(function: Named, tensors: dict[str, Any], outputs: tuple[str, ...], options: dict[str, Any]) -> Any:

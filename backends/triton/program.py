@@ -13,7 +13,8 @@ from ...costmodel.hardware import Device
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ..dtypes import numpy_dtype
-from .interpreter import Interpreter, Named
+from .interpreter import Interpreter
+from .messages import Named
 from .network import NetworkSource, emit_network
 
 
