@@ -9,7 +9,7 @@ from ..costmodel.models import LLM
 from ..ir.agent import ToolCallOp
 from ..ir.diagnostics import Diagnostic, Label
 from ..ir.source import SourceMap
-from .candidates.llm import visits_of
+from .candidates.llm.calls import visits_of
 from .candidates.setting import Setting
 
 

@@ -16,7 +16,7 @@ from ..ir.fleet import DeviceSpec
 from ..ir.llm import DecodeOp, node_and_part
 from .candidates.apis import api_candidates
 from .candidates.hosts import host_candidates
-from .candidates.llm import llm_candidates
+from .candidates.llm.pools import llm_candidates
 from .candidates.networks import network_candidates
 from .candidates.profiles import profile_candidates
 from .candidates.setting import Setting, number

@@ -11,7 +11,7 @@ from ..ir.agent import ModelCallOp
 from ..ir.diagnostics import Diagnostic, Label
 from ..ir.llm import PrefillOp, node_and_part
 from ..ir.source import SourceMap
-from .candidates.llm import DEGREES
+from .candidates.llm.servers import DEGREES
 from .candidates.setting import Setting, excluded_by
 
 GB = 1e9

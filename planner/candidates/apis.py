@@ -8,7 +8,7 @@ from ...ir.distribution import Distribution
 from ...ir.fleet import DeviceSpec
 from ...ir.llm import DecodeOp, PrefillOp
 from ..placement.problem import Option, Pool, VisitTime
-from .llm import decode_time, first_of, visits_of
+from .llm.calls import decode_time, first_of, visits_of
 from .setting import Setting, excluded_by
 
 

@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import DictionaryAttr, StringAttr
 from ...costmodel import serving
 from ...ir.fleet import FleetSpec
 from ..placement.problem import Pool, Route, Transfer
-from .llm import visits_of
+from .llm.calls import visits_of
 from .profiles import profile_of
 from .setting import Setting, number
 

@@ -1,0 +1,1 @@
+"""Candidate pools of language models on one's own devices."""

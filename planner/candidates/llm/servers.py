@@ -1,0 +1,91 @@
+"""Ways to run a language model on devices of one kind: how it is cut, and the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ....costmodel import serving
+from ....costmodel.hardware import Device
+from ....costmodel.models import LLM
+from .calls import Call
+
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+DEGREES = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of the visits of one call on one replica."""
+
+    prefill: tuple[float, ...]
+    step: tuple[float, ...]
+    """decode alone"""
+    gap: tuple[float, ...]
+    """between tokens, where prefills of others ride along"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One way to run a language model: devices, and the batch."""
+
+    replica: serving.Replica
+    batch: int
+    timings: Mapping[str, Timing]
+    """by node"""
+
+    @property
+    def llm(self) -> LLM:
+        return self.replica.llm
+
+    @property
+    def device(self) -> Device:
+        return self.replica.device
+
+    @property
+    def parallel(self) -> serving.Parallel:
+        return self.replica.parallel
+
+
+def servers(replicas: Iterable[serving.Replica], calls: list[Call]) -> Iterator[Server]:
+    """Batches of each replica whose weights and caches fit the device."""
+    for replica in replicas:
+        if replica.parallel.tp > replica.device.chassis or not serving.fits_shape(replica.llm, replica.parallel):
+            continue
+        batches = [b for b in BATCHES if _memory(replica, calls, b) <= replica.device.memory_bytes]
+        if not batches:
+            continue
+        timed = {call.node: _timings(replica, call, batches) for call in calls}
+        for place, batch in enumerate(batches):
+            yield Server(replica, batch, {node: timings[place] for node, timings in timed.items()})
+
+
+def _timings(replica: serving.Replica, call: Call, batches: Sequence[int]) -> list[Timing]:
+    """Of each batch, all priced at once."""
+    import numpy as np  # slow to import; plans of hosted APIs alone do without
+
+    prompt, cached, output, context = (
+        np.array([getattr(visit, name) for visit in call.visits]) for name in ("prompt", "cached", "output", "context")
+    )
+    prefill = serving.prefill_s(replica, prompt, cached)
+    batch = np.array(batches, float)[:, None]
+    step = serving.decode_step_s(replica, batch, np.broadcast_to(context, (len(batches), len(context))))
+    gap = serving.tbt_s(replica, step, prefill, batch, prompt, output)
+    first = tuple(prefill.tolist())
+    return [Timing(first, tuple(s), tuple(g)) for s, g in zip(step.tolist(), gap.tolist(), strict=True)]
+
+
+def _memory(replica: serving.Replica, calls: list[Call], sequences: int) -> float:
+    """Bytes on one device: weights once, and room for `sequences` longest contexts of one of the calls."""
+    return weights(replica) + min(state(replica, call, sequences) for call in calls)
+
+
+def weights(replica: serving.Replica) -> float:
+    return serving.weight_bytes_per_device(replica.llm, replica.parallel, replica.precision)
+
+
+def state(replica: serving.Replica, call: Call, sequences: int) -> float:
+    """What `sequences` longest contexts take besides the weights."""
+    llm, parallel = replica.llm, replica.parallel
+    cache = serving.kv_bytes_per_device(llm, parallel, sequences, call.longest, replica.kv_precision)
+    return float(cache + serving.activation_bytes_per_device(llm, parallel, sequences, call.longest))
