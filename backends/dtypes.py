@@ -33,6 +33,5 @@ def numpy_dtype(name: str) -> np.dtype:
 
 
 def stored_dtype(name: str) -> str:
-    """What a file of numpy arrays holds such elements as: numpy reads its own dtypes alone."""
-    own = numpy_dtype(name).isbuiltin == 1
-    return name if own else "int8" if name.startswith("int") else "uint8" if name.startswith("uint") else "float32"
+    """What a safetensors file holds such elements as: integers narrower than a byte take a whole one."""
+    return {"int2": "int8", "int4": "int8", "uint2": "uint8", "uint4": "uint8"}.get(name, name)

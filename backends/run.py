@@ -39,7 +39,7 @@ def _networks_in(path: Path) -> list[Path]:
         raise InputError([Diagnostic("run", f"there is no folder `{path}`")])
     if not (path / MARKER).is_file():
         raise InputError([Diagnostic("run", f"`{path}` was not written by Dovetail, so nothing in it is run")])
-    places = sorted({weights.parent for weights in path.glob(f"{FOLDER}/**/*.npz")})
+    places = sorted({weights.parent for weights in path.glob(f"{FOLDER}/**/*.safetensors")})
     if not places:
         help = "only networks given as ONNX files (`graph: model.onnx`) become code that runs here"
         raise InputError([Diagnostic("run", f"`{path}` holds nothing to run", help=help)])

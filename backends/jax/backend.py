@@ -13,7 +13,10 @@ from . import FOLDER
 
 @dataclass(frozen=True)
 class JaxBackend:
-    """Writes `jax/<node>/<name>.py`, `run.py` and `<name>.npz`; `<name>` is the node's as a Python identifier."""
+    """
+    Writes `jax/<node>/` with `<name>.py`, `run.py`, `weights_file.py` and `<name>.safetensors`; `<name>` is the node's
+    as a Python identifier.
+    """
 
     name: str = "jax"
 

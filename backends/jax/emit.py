@@ -12,7 +12,7 @@ from xdsl.ir import SSAValue
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
-from .. import OutputFile
+from .. import OutputFile, safetensors
 from ..dtypes import dtype_of
 from . import layers, transformer_layers
 from .frame import Input, program_text
@@ -22,13 +22,13 @@ from .run_template import RUN
 from .scalars import INTEGER_DIV
 from .statements import Body
 from .taken_apart import taken_apart
-from .weights import UsedWeights, npz_bytes
+from .weights import UsedWeights
 
 RESERVED = ("w", "jax", "jnp", "lax", "np", "Array", "Path", "INPUTS", "OUTPUTS", "load_weights")
 """Names of the emitted module that neither a variable nor the network may take."""
 
-IMPORTED = {"jax", "jaxlib", "numpy", "scipy", "ml_dtypes", "opt_einsum", "run"}
-"""Modules that a file beside `run.py` would hide from it, and `run.py` itself."""
+IMPORTED = {"jax", "jaxlib", "numpy", "scipy", "ml_dtypes", "opt_einsum", "run", "weights_file"}
+"""Modules that a file beside `run.py` would hide from it, `run.py` itself, and the reader of weights."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,17 @@ class JaxSource:
     name: str
     """of the network: a Python identifier"""
     sources: Mapping[str, str]
-    """`<name>.py` with the network as one function `<name>`, and `run.py` to try it from a shell"""
+    """
+    `<name>.py` with the network as one function `<name>`, `weights_file.py` that reads its weights, and `run.py` to try
+    it from a shell
+    """
     weights: Mapping[str, np.ndarray]
 
     def files(self, folder: str) -> list[OutputFile]:
-        """The sources, and the weights as `<name>.npz`, in `folder` of the output folder."""
+        """The sources, and the weights as `<name>.safetensors`, in `folder` of the output folder."""
         texts = [OutputFile(f"{folder}/{name}", text) for name, text in self.sources.items()]
-        return [*texts, OutputFile(f"{folder}/{self.name}.npz", npz_bytes(self.weights))]
+        data = safetensors.safetensors_bytes(self.weights)
+        return [*texts, OutputFile(f"{folder}/{self.name}.safetensors", data)]
 
 
 def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
@@ -69,7 +73,12 @@ def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
     body.write()
     functions = [inspect.getsource(function) for key, function in _LAYER_NAMES.items() if key in body.layers]
     text = program_text(name, inputs, network.output_names, functions, body.lines)
-    return JaxSource(name, {f"{name}.py": text, "run.py": RUN.replace("network_name", name)}, weights.used)
+    sources = {
+        f"{name}.py": text,
+        "weights_file.py": inspect.getsource(safetensors),
+        "run.py": RUN.replace("network_name", name),
+    }
+    return JaxSource(name, sources, weights.used)
 
 
 def _input(names: Names, name: str, value: SSAValue) -> Input:

@@ -22,8 +22,10 @@ class Input:
 
 _WEIGHTS = '''def load_weights() -> dict[str, Array]:
     """The weights, by name, from the file beside this one."""
-    with np.load(Path(__file__).with_suffix(".npz"), allow_pickle=False) as file:
-        return {name: jnp.asarray(file[name]) for name in file.files}
+    from weights_file import read_safetensors
+
+    arrays = read_safetensors(Path(__file__).with_suffix(".safetensors"))
+    return {name: jnp.asarray(array) for name, array in arrays.items()}
 '''
 
 
@@ -35,14 +37,15 @@ def program_text(
     tables = "\n".join([*_inputs(inputs), *_outputs(outputs)]) + "\n"
     parts = [_WEIGHTS, *layers, body]
     code = "\n\n".join(part.rstrip("\n") + "\n" for part in parts)
-    head = f'"""The network {name} in JAX; its weights are in {name}.npz."""\n'
+    head = f'"""The network {name} in JAX; its weights are in {name}.safetensors."""\n'
     return f"{head}\n{_imports(code)}\n{tables}\n\n{code}"
 
 
 def _imports(code: str) -> str:
     lines = ["from pathlib import Path", ""]
     lines += ["import jax"] if "jax.nn." in code else []
-    lines += ["import jax.numpy as jnp", "import numpy as np"]
+    lines.append("import jax.numpy as jnp")
+    lines += ["import numpy as np"] if "np." in code.replace("jnp.", "") else []
     lines.append("from jax import Array, lax" if "lax." in code else "from jax import Array")
     return "\n".join(lines) + "\n"
 

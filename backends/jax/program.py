@@ -3,7 +3,7 @@ Networks that run here: the emitted JAX source, executed as it stands, as one ca
 
     program = build_program(read_onnx("densenet.onnx"), "densenet")
     (scores,) = program(image)             # or program(**{"data_0": image})
-    program.save(Path("out"))              # out/jax/densenet/densenet.py, run.py, densenet.npz
+    program.save(Path("out"))              # out/jax/densenet/densenet.py, run.py, densenet.safetensors
     program = load_program(Path("out/jax/densenet"))
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import inspect
 import linecache
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy as np
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError, did_you_mean
 from .. import OutputFile
+from ..safetensors import read_safetensors
 from ..writer import write_folder
 from . import FOLDER
 from .emit import JaxSource, emit_jax
@@ -90,7 +90,7 @@ class JaxProgram:
         return given
 
     def files(self) -> list[OutputFile]:
-        """What `save` writes: `jax/<name>/` with `<name>.py`, `run.py` and `<name>.npz`."""
+        """What `save` writes: `jax/<name>/` with `<name>.py`, `run.py` and `<name>.safetensors`."""
         return self.source.files(f"{FOLDER}/{self.source.name}")
 
     def save(self, folder: Path | str, force: bool = False) -> Path:
@@ -106,23 +106,22 @@ def build_program(network: nn.NnModule, name: str = "network") -> JaxProgram:
 
 def load_program(folder: Path | str) -> JaxProgram:
     """
-    The program in `folder`, such as `jax/<name>` of a saved one: it holds one `<name>.py` beside `<name>.npz`.
+    The program in `folder`, such as `jax/<name>` of a saved one: it holds one `<name>.py` beside `<name>.safetensors`.
 
     The file is executed: load only what you trust. Raises `InputError` where there is no such pair, or where one of
     the two cannot be read, is a link out of the folder, or fails.
     """
     folder = Path(folder).resolve()
-    found = [path for path in sorted(folder.glob("*.npz")) if path.with_suffix(".py").is_file()]
+    found = [path for path in sorted(folder.glob("*.safetensors")) if path.with_suffix(".py").is_file()]
     if len(found) != 1:
-        raise _broken(f"`{folder}` holds {len(found)} networks, not one `NAME.py` beside `NAME.npz`")
+        raise _broken(f"`{folder}` holds {len(found)} networks, not one `NAME.py` beside `NAME.safetensors`")
     code = found[0].with_suffix(".py")
     if any(path.resolve().parent != folder for path in (code, found[0])):
         raise _broken(f"`{code}` or its weights are links out of their folder")
     try:
-        with np.load(found[0], allow_pickle=False) as file:
-            weights = {name: file[name] for name in file.files}
-        sources = {path.name: path.read_text(encoding="utf-8") for path in (code, folder / "run.py") if path.is_file()}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        weights = read_safetensors(found[0])
+        sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _broken(f"`{code}` and its weights cannot be read: {error}") from None
     return _program(JaxSource(code.stem, sources, weights), str(code))
 

@@ -1,9 +1,7 @@
-"""The weights that emitted code loads: which, under what keys, and the .npz file that holds them."""
+"""The weights that emitted code loads: which, and under what keys."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,7 +20,7 @@ class UsedWeights:
         self.used: dict[str, np.ndarray] = {}
 
     def text(self, op: nn.WeightOp) -> str:
-        """`w["name"]`, cast to the element type of `op` where files of numpy arrays cannot hold it."""
+        """`w["name"]`, cast to the element type of `op` where safetensors cannot hold it."""
         name, dtype = op.weight.data, dtype_of(op.type)
         stored = stored_dtype(dtype)
         self.used[name] = self._value(name).astype(stored, copy=False)
@@ -56,13 +54,3 @@ def _common_start(names: list[str]) -> str:
 
 def _subscript(name: str) -> str:
     return f"w[{quoted(name)}]"
-
-
-def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """An .npz archive of `arrays` that numpy reads without pickle; equal arrays give equal bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
-    return buffer.getvalue()

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from ...ir.diagnostics import Diagnostic, InputError
-from ..jax.weights import npz_bytes
 from .ahead_of_time import CompiledKernel, KernelResources
 from .emit import TritonSource
 
@@ -32,7 +31,7 @@ def run_interpreted(source: TritonSource, inputs: Sequence[np.ndarray]) -> np.nd
         raise _error(f"`{source.name}` takes inputs of shapes {wanted}, not {[a.shape for a in inputs]}")
     arrays = {variable: given[variable].astype(dtype) for variable, _, dtype in source.inputs}
     with _folder_of(source) as folder:
-        (folder / "inputs.npz").write_bytes(npz_bytes(arrays))
+        np.savez(folder / "inputs.npz", allow_pickle=False, **arrays)
         _work("interpret", folder, source.name, interpret=True)
         return np.load(folder / "output.npy", allow_pickle=False)
 

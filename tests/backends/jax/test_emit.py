@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ast
-import io
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from xdsl.dialects.builtin import ArrayAttr, TensorType, f64
 
 from dovetail.backends.jax.emit import emit_jax
+from dovetail.backends.safetensors import read_safetensors
 from dovetail.ir import nn
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.read.onnx import read_onnx
@@ -50,14 +49,15 @@ def test_source_is_formatted(kind, small_onnx, tmp_path):
     assert done.returncode == 0, done.stdout
 
 
-def test_weights_need_no_pickle_and_equal_networks_give_equal_bytes(small_onnx):
+def test_weights_are_safetensors_and_equal_networks_give_equal_bytes(small_onnx, tmp_path):
     first, second = (emit_jax(read_onnx(small_onnx), "small").files("jax/small")[-1] for _ in range(2))
     assert first == second
-    assert first.path == "jax/small/small.npz"
+    assert first.path == "jax/small/small.safetensors"
     assert isinstance(first.content, bytes)
-    with np.load(io.BytesIO(first.content), allow_pickle=False) as file:
-        assert set(file.files) == {"conv/w", "conv/b", "bn", "fc/w"}
-        assert file["bn"].shape == (4, 8)  # scale, bias, mean, variance
+    (tmp_path / "small.safetensors").write_bytes(first.content)
+    weights = read_safetensors(tmp_path / "small.safetensors")
+    assert set(weights) == {"conv/w", "conv/b", "bn", "fc/w"}
+    assert weights["bn"].shape == (4, 8)  # scale, bias, mean, variance
 
 
 @pytest.mark.parametrize("name", ["run", "jax", "numpy", "json", "conv", "load_weights", "w", "class", "3d net", ""])
@@ -65,7 +65,7 @@ def test_no_network_name_hides_a_module_or_a_layer(small_onnx, name):
     source = emit_jax(read_onnx(small_onnx), name)
     assert source.name.isidentifier()
     assert source.name != name
-    assert set(source.sources) == {f"{source.name}.py", "run.py"}
+    assert set(source.sources) == {f"{source.name}.py", "weights_file.py", "run.py"}
 
 
 def test_hostile_names_stay_inside_their_strings(make_network):

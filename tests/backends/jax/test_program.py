@@ -66,7 +66,7 @@ def test_wrong_inputs_are_named(program, args, named, text):
 
 def test_a_saved_program_gives_the_same_again(program, small_inputs, tmp_path):
     place = program.save(tmp_path / "out") / "jax" / "small"
-    assert sorted(p.name for p in place.iterdir()) == ["run.py", "small.npz", "small.py"]
+    assert sorted(p.name for p in place.iterdir()) == ["run.py", "small.py", "small.safetensors", "weights_file.py"]
     again = load_program(place)
     assert again.sources == program.sources
     for one, other in zip(program(**small_inputs), again(**small_inputs), strict=True):
@@ -103,7 +103,7 @@ def test_run_refuses_what_it_cannot_run(program, tmp_path):
     place = program.save(tmp_path) / "jax" / "small"
     with pytest.raises(InputError, match="cannot run 0 requests"):
         run_folder(tmp_path, requests=0)
-    (place / "small.npz").write_bytes(b"no archive")
+    (place / "small.safetensors").write_bytes(b"no weights")
     with pytest.raises(InputError, match="cannot be read"):
         run_folder(tmp_path)
 
@@ -140,7 +140,9 @@ def test_backend_emits_the_networks_of_a_plan(program, small_onnx, small_inputs,
     assert JaxBackend().emit(plan, context) == []
     plan = {**plan, "placements": placements}
     files = JaxBackend().emit(plan, context)
-    assert [file.path for file in files] == ["jax/say/say.py", "jax/say/run.py", "jax/say/say.npz"]
+    assert [file.path for file in files] == [
+        f"jax/say/{name}" for name in ("say.py", "weights_file.py", "run.py", "say.safetensors")
+    ]
     place = write_folder(files, tmp_path / "out") / "jax" / "say"
     for one, other in zip(load_program(place)(**small_inputs), program(**small_inputs), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)

@@ -1,10 +1,9 @@
-"""The network chains in JAX; its weights are in chains.npz."""
+"""The network chains in JAX; its weights are in chains.safetensors."""
 
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 INPUTS = {
@@ -16,8 +15,10 @@ OUTPUTS = ("out",)
 
 def load_weights() -> dict[str, Array]:
     """The weights, by name, from the file beside this one."""
-    with np.load(Path(__file__).with_suffix(".npz"), allow_pickle=False) as file:
-        return {name: jnp.asarray(file[name]) for name in file.files}
+    from weights_file import read_safetensors
+
+    arrays = read_safetensors(Path(__file__).with_suffix(".safetensors"))
+    return {name: jnp.asarray(array) for name, array in arrays.items()}
 
 
 def chains(w: dict[str, Array], in0: Array, in1: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The network small in JAX; its weights are in small.npz."""
+"""The network small in JAX; its weights are in small.safetensors."""
 
 from pathlib import Path
 
@@ -19,8 +19,10 @@ OUTPUTS = (
 
 def load_weights() -> dict[str, Array]:
     """The weights, by name, from the file beside this one."""
-    with np.load(Path(__file__).with_suffix(".npz"), allow_pickle=False) as file:
-        return {name: jnp.asarray(file[name]) for name in file.files}
+    from weights_file import read_safetensors
+
+    arrays = read_safetensors(Path(__file__).with_suffix(".safetensors"))
+    return {name: jnp.asarray(array) for name, array in arrays.items()}
 
 
 def conv(
