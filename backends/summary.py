@@ -156,13 +156,15 @@ def pools(plan: Json) -> Table:
             data(pool["memory_bytes_per_device"]),
             _busy(pool),
             str(pool.get("spare", "")),
+            ", ".join(f"{n} in {zone}" for zone, n in pool.get("zones", {}).items() if n),
             f"{100 * pool['availability']:.2f} %" if "availability" in pool else "",
         )
         for pool in own
     ]
     degrees = tuple(own[0]["parallel"]) if own else ()
-    numeric = ("replicas", "devices each", *degrees, "batch", "memory of a device", "busy", "to spare", "up")
-    return _without_empty_columns(Table("Pools", ("pool", "device", *numeric), tuple(rows), frozenset(numeric)))
+    numeric = ("replicas", "devices each", *degrees, "batch", "memory of a device", "busy", "to spare", "zones", "up")
+    numbers = frozenset(numeric) - {"zones"}
+    return _without_empty_columns(Table("Pools", ("pool", "device", *numeric), tuple(rows), numbers))
 
 
 def _is_hosted(pool: Json, plan: Json) -> bool:

@@ -73,6 +73,8 @@ class DeviceSpec:
     sold_by_chassis: bool = False
     region: str | None = None
     rack: str | None = None
+    zones: tuple[str, ...] = ()
+    """parts of the site that fail each by itself, over which replicas are spread; empty: one, of its own"""
     cold_start_s: float | None = None
     recovery_s: float | None = None
     api_models: tuple[str, ...] = ()
@@ -124,6 +126,8 @@ class FleetSpec:
     """`power_w`, `usd_per_hour`, `energy_j_per_request`, `gco2_per_request` where given"""
     spare_replicas: int = 0
     """so many replicas of every pool may fail at once, and the rest keep all bounds"""
+    lost_zones: int = 0
+    """so many zones may be lost at once, beside those replicas, and what is left keeps all bounds"""
     racks: tuple[RackSpec, ...] = ()
     sites: Mapping[str, SiteSpec] = field(default_factory=lambda: MappingProxyType({}))
     """by region; devices of no region, or of one that is not here, stand at `site`"""
@@ -145,6 +149,22 @@ class FleetSpec:
             pairs.append({regions[one] or "", regions[other] or ""})
         between = [link for link in self.links if link.between is not None]
         return next((link for pair in pairs for link in between if set(link.between or ()) == pair), None)
+
+    def links_between(self, one: str, other: str) -> list[LinkSpec | None]:
+        """The links that data from one device to another may cross; None: the network of the site.
+
+        One that is written between the devices is the only one. Else replicas may stand in any of their device's
+        zones, and two zones with a link written between them are joined by it.
+        """
+        usual = self.link_between(one, other)
+        zones = {d.name: d.zones or ("",) for d in self.devices}
+        if usual is not None and {one, other} == set(usual.between or ()):
+            return [usual]
+        crossed = [self._link_of_zones(a, b) or usual for a in zones[one] for b in zones[other]]
+        return list(dict.fromkeys(crossed))
+
+    def _link_of_zones(self, one: str, other: str) -> LinkSpec | None:
+        return next((link for link in self.links if one != other and set(link.between or ()) == {one, other}), None)
 
     @property
     def is_carbon_known(self) -> bool:

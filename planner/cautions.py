@@ -33,7 +33,7 @@ def _unlisted_links(solved: Solved) -> Iterator[str]:
     }
     specs = {spec.name: spec for spec in solved.fleet.devices}
     for one, other in sorted(pairs):
-        if solved.fleet.link_between(one, other) is None:
+        if None in solved.fleet.links_between(one, other):
             gbit_per_s = solved.fleet.site_of(specs[one]).network_bandwidth_bytes_per_s * 8 / 1e9
             where = f"between `{one}` and `{other}`" if one != other else f"between replicas of `{one}`"
             yield f"no link {where} is listed: the site's network of {gbit_per_s:g} Gbit/s is assumed"

@@ -165,8 +165,8 @@ def span_of(name: str, graph: SourceMap, fleet: SourceMap) -> Span | None:
         return graph.key(("nodes", match["target"]))
     if match := RACK.match(name):
         return fleet.value(("racks", match["rack"]))
-    if name == "survive.replicas":
-        return fleet.value(("survive", "replicas"))
+    if name.startswith("survive."):
+        return fleet.value(("survive", name.removeprefix("survive.")))
     if match := LIMIT.match(name):
         return fleet.value(("limits", PER_REQUEST.get(match["what"], match["what"].removesuffix("_w"))))
     return None

@@ -21,6 +21,7 @@ from .placement.objective import price
 from .placement.problem import Option, PlacementProblem, Pool
 from .placement.racks import Racks
 from .placement.result import COST_PARTS, LatencySummary, PlacementResult
+from .placement.survival import survivors
 from .placement.throughput import Throughput
 from .waits import chosen_options, pool_waits
 
@@ -224,9 +225,20 @@ def _pool(solved: Solved, number: str, pool: Pool) -> Json:
         "memory_bytes_per_device": sum(weights.values()) + sum(option.state_bytes for option in inside),
         "utilisation": solved.result.utilisation.get(pool.id),
         "wait": _wait(law),
-        **({"spare": pool.spare} if pool.spare and solved.problem.rate_per_s is not None else {}),
+        **_survival(solved, pool, replicas),
         **({"availability": pool.availability} if pool.availability < 1 else {}),
     }
+
+
+def _survival(solved: Solved, pool: Pool, replicas: int) -> Json:
+    """How many replicas may fail at once, and in which zone how many stand; nothing where nothing is asked."""
+    if solved.problem.rate_per_s is None or not pool.capacity:
+        return {}
+    zones = next(d.zones for d in solved.fleet.devices if d.name == pool.device)
+    each, fuller = divmod(replicas, max(1, len(zones)))
+    lost = replicas - survivors(pool, replicas)
+    found: Json = {"spare": lost} if lost else {}
+    return found | ({"zones": {zone: each + (k < fuller) for k, zone in enumerate(zones)}} if zones else {})
 
 
 def _wait(law: Distribution | None) -> Json | None:

@@ -22,7 +22,7 @@ from .candidates.profiles import profile_candidates
 from .candidates.setting import Setting, number
 from .candidates.transfers import transfers
 from .device_time import with_device_time
-from .placement.problem import UNLIMITED, Bound, DeviceType, Piece, PlacementProblem, Rack
+from .placement.problem import UNLIMITED, Bound, DeviceType, Piece, PlacementProblem, Pool, Rack
 
 
 def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> PlacementProblem:
@@ -34,8 +34,7 @@ def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> P
         *host_candidates(setting, works),
         *api_candidates(setting),
     ]
-    spare = setting.fleet.spare_replicas
-    pools = tuple(replace(pool, spare=spare) if spare and pool.capacity else pool for pool, _ in candidates)
+    pools = tuple(surviving(setting, pool) for pool, _ in candidates)
     options = tuple(option for _, found in candidates for option in found)
     devices = tuple(_device_type(setting, spec) for spec in setting.fleet.devices)
     return PlacementProblem(
@@ -53,6 +52,15 @@ def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> P
         limits=tuple(setting.fleet.limits.items()),
         racks=tuple(Rack(rack.name, rack.power_w, rack.exceed) for rack in setting.fleet.racks),
     )
+
+
+def surviving(setting: Setting, pool: Pool) -> Pool:
+    """The pool with what the fleet asks it to survive; hosted APIs are their provider's."""
+    fleet = setting.fleet
+    if not pool.capacity or not (fleet.spare_replicas or fleet.lost_zones):
+        return pool
+    zones = len(setting.spec(pool.device).zones) or 1
+    return replace(pool, spare=fleet.spare_replicas, zones=zones, lost_zones=fleet.lost_zones)
 
 
 def _pieces(setting: Setting, works: Mapping[str, Work]) -> Iterator[Piece]:

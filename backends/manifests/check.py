@@ -141,10 +141,22 @@ def _pool_counts(pool: Json, deployment: Json, documents: Sequence[Json]) -> Ite
     replicas, each = deployment["spec"]["replicas"], _devices_of_a_pod(deployment, documents)
     if replicas != pool["replicas"]:
         yield f"pool {pool['id']} has {replicas} replicas where the plan has {pool['replicas']}"
+    yield from _zones(pool, deployment["spec"]["template"]["spec"])
     # A pod of a CPU pool asks for no device: it is the one pod of its host.
     each = 1 if each is None else each
     if each != pool["devices_per_replica"] or replicas * each != pool["devices"]:
         yield f"pool {pool['id']} has {replicas} x {each} devices where the plan has {pool['devices']}"
+
+
+def _zones(pool: Json, pod: Json) -> Iterator[str]:
+    """Replicas that the plan spreads over zones are to be spread, and to stay in those zones."""
+    key, zones = "topology.kubernetes.io/zone", list(pool.get("zones") or ())
+    spread = [c for c in pod.get("topologySpreadConstraints") or () if c["topologyKey"] == key and c["maxSkew"] == 1]
+    terms = (pod.get("affinity") or {}).get("nodeAffinity") or {}
+    terms = (terms.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or ()
+    kept = [e["values"] for term in terms for e in term["matchExpressions"] if e["key"] == key]
+    if kept != ([zones] if zones else []) or len(spread) != bool(zones):
+        yield f"pool {pool['id']} is not spread evenly over the zones {', '.join(zones) or 'of nothing'}"
 
 
 def _devices_of_a_pod(deployment: Json, documents: Sequence[Json]) -> int | None:

@@ -18,6 +18,8 @@ _MODEL_START_S = 1800.0
 """Patience for loading weights where the fleet gives no cold start."""
 _TOOL_START_S = 300.0
 _CLAIM = "devices"
+ZONE = "topology.kubernetes.io/zone"
+"""Label of the zone that clouds and administrators give each node."""
 _WHOLE_HOST = "dovetail.dev/whole-host"
 """Label of pods that the plan gives a host of their own."""
 
@@ -73,6 +75,9 @@ def _pod(app: str, pool: PoolView, servers: Sequence[Server]) -> Object:
         pod["tolerations"] = [taint]
     else:
         pod["affinity"] = _one_on_each_host(app)
+    if pool.zones:
+        pod["affinity"] = pod.get("affinity", {}) | _in_zones(pool.zones)
+        pod["topologySpreadConstraints"] = [_evenly_over_zones(app, pool)]
     if shared:
         claim = {"name": _CLAIM, "resourceClaimTemplateName": dns_name(app, dns_name(pool.id))}
         pod["resourceClaims"] = [claim]
@@ -93,6 +98,23 @@ def _one_on_each_host(app: str) -> Object:
         "topologyKey": "kubernetes.io/hostname",
     }
     return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+
+def _in_zones(zones: Sequence[str]) -> Object:
+    expression = {"key": ZONE, "operator": "In", "values": list(zones)}
+    terms = [{"matchExpressions": [expression]}]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+
+
+def _evenly_over_zones(app: str, pool: PoolView) -> Object:
+    """No zone has two replicas more than another, so that the loss of one takes no more than the plan counts with."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": ZONE,
+        "whenUnsatisfiable": "DoNotSchedule",
+        "minDomains": len(pool.zones),
+        "labelSelector": {"matchLabels": selector(app, dns_name(pool.id))},
+    }
 
 
 def shares_devices(pool: PoolView, servers: Sequence[Server]) -> bool:

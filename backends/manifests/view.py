@@ -41,6 +41,8 @@ class PoolView:
     utilisation: float
     cold_start_s: float
     """0 where the fleet gives none"""
+    zones: tuple[str, ...]
+    """over which its replicas are spread; empty where the fleet names none"""
     pieces: tuple[str, ...]
     """in order of their ids"""
 
@@ -122,6 +124,7 @@ def _pool(pool: Json, sized: bool, inputs: Json, placements: tuple[Json, ...]) -
         max_batch=int(pool.get("max_batch") or 1),
         utilisation=float(pool.get("utilisation") or 0.0),
         cold_start_s=parse(written["cold_start"], "time") if written.get("cold_start") else 0.0,
+        zones=tuple(pool.get("zones") or ()),
         pieces=tuple(sorted({p["piece"] for p in placements if p["pool"] == pool["id"]})),
     )
 

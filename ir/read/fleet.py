@@ -18,6 +18,7 @@ from ..units import YEAR_S
 from .fields import Reading
 from .fleet_schema import FLEET
 from .yaml import Document, read_yaml
+from .zones import check_zones, zones_of
 
 _API_NEEDS = {
     "models": "the models that it serves",
@@ -94,6 +95,7 @@ def draft_fleet(document: Document) -> FleetDraft:
         _check_links(document.value.get("links"), plain, to)
         _check_racks(plain, to)
         _check_sites(plain, to)
+        check_zones(plain, to)
     return FleetDraft(document, plain, to)
 
 
@@ -186,7 +188,8 @@ def _check_links(written: Any, plain: Mapping[str, Any], to: Reading) -> None:
             to.fault(path, "link", f"`links[{number}]` needs one of `within` and `between`")
             continue
         for at, end in ends:
-            known = [*plain["devices"], *(plain.get("sites", {}) if at[0] == "between" else ())]
+            regional = [*plain.get("sites", {}), *zones_of(plain)] if at[0] == "between" else []
+            known = [*plain["devices"], *regional]
             if end not in known:
                 help = did_you_mean(end, known) or f"the devices are {', '.join(plain['devices'])}"
                 to.fault((*path, *at), "unknown-device", f"`links[{number}]` names `{end}`, which is no device", help)
@@ -256,6 +259,7 @@ def _spec(plain: Mapping[str, Any]) -> FleetSpec:
             RackSpec(name, rack["power"], rack.get("exceed", 0.0)) for name, rack in plain.get("racks", {}).items()
         ),
         spare_replicas=plain.get("survive", {}).get("replicas", 0),
+        lost_zones=plain.get("survive", {}).get("zone", 0),
     )
 
 
@@ -291,6 +295,7 @@ def _device(name: str, device: Mapping[str, Any]) -> DeviceSpec:
         sold_by_chassis=device.get("sold_by") == "chassis",
         region=device.get("region"),
         rack=device.get("rack"),
+        zones=tuple(device.get("zones", ())) or ((device["zone"],) if "zone" in device else ()),
         cold_start_s=device.get("cold_start"),
         recovery_s=device.get("recovery"),
         api_models=tuple(device.get("models", ())),

@@ -16,7 +16,6 @@ from .fields import (
     Quantity,
     Record,
     Text,
-    Unless,
 )
 
 DEVICE_NAME = "[A-Za-z][A-Za-z0-9_.-]{0,39}"
@@ -32,10 +31,6 @@ _USD = Number()
 
 def _is_spot(value: Any) -> bool:
     return value == "spot"
-
-
-def _over_zero(value: Any) -> bool:
-    return not isinstance(value, int) or value > 0
 
 
 _PRICE = Record(
@@ -76,6 +71,8 @@ _DEVICE_KEYS = Record(
         "sold_by": Key(Text(("chassis", "device")), "whether devices are paid for by the chassis"),
         "region": Key(Text(), "where it stands"),
         "rack": Key(Text(), "the rack it stands in"),
+        "zone": Key(_DEVICE, "the zone it stands in"),
+        "zones": Key(ListOf(_DEVICE, shortest=1), "zones that fail each by itself, over which replicas are spread"),
         "cold_start": Key(Quantity("time"), "time to bring up a replica"),
         "recovery": Key(Quantity("time"), "time to replace a failed device"),
         "models": Key(ListOf(Text(), or_one=True, shortest=1), "hosted API: models that it serves"),
@@ -87,7 +84,7 @@ _DEVICE_KEYS = Record(
 _LINK = Record(
     {
         "within": Key(_DEVICE, "device whose chassis the link joins"),
-        "between": Key(ListOf(_DEVICE, shortest=2, longest=2), "the two devices, or regions, that it joins"),
+        "between": Key(ListOf(_DEVICE, shortest=2, longest=2), "the two devices, regions or zones that it joins"),
         "kind": Key(Text(), "such as nvlink or pcie5"),
         "bandwidth": Key(Quantity("bandwidth", positive=True), "in one direction"),
         "latency": Key(Quantity("time"), "of a small message"),
@@ -107,7 +104,6 @@ _RACK = Record(
         "exceed": Key(Quantity("fraction", maximum=0.5), "share of the time that they may draw more; 0 unless said"),
     }
 )
-_NO_ZONE_YET = Unless(Number(integer=True), _over_zero, "the loss of a zone", "`replicas` of every pool may fail")
 FLEET = Record(
     {
         "devices": Key(MapOf(_DEVICE_KEYS, DEVICE_NAME, DEVICE_NAME_FORM), "the devices to choose from", True),
@@ -130,7 +126,7 @@ FLEET = Record(
             Record(
                 {
                     "replicas": Key(Number(0, 1000, integer=True), "replicas of every pool that may fail at once"),
-                    "zone": Key(_NO_ZONE_YET, "regions that may fail"),
+                    "zone": Key(Number(0, 100, integer=True), "zones that may be lost at once, beside those replicas"),
                 }
             ),
             "what may fail without breaking a bound",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from xdsl.dialects.builtin import DictionaryAttr, StringAttr
 
 from ...costmodel import serving
-from ...ir.fleet import FleetSpec
+from ...ir.fleet import FleetSpec, LinkSpec
 from ..placement.problem import Pool, Route, Transfer
 from .llm.calls import visits_of
 from .profiles import profile_of
@@ -73,13 +73,18 @@ def _messages(setting: Setting, pools: tuple[Pool, ...]) -> Iterator[Transfer]:
 def transfer_s(fleet: FleetSpec, source: str, target: str, size: float) -> float | None:
     """[s] for `size` bytes from one device of the fleet to another, over their link or the network of their site.
 
-    None between regions that no link joins; nothing takes no time, but between regions.
+    None between regions that no link joins; nothing takes no time, but between regions. Over several zones it takes
+    the slowest way, for any two replicas may have to do with each other.
     """
-    link, apart = fleet.link_between(source, target), fleet.are_apart(source, target)
-    if link is None and apart:
+    links, apart = fleet.links_between(source, target), fleet.are_apart(source, target)
+    if None in links and apart:
         return None
     if not size and not apart:
         return 0.0
+    return max(_over_s(fleet, link, source, size) for link in links)
+
+
+def _over_s(fleet: FleetSpec, link: LinkSpec | None, source: str, size: float) -> float:
     site = fleet.site_of(next(d for d in fleet.devices if d.name == source))
     bandwidth = (link and link.bandwidth_bytes_per_s) or site.network_bandwidth_bytes_per_s
     latency = link.latency_s if link and link.latency_s is not None else site.network_latency_s

@@ -36,6 +36,8 @@ def _names_that_may_bind(subject: Subject) -> Iterator[str]:
     yield from (f"racks[{rack.name}]" for rack in subject.fleet.racks)
     if subject.fleet.spare_replicas:
         yield "survive.replicas"
+    if subject.fleet.lost_zones:
+        yield "survive.zone"
 
 
 WHAT = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ...ir.diagnostics import Diagnostics
@@ -36,9 +37,15 @@ class Load:
 IDLE = Load(0.0, Wait())
 
 
-def loads_of(subject: Subject, services: Services, failed: int = 0) -> dict[str, Load]:
+NONE_FAILED: Mapping[str, int] = MappingProxyType({})
+
+
+def loads_of(subject: Subject, services: Services, failed: Mapping[str, int] = NONE_FAILED) -> dict[str, Load]:
     """Pool -> its load where so many of its replicas failed; idle where the graph has no rate, as hosted APIs are."""
-    return {pool.id: _load(subject, services, pool, pool.replicas - failed) for pool in subject.pools.values()}
+    return {
+        pool.id: _load(subject, services, pool, pool.replicas - failed.get(pool.id, 0))
+        for pool in subject.pools.values()
+    }
 
 
 def waits_for_slot(subject: Subject, node: Node, piece: str) -> bool:

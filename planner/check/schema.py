@@ -85,7 +85,7 @@ POOL = _record(
         "memory_bytes_per_device": NUMBER,
         "utilisation": NUMBER_OR_NULL,
     },
-    {"wait": WAIT, "availability": SHARE, "spare": WHOLE},
+    {"wait": WAIT, "availability": SHARE, "spare": WHOLE, "zones": _map_of(WHOLE)},
 )
 RACK = _record({"limit_w": NUMBER, "mean_w": NUMBER, "exceeded": SHARE})
 """Power limit of a rack, what its devices draw on average, and the share of the time that they draw more."""

@@ -69,11 +69,16 @@ def _over_link(subject: Subject, before: str, after: str, size: float) -> Move:
     a, b = subject.pool_of[before].device, subject.pool_of[after].device
     if not size and _regions(subject, a, b) is None:
         return STILL
-    joined = link(subject, a, b)
-    if joined is None:
+    ways = [link(subject, a, b, zones) for zones in _zones(subject, a, b)]
+    if None in ways:
         return Move(size, 0.0, allowed=False)
-    bandwidth, latency = joined
-    return Move(size, latency + size / bandwidth)
+    return Move(size, max(latency + size / bandwidth for bandwidth, latency in filter(None, ways)))
+
+
+def _zones(subject: Subject, a: str, b: str) -> list[tuple[str, str]]:
+    """Pairs of zones in which two replicas may stand; of devices without zones one pair of no name."""
+    here, there = subject.specs[a].zones, subject.specs[b].zones
+    return [(one, other) for one in here or ("",) for other in there or ("",)]
 
 
 def _regions(subject: Subject, a: str, b: str) -> tuple[str, str] | None:
@@ -83,13 +88,15 @@ def _regions(subject: Subject, a: str, b: str) -> tuple[str, str] | None:
     return (here, there) if known and here is not None and there is not None and here != there else None
 
 
-def link(subject: Subject, a: str, b: str) -> tuple[float, float] | None:
-    """(bytes/s, s) of the link between two fleet devices, or their regions; the site's network where none is listed.
+def link(subject: Subject, a: str, b: str, zones: tuple[str, str]) -> tuple[float, float] | None:
+    """(bytes/s, s) of the link between two fleet devices, the zones that they stand in, or their regions; the site's
+    network where none is listed.
 
     None between regions without a link.
     """
     site, regions = subject.site(a), _regions(subject, a, b)
-    for one, other in ((a, b), *((regions,) if regions else ())):
+    over = (zones,) if zones[0] != zones[1] else ()
+    for one, other in ((a, b), *over, *((regions,) if regions else ())):
         for listed in subject.fleet.links:
             if listed.between in ((one, other), (other, one)):
                 bandwidth = listed.bandwidth_bytes_per_s or site.network_bandwidth_bytes_per_s

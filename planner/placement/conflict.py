@@ -34,6 +34,7 @@ def constraint_names(p: PlacementProblem) -> list[str]:
         names += [f"limits.{name}" for name, _ in p.limits]
         names += [f"racks[{rack.name}]" for rack in p.racks]
         names += ["survive.replicas"] if any(g.spare for g in p.pools) else []
+        names += ["survive.zone"] if any(g.lost_zones for g in p.pools) else []
     names += [b.name for b in p.bounds]
     names += ["rate"] if p.rate_per_s is not None else []
     return list(dict.fromkeys(names))
@@ -65,6 +66,8 @@ def _pool_without(g: Pool, gone: frozenset[str], load: float) -> Pool:
         g = replace(g, memory_bytes=math.inf)
     if "survive.replicas" in gone:
         g = replace(g, spare=0)
+    if "survive.zone" in gone:
+        g = replace(g, lost_zones=0)
     if g.capacity and "rate" in gone:
         return replace(g, capacity=(max(load, *g.capacity),))
     if g.capacity and f"count[{g.device}]" in gone and 0 < g.capacity[-1] < load:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pulp
 
 from .problem import PlacementProblem
+from .survival import survivors
 from .variables import LOAD_TOLERANCE, Expr, PlacementVars
 
 
@@ -66,7 +67,7 @@ def constrain_replicas(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars)
 
 
 def constrain_capacity(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(5) rate sum_p load[p,g] x[p,g] <= sum_n a[g,n-k] z[g,n] for every counted pool g, k of whose replicas may fail;
+    """(5) rate sum_p load[p,g] x[p,g] <= sum_n a[g,s(n)] z[g,n] for every counted pool g, s(n) of n replicas surviving;
 
     in shares of the load of all.
     """
@@ -78,7 +79,7 @@ def constrain_capacity(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars)
         unit = sum(loads.values()) or 1.0
         load = Expr([(v.x[q, g.id], one / unit) for q, one in loads.items()])
         # Beyond the load of all pieces more capacity is of no use, and large coefficients are bad for the solver.
-        most = Expr([(v.z[g.id, n], min(1.0, g.capacity[n - 1 - g.spare] / unit)) for n in v.numbers[g.id]])
+        most = Expr([(v.z[g.id, n], min(1.0, g.capacity[survivors(g, n) - 1] / unit)) for n in v.numbers[g.id]])
         m.addConstraint(load - most <= LOAD_TOLERANCE, v.name("capacity", g.id))
 
 

@@ -10,7 +10,7 @@ earliest sink, `end_to_end` the end of the last. All laws of one scenario are in
 `first` and `total` of a visit are the same law they are the same time, for its first output is its end.
 
 Optional fields, added later and safe to leave out: `Option.excluded_by`, `VisitTime.lost`, `Transfer.token_gaps`,
-`Pool.spare` and `DeviceType.idle_w` with what follows them, `PlacementProblem.one_of`.
+`Pool.spare`, `Pool.zones` and `DeviceType.idle_w` with what follows them, `PlacementProblem.one_of`.
 """
 
 from __future__ import annotations
@@ -115,6 +115,10 @@ class Pool:
     pool's options holds; empty for pools without a count (hosted APIs)."""
     spare: int = 0
     """Replicas beyond those that the load needs: so many may fail while the wait law holds."""
+    zones: int = 1
+    """Zones over which the replicas are spread as evenly as can be."""
+    lost_zones: int = 0
+    """So many zones may be lost beside the spare replicas while the wait law holds."""
     availability: float = 1.0
     """Share of the time that a replica is up, where devices are taken back; loads count the rest already."""
     down_s: float = 0.0

@@ -71,5 +71,6 @@ def _cost(p: PlacementProblem, g: Pool, rows: list[Option]) -> float:
         return usd
     each = g.capacity[-1] / len(g.capacity)
     load = p.rate_per_s * sum(o.load for o in rows)
-    replicas = g.spare + max(1.0, load / each) if each > 0 else math.inf
+    share = g.zones / (g.zones - g.lost_zones) if g.zones > g.lost_zones else math.inf
+    replicas = share * (g.spare + max(1.0, load / each)) if each > 0 else math.inf
     return usd + replicas * g.devices_per_replica * (price(d) + d.idle_usd_per_hour)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pulp
 
 from .problem import DeviceType, Option, Piece, PlacementProblem, Pool, Route, Transfer
+from .survival import replicas_for
 
 Expr = pulp.LpAffineExpression
 MANY_PIECES = 8
@@ -122,7 +123,7 @@ def replica_numbers(p: PlacementProblem, g: Pool, loads: list[float]) -> list[in
     More replicas than that cost more and let nothing else happen.
     """
     if len(loads) > MANY_PIECES:
-        return list(range(g.spare + 1, g.spare + len(g.capacity) + 1))
+        return [n for left in range(1, len(g.capacity) + 1) if (n := replicas_for(g, left)) is not None]
     sums = {0.0}
     for load in loads:
         sums |= {s + load for s in sums}
@@ -131,11 +132,12 @@ def replica_numbers(p: PlacementProblem, g: Pool, loads: list[float]) -> list[in
 
 
 def fewest_replicas(g: Pool, load: float) -> int | None:
-    """Fewest replicas, at least one, that carry `load` [replica-seconds/s] while the spare ones are down.
+    """Fewest replicas, at least one, that carry `load` [replica-seconds/s] while others are lost or down.
 
     None where no number does.
     """
-    return next((n for n, most in enumerate(g.capacity, 1 + g.spare) if most >= load * (1 - LOAD_TOLERANCE)), None)
+    left = next((left for left, most in enumerate(g.capacity, 1) if most >= load * (1 - LOAD_TOLERANCE)), None)
+    return None if left is None else replicas_for(g, left)
 
 
 def _add_routes(v: PlacementVars, t: Transfer) -> None:

@@ -62,6 +62,27 @@ def test_every_object_passes_our_own_check(any_plan: Json) -> None:
     assert check_manifests(any_plan, documents(emit_manifests(any_plan))) == []
 
 
+@pytest.mark.parametrize("version", ["1.34", "1.37"])
+def test_replicas_are_spread_over_the_zones_of_the_plan(version: str, split_plan: Json) -> None:
+    for pool in split_plan["pools"]:
+        if pool["replicas"]:
+            pool["zones"] = {"eu-a": pool["replicas"] - pool["replicas"] // 2, "eu-b": pool["replicas"] // 2}
+    made = documents(emit_manifests(split_plan))
+    for document in made:
+        kubernetes_validate.validate(document, version, strict=True)
+    pod = objects(split_plan, "Deployment")["voice-agent-p2"]["spec"]["template"]
+    (spread,) = pod["spec"]["topologySpreadConstraints"]
+    assert (spread["maxSkew"], spread["topologyKey"]) == (1, "topology.kubernetes.io/zone")
+    assert spread["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert "eu-b" in str(pod["spec"]["affinity"]["nodeAffinity"])
+    del pod["spec"]["topologySpreadConstraints"]
+    broken = [
+        {**d, "spec": {**d["spec"], "template": pod}} if d["metadata"]["name"] == "voice-agent-p2" else d for d in made
+    ]
+    faults = check_manifests(split_plan, broken)
+    assert any("p2 is not spread evenly over the zones eu-a, eu-b" in fault for fault in faults)
+
+
 def test_equal_plans_give_equal_bytes(any_plan: Json) -> None:
     assert emit_manifests(copy.deepcopy(any_plan)) == emit_manifests(any_plan)
 

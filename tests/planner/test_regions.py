@@ -15,6 +15,7 @@ from dovetail.ir.digest import digest
 from dovetail.ir.fleet import DeviceSpec, FleetSpec, LinkSpec, SiteSpec
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
+from dovetail.planner.candidates.transfers import transfer_s
 from dovetail.planner.check import check_plan
 from dovetail.planner.placement.solve import objective_within
 from dovetail.planner.pose import pose
@@ -84,6 +85,18 @@ FLEET = FleetSpec(
     sites={"eu": SiteSpec(0.1), "us": SiteSpec(0.2)},
     site=SiteSpec(0.3),
 )
+
+
+def test_data_takes_the_slowest_link_between_zones() -> None:
+    devices = (DeviceSpec("p", zones=("a", "b")), DeviceSpec("q", zones=("b",)), DeviceSpec("r"), DeviceSpec("s"))
+    slow = LinkSpec(between=("a", "b"), bandwidth_bytes_per_s=1e9, latency_s=2e-3)
+    direct = LinkSpec(between=("r", "s"), bandwidth_bytes_per_s=1e9, latency_s=0.0)
+    fleet = FleetSpec(devices, (slow, direct))
+    assert fleet.links_between("p", "q") == [slow, None]
+    assert fleet.links_between("p", "p") == [None, slow]
+    assert fleet.links_between("r", "s") == [direct]
+    assert transfer_s(fleet, "p", "q", 1e9) == pytest.approx(1.002)
+    assert transfer_s(fleet, "q", "q", 1e9) == pytest.approx(1e9 / (25e9 / 8) + 100e-6)
 
 
 def test_a_link_between_devices_goes_before_one_between_regions() -> None:

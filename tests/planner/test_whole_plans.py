@@ -127,6 +127,42 @@ def test_a_plan_that_hides_a_replica_to_spare_is_found_out(tmp_path: Path) -> No
     assert "check.survive" in {fault.id for fault in check_plan(plan)}
 
 
+def in_zones(tmp_path: Path, zones: list[str], survive: dict[str, Any], **more: Any) -> dovetail.Plan:
+    graph = {"version": 1, "name": "small", "nodes": {"chat": LLM}, "workload": {"rate": "60 req/s"}}
+    graph["slo"] = {"ttft": "300 ms", "tbt": "30 ms", "percentile": 95}
+    fleet = {"devices": {"h100": {**H100, "zones": zones, **more}}, "survive": survive}
+    (tmp_path / "graph.yaml").write_text(yaml.safe_dump(graph))
+    (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(fleet))
+    return dovetail.plan(tmp_path, fleet=tmp_path / "fleet.yaml")
+
+
+def test_every_pool_survives_the_loss_of_its_fullest_zone(tmp_path: Path) -> None:
+    alone = in_zones(tmp_path, ["a", "b", "c"], {}, count=32)
+    three = in_zones(tmp_path, ["a", "b", "c"], {"zone": 1}, count=32)
+    two = in_zones(tmp_path, ["a", "b"], {"zone": 1}, count=32)
+    assert alone.cost["usd_per_hour"] < three.cost["usd_per_hour"] < two.cost["usd_per_hour"]
+    for pool in three.pools:
+        assert sum(pool["zones"].values()) == pool["replicas"]
+        assert pool["spare"] == max(pool["zones"].values())
+    assert "survive.zone" in three.document["binding"]
+    both = in_zones(tmp_path, ["a", "b", "c"], {"zone": 1, "replicas": 1}, count=32)
+    assert all(pool["spare"] == max(pool["zones"].values()) + 1 for pool in both.pools)
+
+
+def test_where_all_zones_may_be_lost_nothing_survives(tmp_path: Path) -> None:
+    with pytest.raises(dovetail.Infeasible) as caught:
+        in_zones(tmp_path, ["a", "b"], {"zone": 2}, count=32)
+    assert caught.value.conflict == ("survive.zone",)
+
+
+@pytest.mark.parametrize("zones", [{"a": 3, "b": 0, "c": 0}, {"a": 1, "b": 1}, {"a": 2, "b": 2, "c": 2}])
+def test_a_plan_that_misstates_its_zones_is_found_out(tmp_path: Path, zones: dict[str, int]) -> None:
+    plan = in_zones(tmp_path, ["a", "b", "c"], {"zone": 1}, count=32).document
+    assert plan["pools"][0]["replicas"] == 3
+    plan["pools"][0]["zones"] = zones
+    assert "check.survive" in {fault.id for fault in check_plan(plan)}
+
+
 def with_rack(tmp_path: Path, power: str, exceed: str) -> dovetail.Plan:
     graph = {"version": 1, "name": "small", "nodes": {"chat": LLM}, "workload": {"rate": "60 req/s"}}
     graph["slo"] = {"tbt": "25 ms"}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dovetail.ir.distribution import Distribution
-from dovetail.planner.placement.problem import Bound, Option, PlacementProblem, Rack, Scenario, VisitTime
+from dovetail.planner.placement.problem import Bound, Option, PlacementProblem, Pool, Rack, Scenario, VisitTime
 from dovetail.planner.placement.solve import solve
 
 Plan = dict[str, Option]
@@ -153,6 +153,13 @@ def calls(p: PlacementProblem, plan: Plan) -> float:
     return usd
 
 
+def carries(g: Pool, n: int) -> float:
+    """What n replicas carry in the worst case that the pool is to survive: dealt to its zones in turn, lost at will."""
+    zones = sorted(len(range(zone, n, g.zones)) for zone in range(g.zones))
+    left = sum(zones[: max(0, g.zones - g.lost_zones)]) - g.spare
+    return g.capacity[min(left, len(g.capacity)) - 1] if left > 0 else -1.0
+
+
 def costs(p: PlacementProblem, plan: Plan) -> Iterator[float]:
     """Cost of the plan with every number of replicas that carries the load and keeps the limits."""
     if p.rate_per_s is None:
@@ -160,9 +167,9 @@ def costs(p: PlacementProblem, plan: Plan) -> Iterator[float]:
         return
     fewest: tuple[int, ...] | None = None
     counted = [g for g in p.pools if g.capacity and any(o.pool == g.id for o in plan.values())]
-    for numbers in itertools.product(*(range(g.spare + 1, g.spare + len(g.capacity) + 1) for g in counted)):
+    for numbers in itertools.product(*(range(1, g.zones * (g.spare + len(g.capacity)) + 1) for g in counted)):
         carried = all(
-            p.rate_per_s * sum(o.load for o in plan.values() if o.pool == g.id) <= g.capacity[n - 1 - g.spare]
+            p.rate_per_s * sum(o.load for o in plan.values() if o.pool == g.id) <= carries(g, n)
             for g, n in zip(counted, numbers, strict=True)
         )
         # A plan takes the fewest replicas that carry its load: where racks have limits more could even draw less.
