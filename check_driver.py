@@ -105,8 +105,11 @@ def _differing_inputs(document: Mapping[str, Any], graph: Where | None, fleet: W
     from .ir.read.graph import read_graph
 
     found = []
+    inputs = document["inputs"]
+    known = {"graph": {inputs["sha256"]["graph"]}, "fleet": {inputs["sha256"]["fleet"]}}
+    known["graph"] |= {digest(own) for own in (inputs["graph"].get("graphs") or {}).values()}  # each of several
     for what, path, read in (("graph", graph, read_graph), ("fleet", fleet, read_fleet)):
-        if path is not None and digest(read(Path(path)).document) != document["inputs"]["sha256"][what]:
+        if path is not None and digest(read(Path(path)).document) not in known[what]:
             message = f"the plan was made from another {what} than `{path}`"
             found.append(Diagnostic("check.inputs", message, help="plan again"))
     return found

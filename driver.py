@@ -156,8 +156,9 @@ def plan(
 ) -> Plan:
     """The best placement of a graph on a fleet, by `objective` or the graph's own: the cheapest unless said.
 
-    `graphs` is a graph.yaml, a folder that holds one, an .onnx, or a config.json, which needs `sizes` such as
-    `{"batch": 1, "tokens": 512}`; `fleet` replaces the fleet that the graph names.
+    Several `graphs` share one fleet, and are planned together. Each is a graph.yaml, a folder that holds one, an .onnx,
+    or a config.json, which needs `sizes` such as `{"batch": 1, "tokens": 512}`; networks are planned alone. `fleet`
+    replaces the fleet that the graph names.
     `catalogue` is a file of devices and models that extend or override ours (`costmodel/user_catalogue.py`).
     InputError for what is wrong in them; Infeasible, with the conflict, where no plan exists.
     """
@@ -220,9 +221,10 @@ def read_graph_and_fleet(
     from .ir.read.graph import path_of_graph
     from .ir.read.inputs import read_inputs
 
+    if len(graphs) > 1:
+        return _read_several([Path(graph) for graph in graphs], fleet, sizes)
     if len(graphs) != 1:
-        message = "several graphs on one fleet are not supported yet" if graphs else "no graph is given"
-        raise InputError([Diagnostic("unsupported", message, help="plan one graph at a time")])
+        raise InputError([Diagnostic("unsupported", "no graph is given", help="name a graph.yaml")])
     path = Path(graphs[0])
     if path.suffix in (".onnx", ".json"):
         return _read_network(path, fleet, sizes)
@@ -231,6 +233,20 @@ def read_graph_and_fleet(
         raise InputError([Diagnostic("unsupported", message, help="leave `--sizes` out")])
     graph_file, fleet_file = read_inputs(path, None if fleet is None else Path(fleet))
     return graph_file, fleet_file, path_of_graph(path).parent
+
+
+def _read_several(
+    graphs: Sequence[Path], fleet: Where | None, sizes: Mapping[str, int]
+) -> tuple[GraphFile, FleetFile, Path]:
+    """Several graphs as one, whose nodes are called `graph/node`."""
+    from .ir.read.inputs import read_several
+
+    networks = [path for path in graphs if path.suffix in (".onnx", ".json")]
+    if networks or sizes:
+        what = f"`{networks[0]}` beside another graph" if networks else "`--sizes` beside several graphs"
+        help = "name it in a graph.yaml, as a node of kind `model`"
+        raise InputError([Diagnostic("unsupported", f"{what} is not supported yet", help=help)])
+    return read_several(graphs, None if fleet is None else Path(fleet))
 
 
 def _read_network(path: Path, fleet: Where | None, sizes: Mapping[str, int]) -> tuple[GraphFile, FleetFile, Path]:
@@ -273,11 +289,14 @@ def plan_document_of(
     from .backends.manifests.kv_transfer import kv_transfer_warnings
     from .planner.cautions import cautions
     from .planner.check import check_plan
+    from .planner.members import members_document
     from .planner.plan import plan_document
 
     solved = posed.solved(result, served)
     warnings = [*(warning.message for warning in noted), *posed.notes, *cautions(solved)]
     document = plan_document(solved, posed.inputs, warnings, VERSION)
+    if graphs := members_document(solved):
+        document["graphs"] = graphs
     document["warnings"] += kv_transfer_warnings(document)
     require_sound([fault.message for fault in check_plan(document)])
     return document

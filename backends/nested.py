@@ -12,7 +12,7 @@ Json = Mapping[str, Any]
 def flat_nodes(graph: Json, prefix: str = "") -> dict[str, Json]:
     """Every node as graph.yaml writes it, in the file's order; the nodes inside a nested agent in its place."""
     found: dict[str, Json] = {}
-    for name, node in (graph.get("nodes") or {}).items():
+    for name, node in _nodes(graph):
         if not isinstance(node.get("graph"), Mapping):
             found[prefix + name] = node
             continue
@@ -27,11 +27,17 @@ def flat_edges(graph: Json, prefix: str = "") -> list[dict[str, Any]]:
     for edge in _written(graph):
         starts, ends = _ends(graph, edge["to"], prefix, "to"), _ends(graph, edge["from"], prefix, "from")
         found += [{**edge, "from": source, "to": target} for source in ends for target in starts]
-    for name, node in (graph.get("nodes") or {}).items():
+    for name, node in _nodes(graph):
         if isinstance(node.get("graph"), Mapping):
             for inner in _prefixes(name, node, prefix):
                 found += flat_edges(node["graph"], inner)
     return found
+
+
+def _nodes(graph: Json) -> Iterator[tuple[str, Json]]:
+    """Name and node; graphs that share a fleet stand as nested agents that nothing joins."""
+    yield from (graph.get("nodes") or {}).items()
+    yield from ((name, {"kind": "agent", "graph": own}) for name, own in (graph.get("graphs") or {}).items())
 
 
 def _prefixes(name: str, node: Json, prefix: str) -> list[str]:

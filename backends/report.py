@@ -56,6 +56,7 @@ def _solved(plan: Json) -> list[str]:
         *_paragraph(", ".join(summary.key_figures(plan)) + "."),
         *_paragraph(summary.load(plan)),
         *_list("Warnings", plan.get("warnings") or ()),
+        *_table(summary.graphs(plan)),
         *_table(summary.placements(plan)),
         *_table(summary.pools(plan)),
         *_table(summary.devices(plan)),

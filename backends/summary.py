@@ -106,6 +106,9 @@ def load(plan: Json) -> str:
     rate = (plan["inputs"]["graph"].get("workload") or {}).get("rate")
     if plan["objective"]["name"] == "throughput":
         return f"Made for {number(plan['objective']['value'])} req/s, the most that the fleet can serve."
+    if rate is None and "graphs" in plan:
+        rates = [f"{number(entry['rate_per_s'])} req/s of {name}" for name, entry in plan["graphs"].items()]
+        return f"Made for {_listed(rates)}."
     return f"Made for {rate}." if rate is not None else ""
 
 
@@ -213,31 +216,47 @@ def racks(plan: Json) -> Table:
     return Table("Power of racks", columns, tuple(rows), frozenset(columns[1:]))
 
 
+def graphs(plan: Json) -> Table:
+    """What each graph's requests are and cost, where several share the fleet."""
+    rows = [
+        (
+            name,
+            "" if entry["rate_per_s"] is None else f"{number(entry['rate_per_s'])} req/s",
+            dollars(1000 * entry["usd_per_request"]),
+        )
+        for name, entry in plan.get("graphs", {}).items()
+    ]
+    columns, note = ("graph", "rate", "USD per 1,000 requests"), "devices are shared out by how long each keeps them"
+    return _without_empty_columns(Table("Graphs", columns, tuple(rows), frozenset(columns[1:]), note))
+
+
 def latencies(plan: Json) -> Table:
     """Every latency of the plan, beside its bound where there is one."""
-    rows = (*_over_requests(plan), *_of_nodes(plan))
+    rows = (*_over_requests(plan["latency_s"], slo_of(plan)), *_of_nodes(plan))
+    if "graphs" in plan:
+        own = (_over_requests(entry["latency_s"], slo_of(plan, name), name) for name, entry in plan["graphs"].items())
+        rows = (*(row for each in own for row in each), *_of_nodes(plan))
     columns = ("measure", "plan", "bound", "to spare")
     has_nodes = bool(plan["latency_s"].get("ttft"))
     note = "first output and end to end: over requests; of a node: its slowest visit" if has_nodes else ""
     return Table("Latency", columns, rows, frozenset(columns[1:]), note)
 
 
-def _over_requests(plan: Json) -> Iterator[tuple[str, ...]]:
-    slo = _slo(plan)
-    bounded = _statistic(slo)
+def _over_requests(latency_s: Json, slo: Json, graph: str = "") -> Iterator[tuple[str, ...]]:
+    bounded, of = _statistic(slo), f" of {graph}" if graph else ""
     for kind in ("end_to_end", "first_output"):
-        spread, limit = plan["latency_s"].get(kind) or {}, slo.get(kind)
+        spread, limit = latency_s.get(kind) or {}, slo.get(kind)
         if limit is not None and bounded not in spread:
-            yield f"{LATENCY_KINDS[kind]}, {bounded}", "", time(_seconds(limit)), "kept"
+            yield f"{LATENCY_KINDS[kind]}{of}, {bounded}", "", time(_seconds(limit)), "kept"
         for statistic, value_s in spread.items():
-            yield _against(f"{LATENCY_KINDS[kind]}, {statistic}", value_s, limit if statistic == bounded else None)
+            yield _against(f"{LATENCY_KINDS[kind]}{of}, {statistic}", value_s, limit if statistic == bounded else None)
 
 
 def _of_nodes(plan: Json) -> Iterator[tuple[str, ...]]:
     nodes = flat_nodes(plan["inputs"]["graph"])
     for kind in ("ttft", "tbt"):
         for node, value_s in (plan["latency_s"].get(kind) or {}).items():
-            slo = {**_slo(plan), **((nodes.get(node) or {}).get("slo") or {})}
+            slo = {**slo_of(plan, node), **((nodes.get(node) or {}).get("slo") or {})}
             limit, name = slo.get(kind), f"{LATENCY_KINDS[kind]}, {node}"
             # A percentile is of the time to first token alone: the time between tokens is a mean over one visit.
             if kind == "ttft" and limit is not None and slo.get("percentile") is not None:
@@ -245,8 +264,10 @@ def _of_nodes(plan: Json) -> Iterator[tuple[str, ...]]:
             yield _against(name, value_s, limit)
 
 
-def _slo(plan: Json) -> Json:
-    return plan["inputs"]["graph"].get("slo") or {}
+def slo_of(plan: Json, name: str = "") -> Json:
+    """The bounds of the graph that a node is of, or that has that name; of the one graph where there is one."""
+    graph = plan["inputs"]["graph"]
+    return (graph["graphs"][name.partition("/")[0]] if name and "graphs" in graph else graph).get("slo") or {}
 
 
 def _statistic(slo: Json) -> str:

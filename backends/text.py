@@ -31,6 +31,7 @@ def plan_text(plan: Json) -> str:
         return _unsolved(plan)
     parts = [
         summary.headline(plan) + "\n" + _wrapped(", ".join(summary.key_figures(plan))) + _wrapped(summary.load(plan)),
+        table_text(summary.graphs(plan)),
         table_text(summary.placements(plan)),
         table_text(summary.devices(plan)),
         table_text(summary.racks(plan)),

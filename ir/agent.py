@@ -57,6 +57,9 @@ class GraphOp(IRDLOperation):
     """Device name -> part -> {latency_s, tbt_s, usd_per_token, usd_per_call}, each f64 if given."""
     kv_transfer = opt_attr_def(ArrayAttr)
     """Dictionaries {from, to: string, latency_s, usd_per_prompt_token: f64}; pairs not listed are forbidden."""
+    graphs = opt_attr_def(DictionaryAttr)
+    """Where several graphs share a fleet: name -> {share of the requests f64, `slo` and, if given, `kv_transfer` as
+    above}; the nodes of each are called `name/node`."""
     body = region_def("single_block")
     traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface())
 

@@ -68,7 +68,16 @@ def verify_flow(graph: GraphOp) -> Iterator[tuple[str, str]]:
         )
         for number, edge in enumerate(graph.edges)
     ]
-    return ((fault.rule, fault.message) for fault in check_flow(nodes, edges))
+    if graph.graphs is None:
+        parts = [(nodes, edges)]
+    else:  # several graphs that share a fleet: each is one by itself, its nodes called `graph/node`
+        whose = {node: node.partition("/")[0] for node in nodes}
+        names = dict.fromkeys([*whose.values(), *(edge.source.partition("/")[0] for edge in edges)])
+        parts = [
+            ([n for n in nodes if whose[n] == name], [e for e in edges if e.source.partition("/")[0] == name])
+            for name in names
+        ]
+    return ((fault.rule, fault.message) for part in parts for fault in check_flow(*part))
 
 
 def _dangling(names: list[str], edges: list[FlowEdge]) -> Iterator[FlowFault]:

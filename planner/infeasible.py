@@ -150,7 +150,8 @@ def span_of(name: str, graph: SourceMap, fleet: SourceMap) -> Span | None:
     if match := SLO.match(name):
         kind, node = match["kind"], match["node"]
         own: Path = ("nodes", node or "", "slo", kind)
-        return graph.value(own if own in graph.values else ("slo", kind))
+        of_graph: Path = ("nodes", (node or "").partition("/")[0], "slo", kind)
+        return graph.value(next((path for path in (own, of_graph) if path in graph.values), ("slo", kind)))
     if match := OF_DEVICE.match(name):
         path: Path = ("devices", match["device"], match["what"])
         return fleet.value(path) if path in fleet.values else fleet.key(path[:2])

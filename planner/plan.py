@@ -302,12 +302,13 @@ def _fleet(solved: Solved) -> Json:
     for device in solved.problem.devices:
         count = solved.result.devices.get(device.name, 0)
         if count:
-            usd = _device_usd_per_hour(solved, device.name, count)
+            usd = device_usd_per_hour(solved, device.name, count)
             found[device.name] = {"devices": count, "usd_per_year": usd * HOURS_PER_YEAR}
     return dict(sorted(found.items()))
 
 
-def _device_usd_per_hour(solved: Solved, name: str, count: int) -> float:
+def device_usd_per_hour(solved: Solved, name: str, count: int) -> float:
+    """[USD/h] of `count` devices, the energy of what runs on them among it."""
     device = next(d for d in solved.problem.devices if d.name == name)
     paid = max(0, count - device.owned)
     pools = {pool.id: pool for pool in solved.problem.pools}

@@ -11,9 +11,9 @@ from ..costmodel.energy import carbon_g, energy_usd_per_hour, usd_per_joule
 from ..costmodel.hardware import Device
 from ..costmodel.tco import Money, is_rented, money
 from ..costmodel.work import Work
-from ..ir.agent import GraphOp
 from ..ir.fleet import DeviceSpec
 from ..ir.llm import DecodeOp, node_and_part
+from ..ir.members import member_with
 from .candidates.apis import api_candidates
 from .candidates.hosts import host_candidates
 from .candidates.llm.pools import llm_candidates
@@ -44,7 +44,7 @@ def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> P
         devices=devices,
         transfers=tuple(transfers(setting, pools)),
         scenarios=setting.scenarios,
-        bounds=tuple(_bounds(setting.graph, setting)),
+        bounds=tuple(_bounds(setting)),
         rate_per_s=setting.rate_per_s,
         objective=objective,
         together=tuple(_pairs(setting, "with")),
@@ -130,21 +130,24 @@ def _is_all_owned(spec: DeviceSpec) -> bool:
     return spec.max_count is not None and 0 < spec.max_count <= spec.owned
 
 
-def _bounds(graph: GraphOp, setting: Setting) -> Iterator[Bound]:
-    """The graph's bounds, then those of single nodes, which take the place of the graph's for that node."""
-    whole_percentile = number(graph.slo, "percentile")
-    for kind in ("first_output", "end_to_end"):
-        limit = number(graph.slo, f"{kind}_s")
-        if limit is not None:
-            yield Bound(f"slo.{kind}", kind, limit, _fraction(whole_percentile))
+def _bounds(setting: Setting) -> Iterator[Bound]:
+    """The graphs' bounds, then those of single nodes, which take the place of the graph's for that node."""
+    for member in setting.members:
+        of = f"[{member.name}]" if member.name else ""
+        for kind in ("first_output", "end_to_end"):
+            limit = number(member.slo, f"{kind}_s")
+            if limit is not None:
+                percentile = _fraction(number(member.slo, "percentile"))
+                yield Bound(f"slo.{kind}{of}", kind, limit, percentile, graph=member.name)
     for op in setting.nodes.values():
         if not isinstance(op, DecodeOp):
             continue
         own = op.attributes.get("slo")
         own = own if isinstance(own, DictionaryAttr) else None
-        percentile = number(own, "percentile") or whole_percentile
+        whole = member_with(setting.members, op.node.data).slo
+        percentile = number(own, "percentile") or number(whole, "percentile")
         for kind in ("ttft", "tbt"):
-            limit = number(own, f"{kind}_s") or number(graph.slo, f"{kind}_s")
+            limit = number(own, f"{kind}_s") or number(whole, f"{kind}_s")
             if limit is not None:
                 node = op.node.data
                 yield Bound(f"slo.{kind}[{node}]", kind, limit, _fraction(percentile), node)

@@ -87,9 +87,15 @@ def read_graph(path: Path) -> GraphFile:
 def parse_graph(document: Mapping[str, Any], name: str = "<graph>", base: Path | None = None) -> GraphFile:
     """The graph that `document` says, such as one embedded in a plan; `name` stands for the file in messages.
 
+    Several graphs that share a fleet are one document (`joined.py`).
+
     Files that it names are looked for in the folder `base`; without one they need not exist. The module has their
     names as they are written, so that it is the same wherever it is read.
     """
+    if "graphs" in document:
+        from .joined import parse_joined
+
+        return parse_joined(document, name, base)
     return draft_graph(plain_document(document, name), base).finish()
 
 
@@ -155,21 +161,21 @@ def _module(plain: Mapping[str, Any], to: Reading) -> ModuleOp:
     """The module of a graph without faults."""
     from xdsl.dialects.builtin import ModuleOp
 
-    return _placed(ModuleOp([_graph_op(plain, to)]), to.sources.value(()))
+    return placed(ModuleOp([graph_op(plain, to)]), to.sources.value(()))
 
 
-def _graph_op(plain: Mapping[str, Any], to: Reading) -> GraphOp:
+def graph_op(plain: Mapping[str, Any], to: Reading) -> GraphOp:
     from xdsl.ir import Block, Region
 
     from ..agent import GraphOp
 
     ops: list[Operation] = []
     for name, node in plain["nodes"].items():
-        ops.append(_placed(_node_op(name, node), to.sources.key(("nodes", name))))
+        ops.append(placed(_node_op(name, node), to.sources.key(("nodes", name))))
     for number, edge in enumerate(plain.get("edges", ())):
-        ops.append(_placed(_edge_op(edge, plain["nodes"]), to.sources.value(("edges", number))))
+        ops.append(placed(_edge_op(edge, plain["nodes"]), to.sources.value(("edges", number))))
     graph = GraphOp(attributes=_graph_attributes(plain), regions=[Region(Block(ops))])
-    return _placed(graph, to.sources.value(()))
+    return placed(graph, to.sources.value(()))
 
 
 def _node_op(name: str, node: Mapping[str, Any]) -> Operation:
@@ -178,10 +184,10 @@ def _node_op(name: str, node: Mapping[str, Any]) -> Operation:
     if node["kind"] not in ("agent", "map"):
         return node_op(name, node)
     inner: GraphDraft = node["graph"]
-    return nested_op(name, _graph_op(inner.plain, inner.to), node.get("over"))
+    return nested_op(name, graph_op(inner.plain, inner.to), node.get("over"))
 
 
-def _placed(op: Op, span: Span) -> Op:
+def placed(op: Op, span: Span) -> Op:
     """`op`, with the place that it was written at."""
     from xdsl.dialects.builtin import FileLineColLoc, IntAttr, StringAttr
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..diagnostics import Diagnostic, InputError
+from ..diagnostics import Diagnostic, InputError, Label
 from ..source import Path as DocumentPath
+from ..source import Span
 from ..units import shorten
 from .fields import name_of
 from .fleet import FleetDraft, FleetFile, draft_fleet
 from .graph import GraphDraft, GraphFile, draft_graph, graph_document, path_of_graph
+from .joined import faults_of, join
 from .nested import nested_drafts
 from .rules import RELATIVE, is_there, known
 from .yaml import read_yaml
@@ -35,6 +37,54 @@ def read_inputs(graph: Path, fleet: Path | None = None) -> tuple[GraphFile, Flee
     if faults or graph_draft is None or fleet_draft is None:
         raise InputError(faults)
     return graph_draft.finish(), fleet_draft.finish()
+
+
+def read_several(graphs: Sequence[Path], fleet: Path | None = None) -> tuple[GraphFile, FleetFile, Path]:
+    """Graphs that share a fleet as one graph, the fleet, and the folder that paths are relative to.
+
+    The fleet is the one at `fleet`, or else the one that the graphs name or one of them holds. InputError with every
+    fault of all.
+    """
+    faults: list[Diagnostic] = []
+    found = [(path_of_graph(path), _draft_graph(path, faults)) for path in graphs]
+    read = [(path, draft) for path, draft in found if draft is not None]
+    drafts = [draft for _, draft in read]
+    fleet_draft = _shared_fleet(drafts, fleet, faults)
+    for draft in drafts:
+        if fleet_draft and fleet_draft.devices:
+            _check_devices(draft, fleet_draft)
+        faults.extend(sorted(draft.to.faults.errors, key=_place))
+    if fleet_draft:
+        faults.extend(sorted(fleet_draft.to.faults.errors, key=_place))
+    faults.extend(faults_of(drafts))
+    if faults or fleet_draft is None:
+        raise InputError(faults)
+    joined = join(drafts, [path for path, _ in read])
+    return joined.finish(), fleet_draft.finish(), joined.base
+
+
+def _shared_fleet(drafts: Sequence[GraphDraft], path: Path | None, faults: list[Diagnostic]) -> FleetDraft | None:
+    """As `_draft_fleet`, of graphs that may each name a fleet: it has to be one."""
+    naming = [draft for draft in drafts if draft.fleet is not None]
+    if path is None and naming:
+        first = naming[0]
+        for draft in naming[1:]:
+            if isinstance(draft.fleet, FleetDraft) or isinstance(first.fleet, FleetDraft) or not _are_one(first, draft):
+                labels = (Label(_fleet_span(draft)), Label(_fleet_span(first), primary=False))
+                message = "the graphs have different fleets, and share one"
+                faults.append(Diagnostic("fleet", message, labels, "name the one they share with `--fleet`"))
+                return None
+        return _draft_fleet(first, None, faults)
+    return _draft_fleet(drafts[0] if drafts else None, path, faults)
+
+
+def _are_one(a: GraphDraft, b: GraphDraft) -> bool:
+    """Whether two graphs name one file."""
+    return isinstance(a.fleet, Path) and isinstance(b.fleet, Path) and a.fleet.resolve() == b.fleet.resolve()
+
+
+def _fleet_span(draft: GraphDraft) -> Span:
+    return draft.to.sources.key(("fleet",))
 
 
 def _place(fault: Diagnostic) -> tuple[str, int, int]:

@@ -130,7 +130,7 @@ def _draft(file: Path, written: str, to: Reading) -> GraphDraft | None:
         return None
     draft = draft_graph(document, file.parent, to)
     _check(draft)
-    _rebase(draft, PurePosixPath(written).parent)
+    rebase(draft, PurePosixPath(written).parent)
     return draft
 
 
@@ -158,11 +158,11 @@ def _check(draft: GraphDraft) -> None:
             )
 
 
-def _rebase(draft: GraphDraft, folder: PurePosixPath) -> None:
+def rebase(draft: GraphDraft, folder: PurePosixPath) -> None:
     """Let the paths in a graph start at the folder of the graph around it, of which `folder` is a part."""
     for name, node in (draft.plain.get("nodes") or {}).items():
         key = "model" if node is not None and node["kind"] == "llm" else "graph"
         if node is not None and str(node.get(key)).endswith((".json", ".onnx")):
             node[key] = draft.to.embedded["nodes", name, key] = str(folder / node[key])
     for _, inner in nested_drafts(draft.plain):
-        _rebase(inner, folder)
+        rebase(inner, folder)

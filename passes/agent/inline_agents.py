@@ -11,7 +11,7 @@ from xdsl.ir import Attribute, Operation
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from ...ir.agent import EdgeOp, GraphOp, NestedOp, symbol_of
+from ...ir.agent import EdgeOp, GraphOp, NestedOp, NodeOp, symbol_of
 from ...ir.diagnostics import Diagnostic, InputError, Label
 from ...ir.verify import place_of
 
@@ -108,8 +108,9 @@ def _inline(call: NestedOp) -> None:
             copy = op.clone()
             _locate(op, copy)
             _rename(copy, prefix)
-            if call.copies is not None:
+            if call.copies is not None or graph.graphs is not None:
                 _keep_apart(copy, prefix)
+            _push_profile(call.inner, copy)
             Rewriter.insert_op(copy, InsertPoint.before(call))
     for edge in list(graph.edges):
         source, target = edge.ends
@@ -152,10 +153,26 @@ def _rename(op: Operation, prefix: str) -> None:
 
 
 def _keep_apart(op: Operation, prefix: str) -> None:
-    """Let the call of `op` be another than in other copies: each copy of a map is given an item of its own."""
+    """Let the call of `op` be another than in other copies: each copy of a map is given an item of its own.
+
+    Graphs that share a fleet have requests of their own too.
+    """
     made = op.attributes.get("call")
     if isinstance(made, StringAttr):
         op.attributes["call"] = StringAttr(f"{made.data} of {prefix.rstrip('/')}")
+
+
+def _push_profile(graph: GraphOp, op: Operation) -> None:
+    """Let the measured figures of the graph inside stand at its node `op`, for parts that have none of their own."""
+    if not isinstance(graph.profile, DictionaryAttr) or not isinstance(op, NodeOp):
+        return
+    own = op.profile.data if op.profile is not None else {}
+    known = {part for row in own.values() if isinstance(row, DictionaryAttr) for part in row.data}
+    merged = {device: dict(row.data) for device, row in own.items() if isinstance(row, DictionaryAttr)}
+    for device, row in graph.profile.data.items():
+        rest = row.data.items() if isinstance(row, DictionaryAttr) else ()
+        merged.setdefault(device, {}).update({part: figures for part, figures in rest if part not in known})
+    op.profile = DictionaryAttr({device: DictionaryAttr(row) for device, row in merged.items() if row})
 
 
 def _wish(key: str, value: Attribute, prefix: str) -> Attribute:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatAttr, StringAttr
@@ -17,6 +17,7 @@ from ...ir.agent import EdgeOp, GraphOp, NodeOp
 from ...ir.fleet import DeviceSpec, FleetSpec
 from ...ir.flow import FlowEdge
 from ...ir.llm import DecodeOp, KVTransferOp, PrefillOp, node_and_part
+from ...ir.members import Member, members_of
 from ..placement.problem import Scenario
 from ..placement.unroll import Edge, Flow, unroll
 
@@ -40,6 +41,11 @@ class Setting:
         return {op.sym_name.data: op for op in self.graph.nodes if isinstance(op, NodeOp)}
 
     @cached_property
+    def members(self) -> tuple[Member, ...]:
+        """The graphs that share the fleet."""
+        return members_of(self.graph)
+
+    @cached_property
     def flow(self) -> Flow:
         pieces: dict[str, tuple[str, ...]] = {}
         for op in self.nodes.values():
@@ -51,21 +57,28 @@ class Setting:
 
     @cached_property
     def scenarios(self) -> tuple[Scenario, ...]:
-        return unroll(self.flow)
+        """(46) The ways of each graph's requests, weighed by its share of all of them."""
+        if len(self.members) == 1:
+            return unroll(self.flow)
+        return tuple(
+            replace(s, probability=member.share * s.probability, graph=member.name)
+            for member in self.members
+            for s in unroll(self.flow.of(member.prefix))
+        )
 
     @cached_property
-    def _visits(self) -> dict[str, Visits]:
-        edges = (FlowEdge(e.source, e.target, e.probability, e.max_visits, k) for k, e in enumerate(self.flow.edges))
-        return Chain(tuple(self.flow.pieces), tuple(edges)).visits()
+    def _visits(self) -> list[tuple[str, float, Visits]]:
+        """Node, its graph's share of all requests, and its visits in a request of that graph."""
+        return [(n, m.share, v) for m in self.members for n, v in _chain(self.flow.of(m.prefix)).visits().items()]
 
     @cached_property
     def visits(self) -> dict[str, tuple[float, ...]]:
         """Node -> share of requests that make visit 1, 2, ..."""
-        return {node: visits.reached for node, visits in self._visits.items()}
+        return {node: tuple(share * p for p in visits.reached) for node, share, visits in self._visits}
 
     @cached_property
     def visits_per_request(self) -> dict[str, float]:
-        return {node: visits.mean for node, visits in self._visits.items()}
+        return {node: share * visits.mean for node, share, visits in self._visits}
 
     @property
     def rate_per_s(self) -> float | None:
@@ -93,6 +106,11 @@ class Setting:
         """Replicas of `degree` devices that the fleet has of `device`; None: as many as wanted, 0: nothing fits."""
         spec = self.spec(device)
         return None if spec.max_count is None else max(spec.max_count, spec.owned) // degree
+
+
+def _chain(flow: Flow) -> Chain:
+    edges = (FlowEdge(e.source, e.target, e.probability, e.max_visits, k) for k, e in enumerate(flow.edges))
+    return Chain(tuple(flow.pieces), tuple(edges))
 
 
 def excluded_by(op: Operation, device: str) -> str:

@@ -8,6 +8,7 @@ from xdsl.dialects.builtin import DictionaryAttr, StringAttr
 
 from ...costmodel import serving
 from ...ir.fleet import FleetSpec, LinkSpec
+from ...ir.members import member_with
 from ..placement.problem import Pool, Route, Transfer
 from .llm.calls import visits_of
 from .profiles import profile_of
@@ -23,15 +24,15 @@ def transfers(setting: Setting, pools: Iterable[Pool]) -> Iterator[Transfer]:
         size = kv.bytes_per_prompt_token.value.data * visits[-1].prompt
         tokens = sum(share * v.prompt for share, v in zip(setting.visits[node], visits, strict=True))
         measured = profile_of(setting, prefill) is not None
-        routes = _profile_routes(setting, tokens) if measured else _kv_routes(setting, pools, size)
+        routes = _profile_routes(setting, node, tokens) if measured else _kv_routes(setting, pools, size)
         gaps = max(1.0, visits[0].output - 1)
         yield Transfer(f"{node}.prefill", f"{node}.decode", size, tuple(routes), gaps)
     yield from _messages(setting, pools)
 
 
-def _profile_routes(setting: Setting, tokens: float) -> Iterator[Route]:
-    """The pairs under `kv_transfer`; no other pair may be used."""
-    for row in setting.graph.kv_transfer or ():
+def _profile_routes(setting: Setting, node: str, tokens: float) -> Iterator[Route]:
+    """The pairs under `kv_transfer` of the node's graph; no other pair may be used."""
+    for row in member_with(setting.members, node).kv_transfer or ():
         assert isinstance(row, DictionaryAttr)
         ends = [end.data for key in ("from", "to") if isinstance(end := row.data[key], StringAttr)]
         price = number(row, "usd_per_prompt_token") or 0.0

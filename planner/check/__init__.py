@@ -2,8 +2,8 @@
 
 It shares no code with the planner. Ids of its faults: `check.shape`, `.hash`, `.inputs`, `.placement`, `.count`,
 `.constraint`, `.capacity`, `.utilisation`, `.wait`, `.memory`, `.transfer`, `.latency`, `.bound`, `.cost`, `.sum`,
-`.energy`, `.limit`, `.rack`, `.survive`, `.objective`, `.status`, `.quality`; `.underived` where there is no rule to
-derive a figure by.
+`.energy`, `.graphs`, `.limit`, `.rack`, `.survive`, `.objective`, `.status`, `.quality`; `.underived` where there is no
+rule to derive a figure by.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ def _check_figures(subject: Subject, faults: Diagnostics) -> None:
     from .cost import check_cost
     from .latency import check_latency
     from .load import check_loads, loads_of
+    from .members import check_members
     from .memory import check_memory
     from .racks import check_racks
     from .service import Services
@@ -99,6 +100,9 @@ def _check_figures(subject: Subject, faults: Diagnostics) -> None:
     check_transfers(subject, faults)
     check_cost(subject, services, loads, faults)
     check_racks(subject, loads, faults)
+    check_members(subject, services, loads, faults)
+    if any(fault.id == "check.graphs" for fault in faults.errors):
+        return
     # Where a pool overflows no time is finite.
     if not any(fault.id == "check.capacity" for fault in faults.errors):
         check_latency(subject, services, loads, faults)

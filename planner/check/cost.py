@@ -49,7 +49,7 @@ def bill(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Bil
     per_request = services.usd_per_request()
     parts = dict.fromkeys(PART_NAMES, 0.0) | per_request
     if subject.rate is None:
-        for part, usd in _device_time_usd(subject, services).items():
+        for part, usd in device_time_usd(subject, services).items():
             parts[part] += usd
         return Bill(parts, 0.0, 0.0, {}, 0.0)
     for name, usd in per_request.items():
@@ -72,10 +72,13 @@ def bill(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Bil
     return Bill(parts, power_w, device_power_w, by_device, g_per_hour)
 
 
-def _device_time_usd(subject: Subject, services: Services) -> dict[str, float]:
-    """Part -> USD of one request for the time it takes of devices, at full power: what is paid for without a rate."""
+def device_time_usd(subject: Subject, services: Services, graph: str = "") -> dict[str, float]:
+    """Part -> USD of one request for the time it takes of devices, at full power: what is paid for without a rate.
+
+    Of the nodes of one graph, or of all.
+    """
     found: dict[str, float] = {}
-    for name, (seconds, working_s) in device_seconds(subject, services).items():
+    for name, (seconds, working_s) in device_seconds(subject, services, graph).items():
         spec, device, site = subject.specs[name], subject.devices.get(name), subject.site(name)
         is_owned = spec.max_count is not None and 0 < spec.max_count <= spec.owned
         for part, usd in ({} if is_owned else holding_usd_per_hour(subject, spec)).items():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...ir.diagnostics import Diagnostics
-from .latency import bound_of
+from .latency import bound_of, of_graph
 from .subject import Subject
 
 OPTIMAL_GAP = 1e-6
@@ -27,8 +27,9 @@ def check_goal(subject: Subject, faults: Diagnostics) -> None:
 
 def _names_that_may_bind(subject: Subject) -> Iterator[str]:
     """Names of the bounds on latency, the counts of devices and the limits of the fleet."""
-    slo = subject.graph["slo"]
-    yield from (f"slo.{kind}" for kind in ("first_output", "end_to_end") if slo.get(f"{kind}_s") is not None)
+    for graph, asks in subject.members.items():
+        kinds = (kind for kind in ("first_output", "end_to_end") if asks["slo"].get(f"{kind}_s") is not None)
+        yield from (f"slo.{kind}{of_graph(graph)}" for kind in kinds)
     for node in (node for node in subject.nodes.values() if node.is_llm):
         yield from (f"slo.{kind}[{node.name}]" for kind in ("ttft", "tbt") if bound_of(subject, node, kind)[0])
     yield from (f"count[{name}]" for name in subject.specs)

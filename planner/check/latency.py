@@ -16,6 +16,7 @@ from .sampling import Drawn, Simulated, Times, simulate
 from .service import NOTHING, Services
 from .subject import Node, Subject
 from .transfer import hop_move, kv_transfer
+from .ways import Hop
 
 SLACK = 0.03
 """A stated percentile may be off by this share beyond the sampling error: the planner rounds upwards on a grid."""
@@ -30,6 +31,8 @@ class Latencies:
     """What was derived; all in seconds."""
 
     simulated: Simulated
+    graphs: Mapping[str, Simulated]
+    """Of the requests of each graph; of all, under the empty name, where a graph has the fleet alone."""
     ttft: Mapping[str, tuple[float, float]]
     """Node -> between which values its time to first token lies, at the percentile of its bound, else on average."""
     tbt: Mapping[str, float]
@@ -43,9 +46,16 @@ def check_latency(subject: Subject, services: Services, loads: Mapping[str, Load
     derived = derive(subject, services, loads)
     stated = subject.plan["latency_s"]
     forks = any(len(way.ends) > 1 for way in subject.ways)
-    for name, (low, high) in _spans(derived, stated, forks, faults):
+    spans = {**dict(_of_nodes(derived, stated, faults)), **dict(_over_requests(derived, derived.simulated, forks))}
+    for name, (low, high) in spans.items():
         _compare(name, stated[name[0]][name[1]], low, high, faults)
-    _check_bounds(subject, derived, forks, faults)
+    for graph, simulated in derived.graphs.items():
+        if graph:
+            own = subject.plan["graphs"][graph]["latency_s"]
+            forks = any(len(way.ends) > 1 for way in subject.ways_of(graph))
+            for (field, name), (low, high) in _over_requests(derived, simulated, forks):
+                _compare((field, f"{name} of {graph}"), own[field][name], low, high, faults)
+    _check_bounds(subject, derived, faults)
 
 
 def derive(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Latencies:
@@ -54,13 +64,17 @@ def derive(subject: Subject, services: Services, loads: Mapping[str, Load]) -> L
     def draw(rng: np.random.Generator, name: str, nth: int, size: int) -> Drawn:
         return _draw(subject, services, loads, subject.nodes[name], nth, rng, size)
 
-    simulated = simulate(subject.ways, draw, lambda hop: hop_move(subject, hop).latency_s)
+    def move_s(hop: Hop) -> float:
+        return hop_move(subject, hop).latency_s
+
+    simulated = simulate(subject.ways, draw, move_s)
+    graphs = {name: simulate(subject.ways_of(name), draw, move_s) if name else simulated for name in subject.members}
     llms = [node for node in subject.nodes.values() if node.is_llm]
     ttft = {node.name: _ttft(subject, services, loads, node, simulated) for node in llms}
     rarely_waits = any(load.wait.probability for load in loads.values())
     rarely_waits |= any(s.lost != NOTHING for visits in services.visits.values() for s in visits)
     is_constant = not simulated.end_to_end.vary and not rarely_waits
-    return Latencies(simulated, ttft, {node.name: services.tbt_s(node) for node in llms}, is_constant)
+    return Latencies(simulated, graphs, ttft, {node.name: services.tbt_s(node) for node in llms}, is_constant)
 
 
 def _draw(
@@ -112,7 +126,7 @@ def bound_of(subject: Subject, node: Node, kind: str) -> tuple[float | None, flo
 
     No limit: (None, None). A limit without a percentile bounds the mean.
     """
-    own, whole = node.asks.get("slo") or {}, subject.graph["slo"]
+    own, whole = node.asks.get("slo") or {}, subject.asked_of(node.name)["slo"]
     limit = own.get(f"{kind}_s") or whole.get(f"{kind}_s")
     percentile = own.get("percentile") or whole.get("percentile")
     return (limit, percentile / 100 if percentile else None) if limit else (None, None)
@@ -128,15 +142,20 @@ def _check_visits(subject: Subject, services: Services, faults: Diagnostics) -> 
             faults.error("check.latency", f"`{piece}` states {stated:.6g} s a visit; derived {derived:.6g}")
 
 
-def _spans(
-    derived: Latencies, stated: Mapping[str, Any], forks: bool, faults: Diagnostics
-) -> Iterator[tuple[tuple[str, str], tuple[float, float]]]:
-    """(field, its name) and between which values it must lie; `forks` where a request may end in several places."""
+Span = tuple[tuple[str, str], tuple[float, float]]
+"""(field, its name) and between which values it must lie."""
+
+
+def _of_nodes(derived: Latencies, stated: Mapping[str, Any], faults: Diagnostics) -> Iterator[Span]:
+    """Of each llm node."""
     for field, found in (("ttft", derived.ttft), ("tbt", {name: (s, s) for name, s in derived.tbt.items()})):
         for name in sorted(stated[field].keys() ^ found.keys()):
             faults.error("check.latency", f"latency_s.{field} is to name each llm node and no other: `{name}`")
         yield from (((field, name), span) for name, span in found.items() if name in stated[field])
-    simulated = derived.simulated
+
+
+def _over_requests(derived: Latencies, simulated: Simulated, forks: bool) -> Iterator[Span]:
+    """Over the requests that were simulated; `forks` where one may end in several places."""
     grid_s = GRID_SHARE * simulated.end_to_end.quantile(0.99)
     for field, times in (("first_output", simulated.first_output), ("end_to_end", simulated.end_to_end)):
         spans = {"mean": times.mean_interval()}
@@ -164,24 +183,37 @@ def broken_bounds(subject: Subject, derived: Latencies) -> Iterator[tuple[str, f
             limit, _ = bound_of(subject, node, kind)
             if limit is not None and least > limit * (1 + BOUND_SLACK):
                 yield f"slo.{kind}[{node.name}]", least, limit
-    whole, simulated = subject.graph["slo"], derived.simulated
-    for field, times in (("first_output", simulated.first_output), ("end_to_end", simulated.end_to_end)):
-        limit = whole.get(f"{field}_s")
-        if limit is not None and _least(times, whole.get("percentile")) > limit * (1 + BOUND_SLACK):
-            yield f"slo.{field}", _least(times, whole.get("percentile")), limit
+    for graph, simulated in derived.graphs.items():
+        whole = subject.members[graph]["slo"]
+        for field, times in (("first_output", simulated.first_output), ("end_to_end", simulated.end_to_end)):
+            limit = whole.get(f"{field}_s")
+            if limit is not None and _least(times, whole.get("percentile")) > limit * (1 + BOUND_SLACK):
+                yield f"slo.{field}{of_graph(graph)}", _least(times, whole.get("percentile")), limit
 
 
-def _check_bounds(subject: Subject, derived: Latencies, forks: bool, faults: Diagnostics) -> None:
+def of_graph(graph: str) -> str:
+    """What follows the name of a bound on the requests of one graph of several."""
+    return f"[{graph}]" if graph else ""
+
+
+def _check_bounds(subject: Subject, derived: Latencies, faults: Diagnostics) -> None:
     """Hold every bound against the least that the derived value can be, and against what the plan states."""
-    stated, whole = subject.plan["latency_s"], subject.graph["slo"]
+    stated = subject.plan["latency_s"]
     for node in (node for node in subject.nodes.values() if node.is_llm):
         for kind, least in (("ttft", derived.ttft[node.name][0]), ("tbt", derived.tbt[node.name])):
             limit, _ = bound_of(subject, node, kind)
             if limit is not None:
                 worst = max(least, stated[kind].get(node.name, 0.0))
                 _hold(f"slo.{kind}[{node.name}]", worst, limit, faults)
-    percentile = whole.get("percentile")
-    simulated = derived.simulated
+    for graph in subject.members:
+        _check_requests(subject, derived, graph, faults)
+
+
+def _check_requests(subject: Subject, derived: Latencies, graph: str, faults: Diagnostics) -> None:
+    """Hold the bounds on whole requests of one graph."""
+    stated = subject.plan["graphs"][graph]["latency_s"] if graph else subject.plan["latency_s"]
+    whole, simulated = subject.members[graph]["slo"], derived.graphs[graph]
+    percentile, forks = whole.get("percentile"), any(len(way.ends) > 1 for way in subject.ways_of(graph))
     for field, times in (("first_output", simulated.first_output), ("end_to_end", simulated.end_to_end)):
         limit = whole.get(f"{field}_s")
         if limit is not None:
@@ -189,7 +221,7 @@ def _check_bounds(subject: Subject, derived: Latencies, forks: bool, faults: Dia
             least, said = _least(times, percentile), stated[field].get(name, 0.0)
             # With several ends the planner may overstate the first of them, in what it says too.
             worst = least if field == "first_output" and forks else max(least, said)
-            _hold(f"slo.{field}", worst, limit, faults)
+            _hold(f"slo.{field}{of_graph(graph)}", worst, limit, faults)
 
 
 def _least(times: Times, percentile: float | None) -> float:

@@ -92,10 +92,10 @@ def _load(subject: Subject, services: Services, pool: Pool, replicas: int) -> Lo
     return Load(kept / servers, wait, working_s * subject.rate / servers, out)
 
 
-def device_seconds(subject: Subject, services: Services) -> dict[str, tuple[float, float]]:
+def device_seconds(subject: Subject, services: Services, graph: str = "") -> dict[str, tuple[float, float]]:
     """Fleet name -> seconds of its devices that one request keeps on average, and in which they work.
 
-    Hosted APIs take none.
+    Hosted APIs take none. Of the nodes of one graph, or of all.
     """
     found: dict[str, tuple[float, float]] = {}
     for pool in subject.pools.values():
@@ -103,7 +103,8 @@ def device_seconds(subject: Subject, services: Services) -> dict[str, tuple[floa
             continue
         kept_s, working_s = found.get(pool.device, (0.0, 0.0))
         of_slot = pool.devices_per_replica / slots_of(subject, pool)
-        for node, piece in subject.hosted[pool.id]:
+        inside = [(node, piece) for node, piece in subject.hosted[pool.id] if subject.is_of(node.name, graph)]
+        for node, piece in inside:
             for share, served in zip(subject.reached[node.name], services.visits[piece], strict=True):
                 kept_s += share * served.kept_s * of_slot
                 working_s += share * served.slot_s * of_slot

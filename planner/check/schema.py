@@ -154,6 +154,15 @@ EXPLANATION = _record(
 """What binds and what moving it saves, the next-best plan, devices not used; `missing`: parts not found in the time."""
 FRONTIER = _record({"objectives": TEXTS, "under": _map_of(NUMBER)})
 """Objectives of the frontier that a plan is a point of; no plan with the one `under` this is better in the other."""
+MEMBER = _record(
+    {
+        "share": SHARE,
+        "rate_per_s": NUMBER_OR_NULL,
+        "usd_per_request": NUMBER,
+        "latency_s": _record({"first_output": SPREAD, "end_to_end": SPREAD}),
+    }
+)
+"""One of several graphs that share the fleet: its share of the requests, what one of its own costs and takes."""
 PLAN = _record(
     {
         "format": {"const": 1},
@@ -175,7 +184,13 @@ PLAN = _record(
         "quality": _record(dict.fromkeys(QUALITY_MARKS, SHARE)),
         "solve": _record({}, SOLVE),
     },
-    {"sensitivity": SENSITIVITY, "racks": _map_of(RACK), "frontier": FRONTIER, "explanation": EXPLANATION},
+    {
+        "sensitivity": SENSITIVITY,
+        "racks": _map_of(RACK),
+        "frontier": FRONTIER,
+        "explanation": EXPLANATION,
+        "graphs": _map_of(MEMBER),
+    },
 )
 UNSOLVED = _record({name: PLAN["properties"][name] for name in ("format", "dovetail", "inputs", "conflict")})
 """A plan without a solution: what was asked, and what stands against it."""

@@ -77,10 +77,15 @@ class Services:
         gaps = max(1.0, node.asks["output_tokens"].mean - 1)
         return max(v.gap_s for v in self.visits[node.pieces[1]]) + kv_transfer(self.subject, node).latency_s / gaps
 
-    def usd_per_request(self) -> dict[str, float]:
-        """`calls` (tokens, calls and profile prices) and `transfer` of one request on average [USD]."""
+    def usd_per_request(self, graph: str = "") -> dict[str, float]:
+        """`calls` (tokens, calls and profile prices) and `transfer` of one request on average [USD].
+
+        Of the nodes of one graph, or of all.
+        """
         calls = moves = 0.0
         for node in self.subject.nodes.values():
+            if not self.subject.is_of(node.name, graph):
+                continue
             reached = self.subject.reached[node.name]
             for piece in node.pieces:
                 calls += sum(p * served.usd for p, served in zip(reached, self.visits[piece], strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -100,8 +100,39 @@ class Subject:
     """Node -> one visit of its network; absent where only a profile knows it."""
 
     @cached_property
+    def members(self) -> Mapping[str, Figures]:
+        """Graph -> `share` of all requests, `slo`, `kv_transfer`; a graph that has the fleet alone has no name."""
+        alone = {"share": 1.0, "slo": self.graph["slo"], "kv_transfer": self.graph.get("kv_transfer")}
+        return self.graph.get("graphs") or {"": alone}
+
+    def asked_of(self, node: str) -> Figures:
+        """The member that a node is of."""
+        return self.members[node.partition("/")[0] if "graphs" in self.graph else ""]
+
+    def is_of(self, node: str, graph: str) -> bool:
+        """Whether a node is of `graph`; yes where that has no name."""
+        return not graph or node.startswith(f"{graph}/")
+
+    @cached_property
+    def _ways(self) -> Mapping[str, list[Way]]:
+        """Graph -> the ways of its requests, as shares of them."""
+        found = {}
+        for name in self.members:
+            begin = f"{name}/" if name else ""
+            hops = [hop for hop in self.hops if hop.source.startswith(begin)]
+            through = ways_through([node for node in self.nodes if node.startswith(begin)], hops)
+            found[name] = [replace(way, graph=name) for way in through]
+        return found
+
+    def ways_of(self, graph: str) -> list[Way]:
+        """The ways of the requests of one graph, their probabilities among them; all ways for an empty name."""
+        return self._ways[graph] if graph else self.ways
+
+    @cached_property
     def ways(self) -> list[Way]:
-        return ways_through(list(self.nodes), self.hops)
+        """The ways of all requests, each graph's at its share."""
+        shares = {name: asks["share"] for name, asks in self.members.items()}
+        return [replace(w, probability=shares[n] * w.probability) for n, ways in self._ways.items() for w in ways]
 
     @cached_property
     def visits(self) -> Mapping[str, float]:

@@ -38,7 +38,7 @@ def kv_transfer(subject: Subject, node: Node) -> Move:
     reached = subject.reached[node.name]
     if subject.row(before) is not None:
         tokens = sum(share * prompt_tokens(node, nth) for nth, share in enumerate(reached, 1))
-        pairs = [*(node.asks.get("kv_transfer") or ()), *(subject.graph.get("kv_transfer") or ())]
+        pairs = [*(node.asks.get("kv_transfer") or ()), *(subject.asked_of(node.name).get("kv_transfer") or ())]
         for pair in pairs:
             if (pair["from"], pair["to"]) == (here, there):
                 return Move(0.0, pair["latency_s"], pair.get("usd_per_prompt_token", 0.0) * tokens)

@@ -45,6 +45,8 @@ class Way:
 
     probability: float
     visits: tuple[Visit, ...]
+    graph: str = ""
+    """whose requests take it, where several graphs share the fleet"""
 
     @property
     def ends(self) -> tuple[int, ...]:

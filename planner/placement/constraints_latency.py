@@ -212,8 +212,8 @@ def constrain_mean_latency(m: pulp.LpProblem, p: PlacementProblem, v: PlacementV
     bounds = [b for b in bounds if not _several_sinks(p, b)]
     moments = constrain_finish(m, p, v, Level()) if bounds or p.objective == "latency" else []
     for b in bounds:
-        whole = _mixture(p, moments, b.kind)
-        m.addConstraint(whole <= b.limit_s / v.time_scale * (1 + 1e-9), v.name("mean", b.kind))
+        whole = _mixture(p, moments, b.kind, b.graph)
+        m.addConstraint(whole <= b.limit_s / v.time_scale * (1 + 1e-9), v.name("mean", *_over(b)))
     if p.objective == "latency":
         v.mean = v.real("mean")
         m.addConstraint(v.mean - _mixture(p, moments, "end_to_end") >= 0, v.name("mean_objective"))
@@ -221,12 +221,23 @@ def constrain_mean_latency(m: pulp.LpProblem, p: PlacementProblem, v: PlacementV
 
 def _several_sinks(p: PlacementProblem, b: Bound) -> bool:
     """The mean of a minimum is below the minimum of means: such bounds are left to the cuts."""
-    return b.kind == "first_output" and any(len(s.sinks) > 1 for s in p.scenarios)
+    return b.kind == "first_output" and any(len(s.sinks) > 1 for s in p.scenarios_of(b.graph))
 
 
-def _mixture(p: PlacementProblem, moments: list[Moments], kind: str) -> Expr:
+def _over(b: Bound) -> tuple[str, ...]:
+    """What constraints of a bound on whole requests are told apart by."""
+    return (b.kind, b.graph) if b.graph else (b.kind,)
+
+
+def _of_graph(p: PlacementProblem, moments: list[Moments], graph: str) -> list[tuple[Scenario, Moments]]:
+    """(46) The scenarios of one graph with their moments, which stand in the order of all scenarios."""
+    own = [moment for s, moment in zip(p.scenarios, moments, strict=True) if graph in ("", s.graph)]
+    return list(zip(p.scenarios_of(graph), own, strict=True))
+
+
+def _mixture(p: PlacementProblem, moments: list[Moments], kind: str, graph: str = "") -> Expr:
     whole = Expr()
-    for s, moment in zip(p.scenarios, moments, strict=True):
+    for s, moment in _of_graph(p, moments, graph):
         whole += s.probability * getattr(moment, kind)
     return whole
 
@@ -240,7 +251,7 @@ def constrain_percentiles(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVa
     for b in p.bounds:
         if b.percentile is None or b.kind not in ("end_to_end", "first_output"):
             continue
-        for a in levels(p, b.percentile):
+        for a in levels(p, b.percentile, b.graph):
             level = Level(rare_quantile(p, a), a)
             moments = constrain_finish(m, p, v, level)
             _bound_late_scenarios(m, p, v, b, level, moments)
@@ -253,27 +264,27 @@ def _bound_late_scenarios(
     limit = b.limit_s / v.time_scale * (1 + 1e-9)
     allowed = (1 - b.percentile) / (1 - level.at) + 1e-9
     late = Expr()
-    for i, (s, moment) in enumerate(zip(p.scenarios, moments, strict=True)):
+    for i, (s, moment) in enumerate(_of_graph(p, moments, b.graph)):
         finish = getattr(moment, b.kind)
         excess = largest(v, finish, level) - limit
         if excess <= 0:
             continue
         if s.probability > allowed:
-            m.addConstraint(finish <= limit, v.name("percentile", b.kind, i))
+            m.addConstraint(finish <= limit, v.name("percentile", *_over(b), i))
             continue
-        flag = v.binary("late", b.kind, i)
+        flag = v.binary("late", *_over(b), i)
         late.addterm(flag, s.probability)
-        m.addConstraint(finish - excess * flag <= limit, v.name("percentile", b.kind, i))
+        m.addConstraint(finish - excess * flag <= limit, v.name("percentile", *_over(b), i))
     if late:
-        m.addConstraint(late <= allowed, v.name("percentile_share", b.kind))
+        m.addConstraint(late <= allowed, v.name("percentile_share", *_over(b)))
 
 
-def levels(p: PlacementProblem, q: float) -> list[float]:
+def levels(p: PlacementProblem, q: float, graph: str = "") -> list[float]:
     """Values of a for (15): q alone for one scenario; with several also 0, the least times."""
     random = any(not is_point(part) for o in p.options for t in o.visits for part in (t.first, t.total))
     if not random:
         return [0.0]
-    if len(p.scenarios) == 1:
+    if len(p.scenarios_of(graph)) == 1:
         return [q * (1 - 1e-9)]
     return [0.0, max(0.0, 2 * q - 1)] if q > 0.5 else [0.0]
 

@@ -89,7 +89,7 @@ class Judge:
         """Whether the bound is kept for sure, and whether it is broken for sure."""
         limit = b.limit_s * (1 + ROUNDING)
         if b.percentile is None:
-            value, error = grid.mean(b.kind, arcs, delay, factors)
+            value, error = grid.mean(b.kind, arcs, delay, factors, b.graph)
             return value <= limit, value - error > limit
         measure = grid.measure(b, arcs, delay, factors)
         return measure.reached >= b.percentile - ROUNDING, measure.at_best < b.percentile - ROUNDING

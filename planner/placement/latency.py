@@ -75,9 +75,15 @@ class Latencies:
         here, there = self.pools[pool_a].location, self.pools[pool_b].location
         return 0.0 if routes is None or here == there else routes[here, there].latency_s
 
-    def laws(self, kind: str, arcs: ArcLaw, delay: Delay, factors: int = FACTORS) -> list[tuple[float, Law]]:
-        """Probability and law of each scenario; `kind` is `end_to_end` or `first_output`; `factors` as in `longest`."""
-        return [(s.probability, scenario_law(s, kind, arcs, delay, self.grid, factors)) for s in self.p.scenarios]
+    def laws(
+        self, kind: str, arcs: ArcLaw, delay: Delay, factors: int = FACTORS, graph: str = ""
+    ) -> list[tuple[float, Law]]:
+        """Probability and law of each scenario of `graph`; `kind` is `end_to_end` or `first_output`.
+
+        `factors` as in `longest`.
+        """
+        scenarios = self.p.scenarios_of(graph)
+        return [(s.probability, scenario_law(s, kind, arcs, delay, self.grid, factors)) for s in scenarios]
 
     def drawn_laws(self, kind: str, arcs: ArcLaw, delay: Delay) -> list[tuple[float, Law]]:
         """As `laws`, with draws in place of proofs for what cannot be reduced."""
@@ -86,16 +92,18 @@ class Latencies:
     def measure(self, bound: Bound, arcs: ArcLaw, delay: Delay, factors: int = FACTORS) -> Measure:
         """How a percentile bound fares: the probability of keeping it, from below and from above."""
         low = high = 0.0
-        for weight, law in self.laws(bound.kind, arcs, delay, factors):
+        for weight, law in self.laws(bound.kind, arcs, delay, factors, bound.graph):
             low += weight * self.grid.at_most(law, bound.limit_s)
             unknown = law.error_s == float("inf")
             high += weight * (1.0 if unknown else self.grid.at_most(law, bound.limit_s + law.error_s))
         return Measure(low, high)
 
-    def mean(self, kind: str, arcs: ArcLaw, delay: Delay, factors: int = FACTORS) -> tuple[float, float]:
-        """Mean over requests, never understated, and how much it may be overstated [s]."""
+    def mean(
+        self, kind: str, arcs: ArcLaw, delay: Delay, factors: int = FACTORS, graph: str = ""
+    ) -> tuple[float, float]:
+        """Mean over requests of `graph`, never understated, and how much it may be overstated [s]."""
         value = error = 0.0
-        for weight, law in self.laws(kind, arcs, delay, factors):
+        for weight, law in self.laws(kind, arcs, delay, factors, graph):
             value += weight * self.grid.mean_of(law)
             error += weight * (0.0 if law.mean_s is not None else law.error_s)
         return value, error

@@ -10,12 +10,13 @@ earliest sink, `end_to_end` the end of the last. All laws of one scenario are in
 `first` and `total` of a visit are the same law they are the same time, for its first output is its end.
 
 Optional fields, added later and safe to leave out: `Option.excluded_by`, `VisitTime.lost`, `Transfer.token_gaps`,
-`Pool.spare`, `Pool.zones` and `DeviceType.idle_w` with what follows them, `PlacementProblem.one_of`.
+`Pool.spare`, `Pool.zones` and `DeviceType.idle_w` with what follows them, `PlacementProblem.one_of`, `Scenario.graph`,
+`Bound.graph`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...ir.distribution import Distribution
 
@@ -213,6 +214,8 @@ class Scenario:
     steps: tuple[Step, ...]
     """In topological order."""
     sinks: tuple[str, ...]
+    graph: str = ""
+    """The graph whose requests take it, where several share the fleet."""
 
 
 @dataclass(frozen=True)
@@ -227,6 +230,8 @@ class Bound:
     percentile: float | None = None
     """0..1, or None where the mean is bounded."""
     node: str | None = None
+    graph: str = ""
+    """The graph whose requests it ranges over; empty: all requests."""
 
 
 @dataclass(frozen=True)
@@ -254,3 +259,11 @@ class PlacementProblem:
     """Of each of these sets of options, as (piece, pool), a plan takes at least one."""
     racks: tuple[Rack, ...] = ()
     """Power limits of racks; without a rate they bind nothing."""
+
+    def scenarios_of(self, graph: str) -> tuple[Scenario, ...]:
+        """(46) The ways of the requests of one graph, as shares of its own requests; all ways for an empty name."""
+        if not graph:
+            return self.scenarios
+        own = [s for s in self.scenarios if s.graph == graph]
+        share = sum(s.probability for s in own)
+        return tuple(replace(s, probability=s.probability / share) for s in own)

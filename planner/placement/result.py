@@ -35,6 +35,8 @@ class LatencySummary:
     """By node: the worst visit's mean, or its percentile where a bound names one [s]."""
     tbt: dict[str, float] = field(default_factory=dict)
     """By node: the worst visit's mean gap between tokens [s]."""
+    graphs: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    """Graph -> `end_to_end` and `first_output` over its own requests, where several graphs share the fleet [s]."""
     error_s: float = 0.0
     """How far rounding of times to a grid may have moved percentiles, were it all one way [s]."""
 

@@ -33,9 +33,10 @@ def summarise(p: PlacementProblem, plan: dict[str, str]) -> LatencySummary:
     """Latencies of a plan [s]."""
     if not p.scenarios:
         return LatencySummary()
+    graphs = dict.fromkeys(["", *(s.graph for s in p.scenarios)])
     grid = Latencies(p, Grid(horizon_s(p, plan) / SIZES[1], SIZES[1], nearest=True))
     laws = {kind: grid.drawn_laws(kind, *grid.of_plan(plan)) for kind in WHOLE}
-    wholes = {kind: _whole(grid, kind, laws[kind], plan) for kind in WHOLE}
+    wholes = {graph: {kind: _whole(grid, kind, laws[kind], plan, graph) for kind in WHOLE} for graph in graphs}
     chosen = {q: grid.options[q, g] for q, g in plan.items()}
     llm = dict.fromkeys(q.node for q in p.pieces if chosen[q.id].tbt_s)
     percentiles = {b.node: b.percentile for b in p.bounds if b.kind == "ttft"}
@@ -46,27 +47,36 @@ def summarise(p: PlacementProblem, plan: dict[str, str]) -> LatencySummary:
         if n in firsts
     }
     tbts = {n: _tbt(p, grid, chosen, n) for n in llm}
-    bounds = {b.name: _value(b, wholes, ttfts, tbts, grid.grid, laws) for b in p.bounds}
+    bounds = {b.name: _value(b, wholes, ttfts, tbts, grid, laws) for b in p.bounds}
     error = max((law.error_s for found in laws.values() for _, law in found), default=0.0)
-    return LatencySummary(bounds, wholes["end_to_end"], wholes["first_output"], ttfts, tbts, error)
+    own = {graph: whole for graph, whole in wholes.items() if graph}
+    return LatencySummary(bounds, wholes[""]["end_to_end"], wholes[""]["first_output"], ttfts, tbts, own, error)
 
 
-def _whole(grid: Latencies, kind: str, laws: Laws, plan: dict[str, str]) -> dict[str, float]:
+def _of_graph(p: PlacementProblem, laws: Laws, graph: str) -> Laws:
+    """(46) The laws of the scenarios of one graph, as shares of its own requests; all for an empty name."""
+    own = [law for s, (_, law) in zip(p.scenarios, laws, strict=True) if graph in ("", s.graph)]
+    return [(s.probability, law) for s, law in zip(p.scenarios_of(graph), own, strict=True)]
+
+
+def _whole(grid: Latencies, kind: str, laws: Laws, plan: dict[str, str], graph: str) -> dict[str, float]:
+    laws = _of_graph(grid.p, laws, graph)
     found = {"mean": sum(weight * grid.grid.mean_of(law) for weight, law in laws)}
     found |= {name: quantile_of_mixture(laws, q, grid.grid) for name, q in PERCENTILES}
     near = found[PERCENTILES[-1][0]] * SPAN
     if all(law.mass is None for _, law in laws) or near > grid.grid.step * grid.grid.size / FINER:
-        return _proved(grid.p, kind, found)
+        return _proved(grid.p, kind, found, graph)
     # A request that answers long before it ends needs a grid of its own; the mean needs the far tail as well.
     fine = Latencies(grid.p, Grid(near / SIZES[1], SIZES[1], nearest=True))
-    laws = fine.drawn_laws(kind, *fine.of_plan(plan))
+    laws = _of_graph(fine.p, fine.drawn_laws(kind, *fine.of_plan(plan)), graph)
     finer = {name: min(found[name], quantile_of_mixture(laws, q, fine.grid)) for name, q in PERCENTILES}
-    return _proved(grid.p, kind, found | finer)
+    return _proved(grid.p, kind, found | finer, graph)
 
 
-def _proved(p: PlacementProblem, kind: str, found: dict[str, float]) -> dict[str, float]:
+def _proved(p: PlacementProblem, kind: str, found: dict[str, float], graph: str) -> dict[str, float]:
     """Percentiles that are bounded not above their bound, which the judge has proved and no draw refutes."""
-    kept = {f"p{100 * b.percentile:g}": b.limit_s for b in p.bounds if b.kind == kind and b.percentile is not None}
+    bounds = [b for b in p.bounds if (b.kind, b.graph) == (kind, graph)]
+    kept = {f"p{100 * b.percentile:g}": b.limit_s for b in bounds if b.percentile is not None}
     return {name: min(value, kept.get(name, value)) for name, value in found.items()}
 
 
@@ -97,15 +107,15 @@ def _tbt(p: PlacementProblem, grid: Latencies, chosen: dict[str, Option], node: 
 
 def _value(
     b: Bound,
-    wholes: dict[str, dict[str, float]],
+    wholes: dict[str, dict[str, dict[str, float]]],
     ttfts: dict[str, float],
     tbts: dict[str, float],
-    grid: Grid,
+    grid: Latencies,
     laws: dict[str, Laws],
 ) -> float:
     """What the bound limits [s]; not above the limit, which the judge has held it against on a finer grid."""
     if b.kind in ("ttft", "tbt"):
         return (ttfts if b.kind == "ttft" else tbts).get(b.node or "", 0.0)
     if b.percentile is None:
-        return min(b.limit_s, wholes[b.kind]["mean"])
-    return min(b.limit_s, quantile_of_mixture(laws[b.kind], b.percentile, grid))
+        return min(b.limit_s, wholes[b.graph][b.kind]["mean"])
+    return min(b.limit_s, quantile_of_mixture(_of_graph(grid.p, laws[b.kind], b.graph), b.percentile, grid.grid))

@@ -54,6 +54,11 @@ class Flow:
     def out_edges(self, node: str) -> tuple[Edge, ...]:
         return tuple(e for e in self.edges if e.source == node)
 
+    def of(self, prefix: str) -> Flow:
+        """The part of it whose nodes' names begin with `prefix`."""
+        pieces = {node: pieces for node, pieces in self.pieces.items() if node.startswith(prefix)}
+        return Flow(pieces, tuple(edge for edge in self.edges if edge.source.startswith(prefix)))
+
     @property
     def sources(self) -> tuple[str, ...]:
         """Where requests start: the nodes without in-edges."""

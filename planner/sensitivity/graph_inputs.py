@@ -30,7 +30,9 @@ def graph_inputs(graph: Mapping[str, Any]) -> Iterator[tuple[str, int, Change]]:
     """(name, harm, change) of every number of a normalised graph that a factor makes sense of."""
     if "rate" in graph.get("workload", {}):
         yield "workload.rate", 1, _at("workload", "rate")
-    for node, entry in graph["nodes"].items():
+    for name, own in (graph.get("graphs") or {}).items():
+        yield from ((f"{name}/{what}", harm, _within(name, change)) for what, harm, change in graph_inputs(own))
+    for node, entry in (graph.get("nodes") or {}).items():
         for key, harm in NODE_INPUTS.items():
             if entry.get(key):
                 yield f"{node}.{key}", harm, _at("nodes", node, key)
@@ -60,6 +62,15 @@ def _at(*path: str | int) -> Change:
         return _changed(graph, path, factor)
 
     return change
+
+
+def _within(name: str, change: Change) -> Change:
+    """The change made in one of several graphs that share a fleet."""
+
+    def within(graph: Json, factor: float) -> Json:
+        return {**graph, "graphs": {**graph["graphs"], name: change(graph["graphs"][name], factor)}}
+
+    return within
 
 
 def _changed(value: Any, path: tuple[str | int, ...], factor: float) -> Any:
