@@ -184,15 +184,16 @@ def _on(pool: Json, hosted: bool, sized: bool) -> str:
     if hosted:
         return f"{pool['device']}, a hosted API"
     each = pool["devices_per_replica"]
-    degrees = ", ".join(f"{key} {n}" for key, n in pool["parallel"].items() if n > 1)
-    split = f" ({degrees})" if degrees else ""
+    ways = [f"{key} {n}" for key, n in pool["parallel"].items() if n > 1]
+    ways += [f"prefill on {share(pool['split']['prefill'])} of each, decode on the rest"] if "split" in pool else []
+    split = f" ({', '.join(ways)})" if ways else ""
     if not sized:
-        return f"{each} x {pool['device']} a replica{split}" if each > 1 else pool["device"]
+        return f"{each} x {pool['device']} a replica{split}" if each > 1 else pool["device"] + split
     whole = f"{pool['devices']} x {pool['device']}"
     return (
         f"{whole}, {pool['replicas']} replica{'s' if pool['replicas'] > 1 else ''} of {each}{split}"
         if each > 1
-        else whole
+        else whole + split
     )
 
 

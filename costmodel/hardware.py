@@ -46,7 +46,7 @@ class Unresolved:
     device: str
     """the fleet's name of it"""
     id: str
-    """short id of the fault: `unknown-device`, `missing-figure` or `range`"""
+    """short id of the fault: `unknown-device`, `missing-figure`, `split` or `range`"""
     key: str | None
     """the key under the device that is at fault, if it is written there"""
     message: str
@@ -152,6 +152,9 @@ def resolve(
     if missing:
         message = f"device `{spec.name}` lacks {', '.join(f'`{name}`' for name in missing)}"
         return Unresolved(spec.name, "missing-figure", None, message)
+    if spec.splits and kind != "gpu":
+        message = f"`split` parts the multiprocessors of a GPU, and the device `{spec.name}` is none ({kind})"
+        return Unresolved(spec.name, "split", "split", message, "leave `split` out")
     slow = endless(figures)
     if slow:
         message = f"device `{spec.name}` has a rate below a thousand a second: {', '.join(f'`{n}`' for n in slow)}"

@@ -77,6 +77,8 @@ class DeviceSpec:
     """parts of the site that fail each by itself, over which replicas are spread; empty: one, of its own"""
     cold_start_s: float | None = None
     recovery_s: float | None = None
+    splits: tuple[float, ...] = ()
+    """shares of a device that prefill may have while decode runs on the rest"""
     api_models: tuple[str, ...] = ()
     ttft_s: float | None = None
     tbt_s: float | None = None

@@ -19,7 +19,7 @@ UNREAD = frozenset(
 
 def cautions(solved: Solved) -> list[str]:
     """One sentence each, in a fixed order."""
-    found = [*_unlisted_links(solved), *_idle_apis(solved), *_prices(solved), *_interruptions(solved)]
+    found = [*_unlisted_links(solved), *_idle_apis(solved), *_prices(solved), *_interruptions(solved), *_splits(solved)]
     return [*found, *_guesses(solved)]
 
 
@@ -67,6 +67,17 @@ def _interruptions(solved: Solved) -> Iterator[str]:
         device, used = solved.devices.get(spec.name), {pool.device for pool in solved.pools.values()}
         if spec.name in used and spec.recovery_s is None and interruptions_per_hour(spec, device):
             yield f"`{spec.name}` may be taken back: another is assumed to be there after {RECOVERY_S:g} s, a guess"
+
+
+def _splits(solved: Solved) -> Iterator[str]:
+    """Pools whose phases run at once on parts of a device, which few engines can."""
+    split = [number for number, pool in solved.pools.items() if pool.split is not None]
+    if split:
+        which = f"pool{'s' if len(split) > 1 else ''} {', '.join(f'`{number}`' for number in split)}"
+        yield (
+            f"{which}: prefill and decode at once on parts of the multiprocessors, for which vLLM has no option "
+            "(semi-PD and Nexus are such engines); how they share the memory's bandwidth is a guess"
+        )
 
 
 def _guesses(solved: Solved) -> Iterator[str]:

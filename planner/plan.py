@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -213,7 +213,7 @@ def _pool(solved: Solved, number: str, pool: Pool) -> Json:
     replicas, inside = solved.replicas(pool), solved.inside(pool)
     keys = {piece.id: piece.memory_key or piece.id for piece in solved.problem.pieces}
     weights = {keys[option.piece]: option.weight_bytes for option in inside}
-    law = pool_waits(solved.problem, solved.result).get(pool.id)
+    laws = pool_waits(solved.problem, solved.result).get(pool.id, ())
     return {
         "id": number,
         "device": pool.device,
@@ -224,9 +224,20 @@ def _pool(solved: Solved, number: str, pool: Pool) -> Json:
         "max_batch": pool.max_batch,
         "memory_bytes_per_device": sum(weights.values()) + sum(option.state_bytes for option in inside),
         "utilisation": solved.result.utilisation.get(pool.id),
-        "wait": _wait(law),
+        "wait": _wait(laws[0] if laws else None),
+        **_split(pool, laws),
         **_survival(solved, pool, replicas),
         **({"availability": pool.availability} if pool.availability < 1 else {}),
+    }
+
+
+def _split(pool: Pool, laws: Sequence[Distribution]) -> Json:
+    """How a pool's devices are split between the phases; decode has a queue of its own there."""
+    if pool.split is None:
+        return {}
+    return {
+        "split": {"prefill": pool.split, "decode": 1 - pool.split},
+        "decode_wait": _wait(laws[1] if laws else None),
     }
 
 

@@ -2,50 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ..costmodel.interruptions import outage
 from ..costmodel.queueing import wait
 from ..ir.distribution import Distribution
-from .placement.problem import NO_WAIT, Option, PlacementProblem, VisitTime
+from .placement.problem import NO_WAIT, Option, PlacementProblem, Pool, VisitTime
 from .placement.result import PlacementResult
 
 
-def pool_waits(problem: PlacementProblem, result: PlacementResult) -> dict[str, Distribution]:
-    """Pool id -> law of waiting for a slot [s], M/M/n at the load that the plan puts on it.
+@dataclass(frozen=True)
+class Queue:
+    """Visits that wait for slots of one kind in a pool: all of its pieces, or those of one phase where it is split."""
 
-    n is replicas x slots; a visit holds one slot for the pool's mean time, so that n slots offer
+    pieces: tuple[Option, ...]
+    slots: int
+    """of one replica"""
+    load: float
+    """of one request [replica-s]"""
+
+
+def queues(pool: Pool, inside: Sequence[Option]) -> Iterator[Queue]:
+    """The queues of a pool with these options in it, that of prefill before that of decode."""
+    if pool.split is None:
+        yield Queue(tuple(inside), pool.max_batch, pool.load_of(inside))
+        return
+    for phase, slots in (("prefill", 1), ("decode", pool.max_batch)):
+        pieces = tuple(option for option in inside if option.piece.endswith(f".{phase}"))
+        yield Queue(pieces, slots, pool.load_of(pieces))
+
+
+def pool_waits(problem: PlacementProblem, result: PlacementResult) -> dict[str, tuple[Distribution, ...]]:
+    """Pool id -> laws of waiting for a slot in each of its queues [s], M/M/n at the load that the plan puts on it.
+
+    n is replicas x slots; a visit holds one slot for the queue's mean time, so that n slots offer
     rate x load x slots erlangs. Empty without a rate.
     """
-    if problem.rate_per_s is None:
-        return {}
-    pools = {pool.id: pool for pool in problem.pools}
     nodes = {piece.id: (piece.node, piece.visits_per_request) for piece in problem.pieces}
-    chosen = chosen_options(problem, result)
-    laws = {}
-    for pool_id, replicas in result.replicas.items():
-        inside = [option for option in chosen.values() if option.pool == pool_id]
-        slots = pools[pool_id].max_batch
+
+    def law(queue: Queue, pool: Pool, replicas: int) -> Distribution:
+        rate = problem.rate_per_s or 0.0
         # Prefill and decode of one visit hold one slot, one after the other: they arrive once.
-        arrivals = problem.rate_per_s * sum(dict(nodes[option.piece] for option in inside).values())
-        offered = problem.rate_per_s * sum(option.load for option in inside) * slots
-        laws[pool_id] = wait(replicas * slots, offered, offered / arrivals) if offered else NO_WAIT
-    return laws
+        arrivals = rate * sum(dict(nodes[option.piece] for option in queue.pieces).values())
+        offered = rate * queue.load * queue.slots
+        return wait(replicas * queue.slots, offered, offered / arrivals) if offered else NO_WAIT
+
+    return _of_queues(problem, result, law)
 
 
-def pool_outages(problem: PlacementProblem, result: PlacementResult) -> dict[str, Distribution]:
-    """Pool id -> law of waiting for replicas that were taken back [s], at the load that the plan puts on it."""
+def pool_outages(problem: PlacementProblem, result: PlacementResult) -> dict[str, tuple[Distribution, ...]]:
+    """Pool id -> laws of waiting for replicas that were taken back in each of its queues [s], at the plan's load."""
+
+    def law(queue: Queue, pool: Pool, replicas: int) -> Distribution:
+        offered = (problem.rate_per_s or 0.0) * queue.load * queue.slots
+        return outage(replicas, queue.slots, offered, pool.availability, pool.down_s)
+
+    return _of_queues(problem, result, law)
+
+
+def _of_queues(
+    problem: PlacementProblem, result: PlacementResult, law: Callable[[Queue, Pool, int], Distribution]
+) -> dict[str, tuple[Distribution, ...]]:
     if problem.rate_per_s is None:
         return {}
     pools = {pool.id: pool for pool in problem.pools}
     chosen = chosen_options(problem, result).values()
-    laws = {}
-    for pool_id, replicas in result.replicas.items():
-        pool = pools[pool_id]
-        offered = problem.rate_per_s * sum(o.load for o in chosen if o.pool == pool_id) * pool.max_batch
-        laws[pool_id] = outage(replicas, pool.max_batch, offered, pool.availability, pool.down_s)
-    return laws
+    return {
+        id: tuple(law(q, pools[id], replicas) for q in queues(pools[id], [o for o in chosen if o.pool == id]))
+        for id, replicas in result.replicas.items()
+    }
 
 
 def chosen_options(problem: PlacementProblem, result: PlacementResult) -> dict[str, Option]:
@@ -56,14 +82,16 @@ def chosen_options(problem: PlacementProblem, result: PlacementResult) -> dict[s
 def with_waits(problem: PlacementProblem, result: PlacementResult) -> PlacementProblem:
     """`problem` with nothing left to choose, and with the waits of the plan's own load."""
     laws, outages = pool_waits(problem, result), pool_outages(problem, result)
-    chosen = (_waiting(option, laws, outages) for option in chosen_options(problem, result).values())
-    return replace(problem, options=tuple(chosen))
+    split = {pool.id for pool in problem.pools if pool.split is not None}
 
+    def waiting(option: Option) -> Option:
+        if option.pool not in laws:
+            return option
+        queue = int(option.pool in split and option.piece.endswith(".decode"))
+        law, out = laws[option.pool][queue], outages[option.pool][queue]
+        return replace(option, visits=tuple(_visit(visit, law, out) for visit in option.visits))
 
-def _waiting(option: Option, laws: Mapping[str, Distribution], outages: Mapping[str, Distribution]) -> Option:
-    law, out = laws.get(option.pool), outages.get(option.pool, NO_WAIT)
-    visits = option.visits if law is None else tuple(_visit(visit, law, out) for visit in option.visits)
-    return replace(option, visits=visits)
+    return replace(problem, options=tuple(map(waiting, chosen_options(problem, result).values())))
 
 
 def _visit(visit: VisitTime, law: Distribution, out: Distribution) -> VisitTime:

@@ -117,7 +117,7 @@ def _llm_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanV
         limits=devices,
         health_path="/health",
         side_channel_port=side_channel if split else None,
-        notes=_llm_notes(first, split, view),
+        notes=_llm_notes(first, split, pool, view),
     )
 
 
@@ -134,13 +134,18 @@ def _longest(lengths: list[int | None], context_tokens: int | None) -> int | Non
     return min(max(known), int(context_tokens or max(known)))
 
 
-def _llm_notes(node: Json, split: list[str], view: PlanView) -> dict[str, str]:
+def _llm_notes(node: Json, split: list[str], pool: PoolView, view: PlanView) -> dict[str, str]:
     notes = {}
     checkpoint = vllm.checkpoint_note(node)
     if checkpoint:
         notes["dovetail.dev/checkpoint-needed"] = checkpoint
     if any(vendors_differ(name, view) for name in split):
         notes["dovetail.dev/experimental"] = "the KV cache crosses vendors, whose layouts differ"
+    if pool.split is not None:
+        notes["dovetail.dev/engine-needed"] = (
+            f"the plan counts on prefill on {100 * pool.split:g} % of the multiprocessors and decode on the rest "
+            "at once; vLLM has no option for that and runs both on all of them in turn"
+        )
     return notes
 
 

@@ -45,6 +45,8 @@ class PoolView:
     """over which its replicas are spread; empty where the fleet names none"""
     pieces: tuple[str, ...]
     """in order of their ids"""
+    split: float | None = None
+    """share of each device that the plan gives to prefill alone, decode having the rest"""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ def _pool(pool: Json, sized: bool, inputs: Json, placements: tuple[Json, ...]) -
         cold_start_s=parse(written["cold_start"], "time") if written.get("cold_start") else 0.0,
         zones=tuple(pool.get("zones") or ()),
         pieces=tuple(sorted({p["piece"] for p in placements if p["pool"] == pool["id"]})),
+        split=(pool.get("split") or {}).get("prefill"),
     )
 
 

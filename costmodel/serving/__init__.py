@@ -12,6 +12,7 @@ from .memory import (
 )
 from .parallel import Parallel, fits_shape
 from .replica import Batch, Replica
+from .split import SplitTimes, part_of, split_times
 from .steps import StepTime, step_time
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Parallel",
     "Replica",
     "Service",
+    "SplitTimes",
     "StepTime",
     "activation_bytes_per_device",
     "decode_step_s",
@@ -28,10 +30,12 @@ __all__ = [
     "fits_shape",
     "kv_bytes_per_device",
     "memory_bytes_per_device",
+    "part_of",
     "prefill_s",
     "sequences_held",
     "serve",
     "serve_apart",
+    "split_times",
     "step_time",
     "tbt_s",
     "transfer_s",

@@ -234,7 +234,8 @@ class ListOf:
             to.fault(path, "type", f"{name_of(path)} must be a list, not {shown(value)}")
             return None
         if len(value) < self.shortest or (self.longest is not None and len(value) > self.longest):
-            wanted = f"{self.shortest}" if self.shortest == self.longest else f"at least {self.shortest}"
+            bound = f"at least {self.shortest}" if len(value) < self.shortest else f"at most {self.longest}"
+            wanted = f"{self.shortest}" if self.shortest == self.longest else bound
             message = f"{name_of(path)} must have {wanted} entries, not {len(value)}"
             to.fault(path, "range", message)
             return None

@@ -298,6 +298,7 @@ def _device(name: str, device: Mapping[str, Any]) -> DeviceSpec:
         zones=tuple(device.get("zones", ())) or ((device["zone"],) if "zone" in device else ()),
         cold_start_s=device.get("cold_start"),
         recovery_s=device.get("recovery"),
+        splits=tuple(dict.fromkeys(round(share, 4) for share in device.get("split", ()))),
         api_models=tuple(device.get("models", ())),
         ttft_s=device.get("ttft"),
         tbt_s=device.get("tbt"),

@@ -78,6 +78,10 @@ _DEVICE_KEYS = Record(
         "models": Key(ListOf(Text(), or_one=True, shortest=1), "hosted API: models that it serves"),
         "ttft": Key(_TIME, "hosted API: time to first token"),
         "tbt": Key(_TIME, "hosted API: time between tokens"),
+        "split": Key(
+            ListOf(Quantity("fraction", minimum=0.05, maximum=0.95), or_one=True, shortest=1, longest=5),
+            "shares of a GPU's multiprocessors that may prefill while the rest decodes",
+        ),
         "tiers": Key(Later("memory tiers"), "memory beyond the device's own"),
     }
 )

@@ -71,7 +71,7 @@ def derive(subject: Subject, services: Services, loads: Mapping[str, Load]) -> L
     graphs = {name: simulate(subject.ways_of(name), draw, move_s) if name else simulated for name in subject.members}
     llms = [node for node in subject.nodes.values() if node.is_llm]
     ttft = {node.name: _ttft(subject, services, loads, node, simulated) for node in llms}
-    rarely_waits = any(load.wait.probability for load in loads.values())
+    rarely_waits = any(each.wait.probability for load in loads.values() for each in (load, *load.phases.values()))
     rarely_waits |= any(s.lost != NOTHING for visits in services.visits.values() for s in visits)
     is_constant = not simulated.end_to_end.vary and not rarely_waits
     return Latencies(simulated, graphs, ttft, {node.name: services.tbt_s(node) for node in llms}, is_constant)
@@ -92,7 +92,7 @@ def _draw(
         if first is not None:
             total = total + kv_transfer(subject, node).latency_s
         if waits_for_slot(subject, node, piece):
-            load = loads[subject.pool_of[piece].id]
+            load = loads[subject.pool_of[piece].id].at(piece)
             total = total + load.wait_law.sample(rng, size)
             if load.outage != NOTHING:
                 total = total + load.outage.sample(rng, size)
@@ -112,7 +112,7 @@ def _ttft(
     _, percentile = bound_of(subject, node, "ttft")
     prefill = node.pieces[0]
     if percentile is None:
-        load = loads[subject.pool_of[prefill].id]
+        load = loads[subject.pool_of[prefill].id].at(prefill)
         wait = load.wait_law.mean + load.outage.mean if waits_for_slot(subject, node, prefill) else 0.0
         mean = wait + max(served.time.mean + served.lost.mean for served in services.visits[prefill])
         return mean, mean

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -27,11 +27,17 @@ class Load:
     """share of its slots that work: those of replicas that are down do not"""
     outage: Distribution = NOTHING
     """law of the wait until enough replicas are up [s]"""
+    phases: Mapping[str, Load] = field(default_factory=dict)
+    """where the device is split: the loads of its parts, by phase"""
 
     @property
     def wait_law(self) -> Distribution:
         """The wait as a distribution [s]; infinite waits have none."""
         return Distribution.wait(self.wait.probability, self.wait.mean_s)
+
+    def at(self, piece: str) -> Load:
+        """The load of the queue that `piece` waits in."""
+        return self.phases.get(piece.rpartition(".")[2], self)
 
 
 IDLE = Load(0.0, Wait())
@@ -52,7 +58,8 @@ def waits_for_slot(subject: Subject, node: Node, piece: str) -> bool:
     """Whether `piece` waits by itself: decode keeps the slot that prefill took in the same server."""
     pool = subject.pool_of[piece]
     measured = subject.row(piece) is not None
-    return not subject.is_api(pool) and (measured or piece == node.pieces[0] or not subject.together(node))
+    own_queue = pool.split is not None or piece == node.pieces[0] or not subject.together(node)
+    return not subject.is_api(pool) and (measured or own_queue)
 
 
 def slots_of(subject: Subject, pool: Pool) -> int:
@@ -72,6 +79,20 @@ def _load(subject: Subject, services: Services, pool: Pool, replicas: int) -> Lo
     if subject.rate is None or subject.is_api(pool):
         return IDLE
     hosted = subject.hosted[pool.id]
+    if pool.split is None:
+        return _queue(subject, services, hosted, replicas, slots_of(subject, pool))
+    phases = {
+        phase: _queue(subject, services, [each for each in hosted if each[1].endswith(f".{phase}")], replicas, slots)
+        for phase, slots in (("prefill", 1), ("decode", pool.max_batch))
+    }
+    fullest = max(load.utilisation for load in phases.values())
+    working = sum(pool.part(phase) * load.working for phase, load in phases.items())
+    return Load(fullest, phases["prefill"].wait, working, phases=phases)
+
+
+def _queue(subject: Subject, services: Services, hosted: Iterable[tuple[Node, str]], replicas: int, slots: int) -> Load:
+    """The load of so many slots of each replica, in which these pieces run."""
+    assert subject.rate is not None
     kept_s = working_s = 0.0
     outages: list[Outage] = []
     for node, piece in hosted:
@@ -81,14 +102,14 @@ def _load(subject: Subject, services: Services, pool: Pool, replicas: int) -> Lo
             outages.append(served.outage)
     # A visit's pieces hold one slot, one after the other: they arrive once.
     arrivals = sum(subject.visits[name] for name in {node.name for node, _ in hosted})
-    servers = max(0, replicas) * slots_of(subject, pool)
+    servers = max(0, replicas) * slots
     if not kept_s or not arrivals:
         return IDLE
     wait = wait_of(servers, arrivals * subject.rate, kept_s / arrivals, subject.arrivals_cv)
     if not servers:
         return Load(float("inf"), wait)
     kept, up = kept_s * subject.rate, min(outages, key=lambda each: each.up_share)
-    out = up.wait(replicas, slots_of(subject, pool), kept) if kept < servers else NOTHING
+    out = up.wait(replicas, slots, kept) if kept < servers else NOTHING
     return Load(kept / servers, wait, working_s * subject.rate / servers, out)
 
 
@@ -102,13 +123,19 @@ def device_seconds(subject: Subject, services: Services, graph: str = "") -> dic
         if subject.is_api(pool):
             continue
         kept_s, working_s = found.get(pool.device, (0.0, 0.0))
-        of_slot = pool.devices_per_replica / slots_of(subject, pool)
-        inside = [(node, piece) for node, piece in subject.hosted[pool.id] if subject.is_of(node.name, graph)]
-        for node, piece in inside:
-            for share, served in zip(subject.reached[node.name], services.visits[piece], strict=True):
-                kept_s += share * served.kept_s * of_slot
-                working_s += share * served.slot_s * of_slot
-        found[pool.device] = (kept_s, working_s)
+        kept: dict[str, float] = {}
+        for node, piece in subject.hosted[pool.id]:
+            if not subject.is_of(node.name, graph):
+                continue
+            phase = piece.rpartition(".")[2]
+            slots = 1 if pool.split is not None and phase == "prefill" else slots_of(subject, pool)
+            of_slot = pool.devices_per_replica / slots
+            visits = list(zip(subject.reached[node.name], services.visits[piece], strict=True))
+            own = sum(share * served.kept_s for share, served in visits) * of_slot
+            # Of a split device a node keeps the larger part of what its phases do.
+            kept[node.name] = max(kept.get(node.name, 0.0), own) if pool.split else kept.get(node.name, 0.0) + own
+            working_s += sum(share * served.slot_s for share, served in visits) * of_slot * pool.part(phase)
+        found[pool.device] = (kept_s + sum(kept.values()), working_s)
     return found
 
 
@@ -127,6 +154,7 @@ def check_loads(subject: Subject, services: Services, loads: Mapping[str, Load],
         if stated is None or far(stated, derived):
             faults.error("check.utilisation", f"pool `{id}` states utilisation {stated}; derived {derived:.6g}")
         _check_wait(id, entry.get("wait"), loads[id].wait, faults)
+        _check_wait(id, entry.get("decode_wait"), loads[id].at(".decode").wait, faults)
 
 
 def _check_availability(subject: Subject, services: Services, entry: Mapping[str, Any], faults: Diagnostics) -> None:
@@ -144,6 +172,6 @@ def _check_wait(id: str, stated: Mapping[str, float] | None, derived: Wait, faul
         return
     if not derived.probability and not stated["probability"]:
         return
-    for field, value in (("probability", derived.probability), ("mean_s", derived.mean_s)):
-        if far(stated[field], value):
-            faults.error("check.wait", f"pool `{id}` states wait.{field} {stated[field]:.6g}; derived {value:.6g}")
+    for name, value in (("probability", derived.probability), ("mean_s", derived.mean_s)):
+        if far(stated[name], value):
+            faults.error("check.wait", f"pool `{id}` states wait.{name} {stated[name]:.6g}; derived {value:.6g}")

@@ -37,7 +37,11 @@ def _needs(
         llm, cut, precision = services.llm(node), serving.Parallel(pool.tp, pool.pp), node.asks.get("precision")
         weights = serving.weight_bytes_per_device(llm, cut, precision)
         # In one server the cache of prefill is that of decode.
-        own = 0.0 if piece == node.pieces[0] and subject.together(node) else _cache(subject, services, pool, node)
+        # Where its device is split, prefill has a prompt of its own besides.
+        ahead = piece == node.pieces[0]
+        slots = 1 if pool.split is not None and ahead else slots_of(subject, pool)
+        shares = pool.split is None and ahead and subject.together(node)
+        own = 0.0 if shares else _cache(subject, services, pool, node, slots)
         yield f"{node.asks['model']}.{precision}", weights, own
     elif node.kind == "model_call":
         work = subject.works[node.name]
@@ -47,9 +51,9 @@ def _needs(
         yield node.name, 0.0, services.host_work(node).held_bytes(visits_per_s)
 
 
-def _cache(subject: Subject, services: Services, pool: Pool, node: Node) -> float:
-    """KV cache and activations of as many longest contexts as the pool has slots [bytes]."""
-    llm, cut, slots = services.llm(node), serving.Parallel(pool.tp, pool.pp), slots_of(subject, pool)
+def _cache(subject: Subject, services: Services, pool: Pool, node: Node, slots: int) -> float:
+    """KV cache and activations of as many longest contexts as there are slots [bytes]."""
+    llm, cut = services.llm(node), serving.Parallel(pool.tp, pool.pp)
     grown = (len(subject.reached[node.name]) - 1) * node.asks["prompt_growth"]
     prompt, output = (node.asks[name].quantile(TOKEN_QUANTILE) for name in ("prompt_tokens", "output_tokens"))
     longest = prompt + grown + output

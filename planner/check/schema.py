@@ -73,6 +73,8 @@ COST = _record(
 LATENCY = _record({"ttft": _map_of(NUMBER), "tbt": _map_of(NUMBER), "first_output": SPREAD, "end_to_end": SPREAD})
 WAIT: Schema = {**_record({"probability": SHARE, "mean_s": NUMBER}), "type": ["object", "null"]}
 """Share of visits that wait for a slot, and how long those wait on average [s]."""
+SPLIT = _record({"prefill": SHARE, "decode": SHARE})
+"""Parts of each device that the phases have to themselves; decode then has a queue of its own, `decode_wait`."""
 POOL = _record(
     {
         "id": TEXT,
@@ -85,7 +87,14 @@ POOL = _record(
         "memory_bytes_per_device": NUMBER,
         "utilisation": NUMBER_OR_NULL,
     },
-    {"wait": WAIT, "availability": SHARE, "spare": WHOLE, "zones": _map_of(WHOLE)},
+    {
+        "wait": WAIT,
+        "availability": SHARE,
+        "spare": WHOLE,
+        "zones": _map_of(WHOLE),
+        "split": SPLIT,
+        "decode_wait": WAIT,
+    },
 )
 RACK = _record({"limit_w": NUMBER, "mean_w": NUMBER, "exceeded": SHARE})
 """Power limit of a rack, what its devices draw on average, and the share of the time that they draw more."""

@@ -4,7 +4,8 @@ One visit with prompt p, of which c tokens are cached, and o output tokens (the 
 
     prefill  T(p, c)      decode  (o - 1) g      TBT  g + transfer / (o - 1)
     g = s(batch, p + o/2), and in one server with prefill g = s + (batch - 1) (T - e) / o: each of the others in the
-    batch prefills once meanwhile, e being what the engine adds to any step
+    batch prefills once meanwhile, e being what the engine adds to any step; where the phases have parts of the device
+    T and g = s are those of `docs/math/split.md`
 """
 
 from __future__ import annotations
@@ -188,9 +189,22 @@ class Services:
     def _prefill_s(self, node: Node, pool: Pool, nth: int) -> float:
         if self.subject.is_api(pool):
             return self.subject.specs[pool.device].ttft_s or 0.0
-        prompt = prompt_tokens(node, nth)
-        cached = node.asks["cached_prefix_tokens"] if nth == 1 else prompt_tokens(node, nth - 1)
+        if pool.split is not None:
+            return self._split(node, pool, nth).prefill
+        prompt, cached = prompt_tokens(node, nth), self._cached_tokens(node, nth)
         return float(serving.prefill_s(self._replica(node, pool), prompt, cached))
+
+    def _cached_tokens(self, node: Node, nth: int) -> float:
+        return node.asks["cached_prefix_tokens"] if nth == 1 else prompt_tokens(node, nth - 1)
+
+    def _split(self, node: Node, pool: Pool, nth: int) -> serving.SplitTimes:
+        """Both phases of a visit where each has its part of the device."""
+        assert pool.split is not None
+        prompt, cached = prompt_tokens(node, nth), self._cached_tokens(node, nth)
+        context = prompt + node.asks["output_tokens"].mean / 2
+        replica, batch = self._replica(node, pool), float(pool.max_batch)
+        found = serving.split_times(replica, pool.split, prompt, cached, batch, context)
+        return serving.SplitTimes(float(found.prefill), float(found.step))
 
     def _prefill(self, node: Node, nth: int, seconds: float) -> Served:
         pool, law = self.subject.pool_of[node.pieces[0]], node.asks["prompt_tokens"]
@@ -210,7 +224,9 @@ class Services:
             context = prompt_tokens(node, nth) + output.mean / 2
             batch, replica = pool.max_batch, self._replica(node, pool)
             gap = float(serving.decode_step_s(replica, batch, context))
-            if self.subject.together(node):
+            if pool.split is not None:
+                gap = self._split(node, pool, nth).step
+            elif self.subject.together(node):
                 gap += (batch - 1) * (prefill_s - replica.engine.step_s) / output.mean
         time = Distribution.point(max(0.0, output.mean - 1) * gap) if output.kind == "point" else output.scaled(gap)
         return Served(time, 0.0 if self.subject.is_api(pool) else (output.mean - 1) * gap, usd, gap)

@@ -19,6 +19,7 @@ def check_structure(subject: Subject, faults: Diagnostics) -> None:
     _check_device_counts(subject, faults)
     for pool in subject.pools.values():
         _check_hosted(subject, pool, faults)
+        _check_split(subject, pool, faults)
     for node in subject.nodes.values():
         _check_constraints(subject, node, faults)
 
@@ -75,6 +76,23 @@ def _check_pool_parts(subject: Subject, faults: Diagnostics) -> None:
         if pool.devices != devices:
             message = f"pool `{pool.id}` has {pool.devices} devices, but its replicas take {devices}"
             faults.error("check.count", message)
+
+
+def _check_split(subject: Subject, pool: Pool, faults: Diagnostics) -> None:
+    """Phases share a device only as the fleet lets them, and both phases of every node are there."""
+    stated = next(entry for entry in subject.plan["pools"] if entry["id"] == pool.id).get("split")
+    if stated is None:
+        return
+    spec, name = subject.specs[pool.device], f"pool `{pool.id}`"
+    if not any(abs(stated["prefill"] - share) < 1e-6 for share in spec.splits):
+        faults.error("check.constraint", f"{name} gives prefill {stated['prefill']:g}, which `{pool.device}` has not")
+    if abs(stated["prefill"] + stated["decode"] - 1) > 1e-6:
+        faults.error(
+            "check.placement", f"the phases of {name} have {stated['prefill'] + stated['decode']:g} of a device"
+        )
+    for node, _ in subject.hosted[pool.id]:
+        if not node.is_llm or not subject.together(node):
+            faults.error("check.placement", f"{name} is split between the phases, and `{node.name}` has not both there")
 
 
 def devices_taken(subject: Subject) -> dict[str, int]:

@@ -34,6 +34,12 @@ class Pool:
     ep: int
     dp: int
     max_batch: int
+    split: float | None = None
+    """share of each device that prefills while the rest decodes, in a queue of its own"""
+
+    def part(self, phase: str) -> float:
+        """Share of the device that a phase has to itself."""
+        return 1.0 if self.split is None else self.split if phase == "prefill" else 1 - self.split
 
 
 @dataclass(frozen=True)
@@ -282,4 +288,5 @@ def _pool(pool: Mapping[str, Any]) -> Pool:
         parallel["ep"],
         parallel["dp"],
         pool["max_batch"],
+        pool.get("split", {}).get("prefill"),
     )

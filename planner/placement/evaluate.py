@@ -116,4 +116,7 @@ class Books:
         return taken
 
     def _utilisation(self, chosen: list[Option], replicas: dict[str, int]) -> dict[str, float]:
-        return {g.id: self._load(g, chosen) / replicas[g.id] for g in self._counted(chosen)}
+        rate = self.p.rate_per_s or 0.0
+        return {
+            g.id: rate * g.load_of(o for o in chosen if o.pool == g.id) / replicas[g.id] for g in self._counted(chosen)
+        }

@@ -99,10 +99,12 @@ def _not_dominated(p: PlacementProblem) -> list[Option]:
     rows: dict[str, dict[str, Option]] = defaultdict(dict)
     for o in p.options:
         rows[o.pool][o.piece] = o
-    alike: dict[tuple[str, str, bool, bool, tuple[bool, ...], tuple[str, ...]], list[Pool]] = defaultdict(list)
+    alike: dict[tuple[str, str, bool, bool, tuple[int, ...], tuple[str, ...]], list[Pool]] = defaultdict(list)
     for g in p.pools:
         tenants = tuple(rows[g.id])
         asked = tuple((q, g.id) in options for options in p.one_of for q in tenants)
+        # Where a device is split, decode waits for replicas that were taken back by itself.
+        asked += tuple(len(t.lost) for o in rows[g.id].values() for t in o.visits[:1])
         alike[g.device, g.location, g.whole_nodes, bool(g.capacity), asked, tenants].append(g)
     kept: set[str] = set()
     for (*_, tenants), pools in alike.items():

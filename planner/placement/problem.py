@@ -9,13 +9,14 @@ streams from. `ttft` is wait + first of a node's first piece, each visit by itse
 earliest sink, `end_to_end` the end of the last. All laws of one scenario are independent, but for one case: where
 `first` and `total` of a visit are the same law they are the same time, for its first output is its end.
 
-Optional fields, added later and safe to leave out: `Option.excluded_by`, `VisitTime.lost`, `Transfer.token_gaps`,
-`Pool.spare`, `Pool.zones` and `DeviceType.idle_w` with what follows them, `PlacementProblem.one_of`, `Scenario.graph`,
-`Bound.graph`.
+Optional fields, added later and safe to leave out: `Option.excluded_by`, `Option.part_load` with `Pool.split`,
+`VisitTime.lost`, `Transfer.token_gaps`, `Pool.spare`, `Pool.zones` and `DeviceType.idle_w` with what follows them,
+`PlacementProblem.one_of`, `Scenario.graph`, `Bound.graph`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from ...ir.distribution import Distribution
@@ -89,6 +90,8 @@ class Option:
     excluded_by: str = ""
     """Name of the user's constraint that rules this option out (`place[think]`); it is never chosen, but
     when no plan exists the name can stand in the conflict."""
+    part_load: float = 0.0
+    """In a pool that is split: the load on the piece's own part of the replica [s/request]."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,16 @@ class Pool:
     """Share of the time that a replica is up, where devices are taken back; loads count the rest already."""
     down_s: float = 0.0
     """Mean time that a replica is down after an interruption [s]."""
+    split: float | None = None
+    """Share of each device that prefills while the rest of it decodes; None where both phases have the whole."""
+
+    def load_of(self, inside: Iterable[Option]) -> float:
+        """(33) What one request with these options takes of a replica, the busier part of it where it is split [s]."""
+        inside = tuple(inside)
+        if self.split is None:
+            return sum(o.load for o in inside)
+        parts = {o.piece.rpartition(".")[2] for o in inside}
+        return max((sum(o.part_load for o in inside if o.piece.endswith(f".{p}")) for p in parts), default=0.0)
 
 
 @dataclass(frozen=True)

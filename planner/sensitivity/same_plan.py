@@ -61,6 +61,7 @@ def held_by(plan: Mapping[str, Any], problem: PlacementProblem) -> tuple[Held, .
     found = []
     for entry in plan["pools"]:
         shape = (entry["device"], entry["devices_per_replica"], *entry["parallel"].values(), entry["max_batch"])
+        shape = (*shape, entry.get("split", {}).get("prefill"))
         pieces = tuple(sorted(inside[entry["id"]]))
         replicas = entry["replicas"] if problem.rate_per_s is not None else 0
         found.append(Held(_hardware_like(problem, shape, pieces), pieces, replicas))
@@ -74,7 +75,7 @@ def _hardware_like(problem: PlacementProblem, shape: tuple[object, ...], pieces:
     nodes = {q.node for q in problem.pieces if q.id in pieces}
     complete = all(q.id in pieces for q in problem.pieces if q.node in nodes)
     for pool in problem.pools:
-        own = (pool.device, pool.devices_per_replica, pool.tp, pool.pp, pool.ep, pool.dp, pool.max_batch)
+        own = (pool.device, pool.devices_per_replica, pool.tp, pool.pp, pool.ep, pool.dp, pool.max_batch, pool.split)
         if own == shape and set(pieces) <= placed.get(pool.id, set()) and (complete or not pool.whole_nodes):
             return hardware(pool)
     raise ValueError(f"no pool of the problem is like the plan's pool of {', '.join(pieces)}")
@@ -88,7 +89,7 @@ def in_order(each: Held) -> tuple[str, tuple[str, ...]]:
 def hardware(pool: Pool) -> tuple[object, ...]:
     """All of a pool but the load that it was sized for, and the memory of its device, which may change."""
     shape = (pool.devices_per_replica, pool.tp, pool.pp, pool.ep, pool.dp, pool.max_batch, pool.whole_nodes)
-    return (pool.device, pool.location, *shape)
+    return (pool.device, pool.location, *shape, pool.split)
 
 
 def outcome(problem: PlacementProblem, plan: tuple[Held, ...]) -> Outcome:
@@ -130,7 +131,7 @@ def _overflows(books: Books, placements: Mapping[str, str], replicas: Mapping[st
     keys = {piece.id: piece.memory_key or piece.id for piece in books.p.pieces}
     for id in dict.fromkeys(placements.values()):
         pool, inside = books.pools[id], [books.options[q, g] for q, g in placements.items() if g == id]
-        if id in replicas and (books.p.rate_per_s or 0.0) * sum(o.load for o in inside) >= replicas[id]:
+        if id in replicas and (books.p.rate_per_s or 0.0) * pool.load_of(inside) >= replicas[id]:
             yield f"capacity[{pool.device}]"
         weights = {keys[o.piece]: o.weight_bytes for o in inside}
         if sum(weights.values()) + sum(o.state_bytes for o in inside) > pool.memory_bytes * (1 + 1e-9):

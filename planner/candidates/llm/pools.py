@@ -15,6 +15,7 @@ from ..setting import Setting, excluded_by
 from ..sizing import Sizing, sizings, tenant_sets
 from .calls import Call, decode_time, first_of, per_request, visits_of
 from .servers import DEGREES, Server, servers, state, weights
+from .shared import shared_candidates
 from .times import Times, times_of
 
 
@@ -40,6 +41,7 @@ def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
                 replicas = [serving.Replica(llm, device, each, precision, kv_precision) for each in degrees]
                 for server in servers(replicas, calls):
                     yield from _pools(setting, name, server, calls)
+                yield from shared_candidates(setting, name, replicas, calls)
 
 
 def _pools(setting: Setting, name: str, server: Server, calls: list[Call]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:

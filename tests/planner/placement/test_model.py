@@ -12,6 +12,7 @@ import pytest
 
 from dovetail.ir.distribution import Distribution
 from dovetail.planner import goals
+from dovetail.planner.candidates.llm import shared
 from dovetail.planner.placement import (
     constraints_fleet,
     constraints_latency,
@@ -20,6 +21,7 @@ from dovetail.planner.placement import (
     judge,
     objective,
     presolve,
+    problem,
     racks,
     solve,
     throughput,
@@ -52,7 +54,7 @@ def table() -> list[tuple[str, str, list[str]]]:
 def functions() -> dict[str, str]:
     """Docstrings of all functions of the model and the search, by name."""
     found: dict[str, str] = {}
-    search = (judge, solve, presolve, cutoff, racks, frontier, throughput, goals)
+    search = (judge, solve, presolve, cutoff, racks, frontier, throughput, goals, problem, shared)
     for module in (constraints_fleet, constraints_latency, objective, *search):
         for _, item in inspect.getmembers(module):
             members = [item] if inspect.isfunction(item) else []
