@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -153,6 +153,9 @@ def plan(
     on_progress: Progress | None = None,
     sizes: Mapping[str, int] | None = None,
     catalogue: Where | None = None,
+    previous: Plan | Where | None = None,
+    over_s: float | None = None,
+    lost: Mapping[str, int | None] | None = None,
 ) -> Plan:
     """The best placement of a graph on a fleet, by `objective` or the graph's own: the cheapest unless said.
 
@@ -160,11 +163,39 @@ def plan(
     or a config.json, which needs `sizes` such as `{"batch": 1, "tokens": 512}`; networks are planned alone. `fleet`
     replaces the fleet that the graph names.
     `catalogue` is a file of devices and models that extend or override ours (`costmodel/user_catalogue.py`).
+    `previous` is the plan (or its plan.json, or folder) that runs: bringing up other replicas then counts, spread over
+    `over_s` seconds (a day unless said), and `lost` names devices that failed, with how many (None: all).
     InputError for what is wrong in them; Infeasible, with the conflict, where no plan exists.
     """
     with with_catalogue(catalogue):
         graph_file, fleet_file, base_dir = read_graph_and_fleet(graphs, fleet, sizes or {})
-        return plan_files(graph_file, fleet_file, base_dir, objective, time_limit_s, solver, on_progress)
+        before = None
+        if previous is not None or over_s is not None or lost:
+            before, fleet_file = _before(previous, graph_file, fleet_file, over_s, lost or {})
+        return plan_files(graph_file, fleet_file, base_dir, objective, time_limit_s, solver, on_progress, before)
+
+
+def _before(
+    previous: Plan | Where | None,
+    graph: GraphFile,
+    fleet: FleetFile,
+    over_s: float | None,
+    lost: Mapping[str, int | None],
+) -> tuple[Json, FleetFile]:
+    """What runs, as a plan embeds it, and the fleet without what was lost."""
+    from .check_driver import read_plan
+    from .ir.read.fleet import parse_fleet
+    from .planner.running import OVER_S, taken_from, without_lost
+
+    if previous is None:
+        message = "what devices are lost, or what changes cost, needs a plan that runs, and none is given"
+        raise InputError([Diagnostic("from", message, help="give it with `--from plan.json`")])
+    old = previous.document if isinstance(previous, Plan) else read_plan(Path(previous))
+    before = taken_from(old, graph.document.get("name"), lost, OVER_S if over_s is None else over_s)
+    if lost:
+        rest = parse_fleet(without_lost(fleet.document, fleet.spec, lost))
+        fleet = replace(rest, sources=fleet.sources)
+    return before, fleet
 
 
 @contextmanager
@@ -188,16 +219,22 @@ def plan_files(
     time_limit_s: float | None = None,
     solver: str = "highs",
     on_progress: Progress | None = None,
+    before: Json | None = None,
 ) -> Plan:
-    """As `plan`, of a graph and a fleet that were read; paths in the graph are relative to `base_dir`."""
+    """As `plan`, of a graph and a fleet that were read; paths in the graph are relative to `base_dir`.
+
+    `before` is what runs already, as `planner.running.taken_from` has it.
+    """
     from .ir.agent import graph_of
     from .planner.pose import pose
 
     if "batch_size" in graph_of(graph_file.module).workload.data:
         from .planner.batches.plan import plan_batch
 
+        if before is not None:
+            raise InputError([Diagnostic("from", "a batch runs once, and replaces no plan", help="leave out `--from`")])
         return Plan(plan_batch(graph_file, fleet_file, base_dir, VERSION, objective, time_limit_s), base_dir)
-    posed, served = pose(graph_file, fleet_file, base_dir, objective), None
+    posed, served = pose(graph_file, fleet_file, base_dir, objective, previous=before), None
     if posed.goal == "throughput":
         from .planner.most import at_most_requests
 

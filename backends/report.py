@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from . import EmitContext, OutputFile, summary
+from .migration_text import migration_sentence, migration_table
 from .summary import Json, Table
 
 FILE = "report.html"
@@ -55,6 +56,8 @@ def _solved(plan: Json) -> list[str]:
         _element("h1", summary.headline(plan)),
         *_paragraph(", ".join(summary.key_figures(plan)) + "."),
         *_paragraph(summary.load(plan)),
+        *_paragraph(migration_sentence(plan)),
+        *_table(migration_table(plan)),
         *_list("Warnings", plan.get("warnings") or ()),
         *_table(summary.graphs(plan)),
         *_table(summary.placements(plan)),

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from . import summary
 from .explanation_text import explanation_lines
+from .migration_text import migration_sentence, migration_table
 from .sensitivity_text import guesses, sensitivity_table, studied
 from .summary import Json, Table
 
@@ -32,6 +33,8 @@ def plan_text(plan: Json) -> str:
     parts = [
         summary.headline(plan) + "\n" + _wrapped(", ".join(summary.key_figures(plan))) + _wrapped(summary.load(plan)),
         table_text(summary.graphs(plan)),
+        _wrapped(migration_sentence(plan)),
+        table_text(migration_table(plan)),
         table_text(summary.placements(plan)),
         table_text(summary.devices(plan)),
         table_text(summary.racks(plan)),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..version import VERSION
-from .arguments import add_catalogue, count, percentage, positive, sizes
+from .arguments import add_catalogue, add_replanning, count, percentage, positive, sizes
 from .terminal import coloured, show_progress
 
 OBJECTIVES = ("cost", "latency", "energy", "carbon", "throughput", "tokens_per_usd")
@@ -73,6 +73,7 @@ def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     _add_sizes(parser)
     parser.add_argument("-o", "--output", metavar="DIR", help="write plan.json, report, code and manifests here")
     parser.add_argument("--objective", choices=OBJECTIVES, help="what is to be best, in place of the graph's choice")
+    add_replanning(parser)
     help = "plans that trade two objectives against each other, such as cost,latency"
     parser.add_argument("--pareto", metavar="OBJECTIVE,OBJECTIVE", help=help)
     shown = parser.add_mutually_exclusive_group()
@@ -116,6 +117,9 @@ def _do_plan(arguments: argparse.Namespace) -> int:
             on_progress=show_progress if sys.stderr.isatty() else None,
             sizes=arguments.sizes,
             catalogue=arguments.catalogue,
+            previous=arguments.previous,
+            over_s=arguments.over,
+            lost=dict(arguments.lost),
         )
     except Infeasible as error:
         if arguments.json:

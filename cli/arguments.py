@@ -77,6 +77,35 @@ def sizes(text: str) -> dict[str, int]:
     return {name: int(n) for name, _, n in pairs}
 
 
+def duration(text: str) -> float:
+    """[s] `24h`, `90 min`: more than no time."""
+    from ..ir.units import UnitError, parse
+
+    try:
+        seconds = parse(text, "time")
+    except UnitError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError("give a time above 0")
+    return seconds
+
+
+def devices_lost(text: str) -> tuple[str, int | None]:
+    """`h100=2`: two of them; `h100`: all, which is None."""
+    name, given, number = text.partition("=")
+    return name, count(number) if given else None
+
+
+def add_replanning(parser: argparse.ArgumentParser) -> None:
+    """The options for a plan that replaces one that runs."""
+    help = "the plan that runs: count what is brought up in its place"
+    parser.add_argument("--from", dest="previous", metavar="PLAN", help=help)
+    help = "spread what changes cost over this time (24h unless said)"
+    parser.add_argument("--over", type=duration, metavar="TIME", help=help)
+    help = "devices of the old plan that failed: NAME=2, or all of them"
+    parser.add_argument("--lost", type=devices_lost, action="append", default=[], metavar="NAME[=N]", help=help)
+
+
 def add_catalogue(parser: argparse.ArgumentParser) -> None:
     """The option for a user's own catalogue."""
     help = "devices and models of your own, which extend or override the catalogue"

@@ -8,8 +8,15 @@ import sys
 
 from .terminal import show_progress
 
-NOT_BESIDE = ("objective", "emit", "sensitivity", "explain")
-"""Options that mean one plan."""
+NOT_BESIDE = {
+    "objective": "objective",
+    "emit": "emit",
+    "sensitivity": "sensitivity",
+    "explain": "explain",
+    "previous": "from",
+    "lost": "lost",
+}
+"""Options that mean one plan, by where their value is."""
 
 
 def do_pareto(arguments: argparse.Namespace) -> int:
@@ -17,7 +24,7 @@ def do_pareto(arguments: argparse.Namespace) -> int:
     from ..frontier_driver import pareto
     from ..ir.diagnostics import Diagnostic, Infeasible, InputError
 
-    beside = [f"`--{name}`" for name in NOT_BESIDE if getattr(arguments, name)]
+    beside = [f"`--{name}`" for value, name in NOT_BESIDE.items() if getattr(arguments, value)]
     if beside:
         message = f"`--pareto` gives several plans, and {beside[0]} is for one"
         raise InputError([Diagnostic("pareto", message, help=f"leave {beside[0]} out")])

@@ -17,6 +17,7 @@ from ..ir.fleet import FleetSpec
 from ..ir.units import HOUR_S, HOURS_PER_YEAR
 from .device_time import device_time_usd
 from .goals import stated
+from .moved import migration
 from .placement.objective import price
 from .placement.problem import Option, PlacementProblem, Pool
 from .placement.racks import Racks
@@ -39,10 +40,13 @@ class Inputs:
     graph: Json
     fleet: Json
     catalogue: Json
+    previous: Json | None = None
+    """What ran before, as `previous.py` takes it from a plan."""
 
     def document(self) -> Json:
         """`inputs` of plan.json: the documents themselves, and their digests."""
         parts = {"graph": self.graph, "fleet": self.fleet, "catalogue": self.catalogue}
+        parts |= {} if self.previous is None else {"previous": self.previous}
         return {**parts, "sha256": {name: digest(part) for name, part in parts.items()}}
 
 
@@ -118,6 +122,7 @@ def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: 
         ],
         "fleet": _fleet(solved),
         **_racks(solved),
+        **migration(solved.problem, result),
         "binding": list(result.binding),
         "conflict": list(result.conflict),
         "warnings": warnings,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
 
@@ -32,6 +33,7 @@ from .placement.throughput import Throughput
 from .placement.unroll import TooManyScenarios
 from .plan import Inputs, Solved
 from .resolve import Asked, Resolved, resolve_names
+from .running import refuse_unless_counted, with_previous
 from .to_problem import to_problem
 from .waits import with_waits
 
@@ -55,7 +57,8 @@ class Posed:
         setting = replace(self.setting, at_rate_per_s=rate_per_s)
         if limit_faults(setting, SourceMap(SourceFile("", ""))):
             return None
-        return replace(self, setting=setting, problem=to_problem(setting, self.works, MINIMISED[self.goal]))
+        problem = _problem(setting, self.works, self.goal, self.inputs.previous)
+        return replace(self, setting=setting, problem=problem)
 
     def problem_at(self, rate_per_s: float) -> PlacementProblem | None:
         """The problem of `at_rate`."""
@@ -77,11 +80,17 @@ class Posed:
 
 
 def pose(
-    graph: GraphFile, fleet: FleetFile, base_dir: Path, objective: str | None = None, other: str | None = None
+    graph: GraphFile,
+    fleet: FleetFile,
+    base_dir: Path,
+    objective: str | None = None,
+    other: str | None = None,
+    previous: dict[str, Any] | None = None,
 ) -> Posed:
     """The problem of placing `graph` on `fleet`.
 
-    `objective` takes the place of the graph's own, and `other` stands beside it.
+    `objective` takes the place of the graph's own, and `other` stands beside it; `previous` is what runs already, as
+    `running.taken_from` has it of a plan.
 
     `graph.module` is lowered in place. InputError for names that mean nothing, and for graphs with too many ways
     through them.
@@ -100,13 +109,22 @@ def pose(
         faults = goal_faults(asked, objective is None, setting, graph.sources, fleet.sources)
         if faults:
             raise InputError(faults)
-        problem = to_problem(setting, resolved.works, MINIMISED[goal])
+        if previous is not None:
+            refuse_unless_counted(goal, setting)
+        problem = _problem(setting, resolved.works, goal, previous)
     except (TooManyScenarios, TooManyStates) as error:
         label = Label(graph.sources.key(("edges",)))
         help = "lower `max_visits`, or split the graph"
         raise InputError([Diagnostic("too-large", str(error), (label,), help)]) from None
-    inputs = Inputs(graph.document, fleet.document, _catalogue(fleet, resolved))
+    inputs = Inputs(graph.document, fleet.document, _catalogue(fleet, resolved), previous)
     return Posed(setting, problem, inputs, resolved.works, goal, notes)
+
+
+def _problem(
+    setting: Setting, works: Mapping[str, Work], goal: str, previous: dict[str, Any] | None
+) -> PlacementProblem:
+    problem = to_problem(setting, works, MINIMISED[goal])
+    return problem if previous is None else with_previous(problem, setting.fleet, setting.devices, previous)
 
 
 def _equal_calls(graph: GraphOp) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from xdsl.dialects.builtin import DictionaryAttr, StringAttr
+from xdsl.ir import Operation
 
 from ..costmodel.energy import carbon_g, energy_usd_per_hour, usd_per_joule
 from ..costmodel.hardware import Device
@@ -66,14 +67,18 @@ def surviving(setting: Setting, pool: Pool) -> Pool:
 def _pieces(setting: Setting, works: Mapping[str, Work]) -> Iterator[Piece]:
     for op in setting.nodes.values():
         node, part = node_and_part(op)
-        model = op.attributes.get("model")
-        precision = op.attributes.get("precision")
-        key = ""
-        if node in works:
-            key = works[node].key
-        elif isinstance(model, StringAttr):
-            key = f"{model.data}.{precision.data if isinstance(precision, StringAttr) else ''}"
-        yield Piece(f"{node}.{part}", node, part, setting.visits_per_request[node], key)
+        yield Piece(f"{node}.{part}", node, part, setting.visits_per_request[node], memory_key(op, works))
+
+
+def memory_key(op: Operation, works: Mapping[str, Work]) -> str:
+    """What the node of `op` loads: pieces of the same key share it in one pool; empty for what loads nothing."""
+    node, _ = node_and_part(op)
+    if node in works:
+        return works[node].key
+    model, precision = op.attributes.get("model"), op.attributes.get("precision")
+    if not isinstance(model, StringAttr):
+        return ""
+    return f"{model.data}.{precision.data if isinstance(precision, StringAttr) else ''}"
 
 
 def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:

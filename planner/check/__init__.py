@@ -2,8 +2,8 @@
 
 It shares no code with the planner. Ids of its faults: `check.shape`, `.hash`, `.inputs`, `.placement`, `.count`,
 `.constraint`, `.capacity`, `.utilisation`, `.wait`, `.memory`, `.transfer`, `.latency`, `.bound`, `.cost`, `.sum`,
-`.energy`, `.graphs`, `.limit`, `.rack`, `.survive`, `.objective`, `.status`, `.quality`; `.underived` where there is no
-rule to derive a figure by.
+`.energy`, `.graphs`, `.limit`, `.rack`, `.survive`, `.migration`, `.objective`, `.status`, `.quality`; `.underived`
+where there is no rule to derive a figure by.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ def _check_figures(subject: Subject, faults: Diagnostics) -> None:
     from .load import check_loads, loads_of
     from .members import check_members
     from .memory import check_memory
+    from .migration import check_migration
     from .racks import check_racks
     from .service import Services
     from .survival import check_survival
@@ -100,6 +101,7 @@ def _check_figures(subject: Subject, faults: Diagnostics) -> None:
     check_transfers(subject, faults)
     check_cost(subject, services, loads, faults)
     check_racks(subject, loads, faults)
+    check_migration(subject, services, faults)
     check_members(subject, services, loads, faults)
     if any(fault.id == "check.graphs" for fault in faults.errors):
         return

@@ -61,7 +61,7 @@ def bill(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Bil
         costs = {part: usd * paid for part, usd in holding_usd_per_hour(subject, spec).items()}
         drawn_w, site = _power_w(subject, loads, spec, devices), subject.site(name)
         pue = 1.0 if spec.price.accounting == "interest_only" else site.pue
-        if not _energy_in_rent(spec, device):
+        if not energy_in_rent(spec, device):
             costs["energy"] = drawn_w * pue * site.electricity_usd_per_kwh / 1000
         for part, usd in costs.items():
             parts[part] += usd
@@ -80,10 +80,9 @@ def device_time_usd(subject: Subject, services: Services, graph: str = "") -> di
     found: dict[str, float] = {}
     for name, (seconds, working_s) in device_seconds(subject, services, graph).items():
         spec, device, site = subject.specs[name], subject.devices.get(name), subject.site(name)
-        is_owned = spec.max_count is not None and 0 < spec.max_count <= spec.owned
-        for part, usd in ({} if is_owned else holding_usd_per_hour(subject, spec)).items():
+        for part, usd in ({} if is_all_owned(spec) else holding_usd_per_hour(subject, spec)).items():
             found[part] = found.get(part, 0.0) + usd * seconds / HOUR_S
-        if device is not None and not _energy_in_rent(spec, device):
+        if device is not None and not energy_in_rent(spec, device):
             pue = 1.0 if spec.price.accounting == "interest_only" else site.pue
             idle_w = device.tdp_w if spec.price.accounting == "interest_only" else device.idle_w
             joules = idle_w * seconds + (device.tdp_w - idle_w) * working_s
@@ -138,10 +137,14 @@ def _power_w(subject: Subject, loads: Mapping[str, Load], spec: DeviceSpec, devi
     return device.idle_w * devices + busy * (device.tdp_w - device.idle_w)
 
 
-def _energy_in_rent(spec: DeviceSpec, device: Device | None) -> bool:
+def energy_in_rent(spec: DeviceSpec, device: Device | None) -> bool:
     """Whether energy is paid with the rent; devices that are all owned pay no rent."""
-    all_owned = spec.max_count is not None and 0 < spec.max_count <= spec.owned
-    return _rent_usd_per_hour(spec, device) is not None and not spec.price.energy_extra and not all_owned
+    return _rent_usd_per_hour(spec, device) is not None and not spec.price.energy_extra and not is_all_owned(spec)
+
+
+def is_all_owned(spec: DeviceSpec) -> bool:
+    """Whether the fleet has no more devices of this kind than are paid for."""
+    return spec.max_count is not None and 0 < spec.max_count <= spec.owned
 
 
 def check_cost(subject: Subject, services: Services, loads: Mapping[str, Load], faults: Diagnostics) -> None:

@@ -66,6 +66,8 @@ def _check_value(subject: Subject, faults: Diagnostics) -> None:
         meant: Any = plan
         for key in path:
             meant = meant[key]
+        if name == "cost" and "migration" in plan and meant is not None:
+            meant += plan["migration"]["usd_per_hour"]
         if name == "tokens_per_usd":
             meant = 1e6 / meant if meant else None
         if unit != expected or value is None or meant is None or abs(value - meant) > ROUNDING * max(abs(meant), 1e-9):

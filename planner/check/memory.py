@@ -21,13 +21,13 @@ def memory_bytes(subject: Subject, services: Services, pool: Pool) -> float:
     weights: dict[str, float] = {}
     state = 0.0
     for node, piece in subject.hosted[pool.id]:
-        for key, shared, own in _needs(subject, services, pool, node, piece):
+        for key, shared, own in needs(subject, services, pool, node, piece):
             weights[key] = max(weights.get(key, 0.0), shared)
             state += own
     return sum(weights.values()) + state
 
 
-def _needs(
+def needs(
     subject: Subject, services: Services, pool: Pool, node: Node, piece: str
 ) -> Iterator[tuple[str, float, float]]:
     """(key, weights that pieces of that key share, what the piece needs for itself) [bytes]."""

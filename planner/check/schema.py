@@ -42,6 +42,26 @@ def _list_of(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
+DEGREES = _record(dict.fromkeys(("tp", "pp", "ep", "dp"), COUNT))
+PREVIOUS = _record(
+    {
+        "over_s": {**NUMBER, "exclusiveMinimum": 0},
+        "usd_per_request": NUMBER,
+        "pools": _list_of(
+            _record(
+                {
+                    "device": TEXT,
+                    "replicas": WHOLE,
+                    "devices_per_replica": COUNT,
+                    "parallel": DEGREES,
+                    "holds": _list_of(_record({"model": {"type": "string"}, "role": TEXT})),
+                }
+            )
+        ),
+    },
+    {"lost": _map_of(WHOLE)},
+)
+"""What ran when the plan was made: replicas that were lost are not in `pools`."""
 SPREAD = _record({"mean": NUMBER, "p50": NUMBER, "p95": NUMBER, "p99": NUMBER})
 INPUTS = _record(
     {
@@ -49,7 +69,8 @@ INPUTS = _record(
         "fleet": OBJECT,
         "catalogue": _record({"devices": OBJECT, "models": OBJECT}),
         "sha256": _record({"graph": SHA256, "fleet": SHA256, "catalogue": SHA256}),
-    }
+    },
+    {"previous": PREVIOUS},
 )
 OBJECTIVE = _record(
     {
@@ -82,7 +103,7 @@ POOL = _record(
         "replicas": WHOLE,
         "devices_per_replica": COUNT,
         "devices": WHOLE,
-        "parallel": _record({"tp": COUNT, "pp": COUNT, "ep": COUNT, "dp": COUNT}),
+        "parallel": DEGREES,
         "max_batch": COUNT,
         "memory_bytes_per_device": NUMBER,
         "utilisation": NUMBER_OR_NULL,
@@ -98,6 +119,26 @@ POOL = _record(
 )
 RACK = _record({"limit_w": NUMBER, "mean_w": NUMBER, "exceeded": SHARE})
 """Power limit of a rack, what its devices draw on average, and the share of the time that they draw more."""
+_CHANGED = dict.fromkeys(("kept", "started", "stopped"), WHOLE) | dict.fromkeys(("bytes", "seconds", "usd"), NUMBER)
+MIGRATION = _record(
+    {
+        **_CHANGED,
+        **dict.fromkeys(("requests_late", "usd_per_hour", "over_s"), NUMBER),
+        "replicas": _list_of(
+            _record(
+                {
+                    "device": TEXT,
+                    "model": {"type": "string"},
+                    "role": TEXT,
+                    "parallel": DEGREES,
+                    "devices_per_replica": COUNT,
+                }
+                | _CHANGED
+            )
+        ),
+    }
+)
+"""What becomes of the replicas that ran before, by kind; `seconds` is the longest start."""
 PLACEMENT = _record(
     {
         "piece": PIECE,
@@ -196,6 +237,7 @@ PLAN = _record(
     {
         "sensitivity": SENSITIVITY,
         "racks": _map_of(RACK),
+        "migration": MIGRATION,
         "frontier": FRONTIER,
         "explanation": EXPLANATION,
         "graphs": _map_of(MEMBER),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...ir.units import HOUR_S
+from .migration import usd_per_hour
 from .problem import DeviceType, Option, PlacementProblem, Pool, Route, Transfer
 from .result import COST_PARTS, UsedTransfer
 from .variables import fewest_replicas
@@ -24,10 +25,14 @@ class Account:
     """Energy of one request, drawn from the grid [J]; 0 without a rate."""
     carbon_g: float = 0.0
     """Carbon of that energy [gCO2]."""
+    migration_usd_per_hour: float = 0.0
+    """(52) What changing the replicas that run already costs, spread over time [USD/h]."""
 
     def worth(self, objective: str) -> float:
         """What `cost`, `energy` or `carbon` asks to be least."""
-        return {"cost": self.total, "energy": self.energy_j, "carbon": self.carbon_g}[objective]
+        return {"cost": self.total + self.migration_usd_per_hour, "energy": self.energy_j, "carbon": self.carbon_g}[
+            objective
+        ]
 
     @property
     def total(self) -> float:
@@ -64,7 +69,8 @@ class Books:
         joules = self._drawn_j(chosen, devices) if self.p.rate_per_s is not None else {}
         carbon_g = sum(joules.get(d.name, 0.0) * d.g_per_joule for d in self.p.devices)
         utilisation = self._utilisation(chosen, replicas)
-        return Account(replicas, devices, cost, moved, utilisation, sum(joules.values()), carbon_g)
+        migration = usd_per_hour(self.p, placements, replicas)
+        return Account(replicas, devices, cost, moved, utilisation, sum(joules.values()), carbon_g, migration)
 
     def _drawn_j(self, chosen: list[Option], devices: dict[str, int]) -> dict[str, float]:
         """(22) Energy of one request by device, drawn from the grid [J]."""

@@ -1,4 +1,4 @@
-"""The placement model: min (17) subject to (1) to (16) and (24) of `docs/math/placement.md`."""
+"""The placement model: min (17) subject to (1) to (16), (24), (28), (50) and (51) of `docs/math/placement.md`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from .constraints_latency import (
     constrain_tbt,
     constrain_ttft,
 )
+from .migration import constrain_side_by_side, constrain_starts
 from .objective import constrain_limits, minimise
 from .problem import PlacementProblem
 from .racks import constrain_racks
@@ -31,7 +32,7 @@ from .variables import PlacementVars, add_variables
 
 
 def build(p: PlacementProblem, clock: Clock = NO_LIMIT) -> tuple[pulp.LpProblem, PlacementVars]:
-    """min (17) subject to (1)-(16), (24); TimeUp where the clock is over before it is written down."""
+    """min (17) subject to (1)-(16), (24), (28), (50), (51); TimeUp where the clock is over before it is written."""
     m, v = add_variables(p)
     for constrain in (
         constrain_each_piece_placed_once,  # (1)
@@ -51,6 +52,8 @@ def build(p: PlacementProblem, clock: Clock = NO_LIMIT) -> tuple[pulp.LpProblem,
         constrain_limits,  # (16)
         constrain_racks,  # (28)
         constrain_one_of,  # (24)
+        constrain_starts,  # (50)
+        constrain_side_by_side,  # (51)
     ):
         clock.check()
         constrain(m, p, v)

@@ -109,8 +109,13 @@ def _drawn(p: PlacementProblem, v: PlacementVars, weights: Mapping[str, float]) 
     return whole
 
 
+def worth(p: PlacementProblem, v: PlacementVars) -> Expr:
+    """(52) What the objective `cost` asks to be least: (17), and what replicas brought up cost [USD/h or /request]."""
+    return cost(p, v) + v.migration
+
+
 AMOUNTS: Mapping[str, Callable[[PlacementProblem, PlacementVars], Expr]] = {
-    "cost": cost,
+    "cost": worth,
     "energy": energy,
     "carbon": carbon,
 }

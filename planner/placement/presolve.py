@@ -12,7 +12,8 @@ import numpy as np
 from .constraints_latency import breaks_ttft, visits_at_start
 from .cutoff import affordable
 from .laws import is_point, mean, never_longer
-from .problem import Option, PlacementProblem, Pool, VisitTime
+from .migration import kinds_by_pool, starts_no_more
+from .problem import Kind, Option, PlacementProblem, Pool, VisitTime
 from .racks import Racks, no_less
 from .variables import LOAD_TOLERANCE, fewest_replicas
 
@@ -99,6 +100,7 @@ def _not_dominated(p: PlacementProblem) -> list[Option]:
     rows: dict[str, dict[str, Option]] = defaultdict(dict)
     for o in p.options:
         rows[o.pool][o.piece] = o
+    kinds = kinds_by_pool(p) if p.previous is not None else {}
     alike: dict[tuple[str, str, bool, bool, tuple[int, ...], tuple[str, ...]], list[Pool]] = defaultdict(list)
     for g in p.pools:
         tenants = tuple(rows[g.id])
@@ -111,12 +113,15 @@ def _not_dominated(p: PlacementProblem) -> list[Option]:
         if len(tenants) > MANY_PIECES:
             kept |= {g.id for g in pools}
         else:
-            kept |= _best_of(p, pools, rows)
+            kept |= _best_of(p, pools, rows, kinds)
     return [o for o in p.options if o.pool in kept]
 
 
-def _best_of(p: PlacementProblem, pools: list[Pool], rows: dict[str, dict[str, Option]]) -> set[str]:
+def _best_of(
+    p: PlacementProblem, pools: list[Pool], rows: dict[str, dict[str, Option]], kinds: dict[str, dict[str, Kind]]
+) -> set[str]:
     """Pools of one device, place and set of pieces that no other of them makes needless."""
+    several = any(len(set(kinds.get(g.id, {}).values())) > 1 for g in pools)
     racks = _racks_of(p, pools[0])
     needs = {g.id: _needs(p, g, rows[g.id]) for g in pools}
     rough = np.array([_rough(rows[g.id], needs[g.id]) for g in pools])
@@ -125,7 +130,8 @@ def _best_of(p: PlacementProblem, pools: list[Pool], rows: dict[str, dict[str, O
         maybe = np.flatnonzero(np.all(rough[kept] <= rough[i], axis=1)) if kept else ()
         if not any(
             (racks is None or _draws_no_more(racks, pools[kept[j]], pools[i], rows))
-            and _replaces(p, pools[kept[j]], pools[i], rows, needs)
+            and starts_no_more(p, kinds.get(pools[kept[j]].id, {}), kinds.get(pools[i].id, {}))
+            and _replaces(p, pools[kept[j]], pools[i], rows, needs, several)
             for j in maybe
         ):
             kept.append(i)
@@ -175,23 +181,26 @@ def _replaces(
     h: Pool,
     rows: dict[str, dict[str, Option]],
     needs: dict[str, dict[frozenset[str], float]],
+    loads_several: bool = False,
 ) -> bool:
     """(20) Whether what is in h may as well be in g, whatever else is in g already.
 
     Every piece is as cheap and never longer there; g has memory for all pieces; and for all sets S of pieces in h
-    and R in g, devices[g](S + R) <= devices[h](S) + devices[g](R).
+    and R in g, devices[g](S + R) <= devices[h](S) + devices[g](R). Where replicas run already and a pool
+    `loads_several` models, the left side is to be no more than either term, for all its replicas load each, (50).
     """
     if _memory(p, list(rows[g.id].values())) > g.memory_bytes * (1 + LOAD_TOLERANCE):
         return False
     if not all(_no_worse(rows[g.id][q], rows[h.id][q]) for q in rows[h.id]):
         return False
     mine, theirs = needs[g.id], needs[h.id]
-    return all(
-        mine[moved | there] <= devices + mine[there]
-        for moved, devices in theirs.items()
-        for there in mine
-        if not moved & there
-    )
+
+    def most(moved: frozenset[str], there: frozenset[str]) -> float:
+        if not loads_several or not moved or not there:
+            return theirs[moved] + mine[there]
+        return min(theirs[moved], mine[there])
+
+    return all(mine[moved | there] <= most(moved, there) for moved in theirs for there in mine if not moved & there)
 
 
 def _no_worse(a: Option, b: Option) -> bool:

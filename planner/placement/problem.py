@@ -11,7 +11,7 @@ earliest sink, `end_to_end` the end of the last. All laws of one scenario are in
 
 Optional fields, added later and safe to leave out: `Option.excluded_by`, `Option.part_load` with `Pool.split`,
 `VisitTime.lost`, `Transfer.token_gaps`, `Pool.spare`, `Pool.zones` and `DeviceType.idle_w` with what follows them,
-`PlacementProblem.one_of`, `Scenario.graph`, `Bound.graph`.
+`PlacementProblem.one_of` and what follows, `Scenario.graph`, `Bound.graph`.
 """
 
 from __future__ import annotations
@@ -248,6 +248,44 @@ class Bound:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What two replicas share where one may go on as the other: only the batch and the tenants may differ."""
+
+    device: str
+    model: str
+    """`Piece.memory_key` of what is loaded; empty where nothing is"""
+    role: str
+    """`both` (prefill and decode in one server), or the part of the node that runs there"""
+    devices: int
+    tp: int = 1
+    pp: int = 1
+    ep: int = 1
+    dp: int = 1
+
+
+@dataclass(frozen=True)
+class Previous:
+    """What runs when a plan is made, and what it takes to change it."""
+
+    running: tuple[tuple[Kind, int], ...]
+    """Replicas of each kind."""
+    devices: tuple[tuple[str, int], ...]
+    """Devices that they take, by name."""
+    starts: tuple[tuple[Kind, float, float], ...]
+    """Of each kind that a plan may have: weights that a new replica loads [bytes], and the time from when it gets its
+    devices to its first answer [s]."""
+    usd_per_request: float
+    """What a request that comes while too few replicas are up is worth [USD]."""
+    over_s: float
+    """What the changes cost is spread over this time [s]."""
+
+    @property
+    def start_s(self) -> dict[Kind, float]:
+        """Kind -> time that a new replica takes to start [s]."""
+        return {kind: seconds for kind, _, seconds in self.starts}
+
+
+@dataclass(frozen=True)
 class PlacementProblem:
     """Everything the placement planner needs to know."""
 
@@ -272,6 +310,8 @@ class PlacementProblem:
     """Of each of these sets of options, as (piece, pool), a plan takes at least one."""
     racks: tuple[Rack, ...] = ()
     """Power limits of racks; without a rate they bind nothing."""
+    previous: Previous | None = None
+    """What runs already: the objective `cost` then counts what is brought up in its place."""
 
     def scenarios_of(self, graph: str) -> tuple[Scenario, ...]:
         """(46) The ways of the requests of one graph, as shares of its own requests; all ways for an empty name."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pulp
 
-from .problem import DeviceType, Option, Piece, PlacementProblem, Pool, Route, Transfer
+from .problem import DeviceType, Kind, Option, Piece, PlacementProblem, Pool, Route, Transfer
 from .survival import replicas_for
 
 Expr = pulp.LpAffineExpression
@@ -46,6 +46,10 @@ class PlacementVars:
     """Devices paid for: those taken beyond the owned ones."""
     mean: pulp.LpVariable | None = None
     """Mean end to end, where it is the objective."""
+    started: dict[Kind, Expr] = field(default_factory=dict)
+    """Replicas brought up where others run already, of kinds that take time to start."""
+    migration: Expr = field(default_factory=Expr)
+    """What changing the replicas that run already costs, spread over time [USD/h]."""
     names: set[str] = field(default_factory=set)
     count: int = 0
 

@@ -22,6 +22,7 @@ from ...passes import run_pipeline
 from ..candidates.setting import Setting
 from ..goals import MINIMISED
 from ..placement.problem import PlacementProblem
+from ..running import with_previous
 from ..to_problem import to_problem
 
 Json = Mapping[str, Any]
@@ -41,6 +42,8 @@ class Question:
     """What the problem minimises."""
     factors: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """Coefficients of the cost model that are off, as `costmodel.variation` takes them."""
+    previous: Json | None = None
+    """What ran before, as the plan embeds it."""
 
     def problem(self) -> PlacementProblem:
         """The placement problem of these inputs; InputError where they pose none."""
@@ -50,9 +53,10 @@ class Question:
         llms = {name: model for name, model in self.catalogue.models.items() if isinstance(model, LLM)}
         with variation(self.factors):
             setting = Setting(graph, self.fleet, self.devices, llms)
-            return to_problem(setting, dict(self._works(graph)), self.objective)
+            problem = to_problem(setting, dict(self.works(graph)), self.objective)
+        return problem if self.previous is None else with_previous(problem, self.fleet, self.devices, self.previous)
 
-    def _works(self, graph: GraphOp) -> Iterator[tuple[str, Work]]:
+    def works(self, graph: GraphOp) -> Iterator[tuple[str, Work]]:
         """(node, one visit of its network)."""
         for op in graph.nodes:
             if not isinstance(op, ModelCallOp):
@@ -77,4 +81,4 @@ def question_of(plan: Json) -> Question:
     graph = inputs["graph"]
     if goal == "throughput":
         graph = {**graph, "workload": {**graph.get("workload", {}), "rate": f"{plan['objective']['value']!r} req/s"}}
-    return Question(graph, fleet, devices, catalogue, MINIMISED[goal])
+    return Question(graph, fleet, devices, catalogue, MINIMISED[goal], previous=inputs.get("previous"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dovetail.ir.distribution import Distribution
-from dovetail.planner.placement.problem import Bound, Option, PlacementProblem, Pool, Rack, Scenario, VisitTime
+from dovetail.planner.placement.problem import Bound, Kind, Option, PlacementProblem, Pool, Rack, Scenario, VisitTime
 from dovetail.planner.placement.solve import solve
 
 Plan = dict[str, Option]
@@ -191,7 +191,40 @@ def costs(p: PlacementProblem, plan: Plan) -> Iterator[float]:
         sizes = {g.id: n for g, n in zip(counted, numbers, strict=True)}
         fits = fits and all(share_over(p, rack, plan, sizes, taken_of) <= rack.exceed + 1e-9 for rack in p.racks)
         if fits and usd <= limits.get("usd_per_hour", math.inf) and watts <= limits.get("power_w", math.inf):
-            yield usd
+            yield usd + migration(p, plan, sizes)
+
+
+def migration(p: PlacementProblem, plan: Plan, sizes: dict[str, int]) -> float:
+    """USD/h for what is brought up in place of what runs: every order in which replicas may start in its place."""
+    if p.previous is None:
+        return 0.0
+    pieces, start_s, usd = {q.id: q for q in p.pieces}, p.previous.start_s, 0.0
+    new: dict[Kind, int] = {}
+    for g in p.pools:
+        inside = [pieces[q] for q, o in plan.items() if o.pool == g.id] if g.id in sizes else []
+        for role, key in {("both" if g.whole_nodes else q.part, q.memory_key) for q in inside}:
+            kind = Kind(g.device, key, role, g.devices_per_replica, g.tp, g.pp, g.ep, g.dp)
+            new[kind] = new.get(kind, 0) + sizes[g.id]
+    more = {kind: max(0, n - dict(p.previous.running).get(kind, 0)) for kind, n in new.items()}
+    for d in p.devices:
+        each = d.idle_usd_per_hour + (sum(x for _, x in d.usd_per_hour) if d.max_count > d.owned else 0.0)
+        rows = [(start_s[k], n * k.devices) for k, n in more.items() if k.device == d.name and start_s[k]]
+        usd += each * sum(s * n for s, n in rows) / 3600
+        up = dict(p.previous.devices).get(d.name, 0)
+        if up and rows:
+            short = sum(n for _, n in rows) - max(0, d.max_count - up)
+            waits = (in_turn(order, short) for order in itertools.permutations(rows))
+            usd += min(waits) * (p.rate_per_s or 0.0) / up * p.previous.usd_per_request
+    return usd * 3600 / p.previous.over_s
+
+
+def in_turn(order: tuple[tuple[float, int], ...], short: int) -> float:
+    """Device-seconds without service where the first of `order` start in place of others, `short` devices in all."""
+    waited = 0.0
+    for seconds, devices in order:
+        waited += seconds * max(0, min(devices, short))
+        short -= devices
+    return waited
 
 
 def share_over(p: PlacementProblem, rack: Rack, plan: Plan, sizes: dict[str, int], taken: dict[str, int]) -> float:

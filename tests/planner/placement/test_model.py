@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from test_migration import running
 
 from dovetail.ir.distribution import Distribution
 from dovetail.planner import goals
@@ -20,6 +21,7 @@ from dovetail.planner.placement import (
     cutoff,
     frontier,
     judge,
+    migration,
     objective,
     presolve,
     problem,
@@ -55,7 +57,7 @@ def table() -> list[tuple[str, str, list[str]]]:
 def functions() -> dict[str, str]:
     """Docstrings of all functions of the model and the search, by name."""
     found: dict[str, str] = {}
-    search = (judge, solve, presolve, cutoff, racks, frontier, throughput, goals, problem, shared, graphs)
+    search = (judge, solve, presolve, cutoff, racks, frontier, throughput, goals, problem, shared, graphs, migration)
     for module in (constraints_fleet, constraints_latency, objective, *search):
         for _, item in inspect.getmembers(module):
             members = [item] if inspect.isfunction(item) else []
@@ -119,7 +121,9 @@ def test_constraints_have_the_names_that_the_page_lists(
         p = random_problem(seed)
         racked = tuple(replace(d, rack="r") for d in p.devices)
         every = frozenset((o.piece, o.pool) for o in p.options)
-        m, _ = build(replace(p, devices=racked, racks=(Rack("r", 1000.0, 0.01),), one_of=(every,)))
+        m, _ = build(
+            replace(p, devices=racked, racks=(Rack("r", 1000.0, 0.01),), one_of=(every,), previous=running(p, seed))
+        )
         for constraint in m.constraints():
             prefixes = [name for name in listed if re.match(rf"{name}(_|$)", str(constraint.name))]
             assert prefixes, constraint.name
