@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from .ir.diagnostics import Diagnostic, Infeasible, InputError
@@ -239,16 +240,34 @@ def plan_files(
         from .planner.most import at_most_requests
 
         posed, served = at_most_requests(posed, graph_file.sources, time_limit_s, solver, _told(on_progress))
-    found = None if served is None else served.plan
+    found, over = None if served is None else served.plan, Json()
+    if graph_file.ranges or fleet_file.ranges:
+        from .planner.robust.study import over_ranges
+
+        def best(problem: PlacementProblem, left_s: float | None) -> PlacementResult:
+            return _solve(problem, left_s, solver, on_progress)
+
+        posed, found, over = over_ranges(posed, (graph_file, fleet_file), best, time_limit_s, solver)
     result = _solve(posed.problem, time_limit_s, solver, on_progress) if found is None else found
     if result.objective is None:
-        from .planner.infeasible import infeasible_diagnostics
-        from .planner.plan import unsolved_document
+        raise _infeasible(posed, result, (graph_file, fleet_file), time_limit_s, over)
+    return Plan(plan_document_of(posed, result, graph_file.warnings, served, over), base_dir)
 
-        places = (graph_file.sources, fleet_file.sources)
-        faults = infeasible_diagnostics(posed.setting, posed.problem, result, *places, time_limit_s)
-        raise Infeasible(faults, result.conflict, unsolved_document(result, posed.inputs, VERSION))
-    return Plan(plan_document_of(posed, result, graph_file.warnings, served), base_dir)
+
+def _infeasible(
+    posed: Posed, result: PlacementResult, files: tuple[GraphFile, FleetFile], time_limit_s: float | None, over: Json
+) -> Infeasible:
+    """Why there is no plan; `over` is what `over_ranges` found where there are ranges."""
+    from .planner.infeasible import infeasible_diagnostics
+    from .planner.plan import unsolved_document
+    from .planner.robust.faults import nothing_holds
+
+    graph, fleet = files
+    places = (graph.sources, fleet.sources)
+    faults = infeasible_diagnostics(posed.setting, posed.problem, result, *places, time_limit_s)
+    if over and result.status == "infeasible":
+        faults.append(nothing_holds(over["nominal"], result.unit, graph.ranges, fleet.ranges, places))
+    return Infeasible(faults, result.conflict, unsolved_document(result, posed.inputs, VERSION))
 
 
 def read_graph_and_fleet(
@@ -320,9 +339,13 @@ def _told(on_progress: Progress | None) -> Callable[[float | None, float | None]
 
 
 def plan_document_of(
-    posed: Posed, result: PlacementResult, noted: Sequence[Diagnostic], served: Throughput | None = None
+    posed: Posed,
+    result: PlacementResult,
+    noted: Sequence[Diagnostic],
+    served: Throughput | None = None,
+    over: Mapping[str, Any] = MappingProxyType({}),
 ) -> Json:
-    """plan.json of a solved problem, which the validator has accepted."""
+    """plan.json of a solved problem, which the validator has accepted; `over` is what it says of ranges."""
     from .backends.manifests.kv_transfer import kv_transfer_warnings
     from .planner.cautions import cautions
     from .planner.check import check_plan
@@ -331,7 +354,7 @@ def plan_document_of(
 
     solved = posed.solved(result, served)
     warnings = [*(warning.message for warning in noted), *posed.notes, *cautions(solved)]
-    document = plan_document(solved, posed.inputs, warnings, VERSION)
+    document = plan_document(solved, posed.inputs, warnings, VERSION) | dict(over)
     if graphs := members_document(solved):
         document["graphs"] = graphs
     document["warnings"] += kv_transfer_warnings(document)

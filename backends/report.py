@@ -9,6 +9,7 @@ from typing import Any
 
 from . import EmitContext, OutputFile, summary
 from .migration_text import migration_sentence, migration_table
+from .robust_text import over_ranges
 from .summary import Json, Table
 
 FILE = "report.html"
@@ -69,6 +70,7 @@ def _solved(plan: Json) -> list[str]:
         *_bar(plan),
         *_table(summary.transfers(plan)),
         *_list("What keeps it from being better", summary.binding(plan)),
+        *_list("Over the ranges", over_ranges(plan)),
         *_paragraph(summary.quality(plan)),
     ]
 

@@ -54,7 +54,7 @@ def proof(plan: Json) -> str:
     """How far the plan is proved to be the best."""
     objective = plan["objective"]
     if plan["status"] == "optimal" and "frontier" in plan:
-        return f"a point of the frontier of {_listed(plan['frontier']['objectives'])}, proved"
+        return f"a point of the frontier of {listed(plan['frontier']['objectives'])}, proved"
     if plan["status"] == "optimal":
         return "proved optimal"
     if objective.get("gap") is None or objective.get("bound") is None:
@@ -332,9 +332,9 @@ def quality(plan: Json) -> str:
     """How well the numbers behind the cost are known."""
     shares = plan.get("quality") or {}
     known = [f"{share(shares[mark])} {words}" for mark, words in QUALITIES.items() if shares.get(mark)]
-    return f"How well the numbers are known, by share of the cost: {_listed(known)}." if known else ""
+    return f"How well the numbers are known, by share of the cost: {listed(known)}." if known else ""
 
 
-def _listed(phrases: Sequence[str]) -> str:
+def listed(phrases: Sequence[str]) -> str:
     """`a, b and c`."""
     return " and ".join([", ".join(phrases[:-1]), phrases[-1]] if len(phrases) > 1 else phrases)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from . import summary
 from .explanation_text import explanation_lines
 from .migration_text import migration_sentence, migration_table
+from .robust_text import over_ranges
 from .sensitivity_text import guesses, sensitivity_table, studied
 from .summary import Json, Table
 
@@ -42,6 +43,7 @@ def plan_text(plan: Json) -> str:
         table_text(summary.transfers(plan)),
         table_text(_with_bars(summary.costs(plan), plan)),
         _bullets("What keeps it from being better", summary.binding(plan)),
+        _bullets("Over the ranges", over_ranges(plan)),
         _bullets("Warnings", plan.get("warnings") or ()),
         _wrapped(summary.quality(plan)),
         *(_sensitivity(plan["sensitivity"]) if "sensitivity" in plan else ()),

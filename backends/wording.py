@@ -125,5 +125,6 @@ def _constraint_words(kind: str, of: str | None) -> str | None:
         "transfer": f"where the data of {of} may move",
         "usd_per_hour": "the limit on USD per hour",
         "power_w": "the limit on power",
+        "capacity": f"what the pools on {of} can carry",
     }
     return known.get(key)

@@ -34,6 +34,7 @@ from .placement.unroll import TooManyScenarios
 from .plan import Inputs, Solved
 from .resolve import Asked, Resolved, resolve_names
 from .running import refuse_unless_counted, with_previous
+from .robust.faults import range_faults
 from .to_problem import to_problem
 from .waits import with_waits
 
@@ -106,7 +107,9 @@ def pose(
             raise InputError(faults)
         goal = objective or lowered.objective.data
         asked = [goal] if other is None else [goal, other]
-        faults = goal_faults(asked, objective is None, setting, graph.sources, fleet.sources)
+        places = (graph.sources, fleet.sources)
+        faults = goal_faults(asked, objective is None, setting, *places)
+        faults += range_faults(asked, graph.ranges, fleet.ranges, places)
         if faults:
             raise InputError(faults)
         if previous is not None:

@@ -113,6 +113,8 @@ def _upper(written: object) -> float | None:
     """99.9th percentile of a token count as graph.yaml writes it, or None where it lies in another file."""
     if isinstance(written, int | float) and not isinstance(written, bool):
         return float(written)
+    if isinstance(written, str) and ".." in written:  # a range: its upper end
+        return float(written.partition("..")[2])
     if not isinstance(written, Mapping):
         return None
     if isinstance(written.get("quantiles"), Mapping):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..diagnostics import Diagnostics, did_you_mean
+from ..ranges import Range
 from ..source import Path as DocumentPath
 from ..source import SourceMap
 from ..units import DIMENSIONS, UnitError, parse, shorten
@@ -31,6 +32,8 @@ class Reading:
     """The files that nest this document, the outermost first, and its own."""
     nested: list[Path] = field(default_factory=list)
     """The files of all nested graphs that were read, in order."""
+    ranges: list[Range] = field(default_factory=list)
+    """Figures of which only the ends are known."""
 
     def fault(
         self, path: DocumentPath, id: str, message: str, help: str | None = None, *, label: str = "", key: bool = False

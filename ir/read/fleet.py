@@ -13,6 +13,7 @@ from typing import Any
 
 from ..diagnostics import Diagnostics, did_you_mean
 from ..fleet import DeviceSpec, FleetSpec, LinkSpec, PriceSpec, RackSpec, SiteSpec
+from ..ranges import Range
 from ..source import SourceFile, SourceMap
 from ..units import YEAR_S
 from .fields import Reading
@@ -42,6 +43,8 @@ class FleetFile:
     sources: SourceMap
     sha256: str
     """of the file's bytes; of the document as sorted JSON where it came from no file of its own"""
+    ranges: tuple[Range, ...] = ()
+    """Figures that are ranges; `spec` has their worst ends."""
 
 
 @dataclass
@@ -60,7 +63,8 @@ class FleetDraft:
     def finish(self) -> FleetFile:
         """The fleet; InputError with all faults, if there is one."""
         self.to.faults.raise_if_errors()
-        return FleetFile(_spec(self.plain), self.document.value, self.document.sources, self.document.sha256)
+        document, ranges = self.document, tuple(self.to.ranges)
+        return FleetFile(_spec(self.plain), document.value, document.sources, document.sha256, ranges)
 
 
 def read_fleet(path: Path) -> FleetFile:

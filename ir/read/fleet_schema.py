@@ -17,6 +17,7 @@ from .fields import (
     Record,
     Text,
 )
+from .ranged import Ranged
 
 DEVICE_NAME = "[A-Za-z][A-Za-z0-9_.-]{0,39}"
 DEVICE_NAME_FORM = "a letter, then up to 39 letters, digits, `-`, `_` or `.`"
@@ -29,23 +30,28 @@ _SIZE = Quantity("bytes")
 _USD = Number()
 
 
+def _price_of(dimension: str) -> Ranged:
+    """A price, or a range of prices."""
+    return Ranged(Quantity(dimension), is_price=True)
+
+
 def _is_spot(value: Any) -> bool:
     return value == "spot"
 
 
 _PRICE = Record(
     {
-        "capex": Key(Quantity("money"), "purchase price of one device"),
+        "capex": Key(_price_of("money"), "purchase price of one device"),
         "life": Key(_TIME, "time over which it is written off"),
         "interest": Key(Quantity("fraction", maximum=1), "interest per year"),
         "accounting": Key(Text(("annuity", "interest_only")), "how capex becomes a cost per hour"),
         "rent": Key(
-            Either(_is_spot, Text(("spot",)), Quantity("rent")),
+            Either(_is_spot, Text(("spot",)), _price_of("rent")),
             "rent of one device, energy included; `spot`: the catalogue's price of one that may be taken back",
         ),
         "energy": Key(Text(("extra",)), "`extra`: energy is paid on top of the rent"),
-        "input": Key(Quantity("tokens"), "hosted API: price of a token read"),
-        "output": Key(Quantity("tokens"), "hosted API: price of a token written"),
+        "input": Key(_price_of("tokens"), "hosted API: price of a token read"),
+        "output": Key(_price_of("tokens"), "hosted API: price of a token written"),
         "interruptions": Key(Quantity("frequency"), "how often one rented device is taken back"),
     }
 )
@@ -96,7 +102,7 @@ _LINK = Record(
 )
 _SITE = Record(
     {
-        "electricity": Key(Quantity("electricity"), "price of energy"),
+        "electricity": Key(_price_of("electricity"), "price of energy"),
         "pue": Key(Number(1), "power of the site over power of its devices"),
         "carbon": Key(Quantity("carbon"), "carbon of energy"),
         "network": Key(Record({key: _LINK.keys[key] for key in ("bandwidth", "latency")}), "the network of the site"),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..diagnostics import Diagnostic, Diagnostics, InputError
+from ..ranges import Range
 from ..source import Path as DocumentPath
 from ..source import SourceMap, Span
 from .fields import Reading
 from .fleet import FleetDraft, FleetFile, draft_fleet, plain_document
-from .nested import MOST_NODES, add_places, count_nodes, nested_drafts, prefixes_of
+from .nested import MOST_NODES, OF_THE_WHOLE, add_places, count_nodes, nested_drafts, prefixes_of
 from .rules import check_graph
 from .schema import GRAPH
 from .yaml import Document, read_yaml
@@ -43,6 +44,8 @@ class GraphFile:
     fleet: Path | FleetFile | None
     """the fleet's file, the fleet where it is written in the graph, or None where none is named"""
     warnings: tuple[Diagnostic, ...] = ()
+    ranges: tuple[Range, ...] = ()
+    """Figures that are ranges, those of nested graphs among them; `module` has their worst ends."""
 
 
 @dataclass
@@ -60,7 +63,16 @@ class GraphDraft:
         fleet = self.fleet.finish() if isinstance(self.fleet, FleetDraft) else self.fleet
         written, sources = self.written(), self.places()
         module = _module(self.plain, self.to)
-        return GraphFile(module, written, sources, self.document.sha256, fleet, self.to.faults.warnings)
+        warnings, ranges = self.to.faults.warnings, tuple(self.ranges())
+        return GraphFile(module, written, sources, self.document.sha256, fleet, warnings, ranges)
+
+    def ranges(self) -> Iterator[Range]:
+        """Figures that are ranges, by their places in `written`."""
+        yield from self.to.ranges
+        for name, inner in nested_drafts(self.plain):
+            for each in inner.ranges():
+                if each.path[0] not in OF_THE_WHOLE:
+                    yield each.inside(("nodes", name, "graph"))
 
     def written(self) -> dict[str, Any]:
         """The document without `fleet`, with what it names in other files put in its place."""

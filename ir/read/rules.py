@@ -25,6 +25,7 @@ def check_graph(written: Mapping[str, Any], plain: Mapping[str, Any], to: Readin
         message = f"this is version {plain['version']} of the format; only version {VERSION} is known"
         to.fault(("version",), "version", message, f"write `version: {VERSION}`")
     _check_batch(plain, to)
+    _check_ranges(plain, to)
     nodes = plain.get("nodes")
     if nodes is None:
         return
@@ -51,6 +52,24 @@ def _check_batch(plain: Mapping[str, Any], to: Reading) -> None:
         to.fault(("workload", "rate"), "conflict", message, "remove one of them", key=True)
     if plain.get("slo"):
         to.fault(("slo",), "conflict", "a batch has a `deadline`, and no latency bounds", "remove `slo`", key=True)
+
+
+def _check_ranges(plain: Mapping[str, Any], to: Reading) -> None:
+    """What holds at the worst ends of the ranges of tokens, which `plain` has, holds at the others too."""
+    ranges = {each.path: each for each in to.ranges}
+    if ranges and "batch" in (plain.get("workload") or {}):
+        to.later(next(iter(ranges)), "a range in a batch", "give one value")
+    for path, each in ranges.items():
+        if path[-1] not in ("prompt_tokens", "output_tokens"):
+            continue
+        if each.low < 1:
+            to.fault(path, "range", f"{name_of(path)} must be at least 1 on average, not {each.low:g}")
+        beside = (*path[:-1], "cached_prefix_tokens")
+        node = plain["nodes"][path[1]] or {}
+        cached = ranges[beside].high if beside in ranges else node.get("cached_prefix_tokens", 0.0)
+        if path[-1] == "prompt_tokens" and cached > each.low:
+            message = f"`{path[1]}` may have {cached:g} cached tokens of a prompt of {each.low:g}"
+            to.fault(path, "range", message, "the cached prefix is a part of the prompt")
 
 
 def _check_node(name: str, node: Mapping[str, Any], plain: Mapping[str, Any], to: Reading) -> None:

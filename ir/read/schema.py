@@ -26,6 +26,7 @@ from .fields import (
 )
 from .fleet_schema import DEVICE_NAME, DEVICE_NAME_FORM, FLEET, PRECISIONS
 from .nested import MOST_COPIES, Nested
+from .ranged import Ranged
 
 NODE_NAME = "[a-z][a-z0-9-]{0,39}"
 NODE_NAME_FORM = "a lower-case letter, then up to 39 lower-case letters, digits or `-`"
@@ -37,15 +38,11 @@ _COUNT = Number(1, integer=True)
 _SHARE = Quantity("fraction", maximum=1)
 _TIME = Quantity("time", positive=True)
 _SIZE = Quantity("bytes")
-_USD = Number()
+_USD = Ranged(Number(), is_price=True)
 
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list)
-
-
-def _is_range(value: Any) -> bool:
-    return isinstance(value, str) and ".." in value
 
 
 def _is_not_one(value: Any) -> bool:
@@ -169,10 +166,12 @@ _KINDS: dict[str, dict[str, Key]] = {
         "model": Key(Unless(Text(), _is_list, "alternatives", _QUALITY_HELP), "catalogue id or path to a config.json"),
         "precision": Key(Text(PRECISIONS), "number format of the weights"),
         "kv_precision": Key(Text(PRECISIONS), "number format of the KV cache, 16 bit unless said"),
-        "prompt_tokens": Key(Dist(None, positive=True), "tokens read on the first visit", required=True),
-        "output_tokens": Key(Dist(None, positive=True), "tokens written on each visit", required=True),
-        "prompt_growth": Key(Number(), "tokens that the prompt grows by on each revisit"),
-        "cached_prefix_tokens": Key(Number(), "tokens of the prompt that are in the KV cache from the start"),
+        "prompt_tokens": Key(Ranged(Dist(None, positive=True)), "tokens read on the first visit", required=True),
+        "output_tokens": Key(Ranged(Dist(None, positive=True)), "tokens written on each visit", required=True),
+        "prompt_growth": Key(Ranged(Number()), "tokens that the prompt grows by on each revisit"),
+        "cached_prefix_tokens": Key(
+            Ranged(Number(), worst="low"), "tokens of the prompt that are in the KV cache from the start"
+        ),
         "continues": Key(_NODE, "llm node whose prompt and output start this node's prompt: of use in a batch"),
         "temperature": Key(Number(), "of sampling; at 0 equal prompts get equal answers"),
         "quality": Key(Later("alternatives by quality", _QUALITY_HELP), "quality of each alternative"),
@@ -270,7 +269,7 @@ _RATE = Quantity("rate", minimum=1e-9, maximum=1e9)
 _WORKLOAD = Record(
     {
         "rate": Key(
-            Unless(_RATE, _is_range, "a range of rates", "plan for its upper end"),
+            Ranged(_RATE),
             "requests per second",
         ),
         "arrivals": Key(

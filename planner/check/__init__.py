@@ -90,6 +90,7 @@ def _check_figures(subject: Subject, faults: Diagnostics) -> None:
     from .memory import check_memory
     from .migration import check_migration
     from .racks import check_racks
+    from .robust import check_robust
     from .service import Services
     from .survival import check_survival
     from .transfer import check_transfers
@@ -109,3 +110,4 @@ def _check_figures(subject: Subject, faults: Diagnostics) -> None:
     if not any(fault.id == "check.capacity" for fault in faults.errors):
         check_latency(subject, services, loads, faults)
         check_survival(subject, services, faults)
+        check_robust(subject, faults)

@@ -9,7 +9,7 @@ Source: "Efficient and Scalable Agentic AI with Heterogeneous Systems" (arXiv 25
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 
@@ -208,20 +208,22 @@ def _check_energy(subject: Subject, found: Bill, faults: Diagnostics) -> None:
 
 
 def _check_limits(subject: Subject, found: Bill, faults: Diagnostics) -> None:
+    for message in over_limits(subject, found):
+        faults.error("check.limit", message)
+
+
+def over_limits(subject: Subject, found: Bill) -> Iterator[str]:
+    """A sentence for each limit of the fleet that a plan with this bill passes; none without a rate."""
     limits = subject.fleet.limits
     if subject.rate is None:
         return
     if "usd_per_hour" in limits and found.total > limits["usd_per_hour"] * (1 + 1e-6):
-        message = f"the plan costs {found.total:.6g} USD/h, over the limit of {limits['usd_per_hour']:g}"
-        faults.error("check.limit", message)
+        yield f"the plan costs {found.total:.6g} USD/h, over the limit of {limits['usd_per_hour']:g}"
     if "power_w" in limits and found.device_power_w > limits["power_w"] * (1 + 1e-6):
-        message = f"the plan draws {found.device_power_w:.6g} W, over the limit of {limits['power_w']:g}"
-        faults.error("check.limit", message)
+        yield f"the plan draws {found.device_power_w:.6g} W, over the limit of {limits['power_w']:g}"
     joules = found.power_w / subject.rate
     if joules > limits.get("energy_j_per_request", inf) * (1 + 1e-6):
-        message = f"a request takes {joules:.6g} J, over the limit of {limits['energy_j_per_request']:g}"
-        faults.error("check.limit", message)
+        yield f"a request takes {joules:.6g} J, over the limit of {limits['energy_j_per_request']:g}"
     grams = found.g_per_hour / HOUR_S / subject.rate
     if grams > limits.get("gco2_per_request", inf) * (1 + 1e-6):
-        message = f"a request emits {grams:.6g} gCO2, over the limit of {limits['gco2_per_request']:g}"
-        faults.error("check.limit", message)
+        yield f"a request emits {grams:.6g} gCO2, over the limit of {limits['gco2_per_request']:g}"

@@ -27,7 +27,7 @@ def check_racks(subject: Subject, loads: Mapping[str, Load], faults: Diagnostics
     for name in sorted(stated.keys() ^ due.keys()):
         faults.error("check.rack", f"the plan is to speak of each rack of the fleet and of no other: `{name}`")
     for name, rack in due.items():
-        mean_w, over = _power(subject, loads, rack)
+        mean_w, over = rack_power(subject, loads, rack)
         if over > rack.exceed + SLACK:
             message = f"the rack `{name}` draws over {rack.power_w:g} W {over:.3%} of the time, not {rack.exceed:.3%}"
             faults.error("check.rack", message)
@@ -38,7 +38,7 @@ def check_racks(subject: Subject, loads: Mapping[str, Load], faults: Diagnostics
                 faults.error("check.rack", f"{message}; derived {mean_w:.6g} W and {over:.4g}")
 
 
-def _power(subject: Subject, loads: Mapping[str, Load], rack: RackSpec) -> tuple[float, float]:
+def rack_power(subject: Subject, loads: Mapping[str, Load], rack: RackSpec) -> tuple[float, float]:
     """Mean power of a rack [W], and the share of the time that it is over its limit (all at peak where none may be)."""
     here = {spec.name for spec in subject.specs.values() if spec.rack == rack.name and spec.name in subject.devices}
     taken = devices_taken(subject)

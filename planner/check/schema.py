@@ -15,6 +15,7 @@ MOST = 10_000_000
 """No count comes near this."""
 NUMBER: Schema = {"type": "number", "minimum": 0, "maximum": LARGEST}
 NUMBER_OR_NULL: Schema = {**NUMBER, "type": ["number", "null"]}
+END: Schema = {"enum": ["low", "high"]}
 WHOLE: Schema = {"type": "integer", "minimum": 0, "maximum": MOST}
 COUNT: Schema = {**WHOLE, "minimum": 1}
 SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
@@ -213,6 +214,35 @@ MEMBER = _record(
     }
 )
 """One of several graphs that share the fleet: its share of the requests, what one of its own costs and takes."""
+RANGES = _list_of(
+    _record({"path": TEXT, "low": NUMBER, "high": NUMBER, "nominal": NUMBER, "unit": {"type": "string"}, "worst": END})
+)
+"""Figures of the inputs that are ranges; a plan's figures stand at the worst end of each."""
+ROBUST = _record(
+    {
+        "unit": TEXT,
+        "worst": NUMBER,
+        "nominal": NUMBER_OR_NULL,
+        "nominal_best": NUMBER_OR_NULL,
+        "price_of_robustness": NUMBER_OR_NULL,
+        "replicas_following": NUMBER_OR_NULL,
+        "corners_checked": COUNT,
+        "all_corners": {"type": "boolean"},
+        "broken_by_others": TEXTS,
+        "nominal_plan": {
+            **_record(
+                {
+                    "holds": {"type": "boolean"},
+                    "broken": TEXTS,
+                    "at": _map_of(NUMBER),
+                    "pools": _list_of(_record({"device": TEXT, "replicas": WHOLE, "pieces": _list_of(PIECE)})),
+                }
+            ),
+            "type": ["object", "null"],
+        },
+    }
+)
+"""What a plan that holds over all ranges comes to at worst and in their middle, beside the best plan for the middle."""
 PLAN = _record(
     {
         "format": {"const": 1},
@@ -241,6 +271,8 @@ PLAN = _record(
         "frontier": FRONTIER,
         "explanation": EXPLANATION,
         "graphs": _map_of(MEMBER),
+        "ranges": RANGES,
+        "robust": ROBUST,
     },
 )
 UNSOLVED = _record({name: PLAN["properties"][name] for name in ("format", "dovetail", "inputs", "conflict")})

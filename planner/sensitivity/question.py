@@ -19,10 +19,12 @@ from ...ir.fleet import FleetSpec
 from ...ir.read.fleet import parse_fleet
 from ...ir.read.graph import parse_graph
 from ...passes import run_pipeline
+from ...passes.agent.inline_agents import inline_agents
 from ..candidates.setting import Setting
 from ..goals import MINIMISED
 from ..placement.problem import PlacementProblem
 from ..running import with_previous
+from ..pose import stay_in_regions
 from ..to_problem import to_problem
 
 Json = Mapping[str, Any]
@@ -48,6 +50,8 @@ class Question:
     def problem(self) -> PlacementProblem:
         """The placement problem of these inputs; InputError where they pose none."""
         module = parse_graph(dict(self.graph)).module
+        inline_agents(module)
+        stay_in_regions(graph_of(module), self.fleet)
         run_pipeline(module)
         graph = graph_of(module)
         llms = {name: model for name, model in self.catalogue.models.items() if isinstance(model, LLM)}

@@ -131,7 +131,8 @@ def _overflows(books: Books, placements: Mapping[str, str], replicas: Mapping[st
     keys = {piece.id: piece.memory_key or piece.id for piece in books.p.pieces}
     for id in dict.fromkeys(placements.values()):
         pool, inside = books.pools[id], [books.options[q, g] for q, g in placements.items() if g == id]
-        if id in replicas and (books.p.rate_per_s or 0.0) * pool.load_of(inside) >= replicas[id]:
+        load = (books.p.rate_per_s or 0.0) * pool.load_of(inside)
+        if id in replicas and load >= replicas[id] - pool.spare:
             yield f"capacity[{pool.device}]"
         weights = {keys[o.piece]: o.weight_bytes for o in inside}
         if sum(weights.values()) + sum(o.state_bytes for o in inside) > pool.memory_bytes * (1 + 1e-9):
@@ -147,10 +148,15 @@ def _limits(problem: PlacementProblem, account: Account, chosen: list[Option]) -
     idle_w = sum(d.idle_w * account.devices.get(d.name, 0) for d in problem.devices)
     if idle_w + problem.rate_per_s * sum(o.energy_j_per_request for o in chosen) > limits.get("power_w", inf):
         yield "limits.power_w"
+    for name, of_request in (("energy_j_per_request", account.energy_j), ("gco2_per_request", account.carbon_g)):
+        if of_request > limits.get(name, inf) * (1 + 1e-6):
+            yield f"limits.{name}"
 
 
 def _latency(problem: PlacementProblem, placements: dict[str, str], replicas: dict[str, int]) -> LatencySummary:
-    """Latencies with the waits of the plan's own load; bounds that are broken are not hidden."""
+    """Latencies with the waits of the plan's own load where all fail that may; broken bounds are not hidden."""
+    spare = {pool.id: pool.spare for pool in problem.pools}
+    replicas = {id: count - spare[id] for id, count in replicas.items()}
     free = replace(problem, bounds=tuple(replace(b, limit_s=inf) for b in problem.bounds))
     loaded = with_waits(free, PlacementResult("feasible", placements=placements, replicas=replicas))
     return summarise(loaded, placements)
