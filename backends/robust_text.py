@@ -17,7 +17,9 @@ def over_ranges(plan: Json) -> list[str]:
 
 
 def _sentences(robust: Json, ranges: list[Json]) -> Iterator[str]:
-    spans = [f"{each['path']} from {_value(each['low'], '')} to {_value(each['high'], each['unit'])}" for each in ranges]
+    spans = [
+        f"{each['path']} from {_value(each['low'], '')} to {_value(each['high'], each['unit'])}" for each in ranges
+    ]
     corners = robust["corners_checked"]
     tried = f"{corners} of their corners" if not robust["all_corners"] else f"{corners} corners"
     where = f", held against {tried}" if corners > 1 else ""
@@ -27,8 +29,8 @@ def _sentences(robust: Json, ranges: list[Json]) -> Iterator[str]:
         price, least = robust["price_of_robustness"], robust["nominal_best"]
         more = f" ({share(price / least)})" if least else ""
         yield (
-            f"it comes to {best(robust['worst'], unit)} at worst and to {best(robust['nominal'], unit)} in the middle of "
-            f"the ranges, where the best plan comes to {best(least, unit)}: to hold everywhere costs "
+            f"it comes to {best(robust['worst'], unit)} at worst and to {best(robust['nominal'], unit)} in the middle "
+            f"of the ranges, where the best plan comes to {best(least, unit)}: to hold everywhere costs "
             f"{best(price, unit)}{more} there"
         )
     if robust["replicas_following"] is not None and robust["replicas_following"] < (robust["nominal"] or 0):

@@ -88,6 +88,8 @@ def parse(value: object, dimension: str) -> float:
     if match is None:
         raise UnitError(f"`{shorten(value)}` is not {wanted.name}", f"write a number and a unit: `{wanted.example}`")
     unit = match[2]
+    if unit.startswith("."):
+        raise UnitError(f"`{shorten(value)}` is a range, and here one value is wanted", "ranges: docs/guide.md, Ranges")
     if _THOUSANDS.match(value.strip()):
         raise UnitError(f"`{shorten(value)}` is not {wanted.name}", "write the number without separators: `1000`")
     if not unit:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ..ranges import Range
 from ..source import Path as DocumentPath
+from ..units import DIMENSIONS
 from .distributions import Dist
 from .fields import Number, Quantity, Reading, name_of, shown
 
@@ -29,7 +30,7 @@ class Ranged:
             return self.inner.read(value, path, to)
         match = _RANGE.fullmatch(value)
         if match is None:
-            to.fault(path, "range", f"{name_of(path)}: {shown(value)} is no range", f"write `{self._example}`")
+            to.fault(path, "range", f"{name_of(path)}: {shown(value)} is no range", f"such as `{self._example}`")
             return None
         low, high, unit = match.groups()
         if float(low) > float(high):
@@ -48,7 +49,9 @@ class Ranged:
 
     @property
     def _example(self) -> str:
-        return "1..2 with one unit after both" if isinstance(self.inner, Quantity) else "500..2000"
+        if not isinstance(self.inner, Quantity):
+            return "500..2000"
+        return f"1..2 {DIMENSIONS[self.inner.dimension].example.partition(' ')[2]}"
 
     def schema(self) -> dict[str, Any]:
         one = self.inner.schema()

@@ -16,6 +16,7 @@ from ...costmodel.variation import variation
 from ...costmodel.work import Work, network_work
 from ...ir.agent import GraphOp, ModelCallOp, graph_of
 from ...ir.fleet import FleetSpec
+from ...ir.ranges import document_at
 from ...ir.read.fleet import parse_fleet
 from ...ir.read.graph import parse_graph
 from ...passes import run_pipeline
@@ -75,14 +76,14 @@ class Question:
 
 
 def question_of(plan: Json) -> Question:
-    """The question that a plan answers, from the inputs embedded in plan.json."""
+    """The question that a plan answers, from the inputs embedded in plan.json; ranges stand at their worst ends."""
     inputs = plan["inputs"]
     fleet, catalogue = parse_fleet(inputs["fleet"]).spec, read_catalogue(inputs["catalogue"])
     owned = (spec for spec in fleet.devices if spec.kind != "api")
     found = {spec.name: resolve(spec, fleet.links, catalogue.find_device) for spec in owned}
     devices = {name: device for name, device in found.items() if isinstance(device, Device)}
     goal = plan["objective"]["name"]
-    graph = inputs["graph"]
+    graph = document_at(inputs["graph"], [(each, 1.0) for each in parse_graph(inputs["graph"]).ranges])
     if goal == "throughput":
         graph = {**graph, "workload": {**graph.get("workload", {}), "rate": f"{plan['objective']['value']!r} req/s"}}
     return Question(graph, fleet, devices, catalogue, MINIMISED[goal], previous=inputs.get("previous"))
