@@ -108,7 +108,7 @@ def load(plan: Json) -> str:
         return f"Made for {number(plan['objective']['value'])} req/s, the most that the fleet can serve."
     if rate is None and "graphs" in plan:
         rates = [f"{number(entry['rate_per_s'])} req/s of {name}" for name, entry in plan["graphs"].items()]
-        return f"Made for {_listed(rates)}."
+        return f"Made for {listed(rates)}."
     return f"Made for {rate}." if rate is not None else ""
 
 

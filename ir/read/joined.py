@@ -148,6 +148,9 @@ def faults_of(drafts: Sequence[GraphDraft]) -> Iterator[Diagnostic]:
             if key not in ("rate", "arrivals"):
                 message = f"`workload.{key}` of a graph that shares its fleet is not supported yet"
                 yield _at(draft, ("workload", key), "unsupported", message, "give its `rate`, or plan it alone")
+        for each in draft.ranges():
+            message = f"`{each.name}`: a range in a graph that shares its fleet is not supported yet"
+            yield _at(draft, each.path, "unsupported", message, "give one value, or plan it alone")
     yield from _differing_objectives(drafts)
     with_rate = [draft for draft in drafts if "rate" in (draft.plain.get("workload") or {})]
     for draft in drafts if with_rate else ():

@@ -84,7 +84,7 @@ def _at(subject: Subject, shares: list[tuple[Range, float]]) -> Subject:
 def _hold(at: Subject, shares: list[tuple[Range, float]], faults: Diagnostics) -> float:
     """Report what breaks at a corner; the objective there, where it is a cost."""
     services = Services(at)
-    loads = loads_of(at, services, at.fleet.spare_replicas)
+    loads = loads_of(at, services, {entry["id"]: entry.get("spare", 0) for entry in at.plan["pools"]})
     found = bill(at, services, loads_of(at, services))
     where = ", ".join(f"{each.name} = {each.written(share)}" for each, share in shares if not each.is_price)
     for what in _broken(at, services, loads, found):

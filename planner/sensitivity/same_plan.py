@@ -11,6 +11,7 @@ from ..placement.evaluate import Account, Books
 from ..placement.problem import Option, PlacementProblem, Pool
 from ..placement.result import LatencySummary, PlacementResult
 from ..placement.summary import summarise
+from ..placement.survival import survivors
 from ..waits import with_waits
 
 SLACK = 1e-3
@@ -132,7 +133,7 @@ def _overflows(books: Books, placements: Mapping[str, str], replicas: Mapping[st
     for id in dict.fromkeys(placements.values()):
         pool, inside = books.pools[id], [books.options[q, g] for q, g in placements.items() if g == id]
         load = (books.p.rate_per_s or 0.0) * pool.load_of(inside)
-        if id in replicas and load >= replicas[id] - pool.spare:
+        if id in replicas and load >= survivors(pool, replicas[id]):
             yield f"capacity[{pool.device}]"
         weights = {keys[o.piece]: o.weight_bytes for o in inside}
         if sum(weights.values()) + sum(o.state_bytes for o in inside) > pool.memory_bytes * (1 + 1e-9):
@@ -155,8 +156,8 @@ def _limits(problem: PlacementProblem, account: Account, chosen: list[Option]) -
 
 def _latency(problem: PlacementProblem, placements: dict[str, str], replicas: dict[str, int]) -> LatencySummary:
     """Latencies with the waits of the plan's own load where all fail that may; broken bounds are not hidden."""
-    spare = {pool.id: pool.spare for pool in problem.pools}
-    replicas = {id: count - spare[id] for id, count in replicas.items()}
+    pools = {pool.id: pool for pool in problem.pools}
+    replicas = {id: survivors(pools[id], count) for id, count in replicas.items()}
     free = replace(problem, bounds=tuple(replace(b, limit_s=inf) for b in problem.bounds))
     loaded = with_waits(free, PlacementResult("feasible", placements=placements, replicas=replicas))
     return summarise(loaded, placements)
