@@ -250,24 +250,10 @@ def plan_files(
         posed, found, over = over_ranges(posed, (graph_file, fleet_file), best, time_limit_s, solver)
     result = _solve(posed.problem, time_limit_s, solver, on_progress) if found is None else found
     if result.objective is None:
-        raise _infeasible(posed, result, (graph_file, fleet_file), time_limit_s, over)
+        from .planner.no_plan import no_plan
+
+        raise no_plan(posed, result, (graph_file, fleet_file), VERSION, time_limit_s, over)
     return Plan(plan_document_of(posed, result, graph_file.warnings, served, over), base_dir)
-
-
-def _infeasible(
-    posed: Posed, result: PlacementResult, files: tuple[GraphFile, FleetFile], time_limit_s: float | None, over: Json
-) -> Infeasible:
-    """Why there is no plan; `over` is what `over_ranges` found where there are ranges."""
-    from .planner.infeasible import infeasible_diagnostics
-    from .planner.plan import unsolved_document
-    from .planner.robust.faults import nothing_holds
-
-    graph, fleet = files
-    places = (graph.sources, fleet.sources)
-    faults = infeasible_diagnostics(posed.setting, posed.problem, result, *places, time_limit_s)
-    if over and result.status == "infeasible":
-        faults.append(nothing_holds(over["nominal"], result.unit, graph.ranges, fleet.ranges, places))
-    return Infeasible(faults, result.conflict, unsolved_document(result, posed.inputs, VERSION))
 
 
 def read_graph_and_fleet(

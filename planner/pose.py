@@ -33,8 +33,8 @@ from .placement.throughput import Throughput
 from .placement.unroll import TooManyScenarios
 from .plan import Inputs, Solved
 from .resolve import Asked, Resolved, resolve_names
-from .running import refuse_unless_counted, with_previous
 from .robust.faults import range_faults
+from .running import refuse_unless_counted, with_previous
 from .to_problem import to_problem
 from .waits import with_waits
 
@@ -109,7 +109,7 @@ def pose(
         asked = [goal] if other is None else [goal, other]
         places = (graph.sources, fleet.sources)
         faults = goal_faults(asked, objective is None, setting, *places)
-        faults += range_faults(asked, graph.ranges, fleet.ranges, places)
+        faults += range_faults(asked, graph.ranges, fleet.ranges, places, previous is not None)
         if faults:
             raise InputError(faults)
         if previous is not None:

@@ -13,15 +13,25 @@ GOALS = ("cost", "latency")
 
 
 def range_faults(
-    goals: Sequence[str], graph: Sequence[Range], fleet: Sequence[Range], places: tuple[SourceMap, SourceMap]
+    goals: Sequence[str],
+    graph: Sequence[Range],
+    fleet: Sequence[Range],
+    places: tuple[SourceMap, SourceMap],
+    replanned: bool = False,
 ) -> Iterator[Diagnostic]:
-    """Errors for objectives that have no worst end of the ranges of a graph and a fleet, or that no search takes."""
+    """Errors for objectives that have no worst end of the ranges of a graph and a fleet, or that no search takes.
+
+    `replanned`: the plan takes the place of one that runs.
+    """
     labels = _labels(graph, fleet, places)
     if not labels:
         return
     if len(goals) > 1:
         message = "a frontier over ranges is not supported yet"
         yield Diagnostic("unsupported", message, labels, "bound one of the objectives, or give one value")
+    elif replanned:
+        message = "ranges in place of a plan that runs are not supported yet"
+        yield Diagnostic("unsupported", message, labels, "give one value, or plan anew")
     elif "throughput" in goals:
         message = "objective `throughput` over a range is not supported yet"
         yield Diagnostic("unsupported", message, labels, "give one value")

@@ -24,8 +24,8 @@ from ...passes.agent.inline_agents import inline_agents
 from ..candidates.setting import Setting
 from ..goals import MINIMISED
 from ..placement.problem import PlacementProblem
-from ..running import with_previous
 from ..pose import stay_in_regions
+from ..running import with_previous
 from ..to_problem import to_problem
 
 Json = Mapping[str, Any]
