@@ -34,6 +34,16 @@ class PriceSpec:
 
 
 @dataclass(frozen=True)
+class ScaleSpec:
+    """When pools of a rented device may be given back."""
+
+    min_replicas: int = 0
+    """0: all of a pool may go down; 1: none does"""
+    keep_alive_s: tuple[float, ...] = ()
+    """times without a visit after which a pool goes down, to choose from"""
+
+
+@dataclass(frozen=True)
 class DeviceSpec:
     """One entry under `devices:`."""
 
@@ -79,6 +89,7 @@ class DeviceSpec:
     recovery_s: float | None = None
     splits: tuple[float, ...] = ()
     """shares of a device that prefill may have while decode runs on the rest"""
+    scale: ScaleSpec = ScaleSpec(min_replicas=1)
     api_models: tuple[str, ...] = ()
     ttft_s: float | None = None
     tbt_s: float | None = None

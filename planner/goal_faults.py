@@ -29,6 +29,9 @@ def _objective(goal: str, span: Span | None, setting: Setting) -> Iterator[Diagn
     if goal == "carbon" and not setting.fleet.is_carbon_known:
         message = "objective `carbon` needs the carbon of the site's electricity"
         yield Diagnostic("objective", message, labels, "add `site: {carbon: 400 gCO2/kWh}` to the fleet")
+    if goal == "throughput" and any(d.kind != "api" and not d.scale.min_replicas for d in setting.fleet.devices):
+        message = "objective `throughput` cannot stand beside `scale`: at a lower rate more visits find a pool down"
+        yield Diagnostic("objective", message, labels, "leave `scale` out of the fleet")
     if goal == "tokens_per_usd" and not any(True for _ in setting.llm_nodes):
         message = "objective `tokens_per_usd` needs a node of kind llm: this graph puts out no tokens"
         yield Diagnostic("objective", message, labels, "take `cost`")

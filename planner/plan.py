@@ -18,6 +18,7 @@ from ..ir.units import HOUR_S, HOURS_PER_YEAR
 from .device_time import device_time_usd
 from .goals import stated
 from .moved import migration
+from .placement.evaluate import Books
 from .placement.objective import price
 from .placement.problem import Option, PlacementProblem, Pool
 from .placement.racks import Racks
@@ -83,6 +84,11 @@ class Solved:
     def number(self) -> dict[str, str]:
         """Candidate pool id -> its number in the plan."""
         return {pool.id: number for number, pool in self.pools.items()}
+
+    @cached_property
+    def given_back(self) -> dict[str, float]:
+        """Devices by name that are down with their pools, on average."""
+        return Books(self.problem).given_back(self.result.replicas)
 
     def inside(self, pool: Pool) -> list[Option]:
         """What runs in a pool."""
@@ -196,10 +202,11 @@ def _mean_power_w(solved: Solved) -> dict[str, float]:
         if device is None or not taken:
             continue
         if spec.price.accounting == "interest_only":
-            drawn[spec.name] = device.tdp_w * taken
+            drawn[spec.name] = device.tdp_w * (taken - solved.given_back.get(spec.name, 0.0))
             continue
         inside = [o for o in solved.chosen.values() if pools[o.pool].device == spec.name]
         above_idle_w = rate * sum(option.energy_j_per_request for option in inside)
+        taken -= solved.given_back.get(spec.name, 0.0)
         drawn[spec.name] = (device.idle_w * taken + above_idle_w) * solved.fleet.site_of(spec).pue
     return drawn
 
@@ -232,6 +239,7 @@ def _pool(solved: Solved, number: str, pool: Pool) -> Json:
         "wait": _wait(laws[0] if laws else None),
         **_split(pool, laws),
         **_survival(solved, pool, replicas),
+        **_scale(pool, inside),
         **({"availability": pool.availability} if pool.availability < 1 else {}),
     }
 
@@ -255,6 +263,15 @@ def _survival(solved: Solved, pool: Pool, replicas: int) -> Json:
     lost = replicas - survivors(pool, replicas)
     found: Json = {"spare": lost} if lost else {}
     return found | ({"zones": {zone: each + (k < fuller) for k, zone in enumerate(zones)}} if zones else {})
+
+
+def _scale(pool: Pool, inside: list[Option]) -> Json:
+    """When a pool goes down, and what that does: the share of visits that wait for it, and of the time that is paid."""
+    if not pool.goes_down:
+        return {}
+    waits = [law for option in inside for visit in option.visits for law in visit.lost if law.kind == "quantiles"]
+    found = {"min_replicas": 0, "keep_alive_s": pool.keep_alive_s, "start_s": pool.start_s}
+    return {"scale": {**found, "cold": 1 - waits[0].cdf(0.0) if waits else 0.0, "billed": pool.billed}}
 
 
 def _wait(law: Distribution | None) -> Json | None:
@@ -326,11 +343,12 @@ def _fleet(solved: Solved) -> Json:
 def device_usd_per_hour(solved: Solved, name: str, count: int) -> float:
     """[USD/h] of `count` devices, the energy of what runs on them among it."""
     device = next(d for d in solved.problem.devices if d.name == name)
-    paid = max(0, count - device.owned)
+    back = solved.given_back.get(name, 0.0)
+    paid = max(0, count - device.owned) - back
     pools = {pool.id: pool for pool in solved.problem.pools}
     joules = sum(o.energy_j_per_request for o in solved.chosen.values() if pools[o.pool].device == name)
     busy_usd = joules * (solved.problem.rate_per_s or 0.0) * HOUR_S * device.usd_per_joule
-    energy = count * device.idle_usd_per_hour + busy_usd
+    energy = (count - back) * device.idle_usd_per_hour + busy_usd
     return paid * price(device) + energy
 
 
@@ -346,7 +364,11 @@ def _quality(solved: Solved) -> Json:
     for pool in solved.pools.values():
         inside = solved.inside(pool)
         load = sum(option.load for option in inside)
-        held = solved.replicas(pool) * pool.devices_per_replica * price(devices[pool.device]) if sized else 0.0
+        held = (
+            pool.billed * solved.replicas(pool) * pool.devices_per_replica * price(devices[pool.device])
+            if sized
+            else 0.0
+        )
         for option in inside:
             timed = 0.0 if sized else sum(device_time_usd(devices[pool.device], pool, option).values())
             called = "measured" if option.quality == (("measured", 1.0),) else GIVEN

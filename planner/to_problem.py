@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 from xdsl.dialects.builtin import DictionaryAttr, StringAttr
 from xdsl.ir import Operation
@@ -17,6 +18,7 @@ from ..ir.llm import DecodeOp, node_and_part
 from ..ir.members import member_with
 from .candidates.apis import api_candidates
 from .candidates.hosts import host_candidates
+from .candidates.idle import with_idle
 from .candidates.llm.pools import llm_candidates
 from .candidates.networks import network_candidates
 from .candidates.profiles import profile_candidates
@@ -28,13 +30,14 @@ from .placement.problem import UNLIMITED, Bound, DeviceType, Piece, PlacementPro
 
 def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> PlacementProblem:
     """The placement problem of a graph on a fleet; `works` gives the work of `model` nodes by node."""
-    candidates = [
-        *profile_candidates(setting),
-        *llm_candidates(setting),
-        *network_candidates(setting, works),
-        *host_candidates(setting, works),
-        *api_candidates(setting),
-    ]
+    kinds = (
+        profile_candidates(setting),
+        llm_candidates(setting),
+        network_candidates(setting, works),
+        host_candidates(setting, works),
+        api_candidates(setting),
+    )
+    candidates = list(with_idle(setting, chain.from_iterable(kinds)))
     pools = tuple(surviving(setting, pool) for pool, _ in candidates)
     options = tuple(option for _, found in candidates for option in found)
     devices = tuple(_device_type(setting, spec) for spec in setting.fleet.devices)

@@ -97,5 +97,6 @@ def with_waits(problem: PlacementProblem, result: PlacementResult) -> PlacementP
 def _visit(visit: VisitTime, law: Distribution, out: Distribution) -> VisitTime:
     if visit.wait == NO_WAIT:
         return visit
-    own = tuple(lost for lost in visit.lost if lost.kind == "repeats")
+    # Interruptions and starts of idle pools are the same at any load that the pool may have; outages are told anew.
+    own = tuple(lost for lost in visit.lost if lost.kind != "wait")
     return replace(visit, wait=law, lost=own if out == NO_WAIT else (*own, out))

@@ -25,6 +25,7 @@ def check_manifests(plan: Json, documents: Iterable[Json]) -> list[str]:
         name = deployment["metadata"]["name"]
         faults += [f"Deployment {name}: {fault}" for fault in (*_selector(deployment), *_containers(deployment))]
         faults += [f"Deployment {name}: {fault}" for fault in _claims(deployment, documents)]
+        faults += [f"Deployment {name}: {fault}" for fault in _scale(plan, deployment, documents)]
     return faults
 
 
@@ -157,6 +158,22 @@ def _zones(pool: Json, pod: Json) -> Iterator[str]:
     kept = [e["values"] for term in terms for e in term["matchExpressions"] if e["key"] == key]
     if kept != ([zones] if zones else []) or len(spread) != bool(zones):
         yield f"pool {pool['id']} is not spread evenly over the zones {', '.join(zones) or 'of nothing'}"
+
+
+def _scale(plan: Json, deployment: Json, documents: Sequence[Json]) -> Iterator[str]:
+    """A pool that goes down in the plan has a ScaledObject that starts all its replicas or none; others have none."""
+    pool = (deployment["metadata"].get("annotations") or {}).get(_POOL)
+    scale = next((p.get("scale") for p in plan["pools"] if p["id"] == pool), None)
+    name, replicas = deployment["metadata"]["name"], deployment["spec"]["replicas"]
+    objects = (d["spec"] for d in documents if d["kind"] == "ScaledObject")
+    found = [spec for spec in objects if spec["scaleTargetRef"]["name"] == name]
+    if len(found) != (scale is not None):
+        yield f"it has {len(found)} ScaledObjects"
+    for spec in found:
+        counts = [spec[key] for key in ("idleReplicaCount", "minReplicaCount", "maxReplicaCount")]
+        keep_alive_s = (scale or {}).get("keep_alive_s", 0.0)
+        if counts != [0, replicas, replicas] or abs(spec["cooldownPeriod"] - keep_alive_s) >= 1:
+            yield "its ScaledObject is not what the plan says"
 
 
 def _devices_of_a_pod(deployment: Json, documents: Sequence[Json]) -> int | None:

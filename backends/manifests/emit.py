@@ -11,6 +11,7 @@ from .. import EmitContext, OutputFile
 from ..nested import flat_edges
 from .check import check_manifests
 from .dump import dump
+from .idle import scaled_object
 from .names import dns_name
 from .objects import claim_template, config_map, deployment, kustomization, service, shares_devices
 from .router import PORT as ROUTER_PORT
@@ -89,6 +90,8 @@ def _pool_objects(
     for server in group:
         name = services[pool.id, server.name]
         objects.append(service(view.app, dns_name(pool.id), name, server.port, server.port_name))
+    if pool.keep_alive_s is not None:
+        objects.append(scaled_object(view.app, pool))
     if shares_devices(pool, group):
         if not pool.offer.device_class:
             message = f"pool `{pool.id}` holds several models on one `{pool.device}`, which manifests cannot express"

@@ -43,6 +43,8 @@ class PoolView:
     """0 where the fleet gives none"""
     zones: tuple[str, ...]
     """over which its replicas are spread; empty where the fleet names none"""
+    keep_alive_s: float | None
+    """time without a visit after which it goes down; None: it stays up"""
     pieces: tuple[str, ...]
     """in order of their ids"""
     split: float | None = None
@@ -127,6 +129,7 @@ def _pool(pool: Json, sized: bool, inputs: Json, placements: tuple[Json, ...]) -
         utilisation=float(pool.get("utilisation") or 0.0),
         cold_start_s=parse(written["cold_start"], "time") if written.get("cold_start") else 0.0,
         zones=tuple(pool.get("zones") or ()),
+        keep_alive_s=(pool.get("scale") or {}).get("keep_alive_s"),
         pieces=tuple(sorted({p["piece"] for p in placements if p["pool"] == pool["id"]})),
         split=(pool.get("split") or {}).get("prefill"),
     )

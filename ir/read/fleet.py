@@ -18,6 +18,7 @@ from ..source import SourceFile, SourceMap
 from ..units import YEAR_S
 from .fields import Reading
 from .fleet_schema import FLEET
+from .scale import check_scale, scale_of
 from .yaml import Document, read_yaml
 from .zones import check_zones, zones_of
 
@@ -100,6 +101,7 @@ def draft_fleet(document: Document) -> FleetDraft:
         _check_racks(plain, to)
         _check_sites(plain, to)
         check_zones(plain, to)
+        check_scale(plain, to)
     return FleetDraft(document, plain, to)
 
 
@@ -303,6 +305,7 @@ def _device(name: str, device: Mapping[str, Any]) -> DeviceSpec:
         cold_start_s=device.get("cold_start"),
         recovery_s=device.get("recovery"),
         splits=tuple(dict.fromkeys(round(share, 4) for share in device.get("split", ()))),
+        scale=scale_of(device),
         api_models=tuple(device.get("models", ())),
         ttft_s=device.get("ttft"),
         tbt_s=device.get("tbt"),

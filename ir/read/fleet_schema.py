@@ -55,6 +55,15 @@ _PRICE = Record(
         "interruptions": Key(Quantity("frequency"), "how often one rented device is taken back"),
     }
 )
+_SCALE = Record(
+    {
+        "min_replicas": Key(Number(0, 1, integer=True), "0: a pool that is idle may go down; 1: none does"),
+        "keep_alive": Key(
+            ListOf(Quantity("time"), or_one=True, shortest=1, longest=8),
+            "time without a visit after which a pool goes down; of several the plan chooses",
+        ),
+    }
+)
 _DEVICE_KEYS = Record(
     {
         "model": Key(Text(), "catalogue id of the device"),
@@ -81,6 +90,7 @@ _DEVICE_KEYS = Record(
         "zones": Key(ListOf(_DEVICE, shortest=1), "zones that fail each by itself, over which replicas are spread"),
         "cold_start": Key(Quantity("time"), "time to bring up a replica"),
         "recovery": Key(Quantity("time"), "time to replace a failed device"),
+        "scale": Key(_SCALE, "whether pools of it go down when nothing is in them; they are always up unless said"),
         "models": Key(ListOf(Text(), or_one=True, shortest=1), "hosted API: models that it serves"),
         "ttft": Key(_TIME, "hosted API: time to first token"),
         "tbt": Key(_TIME, "hosted API: time between tokens"),

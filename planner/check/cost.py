@@ -33,7 +33,7 @@ class Bill:
     power_w: float
     """with PUE, as money and carbon count it"""
     device_power_w: float
-    """without, as the fleet's limit counts it"""
+    """without, as the fleet's limit counts it: with all pools up"""
     usd_per_year: Mapping[str, float]
     """by fleet name, energy included"""
     g_per_hour: float
@@ -57,9 +57,11 @@ def bill(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Bil
     by_device, power_w, device_power_w, g_per_hour = {}, 0.0, 0.0, 0.0
     for name, devices in devices_taken(subject).items():
         spec, device = subject.specs[name], subject.devices.get(name)
-        paid = max(0, devices - spec.owned)
+        back = _given_back(subject, loads, name)
+        paid = max(0, devices - spec.owned) - back
         costs = {part: usd * paid for part, usd in holding_usd_per_hour(subject, spec).items()}
-        drawn_w, site = _power_w(subject, loads, spec, devices), subject.site(name)
+        limited_w, site = _power_w(subject, loads, spec, devices), subject.site(name)
+        drawn_w = _power_w(subject, loads, spec, devices - back)
         pue = 1.0 if spec.price.accounting == "interest_only" else site.pue
         if not energy_in_rent(spec, device):
             costs["energy"] = drawn_w * pue * site.electricity_usd_per_kwh / 1000
@@ -67,7 +69,7 @@ def bill(subject: Subject, services: Services, loads: Mapping[str, Load]) -> Bil
             parts[part] += usd
         power_w += drawn_w * pue
         g_per_hour += drawn_w * pue / 1000 * (site.carbon_g_per_kwh or 0.0)
-        device_power_w += drawn_w
+        device_power_w += limited_w
         by_device[name] = sum(costs.values()) * HOURS_PER_YEAR
     return Bill(parts, power_w, device_power_w, by_device, g_per_hour)
 
@@ -123,7 +125,13 @@ def _rent_usd_per_hour(spec: DeviceSpec, device: Device | None) -> float | None:
     return device.rent_usd_per_hour
 
 
-def _power_w(subject: Subject, loads: Mapping[str, Load], spec: DeviceSpec, devices: int) -> float:
+def _given_back(subject: Subject, loads: Mapping[str, Load], name: str) -> float:
+    """Devices of one kind that are down with pools that are idle, on average over the time."""
+    pools = (pool for pool in subject.pools.values() if pool.device == name)
+    return sum((1 - loads[pool.id].idle.up_share) * pool.devices for pool in pools)
+
+
+def _power_w(subject: Subject, loads: Mapping[str, Load], spec: DeviceSpec, devices: float) -> float:
     """Mean power of `devices` of one kind at the plan's utilisation, PUE not included (interest only: TDP)."""
     device = subject.devices.get(spec.name)
     if device is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from ...ir.diagnostics import Diagnostics
 from ...ir.distribution import Distribution
 from .close import far
+from .idle import NEVER_DOWN, Idle, check_scale, idle_of
 from .interruptions import Outage
 from .service import NOTHING, Services
 from .subject import Node, Pool, Subject
@@ -29,6 +30,8 @@ class Load:
     """law of the wait until enough replicas are up [s]"""
     phases: Mapping[str, Load] = field(default_factory=dict)
     """where the device is split: the loads of its parts, by phase"""
+    idle: Idle = NEVER_DOWN
+    """how it goes down when nothing is in it"""
 
     @property
     def wait_law(self) -> Distribution:
@@ -80,7 +83,8 @@ def _load(subject: Subject, services: Services, pool: Pool, replicas: int) -> Lo
         return IDLE
     hosted = subject.hosted[pool.id]
     if pool.split is None:
-        return _queue(subject, services, hosted, replicas, slots_of(subject, pool))
+        load = _queue(subject, services, hosted, replicas, slots_of(subject, pool))
+        return load if pool.keep_alive_s is None else _going_down(subject, services, pool, load)
     phases = {
         phase: _queue(subject, services, [each for each in hosted if each[1].endswith(f".{phase}")], replicas, slots)
         for phase, slots in (("prefill", 1), ("decode", pool.max_batch))
@@ -88,6 +92,20 @@ def _load(subject: Subject, services: Services, pool: Pool, replicas: int) -> Lo
     fullest = max(load.utilisation for load in phases.values())
     working = sum(pool.part(phase) * load.working for phase, load in phases.items())
     return Load(fullest, phases["prefill"].wait, working, phases=phases)
+
+
+def _going_down(subject: Subject, services: Services, pool: Pool, load: Load) -> Load:
+    """The load of a pool that is given back when nothing is in it."""
+    rate, nodes = subject.rate or 0.0, {node.name: node for node, _ in subject.hosted[pool.id]}
+    visits_per_s = rate * sum(subject.visits[name] for name in nodes)
+    slots = pool.replicas * slots_of(subject, pool)
+    if not 0 < load.utilisation < 1 or not visits_per_s:
+        return load
+    weights = max(services.weight_bytes(node, pool) for node in nodes.values())
+    requests_per_s = rate * max(subject.reached[name][0] for name in nodes)
+    served = (slots, visits_per_s, load.utilisation * slots / visits_per_s)
+    idle = idle_of(subject, pool, weights, served, requests_per_s)
+    return replace(load, outage=idle.wait, idle=idle)
 
 
 def _queue(subject: Subject, services: Services, hosted: Iterable[tuple[Node, str]], replicas: int, slots: int) -> Load:
@@ -155,6 +173,7 @@ def check_loads(subject: Subject, services: Services, loads: Mapping[str, Load],
             faults.error("check.utilisation", f"pool `{id}` states utilisation {stated}; derived {derived:.6g}")
         _check_wait(id, entry.get("wait"), loads[id].wait, faults)
         _check_wait(id, entry.get("decode_wait"), loads[id].at(".decode").wait, faults)
+        check_scale(subject, id, loads[id].idle, faults)
 
 
 def _check_availability(subject: Subject, services: Services, entry: Mapping[str, Any], faults: Diagnostics) -> None:

@@ -97,6 +97,8 @@ WAIT: Schema = {**_record({"probability": SHARE, "mean_s": NUMBER}), "type": ["o
 """Share of visits that wait for a slot, and how long those wait on average [s]."""
 SPLIT = _record({"prefill": SHARE, "decode": SHARE})
 """Parts of each device that the phases have to themselves; decode then has a queue of its own, `decode_wait`."""
+SCALE = _record({"min_replicas": WHOLE, "keep_alive_s": NUMBER, "start_s": NUMBER, "cold": SHARE, "billed": SHARE})
+"""A pool that goes down when it is idle: after how long, the start, and the shares of visits that wait and of time."""
 POOL = _record(
     {
         "id": TEXT,
@@ -116,6 +118,7 @@ POOL = _record(
         "zones": _map_of(WHOLE),
         "split": SPLIT,
         "decode_wait": WAIT,
+        "scale": SCALE,
     },
 )
 RACK = _record({"limit_w": NUMBER, "mean_w": NUMBER, "exceeded": SHARE})

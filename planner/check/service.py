@@ -139,15 +139,16 @@ class Services:
     def _outage(self, node: Node, pool: Pool) -> Outage:
         if self.subject.is_api(pool):
             return ALWAYS_UP
-        weights = 0.0
+        return outage_of(self.subject, pool, self.weight_bytes(node, pool))
+
+    def weight_bytes(self, node: Node, pool: Pool) -> float:
+        """Weights of the node's model on one device of a replica; 0 where it is measured or has none."""
         if self.subject.row(node.pieces[0]) is not None:
-            pass
-        elif node.is_llm:
+            return 0.0
+        if node.is_llm:
             cut = serving.Parallel(pool.tp, pool.pp)
-            weights = serving.weight_bytes_per_device(self.llm(node), cut, node.asks.get("precision"))
-        elif node.name in self.subject.works:
-            weights = self.subject.works[node.name].weight_bytes
-        return outage_of(self.subject, pool, weights)
+            return serving.weight_bytes_per_device(self.llm(node), cut, node.asks.get("precision"))
+        return self.subject.works[node.name].weight_bytes if node.name in self.subject.works else 0.0
 
     def _serve(self, node: Node, piece: str, nth: int) -> Served:
         pool, row = self.subject.pool_of[piece], self.subject.row(piece)

@@ -36,6 +36,8 @@ class Pool:
     max_batch: int
     split: float | None = None
     """share of each device that prefills while the rest decodes, in a queue of its own"""
+    keep_alive_s: float | None = None
+    """None: it does not go down"""
 
     def part(self, phase: str) -> float:
         """Share of the device that a phase has to itself."""
@@ -289,4 +291,5 @@ def _pool(pool: Mapping[str, Any]) -> Pool:
         parallel["dp"],
         pool["max_batch"],
         pool.get("split", {}).get("prefill"),
+        pool.get("scale", {}).get("keep_alive_s"),
     )

@@ -104,8 +104,10 @@ def _counts_too_dear_to_pass(p: PlacementProblem, value: float) -> set[str]:
     for o in p.options:
         least[o.piece] = min(least.get(o.piece, math.inf), o.usd_per_request)
     calls = HOUR_S * p.rate_per_s * sum(least.values())
-    dear = set()
+    dear, partly = set(), {g.device for g in p.pools if g.goes_down}
     for d in p.devices:
+        if d.name in partly:
+            continue  # one that is up for a part of the time may cost less
         more = d.max_count + 1
         usd = more * d.idle_usd_per_hour + max(0, more - d.owned) * price(d)
         if d.min_count == 0 and usd + calls >= value:

@@ -150,6 +150,13 @@ def constrain_whole_nodes(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVa
                     m.addConstraint(one - other == 0, v.name("whole", g.id, pieces[0]))
 
 
+def constrain_idle_pools(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(43) x[p,g] = x[q,g] for all pieces p, q of every pool g that goes down when it is idle."""
+    for g in p.pools:
+        for a, b in pairwise(v.pieces_of[g.id]) if g.goes_down else ():
+            m.addConstraint(v.x[a, g.id] - v.x[b, g.id] == 0, v.name("all_in", g.id, a))
+
+
 def constrain_one_of(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
     """(24) sum_{(p,g) in S} x[p,g] >= 1 for every set S of options of which a plan takes one."""
     for i, options in enumerate(p.one_of):

@@ -88,7 +88,7 @@ def _least_cost(p: PlacementProblem, g: Pool, unit: list[Option], alone: bool) -
     if not alone or not g.capacity:
         return usd
     n = fewest_replicas(g, p.rate_per_s * sum(o.load for o in unit))
-    return usd + (n or 0) * g.devices_per_replica * _device_cost(d)
+    return usd + (n or 0) * g.devices_per_replica * g.billed * _device_cost(d)
 
 
 def _device_cost(d: DeviceType) -> float:

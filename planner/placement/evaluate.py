@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...ir.units import HOUR_S
 from .migration import usd_per_hour
+from .objective import down
 from .problem import DeviceType, Option, PlacementProblem, Pool, Route, Transfer
 from .result import COST_PARTS, UsedTransfer
 from .variables import fewest_replicas
@@ -61,18 +63,29 @@ class Books:
         cost["transfer"] += scale * sum(t.usd_per_request for t in moved)
         if self.p.rate_per_s is not None:
             cost["energy"] += scale * sum(o.energy_j_per_request * self._device(o).usd_per_joule for o in chosen)
+        idle = self.given_back(replicas)
         for d in self.p.devices:
-            taken = devices.get(d.name, 0)
-            cost["energy"] += taken * d.idle_usd_per_hour
+            taken, back = devices.get(d.name, 0), idle.get(d.name, 0.0)
+            cost["energy"] += (taken - back) * d.idle_usd_per_hour
             for part, usd in d.usd_per_hour:
-                cost[part] += max(0, taken - d.owned) * usd
-        joules = self._drawn_j(chosen, devices) if self.p.rate_per_s is not None else {}
+                cost[part] += (max(0, taken - d.owned) - back) * usd
+        up = {name: taken - idle.get(name, 0.0) for name, taken in devices.items()}
+        joules = self._drawn_j(chosen, up) if self.p.rate_per_s is not None else {}
         carbon_g = sum(joules.get(d.name, 0.0) * d.g_per_joule for d in self.p.devices)
         utilisation = self._utilisation(chosen, replicas)
         migration = usd_per_hour(self.p, placements, replicas)
         return Account(replicas, devices, cost, moved, utilisation, sum(joules.values()), carbon_g, migration)
 
-    def _drawn_j(self, chosen: list[Option], devices: dict[str, int]) -> dict[str, float]:
+    def given_back(self, replicas: Mapping[str, int]) -> dict[str, float]:
+        """(44) Devices by name that are down with their pools, on average over the time."""
+        found: dict[str, float] = {}
+        for id, n in replicas.items():
+            g = self.pools[id]
+            if g.goes_down:
+                found[g.device] = found.get(g.device, 0.0) + down(g, n)
+        return found
+
+    def _drawn_j(self, chosen: list[Option], devices: Mapping[str, float]) -> dict[str, float]:
         """(22) Energy of one request by device, drawn from the grid [J]."""
         assert self.p.rate_per_s is not None
         found = {d.name: devices.get(d.name, 0) * d.drawn_idle_w / self.p.rate_per_s for d in self.p.devices}

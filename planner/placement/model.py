@@ -11,6 +11,7 @@ from .constraints_fleet import (
     constrain_device_count,
     constrain_each_piece_placed_once,
     constrain_exclusions,
+    constrain_idle_pools,
     constrain_memory,
     constrain_one_of,
     constrain_payment,
@@ -32,7 +33,7 @@ from .variables import PlacementVars, add_variables
 
 
 def build(p: PlacementProblem, clock: Clock = NO_LIMIT) -> tuple[pulp.LpProblem, PlacementVars]:
-    """min (17) subject to (1)-(16), (24), (28), (50), (51); TimeUp where the clock is over before it is written."""
+    """min (17) subject to (1)-(16), (24), (28), (43), (50), (51); TimeUp where the clock is over before that."""
     m, v = add_variables(p)
     for constrain in (
         constrain_each_piece_placed_once,  # (1)
@@ -54,6 +55,7 @@ def build(p: PlacementProblem, clock: Clock = NO_LIMIT) -> tuple[pulp.LpProblem,
         constrain_one_of,  # (24)
         constrain_starts,  # (50)
         constrain_side_by_side,  # (51)
+        constrain_idle_pools,  # (43)
     ):
         clock.check()
         constrain(m, p, v)

@@ -8,7 +8,7 @@ import pulp
 
 from ...ir.units import HOUR_S
 from .laws import mean
-from .problem import DeviceType, Option, PlacementProblem
+from .problem import DeviceType, Option, PlacementProblem, Pool
 from .variables import Expr, PlacementVars
 
 
@@ -45,7 +45,8 @@ def _mean(o: Option) -> list[float]:
 def cost(p: PlacementProblem, v: PlacementVars) -> Expr:
     """Cost of a plan [USD/h], or without a rate [USD/request].
 
-    sum_d (price[d] P[d] + idle[d] D[d]) + 3600 rate (sum usd[p,g] x[p,g] + sum usd[e,l,l'] y[e,l,l'])
+    sum_d (price[d] P[d] + idle[d] D[d]) + 3600 rate (sum usd[p,g] x[p,g] + sum usd[e,l,l'] y[e,l,l']), less
+    (price[d] + idle[d]) (1 - billed[g]) n size[g] z[g,n] for pools that go down.
     """
     per_request = Expr([(v.x[key], usd_per_request(p, v, o)) for key, o in v.options.items()])
     for (a, b, here, there), y in v.y.items():
@@ -59,7 +60,16 @@ def cost(p: PlacementProblem, v: PlacementVars) -> Expr:
         d = v.devices[name]
         whole += v.paid[name] * price(d)
         whole += taken * d.idle_usd_per_hour
+    for (g, n), z in v.z.items():
+        if v.pools[g].goes_down:
+            d = v.devices[v.pools[g].device]
+            whole.addterm(z, -down(v.pools[g], n) * (price(d) + d.idle_usd_per_hour))
     return whole
+
+
+def down(g: Pool, n: int) -> float:
+    """(44) Devices of n replicas that are given back, on average over the time."""
+    return (1 - g.billed) * n * g.devices_per_replica
 
 
 def price(d: DeviceType) -> float:
@@ -106,6 +116,10 @@ def _drawn(p: PlacementProblem, v: PlacementVars, weights: Mapping[str, float]) 
         whole.addterm(v.x[key], weights[d.name] * d.drawn_per_joule * o.energy_j_per_request)
     for name, taken in v.taken.items():
         whole += taken * (weights[name] * v.devices[name].drawn_idle_w / (p.rate_per_s or 1.0))
+    for (g, n), z in v.z.items():
+        if v.pools[g].goes_down:
+            d = v.devices[v.pools[g].device]
+            whole.addterm(z, -down(v.pools[g], n) * weights[d.name] * d.drawn_idle_w / (p.rate_per_s or 1.0))
     return whole
 
 

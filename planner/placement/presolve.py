@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +39,13 @@ def presolve(p: PlacementProblem, below: float = math.inf) -> PlacementProblem:
 
 def _with_options(p: PlacementProblem, options: list[Option]) -> PlacementProblem:
     used = {o.pool for o in options}
-    return replace(p, options=tuple(options), pools=tuple(g for g in p.pools if g.id in used))
+    down = {g.id for g in p.pools if g.goes_down}
+    if used & down:
+        # A pool that goes down holds all of its pieces (43): where one cannot be in it none is.
+        before, after = (Counter(o.pool for o in some if o.pool in down) for some in (p.options, options))
+        used -= {g for g in down if after[g] < before[g]}
+    kept = tuple(o for o in options if o.pool in used)
+    return replace(p, options=kept, pools=tuple(g for g in p.pools if g.id in used))
 
 
 def _without_hopeless(p: PlacementProblem) -> PlacementProblem:
@@ -101,13 +107,13 @@ def _not_dominated(p: PlacementProblem) -> list[Option]:
     for o in p.options:
         rows[o.pool][o.piece] = o
     kinds = kinds_by_pool(p) if p.previous is not None else {}
-    alike: dict[tuple[str, str, bool, bool, tuple[int, ...], tuple[str, ...]], list[Pool]] = defaultdict(list)
+    alike: dict[tuple[str, str, bool, bool, bool, tuple[int, ...], tuple[str, ...]], list[Pool]] = defaultdict(list)
     for g in p.pools:
         tenants = tuple(rows[g.id])
         asked = tuple((q, g.id) in options for options in p.one_of for q in tenants)
         # Where a device is split, decode waits for replicas that were taken back by itself.
         asked += tuple(len(t.lost) for o in rows[g.id].values() for t in o.visits[:1])
-        alike[g.device, g.location, g.whole_nodes, bool(g.capacity), asked, tenants].append(g)
+        alike[g.device, g.location, g.whole_nodes, bool(g.capacity), g.goes_down, asked, tenants].append(g)
     kept: set[str] = set()
     for (*_, tenants), pools in alike.items():
         if len(tenants) > MANY_PIECES:
@@ -188,7 +194,10 @@ def _replaces(
     Every piece is as cheap and never longer there; g has memory for all pieces; and for all sets S of pieces in h
     and R in g, devices[g](S + R) <= devices[h](S) + devices[g](R). Where replicas run already and a pool
     `loads_several` models, the left side is to be no more than either term, for all its replicas load each, (50).
+    Of two that go down, g is up no more of the time.
     """
+    if g.billed > h.billed:
+        return False
     if _memory(p, list(rows[g.id].values())) > g.memory_bytes * (1 + LOAD_TOLERANCE):
         return False
     if not all(_no_worse(rows[g.id][q], rows[h.id][q]) for q in rows[h.id]):

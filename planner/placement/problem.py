@@ -10,8 +10,8 @@ earliest sink, `end_to_end` the end of the last. All laws of one scenario are in
 `first` and `total` of a visit are the same law they are the same time, for its first output is its end.
 
 Optional fields, added later and safe to leave out: `Option.excluded_by`, `Option.part_load` with `Pool.split`,
-`VisitTime.lost`, `Transfer.token_gaps`, `Pool.spare`, `Pool.zones` and `DeviceType.idle_w` with what follows them,
-`PlacementProblem.one_of` and what follows, `Scenario.graph`, `Bound.graph`.
+`VisitTime.lost`, `Transfer.token_gaps`, `Pool.spare`, `Pool.zones`, `Pool.billed` and `DeviceType.idle_w` with what
+follows them, `PlacementProblem.one_of` and what follows, `Scenario.graph`, `Bound.graph`.
 """
 
 from __future__ import annotations
@@ -121,6 +121,13 @@ class Pool:
     """Replicas beyond those that the load needs: so many may fail while the wait law holds."""
     zones: int = 1
     """Zones over which the replicas are spread as evenly as can be."""
+    billed: float = 1.0
+    """Share of the time that its devices are up and paid for. A pool of less goes down when it is idle: the laws of its
+    options are those of all their pieces, so that it holds all of them or none."""
+    keep_alive_s: float = 0.0
+    """Time without a visit after which it goes down [s]."""
+    start_s: float = 0.0
+    """Time until it is up again [s]."""
     lost_zones: int = 0
     """So many zones may be lost beside the spare replicas while the wait law holds."""
     availability: float = 1.0
@@ -137,6 +144,11 @@ class Pool:
             return sum(o.load for o in inside)
         parts = {o.piece.rpartition(".")[2] for o in inside}
         return max((sum(o.part_load for o in inside if o.piece.endswith(f".{p}")) for p in parts), default=0.0)
+
+    @property
+    def goes_down(self) -> bool:
+        """Whether it is given back when nothing is in it."""
+        return self.billed < 1
 
 
 @dataclass(frozen=True)

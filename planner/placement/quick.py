@@ -33,7 +33,7 @@ def few_options(p: PlacementProblem) -> PlacementProblem | None:
     alike: dict[tuple[object, ...], list[Pool]] = defaultdict(list)
     for g in p.pools:
         tenants = frozenset(o.piece for o in rows[g.id])
-        alike[g.device, g.location, g.whole_nodes, bool(g.capacity), tenants].append(g)
+        alike[g.device, g.location, g.whole_nodes, bool(g.capacity), g.goes_down, tenants].append(g)
     per_kind = sum(len(rows[pools[0].id]) for pools in alike.values())
     weights = WEIGHTS[: max(1, FEW_OPTIONS // max(1, per_kind))]
     kept: set[str] = set()
@@ -73,4 +73,4 @@ def _cost(p: PlacementProblem, g: Pool, rows: list[Option]) -> float:
     load = p.rate_per_s * sum(o.load for o in rows)
     share = g.zones / (g.zones - g.lost_zones) if g.zones > g.lost_zones else math.inf
     replicas = share * (g.spare + max(1.0, load / each)) if each > 0 else math.inf
-    return usd + replicas * g.devices_per_replica * (price(d) + d.idle_usd_per_hour)
+    return usd + replicas * g.devices_per_replica * g.billed * (price(d) + d.idle_usd_per_hour)

@@ -62,7 +62,8 @@ def held_by(plan: Mapping[str, Any], problem: PlacementProblem) -> tuple[Held, .
     found = []
     for entry in plan["pools"]:
         shape = (entry["device"], entry["devices_per_replica"], *entry["parallel"].values(), entry["max_batch"])
-        shape = (*shape, entry.get("split", {}).get("prefill"))
+        keep_alive_s = entry["scale"]["keep_alive_s"] if "scale" in entry else None
+        shape = (*shape, entry.get("split", {}).get("prefill"), keep_alive_s)
         pieces = tuple(sorted(inside[entry["id"]]))
         replicas = entry["replicas"] if problem.rate_per_s is not None else 0
         found.append(Held(_hardware_like(problem, shape, pieces), pieces, replicas))
@@ -76,7 +77,9 @@ def _hardware_like(problem: PlacementProblem, shape: tuple[object, ...], pieces:
     nodes = {q.node for q in problem.pieces if q.id in pieces}
     complete = all(q.id in pieces for q in problem.pieces if q.node in nodes)
     for pool in problem.pools:
-        own = (pool.device, pool.devices_per_replica, pool.tp, pool.pp, pool.ep, pool.dp, pool.max_batch, pool.split)
+        idle = pool.keep_alive_s if pool.goes_down else None
+        shared = (pool.tp, pool.pp, pool.ep, pool.dp, pool.max_batch, pool.split, idle)
+        own = (pool.device, pool.devices_per_replica, *shared)
         if own == shape and set(pieces) <= placed.get(pool.id, set()) and (complete or not pool.whole_nodes):
             return hardware(pool)
     raise ValueError(f"no pool of the problem is like the plan's pool of {', '.join(pieces)}")
@@ -90,7 +93,7 @@ def in_order(each: Held) -> tuple[str, tuple[str, ...]]:
 def hardware(pool: Pool) -> tuple[object, ...]:
     """All of a pool but the load that it was sized for, and the memory of its device, which may change."""
     shape = (pool.devices_per_replica, pool.tp, pool.pp, pool.ep, pool.dp, pool.max_batch, pool.whole_nodes)
-    return (pool.device, pool.location, *shape, pool.split)
+    return (pool.device, pool.location, *shape, pool.split, pool.keep_alive_s if pool.goes_down else None)
 
 
 def outcome(problem: PlacementProblem, plan: tuple[Held, ...]) -> Outcome:

@@ -83,6 +83,21 @@ def test_replicas_are_spread_over_the_zones_of_the_plan(version: str, split_plan
     assert any("p2 is not spread evenly over the zones eu-a, eu-b" in fault for fault in faults)
 
 
+def test_a_pool_that_goes_down_is_scaled_by_keda(split_plan: Json) -> None:
+    scale = {"min_replicas": 0, "keep_alive_s": 300.0, "start_s": 40.0, "cold": 0.1, "billed": 0.4}
+    next(pool for pool in split_plan["pools"] if pool["id"] == "p2")["scale"] = scale
+    assert list(shape_faults(split_plan)) == []
+    ((name, made),) = objects(split_plan, "ScaledObject").items()
+    assert made["spec"]["scaleTargetRef"] == {"name": name}
+    assert name in objects(split_plan, "Deployment")
+    counts = [made["spec"][key] for key in ("idleReplicaCount", "minReplicaCount", "maxReplicaCount", "cooldownPeriod")]
+    assert counts == [0, 2, 2, 300]
+    every = documents(emit_manifests(split_plan))
+    assert check_manifests(split_plan, every) == []
+    faults = check_manifests(split_plan, [d for d in every if d["kind"] != "ScaledObject"])
+    assert any("it has 0 ScaledObjects" in fault for fault in faults)
+
+
 def test_equal_plans_give_equal_bytes(any_plan: Json) -> None:
     assert emit_manifests(copy.deepcopy(any_plan)) == emit_manifests(any_plan)
 

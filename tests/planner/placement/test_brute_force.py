@@ -133,6 +133,8 @@ def placeable(p: PlacementProblem, plan: Plan) -> bool:
         return False
     for g in p.pools:
         here = [q for q in p.pieces if plan[q.id].pool == g.id]
+        if g.billed < 1 and here and len(here) < sum(o.pool == g.id for o in p.options):
+            return False
         if g.whole_nodes and any(q not in here for q in p.pieces if q.node in {h.node for h in here}):
             return False
         shared: dict[str, float] = {}
@@ -185,7 +187,13 @@ def costs(p: PlacementProblem, plan: Plan) -> Iterator[float]:
             used = sum(n * g.devices_per_replica for g, n in zip(counted, numbers, strict=True) if g.device == d.name)
             taken = math.ceil(max(used, d.min_count) / d.chassis) * d.chassis
             fits, taken_of[d.name] = fits and taken <= d.max_count, taken
-            usd += max(0, taken - d.owned) * sum(x for _, x in d.usd_per_hour) + taken * d.idle_usd_per_hour
+            down = sum(
+                (1 - g.billed) * n * g.devices_per_replica
+                for g, n in zip(counted, numbers, strict=True)
+                if g.device == d.name
+            )
+            usd += (max(0, taken - d.owned) - down) * sum(x for _, x in d.usd_per_hour)
+            usd += (taken - down) * d.idle_usd_per_hour
             watts += taken * d.idle_w
         limits = dict(p.limits)
         sizes = {g.id: n for g, n in zip(counted, numbers, strict=True)}

@@ -121,9 +121,9 @@ def test_constraints_have_the_names_that_the_page_lists(
         p = random_problem(seed)
         racked = tuple(replace(d, rack="r") for d in p.devices)
         every = frozenset((o.piece, o.pool) for o in p.options)
-        m, _ = build(
-            replace(p, devices=racked, racks=(Rack("r", 1000.0, 0.01),), one_of=(every,), previous=running(p, seed))
-        )
+        idle = tuple(replace(g, billed=0.5) for g in p.pools)
+        changed = replace(p, pools=idle, devices=racked, racks=(Rack("r", 1000.0, 0.01),), one_of=(every,))
+        m, _ = build(replace(changed, previous=running(p, seed)))
         for constraint in m.constraints():
             prefixes = [name for name in listed if re.match(rf"{name}(_|$)", str(constraint.name))]
             assert prefixes, constraint.name
