@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from .ir.diagnostics import Diagnostic, Infeasible, InputError
+from .ir.diagnostics import Diagnostic, InputError
 from .version import VERSION
 
 if TYPE_CHECKING:

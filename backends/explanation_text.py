@@ -44,7 +44,8 @@ def _next_best(found: Json) -> Iterator[str]:
 def _pool(pool: Json) -> str:
     split = f" (tp {pool['tp']})" if pool["tp"] > 1 else ""
     devices = f"{pool['devices']} x {pool['device']}" if pool["devices"] else pool["device"]
-    return f"{', '.join(pool['pieces'])} on {devices}{split}"
+    model = f" by {pool['model']}" if "model" in pool else ""
+    return f"{', '.join(pool['pieces'])}{model} on {devices}{split}"
 
 
 def _unused(found: Json) -> Iterator[str]:

@@ -21,6 +21,14 @@ def flat_nodes(graph: Json, prefix: str = "") -> dict[str, Json]:
     return found
 
 
+def served_nodes(plan: Json) -> dict[str, Json]:
+    """The nodes of a plan's graph; of several models a node names the one that its pool serves."""
+    models = {pool["id"]: pool.get("model") for pool in plan["pools"]}
+    served = {placed["piece"].rpartition(".")[0]: models.get(placed["pool"]) for placed in plan["placements"]}
+    nodes = flat_nodes(plan["inputs"]["graph"])
+    return {name: {**node, "model": served[name]} if served.get(name) else node for name, node in nodes.items()}
+
+
 def flat_edges(graph: Json, prefix: str = "") -> list[dict[str, Any]]:
     """Every edge as `{from, to, ...}` between nodes that are no nested agents; `a -> b -> c` is two edges."""
     found: list[dict[str, Any]] = []

@@ -65,6 +65,7 @@ def _solved(plan: Json) -> list[str]:
         *_table(summary.pools(plan)),
         *_table(summary.devices(plan)),
         *_table(summary.racks(plan)),
+        *_table(summary.qualities(plan)),
         *_table(summary.latencies(plan)),
         *_table(summary.costs(plan)),
         *_bar(plan),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..ir.units import parse
-from .nested import flat_nodes
+from .nested import flat_nodes, served_nodes
 from .wording import COST_PARTS, LATENCY_KINDS, QUALITIES, constraint, data, dollar_column, dollars, number, share, time
 
 Json = Mapping[str, Any]
@@ -123,12 +123,15 @@ def placements(plan: Json) -> Table:
         piece = placement["piece"] + (f", {share(part)}" if part < 1 else "")
         piece += f", when {placement['when']}" if placement.get("when") else ""
         figures = ("", "") if hosted else (str(pool["max_batch"]), _busy(pool))
-        rows.append((piece, _on(pool, hosted, is_sized(plan)), pool["id"], *figures, time(placement["latency_s"])))
-    columns = ("piece", "runs on", "pool", "batch", "busy", "a visit takes")
+        served = pool.get("model", "") if placement["piece"].endswith((".prefill", ".decode")) else ""
+        rows.append(
+            (piece, served, _on(pool, hosted, is_sized(plan)), pool["id"], *figures, time(placement["latency_s"]))
+        )
+    columns = ("piece", "model", "runs on", "pool", "batch", "busy", "a visit takes")
     meanings = ["batch: visits that one replica serves at once", "busy: share of its capacity in use"]
-    known = [meaning for column, meaning in enumerate(meanings, 3) if any(row[column] for row in rows)]
+    known = [meaning for column, meaning in enumerate(meanings, 4) if any(row[column] for row in rows)]
     note = "; ".join([*known, "a visit takes: mean time, waiting apart"])
-    return _without_empty_columns(Table("Where each piece runs", columns, tuple(rows), frozenset(columns[3:]), note))
+    return _without_empty_columns(Table("Where each piece runs", columns, tuple(rows), frozenset(columns[4:]), note))
 
 
 def _without_empty_columns(table: Table) -> Table:
@@ -233,6 +236,20 @@ def graphs(plan: Json) -> Table:
     ]
     columns, note = ("graph", "rate", "USD per 1,000 requests"), "devices are shared out by how long each keeps them"
     return _without_empty_columns(Table("Graphs", columns, tuple(rows), frozenset(columns[1:]), note))
+
+
+def qualities(plan: Json) -> Table:
+    """How good the answers of the chosen models are, beside the bounds on that."""
+    found, slo = plan.get("model_quality") or {"nodes": {}}, _slo(plan).get("quality")
+    nodes = served_nodes(plan)
+    rows = []
+    for node, value in found["nodes"].items():
+        least = (nodes[node].get("slo") or {}).get("quality")
+        rows.append((node, str(nodes[node]["model"]), number(value), "" if least is None else number(least)))
+    if len(rows) > 1 or (rows and slo is not None):
+        rows.append(("mean over visits", "", number(found["mean"]), "" if slo is None else number(slo)))
+    columns = ("node", "model", "quality", "at least")
+    return _without_empty_columns(Table("Quality of answers", columns, tuple(rows), frozenset(columns[2:])))
 
 
 def latencies(plan: Json) -> Table:

@@ -39,6 +39,7 @@ def plan_text(plan: Json) -> str:
         table_text(summary.placements(plan)),
         table_text(summary.devices(plan)),
         table_text(summary.racks(plan)),
+        table_text(summary.qualities(plan)),
         table_text(summary.latencies(plan)),
         table_text(summary.transfers(plan)),
         table_text(_with_bars(summary.costs(plan), plan)),

@@ -79,8 +79,9 @@ LATENCY_KINDS = {
     "tbt": "time between tokens",
     "first_output": "first output",
     "end_to_end": "end to end",
+    "quality": "the quality of answers",
 }
-"""What each bound of `slo` measures."""
+"""What each bound of `slo` is on."""
 
 COST_PARTS = {
     "capex": "paying off devices",

@@ -52,7 +52,7 @@ class GraphOp(IRDLOperation):
     """`rate` [req/s] f64 if given, `arrivals_cv` f64 (1.0 is Poisson); of a batch `batch_size` i64 and, if given,
     `deadline_s` f64."""
     slo = attr_def(DictionaryAttr)
-    """`ttft_s`, `tbt_s`, `first_output_s`, `end_to_end_s`, `percentile` (0..100), each f64 if given."""
+    """`ttft_s`, `tbt_s`, `first_output_s`, `end_to_end_s`, `percentile` (0..100), `quality`, each f64 if given."""
     profile = opt_attr_def(DictionaryAttr)
     """Device name -> part -> {latency_s, tbt_s, usd_per_token, usd_per_call}, each f64 if given."""
     kv_transfer = opt_attr_def(ArrayAttr)
@@ -104,10 +104,15 @@ class LLMCallOp(NodeOp):
 
     (C1) `prompt_tokens` and `output_tokens` are at least 1 on average.
     (C2) `tp` and `pp`, where given, are at least 1.
+    (C3) `model` is the first of `models`, where given.
     """
 
     name = "agent.llm_call"
     model = attr_def(StringAttr)
+    models = opt_attr_def(ArrayAttr)
+    """Names of all that may answer, where there are several: the plan takes one."""
+    qualities = opt_attr_def(DictionaryAttr)
+    """Model -> quality of its answers, f64."""
     precision = opt_attr_def(StringAttr)
     kv_precision = opt_attr_def(StringAttr)
     prompt_tokens = attr_def(DistAttr)
@@ -133,6 +138,8 @@ class LLMCallOp(NodeOp):
         for degree, name in ((self.tp, "tp"), (self.pp, "pp")):
             if degree is not None and degree.value.data < 1:
                 raise VerifyException(f"(C2) `{name}` of `{self.sym_name.data}` is under 1")
+        if self.models is not None and (not len(self.models) or self.models.data[0] != self.model):
+            raise VerifyException(f"(C3) `model` of `{self.sym_name.data}` is not the first of `models`")
 
 
 @irdl_op_definition

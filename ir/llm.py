@@ -6,7 +6,7 @@ The ops stand in an `agent.graph` in place of an `agent.llm_call`; the phases ar
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import FlatSymbolRefAttr, FloatAttr, IntegerAttr, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FlatSymbolRefAttr, FloatAttr, IntegerAttr, StringAttr
 from xdsl.ir import Dialect, Operation
 from xdsl.irdl import IRDLOperation, attr_def, irdl_op_definition, opt_attr_def, traits_def
 from xdsl.traits import HasParent, SymbolTable
@@ -21,6 +21,10 @@ class PhaseOp(NodeOp):
     node = attr_def(StringAttr)
     """name of the `agent.llm_call` that the phase comes from; `place` and `slo` speak of such names"""
     model = attr_def(StringAttr)
+    models = opt_attr_def(ArrayAttr)
+    """names of all that may answer, where there are several"""
+    qualities = opt_attr_def(DictionaryAttr)
+    """model -> quality of its answers, f64"""
     precision = opt_attr_def(StringAttr)
     kv_precision = opt_attr_def(StringAttr)
     prompt_tokens = attr_def(DistAttr)
@@ -90,7 +94,8 @@ class KVTransferOp(IRDLOperation):
     source = attr_def(FlatSymbolRefAttr, attr_name="from")
     target = attr_def(FlatSymbolRefAttr, attr_name="to")
     bytes_per_prompt_token = attr_def(FloatAttr)
-    """[bytes/token] of keys and values over all layers; 0 where a profile gives the time, or nothing is known"""
+    """[bytes/token] of keys and values over all layers, those of the largest where there are several models; 0 where a
+    profile gives the time, or nothing is known"""
     traits = traits_def(HasParent(GraphOp))
 
     def verify_(self) -> None:

@@ -14,6 +14,7 @@ from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, PatternRewriteWalker, RewritePattern, op_type_rewrite_pattern
 
 from ..ir.agent import EdgeOp, GraphOp, LLMCallOp
+from ..ir.alternatives import models_of
 from ..ir.diagnostics import Diagnostic, InputError, Label
 from ..ir.llm import DecodeOp, KVTransferOp, PrefillOp
 from ..ir.verify import place_of
@@ -25,21 +26,24 @@ KVBytes = Callable[[LLMCallOp], float]
 def catalogue_kv_bytes(call: LLMCallOp) -> float:
     """KV cache of one prompt token [bytes/token], of the catalogue's model or of the config.json that `call` names.
 
-    The file is looked for beside the one that the call was read from. 0 for a model that is no language model of
-    the catalogue; InputError for a file that cannot be used and for a precision that is none.
+    Of several models it is the largest. The file is looked for beside the one that the call was read from. 0 for a
+    model that is no language model of the catalogue; InputError for a file that cannot be used and for a precision
+    that is none.
     """
     from ..costmodel.models import LLM, find_model, read_hf_config  # reads the catalogue, which few commands need
 
-    name, precision = call.model.data, call.kv_precision.data if call.kv_precision else "bf16"
-    try:
-        known = read_hf_config(_folder(call) / name) if name.endswith(".json") else find_model(name)
-        return known.kv_bytes_per_token(precision) if isinstance(known, LLM) else 0.0
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
-        span = place_of(call)
-        labels = (Label(span),) if span else ()
-        message = f"the KV cache of `{name}` is not known: {reason}"
-        raise InputError([Diagnostic("model", message, labels)]) from error
+    precision, largest = call.kv_precision.data if call.kv_precision else "bf16", 0.0
+    for name in models_of(call):
+        try:
+            known = read_hf_config(_folder(call) / name) if name.endswith(".json") else find_model(name)
+            largest = max(largest, known.kv_bytes_per_token(precision) if isinstance(known, LLM) else 0.0)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+            span = place_of(call)
+            labels = (Label(span),) if span else ()
+            message = f"the KV cache of `{name}` is not known: {reason}"
+            raise InputError([Diagnostic("model", message, labels)]) from error
+    return largest
 
 
 def _folder(call: LLMCallOp) -> Path:

@@ -95,6 +95,11 @@ class Explanation:
                 looser = replace(bound, limit_s=bound.limit_s * LOOSER)
                 bounds = tuple(looser if b is bound else b for b in self.problem.bounds)
                 return f"{looser.limit_s:.4g} s", replace(self.problem, bounds=bounds)
+        for bound in self.problem.quality_bounds:
+            if bound.name == name:
+                lower = replace(bound, least=bound.least / LOOSER)
+                bounds = tuple(lower if b is bound else b for b in self.problem.quality_bounds)
+                return f"{lower.least:.4g}", replace(self.problem, quality_bounds=bounds)
         limits = tuple((n, x * LOOSER if f"limits.{n}" == name else x) for n, x in self.problem.limits)
         if limits != self.problem.limits:
             return f"{dict(limits)[name.removeprefix('limits.')]:.4g}", replace(self.problem, limits=limits)
@@ -103,7 +108,11 @@ class Explanation:
     def _next_best(self) -> Iterator[Json]:
         """(24) The best plan with a piece on another device, or split or batched another way."""
         pools = {pool.id: pool for pool in self.problem.pools}
-        taken = {(piece, each.hardware[0], *each.hardware[2:8]) for each in self.chosen for piece in each.pieces}
+        taken = {
+            (piece, each.hardware[0], *each.hardware[2:8], each.hardware[-1])
+            for each in self.chosen
+            for piece in each.pieces
+        }
         others = frozenset((o.piece, o.pool) for o in self.problem.options if _choice(o, pools[o.pool]) not in taken)
         result = self._best(replace(self.problem, one_of=(*self.problem.one_of, others)))
         if result.objective is None:
@@ -141,8 +150,8 @@ class Explanation:
 
 
 def _choice(o: Option, g: Pool) -> tuple[object, ...]:
-    """What makes a piece's place another one: device, splits, batch, and whether nodes are there whole."""
-    return (o.piece, g.device, g.devices_per_replica, g.tp, g.pp, g.ep, g.dp, g.max_batch)
+    """What makes a piece's place another one: device, splits, batch, and the model where there is a choice."""
+    return (o.piece, g.device, g.devices_per_replica, g.tp, g.pp, g.ep, g.dp, g.max_batch, g.model)
 
 
 def _with_device(question: Question, spec: Any) -> Question:
@@ -156,6 +165,7 @@ def _pool(each: Held) -> Json:
         "devices": each.replicas * int(str(each.hardware[2])),
         "tp": each.hardware[3],
         "batch": each.hardware[7],
+        **({"model": each.hardware[-1]} if each.hardware[-1] else {}),
         "pieces": list(each.pieces),
     }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..costmodel.cpu import node_work
-from ..costmodel.models import LLM
 from ..ir.agent import ToolCallOp
+from ..ir.alternatives import models_of
 from ..ir.diagnostics import Diagnostic, Label
 from ..ir.source import SourceMap
 from .candidates.llm.calls import visits_of
@@ -19,11 +19,13 @@ def limit_faults(setting: Setting, places: SourceMap) -> list[Diagnostic]:
 
 
 def _long_contexts(setting: Setting, places: SourceMap) -> Iterator[Diagnostic]:
-    """Contexts that are longer on average than the model was made for."""
+    """Contexts that are longer on average than any model of the node was made for."""
     for node, prefill, decode, _ in setting.llm_nodes:
-        model = setting.llms.get(prefill.model.data)
+        known = [setting.llms[name] for name in models_of(prefill) if name in setting.llms]
+        model = max(known, key=lambda llm: llm.context_tokens, default=None)
         last = visits_of(prefill, decode, len(setting.visits[node]))[-1]
-        if isinstance(model, LLM) and last.prompt + last.output > model.context_tokens:
+        all_known = len(known) == len(models_of(prefill))
+        if model is not None and all_known and last.prompt + last.output > model.context_tokens:
             message = (
                 f"`{node}` comes to {last.prompt + last.output:g} tokens, and the context of `{model.id}` "
                 f"is {model.context_tokens}"

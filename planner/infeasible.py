@@ -104,6 +104,11 @@ def _loosened(problem: PlacementProblem, name: str, factor: float) -> tuple[Plac
             bounds = tuple(replace(b, limit_s=limit_s) if b is bound else b for b in problem.bounds)
             shown = f"{limit_s:g} s" if limit_s >= 1 else f"{limit_s * 1000:g} ms"
             return replace(problem, bounds=bounds), f"`{name}` at {shown}"
+    for bound in problem.quality_bounds:
+        if bound.name == name:
+            least = float(f"{bound.least / factor:.3g}")
+            lower = tuple(replace(b, least=least) if b is bound else b for b in problem.quality_bounds)
+            return replace(problem, quality_bounds=lower), f"`{name}` at {least:g}"
     for limit in problem.limits:
         if f"limits.{limit[0]}" == name:
             more = float(f"{limit[1] * factor:.3g}")

@@ -21,6 +21,7 @@ from .moved import migration
 from .placement.evaluate import Books
 from .placement.objective import price
 from .placement.problem import Option, PlacementProblem, Pool
+from .placement.quality import mean_quality, node_qualities
 from .placement.racks import Racks
 from .placement.result import COST_PARTS, LatencySummary, PlacementResult
 from .placement.survival import survivors
@@ -129,6 +130,7 @@ def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: 
         "fleet": _fleet(solved),
         **_racks(solved),
         **migration(solved.problem, result),
+        **_model_quality(solved),
         "binding": list(result.binding),
         "conflict": list(result.conflict),
         "warnings": warnings,
@@ -224,7 +226,7 @@ def _energy(solved: Solved) -> Json:
 def _pool(solved: Solved, number: str, pool: Pool) -> Json:
     replicas, inside = solved.replicas(pool), solved.inside(pool)
     keys = {piece.id: piece.memory_key or piece.id for piece in solved.problem.pieces}
-    weights = {keys[option.piece]: option.weight_bytes for option in inside}
+    weights = {option.weights_key or keys[option.piece]: option.weight_bytes for option in inside}
     laws = pool_waits(solved.problem, solved.result).get(pool.id, ())
     return {
         "id": number,
@@ -241,6 +243,7 @@ def _pool(solved: Solved, number: str, pool: Pool) -> Json:
         **_survival(solved, pool, replicas),
         **_scale(pool, inside),
         **({"availability": pool.availability} if pool.availability < 1 else {}),
+        **({"model": pool.model} if pool.model else {}),
     }
 
 
@@ -321,6 +324,13 @@ def _racks(solved: Solved) -> Json:
         for rack in solved.problem.racks
     }
     return {"racks": found}
+
+
+def _model_quality(solved: Solved) -> Json:
+    """How good the answers of the chosen models are, by node and on average over visits; nothing where none is told."""
+    problem, plan = solved.problem, solved.result.placements
+    mean = mean_quality(problem, plan)
+    return {} if mean is None else {"model_quality": {"nodes": node_qualities(problem, plan), "mean": mean}}
 
 
 def _fleet(solved: Solved) -> Json:

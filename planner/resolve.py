@@ -15,8 +15,10 @@ from ..costmodel.networks import Network
 from ..costmodel.tco import money
 from ..costmodel.work import Work, network_work
 from ..ir.agent import GraphOp, LLMCallOp, ModelCallOp, NodeOp
+from ..ir.alternatives import models_of
 from ..ir.diagnostics import Diagnostics, InputError, did_you_mean
 from ..ir.fleet import DeviceSpec, FleetSpec
+from ..ir.source import Path as DocumentPath
 from ..ir.source import SourceMap
 
 
@@ -72,9 +74,10 @@ def resolve_names(asked: Asked) -> Resolved:
     files: dict[str, Work] = {}
     for op in nodes:
         if isinstance(op, LLMCallOp):
-            model = _language_model(asked, op, faults)
-            if model is not None:
-                models[op.model.data] = model
+            for name, path in _named(op):
+                model = _language_model(asked, op, name, path, faults)
+                if model is not None:
+                    models[name] = model
         elif isinstance(op, ModelCallOp) and not asked.profiled(op):
             work = _network(asked, op, {device.kind for device in devices.values()}, models, files, faults)
             if work is not None:
@@ -126,9 +129,16 @@ def _report(fault: Unresolved, places: SourceMap, faults: Diagnostics) -> None:
     faults.error(fault.id, fault.message, span, help=fault.help)
 
 
-def _language_model(asked: Asked, op: LLMCallOp, faults: Diagnostics) -> LLM | None:
-    """The model of an `llm` node; None where a profile or a hosted API speaks for it, or with a fault noted."""
-    name, span = op.model.data, asked.graph_places.value(("nodes", op.sym_name.data, "model"))
+def _named(op: LLMCallOp) -> Iterator[tuple[str, DocumentPath]]:
+    """The models that an `llm` node names, each with where it is written."""
+    path: DocumentPath = ("nodes", op.sym_name.data, "model")
+    names = models_of(op)
+    yield from ((name, (*path, number) if len(names) > 1 else path) for number, name in enumerate(names))
+
+
+def _language_model(asked: Asked, op: LLMCallOp, name: str, path: DocumentPath, faults: Diagnostics) -> LLM | None:
+    """A model of an `llm` node; None where a profile or a hosted API speaks for it, or with a fault noted."""
+    span = asked.graph_places.value(path)
     if name.endswith(".json"):
         try:
             return read_hf_config(asked.base_dir / name, id=Path(name).stem)

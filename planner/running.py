@@ -96,7 +96,10 @@ def _holdings(plan: Json) -> dict[str, dict[str, str]]:
         return "both" if pool_of[f"{node}.prefill"] == pool_of[f"{node}.decode"] else part
 
     ops = {".".join(node_and_part(op)): op for op in setting.nodes.values()}
-    return {piece: {"model": memory_key(op, works), "role": role(op)} for piece, op in ops.items()}
+    served = {pool["id"]: pool.get("model") for pool in plan["pools"]}
+    return {
+        piece: {"model": memory_key(op, works, served[pool_of[piece]]), "role": role(op)} for piece, op in ops.items()
+    }
 
 
 def _lose(pools: list[dict[str, Any]], lost: Mapping[str, int | None]) -> dict[str, int]:

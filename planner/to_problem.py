@@ -25,7 +25,7 @@ from .candidates.profiles import profile_candidates
 from .candidates.setting import Setting, number
 from .candidates.transfers import transfers
 from .device_time import with_device_time
-from .placement.problem import UNLIMITED, Bound, DeviceType, Piece, PlacementProblem, Pool, Rack
+from .placement.problem import UNLIMITED, Bound, DeviceType, Piece, PlacementProblem, Pool, QualityBound, Rack
 
 
 def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> PlacementProblem:
@@ -49,6 +49,7 @@ def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> P
         transfers=tuple(transfers(setting, pools)),
         scenarios=setting.scenarios,
         bounds=tuple(_bounds(setting)),
+        quality_bounds=tuple(_quality_bounds(setting)),
         rate_per_s=setting.rate_per_s,
         objective=objective,
         together=tuple(_pairs(setting, "with")),
@@ -73,15 +74,18 @@ def _pieces(setting: Setting, works: Mapping[str, Work]) -> Iterator[Piece]:
         yield Piece(f"{node}.{part}", node, part, setting.visits_per_request[node], memory_key(op, works))
 
 
-def memory_key(op: Operation, works: Mapping[str, Work]) -> str:
-    """What the node of `op` loads: pieces of the same key share it in one pool; empty for what loads nothing."""
+def memory_key(op: Operation, works: Mapping[str, Work], chosen: str | None = None) -> str:
+    """What the node of `op` loads: pieces of the same key share it in one pool; empty for what loads nothing.
+
+    Of several models it is `chosen`.
+    """
     node, _ = node_and_part(op)
     if node in works:
         return works[node].key
     model, precision = op.attributes.get("model"), op.attributes.get("precision")
     if not isinstance(model, StringAttr):
         return ""
-    return f"{model.data}.{precision.data if isinstance(precision, StringAttr) else ''}"
+    return f"{chosen or model.data}.{precision.data if isinstance(precision, StringAttr) else ''}"
 
 
 def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
@@ -159,6 +163,19 @@ def _bounds(setting: Setting) -> Iterator[Bound]:
             if limit is not None:
                 node = op.node.data
                 yield Bound(f"slo.{kind}[{node}]", kind, limit, _fraction(percentile), node)
+
+
+def _quality_bounds(setting: Setting) -> Iterator[QualityBound]:
+    """The graphs' bounds on their mean quality, then those of single nodes."""
+    for member in setting.members:
+        least = number(member.slo, "quality")
+        if least is not None:
+            of = f"[{member.name}]" if member.name else ""
+            yield QualityBound(f"slo.quality{of}", least, graph=member.name)
+    for node, prefill, _, _ in setting.llm_nodes:
+        least = number(prefill.slo, "quality")
+        if least is not None:
+            yield QualityBound(f"slo.quality[{node}]", least, node)
 
 
 def _fraction(percentile: float | None) -> float | None:

@@ -8,6 +8,7 @@ from ..costmodel import serving
 from ..costmodel.hardware import Device
 from ..costmodel.models import LLM
 from ..ir.agent import ModelCallOp
+from ..ir.alternatives import models_of
 from ..ir.diagnostics import Diagnostic, Label
 from ..ir.llm import PrefillOp, node_and_part
 from ..ir.source import SourceMap
@@ -26,7 +27,8 @@ def unplaceable_diagnostic(setting: Setting, node: str, graph: SourceMap, fleet:
     which = "no device of the fleet" if len(may) == len(usable) else f"no device that `place` of `{node}` admits"
     if isinstance(op, PrefillOp):
         hosts = {name: device for name, device in may.items() if device.kind != "cpu"}
-        llm = setting.llms.get(op.model.data)
+        known = [setting.llms[name] for name in models_of(op) if name in setting.llms]
+        llm = min(known, key=lambda each: each.parameters, default=None)
         if hosts and llm is not None:
             return _too_large(setting, op, llm, hosts, which, graph, fleet)
     place = ("nodes", node, "place", "on")

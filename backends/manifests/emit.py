@@ -51,7 +51,8 @@ def emit_manifests(plan: Mapping[str, Any]) -> list[OutputFile]:
     files: Files = {}
     for pool in view.pools:
         documents = _api_objects(pool, view) if pool.kind == "api" else _pool_objects(pool, view, servers, services)
-        files[f"{dns_name('pool', dns_name(pool.id))}.yaml"] = documents
+        if documents:
+            files[f"{dns_name('pool', dns_name(pool.id))}.yaml"] = documents
     endpoints = _endpoints(view, servers, services)
     for node in disaggregated(view):
         urls = endpoints[node]
@@ -102,9 +103,15 @@ def _pool_objects(
 
 
 def _api_objects(pool: PoolView, view: PlanView) -> list[dict[str, Any]]:
-    """A hosted API runs nowhere here: where it is and which Secret holds its key, never the key."""
+    """A hosted API runs nowhere here: where it is and which Secret holds its key, never the key.
+
+    Once for all of its pools, of which each serves one model where nodes may choose.
+    """
     component = dns_name("api", pool.device)
-    models = sorted({str(view.node(piece).get("model")) for piece in pool.pieces})
+    alike = [each for each in view.pools if each.device == pool.device]
+    if pool is not alike[0]:
+        return []
+    models = sorted({str(view.node(piece).get("model")) for each in alike for piece in each.pieces})
     data = {
         "device": pool.device,
         "models": "\n".join(models),

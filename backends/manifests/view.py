@@ -9,7 +9,7 @@ from typing import Any
 from ...ir.diagnostics import Diagnostic, InputError
 from ...ir.units import parse
 from ..fleet_devices import kind_of, known_device, written_of
-from ..nested import flat_nodes
+from ..nested import served_nodes
 from .hardware import Offer, offer_of
 from .names import dns_name
 
@@ -90,7 +90,7 @@ def read_plan(plan: Json) -> PlanView:
     inputs = plan["inputs"]
     graph, catalogue = inputs["graph"], inputs.get("catalogue") or {}
     placements = tuple(plan.get("placements") or ())
-    nodes = flat_nodes(graph)
+    nodes = served_nodes({**plan, "placements": placements})
     missing = sorted({node_of(p["piece"]) for p in placements} - nodes.keys())
     if missing:
         raise InputError([Diagnostic("plan", f"the plan places node `{missing[0]}`, which its graph does not have")])

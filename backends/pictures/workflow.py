@@ -19,6 +19,7 @@ from ...ir.agent import (
     ToolCallOp,
     symbol_of,
 )
+from ...ir.alternatives import models_of
 from ...ir.llm import DecodeOp, KVTransferOp, PrefillOp
 from ...passes.agent.inline_agents import starts_and_ends
 from ..wording import data, number, share, time
@@ -111,7 +112,7 @@ def detail_of(op: Operation) -> str:
     """What a node does, in a few words."""
     match op:
         case LLMCallOp() | PrefillOp() | DecodeOp():
-            return " ".join(_texts(op, "model", "precision"))
+            return " ".join([" or ".join(models_of(op)), *_texts(op, "precision")])
         case ModelCallOp():
             return " ".join(_texts(op, "model", "graph", "precision"))
         case ToolCallOp() | CacheOp():

@@ -11,11 +11,12 @@ from ..source import Path as DocumentPath
 from ..source import Span
 from ..units import shorten
 from .fields import name_of
+from .files import RELATIVE, is_there
 from .fleet import FleetDraft, FleetFile, draft_fleet
 from .graph import GraphDraft, GraphFile, draft_graph, graph_document, path_of_graph
 from .joined import faults_of, join
 from .nested import nested_drafts
-from .rules import RELATIVE, is_there, known
+from .rules import known
 from .yaml import read_yaml
 
 

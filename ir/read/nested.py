@@ -162,7 +162,20 @@ def rebase(draft: GraphDraft, folder: PurePosixPath) -> None:
     """Let the paths in a graph start at the folder of the graph around it, of which `folder` is a part."""
     for name, node in (draft.plain.get("nodes") or {}).items():
         key = "model" if node is not None and node["kind"] == "llm" else "graph"
-        if node is not None and str(node.get(key)).endswith((".json", ".onnx")):
+        if node is None:
+            continue
+        if isinstance(node.get(key), list):
+            _rebase_alternatives(name, node, draft, folder)
+        elif str(node.get(key)).endswith((".json", ".onnx")):
             node[key] = draft.to.embedded["nodes", name, key] = str(folder / node[key])
     for _, inner in nested_drafts(draft.plain):
         rebase(inner, folder)
+
+
+def _rebase_alternatives(name: str, node: dict[str, Any], draft: GraphDraft, folder: PurePosixPath) -> None:
+    """The same of a list of models, and of the qualities that go by their names."""
+    moved = {model: str(folder / model) if model.endswith(".json") else model for model in node["model"]}
+    node["model"] = draft.to.embedded["nodes", name, "model"] = list(moved.values())
+    if "quality" in node:
+        stated = {moved.get(model, model): value for model, value in node["quality"].items()}
+        node["quality"] = draft.to.embedded["nodes", name, "quality"] = stated

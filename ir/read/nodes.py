@@ -24,6 +24,7 @@ from ..agent import (
     ToolCallOp,
 )
 from ..distribution import Distribution
+from .alternatives import names_of
 
 Attributes = dict[str, Attribute]
 Plain = Mapping[str, Any]
@@ -65,10 +66,9 @@ def integer(value: int) -> IntegerAttr:
 
 
 def slo_attr(slo: Plain) -> DictionaryAttr:
-    """`ttft_s`, `tbt_s`, `first_output_s`, `end_to_end_s` and `percentile`, where given."""
+    """`ttft_s`, `tbt_s`, `first_output_s`, `end_to_end_s`, `percentile` and `quality`, where given."""
     bounds: Attributes = {f"{key}_s": number(slo[key]) for key in SLO_KEYS if key in slo}
-    if "percentile" in slo:
-        bounds["percentile"] = number(slo["percentile"])
+    bounds |= {key: number(slo[key]) for key in ("percentile", "quality") if key in slo}
     return DictionaryAttr(bounds)
 
 
@@ -117,13 +117,24 @@ def _texts(node: Plain, *keys: str) -> Attributes:
 
 def _model_name(name: str, node: Plain) -> StringAttr:
     """The model; a node that profiles price needs none, and then shares its weights with no other node."""
-    return StringAttr(node.get("model", f"profile:{name}"))
+    return StringAttr(names_of(node)[0] if "model" in node else f"profile:{name}")
+
+
+def _alternatives(node: Plain) -> Attributes:
+    """`models` where there are several, and their `qualities` where they are stated."""
+    found: Attributes = {}
+    if len(names_of(node)) > 1:
+        found["models"] = ArrayAttr([StringAttr(name) for name in names_of(node)])
+    if "quality" in node:
+        found["qualities"] = DictionaryAttr({name: number(value) for name, value in node["quality"].items()})
+    return found
 
 
 def _llm(name: str, node: Plain) -> Attributes:
     parallel = node.get("parallel", {})
     return {
         "model": _model_name(name, node),
+        **_alternatives(node),
         **_texts(node, "precision", "kv_precision", "continues"),
         "prompt_tokens": DistAttr.of(node["prompt_tokens"]),
         "output_tokens": DistAttr.of(node["output_tokens"]),

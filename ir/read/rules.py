@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from ..diagnostics import did_you_mean
 from ..distribution import Distribution
 from ..flow import TOLERANCE, FlowEdge, check_flow
 from ..source import Path as DocumentPath
-from ..units import shorten
+from .alternatives import check_alternatives, check_quality_bound, names_of
 from .fields import Reading, name_of, shown
+from .files import check_file
 
 VERSION = 1
-RELATIVE = "a path is relative to the file that names it"
 _FLOW_IDS = {"C1": "edge", "C2": "probability", "C3": "cycle", "C4": "unreachable", "C5": "no-end"}
 _LLM_PARTS, _OTHER_PARTS = ("prefill", "decode"), ("run",)
 
@@ -35,6 +34,7 @@ def check_graph(written: Mapping[str, Any], plain: Mapping[str, Any], to: Readin
         if node is not None:
             _check_node(name, node, plain, to)
             _check_place(name, node.get("place", {}), nodes, to)
+    check_quality_bound(dict(plain), to)
     _check_flow(written, plain, to)
 
 
@@ -47,6 +47,9 @@ def _check_batch(plain: Mapping[str, Any], to: Reading) -> None:
                 help = "give `cached_prefix_tokens`, or `workload: {batch: ...}`"
                 to.later(("nodes", name, "continues"), "a call that continues another, outside a batch", help, key=True)
         return
+    for name, node in (plain.get("nodes") or {}).items():
+        if len(names_of(node or {})) > 1:
+            to.later(("nodes", name, "model"), "a choice of models in a batch", "plan once for each of them")
     if "rate" in workload:
         message = "a batch is there at once, and has no rate"
         to.fault(("workload", "rate"), "conflict", message, "remove one of them", key=True)
@@ -81,10 +84,11 @@ def _check_node(name: str, node: Mapping[str, Any], plain: Mapping[str, Any], to
                 message = f"the node `{name}` has no part `{part}`"
                 help = f"its parts are {' and '.join(parts)}"
                 to.fault((*path, "profile", device, part), "profile", message, help, key=True)
-    for bound in ("ttft", "tbt") if node.get("kind") != "llm" else ():
+    for bound in ("ttft", "tbt", "quality") if node.get("kind") != "llm" else ():
         if bound in node.get("slo", {}):
             message = f"`{bound}` bounds language models, and `{name}` is none"
-            to.fault((*path, "slo", bound), "slo", message, "remove it, or bound `end_to_end` of the graph", key=True)
+            help = "remove it, or bound " + ("that" if bound == "quality" else "`end_to_end`") + " of the graph"
+            to.fault((*path, "slo", bound), "slo", message, help, key=True)
     priced = any(part in (rows or ()) for part in parts for rows in _profiles(node, plain))
     match node.get("kind"):
         case "llm":
@@ -114,8 +118,7 @@ def _check_llm(name: str, node: Mapping[str, Any], priced: bool, to: Reading) ->
         message = f"`{name}` has {cached:g} cached tokens of a prompt of {prompt.mean:g}"
         to.fault((*path, "cached_prefix_tokens"), "range", message, "the cached prefix is a part of the prompt")
     if "model" in node:
-        if node["model"].endswith(".json"):
-            _check_file((*path, "model"), node["model"], to)
+        check_alternatives(name, node, priced, to)
     elif not priced and not _is_written(path, "model", to):
         message = f"the node `{name}` needs `model`: a catalogue id or a path to a config.json"
         to.fault(path, "missing-key", message, "`dovetail models` lists the catalogue", key=True)
@@ -128,7 +131,7 @@ def _check_model(name: str, node: Mapping[str, Any], priced: bool, to: Reading) 
         to.fault((*path, "graph"), "conflict", message, "remove one of them", key=True)
     elif "graph" in node:
         if node["graph"].endswith((".onnx", ".json", ".mlir")):
-            _check_file((*path, "graph"), node["graph"], to)
+            check_file((*path, "graph"), node["graph"], to)
             if "precision" in node:
                 message = f"the precision of `{name}` is that of its file"
                 to.fault((*path, "precision"), "conflict", message, "remove it, or export the file at it", key=True)
@@ -142,20 +145,6 @@ def _check_model(name: str, node: Mapping[str, Any], priced: bool, to: Reading) 
 def _is_written(path: DocumentPath, key: str, to: Reading) -> bool:
     """Whether the key stands there, if with a value that was refused."""
     return (*path, key) in to.sources.keys
-
-
-def _check_file(path: DocumentPath, name: str, to: Reading) -> None:
-    """The file `name` is there; not asked where the document is in no folder."""
-    if to.base is not None and not is_there(to.base / name):
-        to.fault(path, "no-file", f"there is no file `{shorten(str(to.base / name), 200)}`", RELATIVE)
-
-
-def is_there(file: Path) -> bool:
-    """Whether `file` is one; no where nothing can have that name."""
-    try:
-        return file.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def _check_place(name: str, place: Mapping[str, Any], nodes: Mapping[str, Any], to: Reading) -> None:

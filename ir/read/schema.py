@@ -110,12 +110,14 @@ _KV_TRANSFER = ListOf(
     )
 )
 _PERCENTILE = Number(1, maximum=99.999)
+_QUALITY = Number(positive=True)
 _SLO = Record(
     {
         "ttft": Key(_TIME, "bound on the time to first token of each llm visit"),
         "tbt": Key(_TIME, "bound on the mean time between tokens of each llm visit"),
         "first_output": Key(_TIME, "bound on request arrival to the first output of a sink"),
         "end_to_end": Key(_TIME, "bound on request arrival to the last output"),
+        "quality": Key(_QUALITY, "least mean quality of the models, over all visits to nodes that state qualities"),
         "percentile": Key(_PERCENTILE, "the percentile of requests that the bounds hold for, 95 for p95"),
     }
 )
@@ -125,6 +127,7 @@ _NODE_SLO = Record(
         "tbt": Key(_TIME, "bound on the mean time between tokens of each visit"),
         "first_output": Key(Later("a bound on one node", "bound it under the graph's `slo`"), "not yet"),
         "end_to_end": Key(Later("a bound on one node", "bound it under the graph's `slo`"), "not yet"),
+        "quality": Key(_QUALITY, "least quality of the node's model"),
         "percentile": Key(_PERCENTILE, "the percentile of requests that the bounds hold for"),
     }
 )
@@ -145,6 +148,7 @@ _PARALLEL = Record(
         "dp": Key(_ONE_YET, "data-parallel degree"),
     }
 )
+_QUALITIES = MapOf(Number(), ".+", "a model of the node")
 _KIND = {"kind": Key(Text(), "what the node is", required=True)}
 _STREAM = {"stream": Key(Flag(), "its successors start at its first output")}
 _COMMON = {
@@ -158,12 +162,14 @@ _COMMON = {
     "limit": Key(Later("a rate limit", "a tool's `concurrency` is supported"), "most requests per second"),
     "failure": Key(Later("failures of a node that is no tool"), "share of visits that fail"),
 }
-_QUALITY_HELP = "name one model; plan once for each alternative"
 _NO_PARALLEL = {"parallel": Key(Later("parallelism of a node that is no llm"), "how it is split over devices")}
 _DETERMINISTIC = {"deterministic": Key(Flag(), "equal inputs get equal outputs")}
 _KINDS: dict[str, dict[str, Key]] = {
     "llm": {
-        "model": Key(Unless(Text(), _is_list, "alternatives", _QUALITY_HELP), "catalogue id or path to a config.json"),
+        "model": Key(
+            Either(_is_list, ListOf(Text(), shortest=1), Text()),
+            "catalogue id or path to a config.json, or a list of alternatives, of which the plan takes one",
+        ),
         "precision": Key(Text(PRECISIONS), "number format of the weights"),
         "kv_precision": Key(Text(PRECISIONS), "number format of the KV cache, 16 bit unless said"),
         "prompt_tokens": Key(Ranged(Dist(None, positive=True)), "tokens read on the first visit", required=True),
@@ -174,7 +180,7 @@ _KINDS: dict[str, dict[str, Key]] = {
         ),
         "continues": Key(_NODE, "llm node whose prompt and output start this node's prompt: of use in a batch"),
         "temperature": Key(Number(), "of sampling; at 0 equal prompts get equal answers"),
-        "quality": Key(Later("alternatives by quality", _QUALITY_HELP), "quality of each alternative"),
+        "quality": Key(_QUALITIES, "quality of the answers of each model, on a scale of the user's: larger is better"),
         "parallel": Key(_PARALLEL, "how one replica is split over devices"),
     },
     "model": _NO_PARALLEL

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from ...ir.alternatives import models_of, quality_of
 from ...ir.distribution import Distribution
 from ...ir.fleet import DeviceSpec
 from ...ir.llm import DecodeOp, PrefillOp
@@ -13,19 +15,26 @@ from .setting import Setting, excluded_by
 
 
 def api_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
-    """One pool for each hosted API, with every language-model node whose model it serves."""
+    """One pool for each hosted API, with every language-model node whose model it serves.
+
+    Where nodes have several models to choose from it is one for each model.
+    """
     for spec in setting.fleet.devices:
         if spec.kind != "api":
             continue
-        pool = Pool(id=f"{spec.name}/api", device=spec.name, location=spec.name, whole_nodes=True)
-        options = [
-            option
-            for node, prefill, decode, _ in setting.llm_nodes
-            if prefill.model.data in spec.api_models
-            for option in _options(setting, spec, pool, node, prefill, decode)
-        ]
-        if options:
-            yield pool, tuple(options)
+        bare = Pool(id=f"{spec.name}/api", device=spec.name, location=spec.name, whole_nodes=True)
+        models = spec.api_models if setting.chooses_models else ("",)
+        for model in models:
+            pool = replace(bare, id=f"{bare.id}/{model}", model=model) if model else bare
+            options = [
+                replace(option, score=quality_of(prefill, served))
+                for node, prefill, decode, _ in setting.llm_nodes
+                for served in models_of(prefill)
+                if served in ((model,) if model else spec.api_models)
+                for option in _options(setting, spec, pool, node, prefill, decode)
+            ]
+            if options:
+                yield pool, tuple(options)
 
 
 def _options(

@@ -14,6 +14,7 @@ from ...costmodel.interruptions import Interruptions, interruptions_of
 from ...costmodel.models import LLM
 from ...costmodel.visits import Chain, Visits
 from ...ir.agent import EdgeOp, GraphOp, NodeOp
+from ...ir.alternatives import models_of
 from ...ir.fleet import DeviceSpec, FleetSpec
 from ...ir.flow import FlowEdge
 from ...ir.llm import DecodeOp, KVTransferOp, PrefillOp, node_and_part
@@ -94,6 +95,11 @@ class Setting:
                 decode = self.nodes[f"{op.node.data}.decode"]
                 assert isinstance(decode, DecodeOp)
                 yield op.node.data, op, decode, transfers[symbol]
+
+    @cached_property
+    def chooses_models(self) -> bool:
+        """Whether a node has several models: then pools say which they serve, and so do their locations."""
+        return any(len(models_of(prefill)) > 1 for _, prefill, _, _ in self.llm_nodes)
 
     def spec(self, device: str) -> DeviceSpec:
         return next(d for d in self.fleet.devices if d.name == device)

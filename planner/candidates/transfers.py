@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from xdsl.dialects.builtin import DictionaryAttr, StringAttr
 
 from ...costmodel import serving
+from ...ir.alternatives import models_of
 from ...ir.fleet import FleetSpec, LinkSpec
+from ...ir.llm import PrefillOp
 from ...ir.members import member_with
 from ..placement.problem import Pool, Route, Transfer
 from .llm.calls import visits_of
@@ -25,6 +28,8 @@ def transfers(setting: Setting, pools: Iterable[Pool]) -> Iterator[Transfer]:
         tokens = sum(share * v.prompt for share, v in zip(setting.visits[node], visits, strict=True))
         measured = profile_of(setting, prefill) is not None
         routes = _profile_routes(setting, node, tokens) if measured else _kv_routes(setting, pools, size)
+        if not measured and setting.chooses_models:
+            routes = _routes_by_model(setting, pools, prefill, visits[-1].prompt)
         gaps = max(1.0, visits[0].output - 1)
         yield Transfer(f"{node}.prefill", f"{node}.decode", size, tuple(routes), gaps)
     yield from _messages(setting, pools)
@@ -41,13 +46,25 @@ def _profile_routes(setting: Setting, node: str, tokens: float) -> Iterator[Rout
 
 def _kv_routes(setting: Setting, pools: tuple[Pool, ...], size: float) -> Iterator[Route]:
     """From every pool that only prefills to every pool that only decodes."""
-    starts = {pool.location: pool.device for pool in pools if pool.location.endswith("/prefill")}
-    ends = {pool.location: pool.device for pool in pools if pool.location.endswith("/decode")}
+    starts = {pool.location: pool.device for pool in pools if pool.location.startswith(f"{pool.device}/prefill")}
+    ends = {pool.location: pool.device for pool in pools if pool.location.startswith(f"{pool.device}/decode")}
     for start, source in starts.items():
         for end, target in ends.items():
             seconds = transfer_s(setting.fleet, source, target, size)
             if seconds is not None:
                 yield Route(start, end, seconds)
+
+
+def _routes_by_model(
+    setting: Setting, pools: tuple[Pool, ...], prefill: PrefillOp, prompt_tokens: float
+) -> Iterator[Route]:
+    """`_kv_routes` between pools of one model, for each model of the node that has figures, with its own bytes."""
+    precision = prefill.kv_precision.data if prefill.kv_precision else "bf16"
+    for model in models_of(prefill):
+        if model in setting.llms:
+            size = setting.llms[model].kv_bytes_per_token(precision) * prompt_tokens
+            alike = tuple(pool for pool in pools if pool.model == model)
+            yield from (replace(route, bytes=size) for route in _kv_routes(setting, alike, size))
 
 
 def _messages(setting: Setting, pools: tuple[Pool, ...]) -> Iterator[Transfer]:

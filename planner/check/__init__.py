@@ -1,8 +1,9 @@
 """The validator of plans: from plan.json alone it derives cost, memory and latency anew, and compares.
 
 It shares no code with the planner. Ids of its faults: `check.shape`, `.hash`, `.inputs`, `.placement`, `.count`,
-`.constraint`, `.capacity`, `.utilisation`, `.wait`, `.memory`, `.transfer`, `.latency`, `.bound`, `.cost`, `.sum`,
-`.energy`, `.graphs`, `.limit`, `.rack`, `.scale`, `.survive`, `.migration`, `.objective`, `.status`, `.quality`;
+`.constraint`, `.capacity`, `.utilisation`, `.wait`, `.memory`, `.model`, `.transfer`, `.latency`, `.bound`, `.cost`,
+`.sum`, `.energy`, `.graphs`, `.limit`, `.rack`, `.scale`, `.survive`, `.migration`, `.objective`, `.status`,
+`.quality`;
 `.underived` where there is no rule to derive a figure by.
 """
 
@@ -66,6 +67,7 @@ def _check_content(plan: Mapping[str, Any], faults: Diagnostics) -> None:
 
 def _check_subject(subject: Subject, faults: Diagnostics) -> None:
     from .goal import check_goal
+    from .models import check_models
     from .service import NotDerivable
     from .structure import check_structure
 
@@ -73,6 +75,7 @@ def _check_subject(subject: Subject, faults: Diagnostics) -> None:
     if any(fault.id == "check.placement" for fault in faults.errors):
         return
     check_goal(subject, faults)
+    check_models(subject, faults)
     shares = sum(subject.plan["quality"].values())
     if abs(shares - 1) > 1e-6:
         faults.error("check.quality", f"the shares of quality sum to {shares:.6g}, and not 1")

@@ -26,12 +26,16 @@ def check_goal(subject: Subject, faults: Diagnostics) -> None:
 
 
 def _names_that_may_bind(subject: Subject) -> Iterator[str]:
-    """Names of the bounds on latency, the counts of devices and the limits of the fleet."""
+    """Names of the bounds on latency and quality, the counts of devices and the limits of the fleet."""
     for graph, asks in subject.members.items():
         kinds = (kind for kind in ("first_output", "end_to_end") if asks["slo"].get(f"{kind}_s") is not None)
         yield from (f"slo.{kind}{of_graph(graph)}" for kind in kinds)
+        if "quality" in asks["slo"]:
+            yield f"slo.quality{of_graph(graph)}"
     for node in (node for node in subject.nodes.values() if node.is_llm):
         yield from (f"slo.{kind}[{node.name}]" for kind in ("ttft", "tbt") if bound_of(subject, node, kind)[0])
+    bounded = (node.name for node in subject.nodes.values() if "quality" in (node.asks.get("slo") or {}))
+    yield from (f"slo.quality[{name}]" for name in bounded)
     yield from (f"count[{name}]" for name in subject.specs)
     yield from (f"limits.{name}" for name in subject.fleet.limits)
     yield from (f"racks[{rack.name}]" for rack in subject.fleet.racks)

@@ -15,6 +15,7 @@ from ...ir.diagnostics import Diagnostics, DovetailError
 from ...ir.digest import digest
 from ...ir.fleet import FleetSpec
 from ...passes.agent.inline_agents import inline_agents
+from .models import with_chosen_models
 from .ranges import odd_figures
 from .subject import Node, Subject, read_workflow
 
@@ -53,6 +54,7 @@ def read_subject(plan: Mapping[str, Any], faults: Diagnostics) -> Subject | None
         fleet = parse_fleet(inputs["fleet"]).spec
         catalogue = read_catalogue(inputs["catalogue"])
         graph, nodes, hops = read_workflow(graph_of(module))
+        nodes = with_chosen_models(nodes, plan)
         llms = {name: model for name, model in catalogue.models.items() if isinstance(model, LLM)}
         odd = [*odd_figures(catalogue.devices, "devices"), *odd_figures(catalogue.models, "models")]
         for fault in (*odd, *odd_figures(catalogue.works, "models")):

@@ -119,8 +119,12 @@ POOL = _record(
         "split": SPLIT,
         "decode_wait": WAIT,
         "scale": SCALE,
+        "model": TEXT,
     },
 )
+"""`model` is that which the pool serves, where nodes have several to choose from."""
+MODEL_QUALITY = _record({"nodes": _map_of(NUMBER), "mean": NUMBER})
+"""Quality of each node's model as the user states it, and the mean over visits."""
 RACK = _record({"limit_w": NUMBER, "mean_w": NUMBER, "exceeded": SHARE})
 """Power limit of a rack, what its devices draw on average, and the share of the time that they draw more."""
 _CHANGED = dict.fromkeys(("kept", "started", "stopped"), WHOLE) | dict.fromkeys(("bytes", "seconds", "usd"), NUMBER)
@@ -192,7 +196,9 @@ SENSITIVITY = _record(
         "guesses": _list_of(_record({"input": TEXT, "source": TEXT, "matters": {"type": ["boolean", "null"]}})),
     }
 )
-_POOL_TAKEN = _record({"device": TEXT, "devices": WHOLE, "tp": COUNT, "batch": COUNT, "pieces": _list_of(PIECE)})
+_POOL_TAKEN = _record(
+    {"device": TEXT, "devices": WHOLE, "tp": COUNT, "batch": COUNT, "pieces": _list_of(PIECE)}, {"model": TEXT}
+)
 EXPLANATION = _record(
     {
         "value": NUMBER,
@@ -271,6 +277,7 @@ PLAN = _record(
         "sensitivity": SENSITIVITY,
         "racks": _map_of(RACK),
         "migration": MIGRATION,
+        "model_quality": MODEL_QUALITY,
         "frontier": FRONTIER,
         "explanation": EXPLANATION,
         "graphs": _map_of(MEMBER),

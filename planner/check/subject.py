@@ -34,6 +34,8 @@ class Pool:
     ep: int
     dp: int
     max_batch: int
+    model: str = ""
+    """that it serves, where nodes have several to choose from"""
     split: float | None = None
     """share of each device that prefills while the rest decodes, in a queue of its own"""
     keep_alive_s: float | None = None
@@ -201,7 +203,12 @@ class Subject:
         node = self.nodes[piece.rpartition(".")[0]]
         phase = piece.rpartition(".")[2]
         apart = node.is_llm and not self.together(node) and self.row(piece) is None
-        return f"{pool.device}/{phase}" if apart else pool.device
+        return "/".join(filter(None, (pool.device, phase, pool.model))) if apart else pool.device
+
+    @cached_property
+    def chooses_models(self) -> bool:
+        """Whether a node has several models to choose from."""
+        return any("models" in node.asks for node in self.nodes.values())
 
     def is_api(self, pool: Pool) -> bool:
         """Whether `pool` is a hosted API, which has no devices."""
@@ -290,6 +297,7 @@ def _pool(pool: Mapping[str, Any]) -> Pool:
         parallel["ep"],
         parallel["dp"],
         pool["max_batch"],
+        pool.get("model", ""),
         pool.get("split", {}).get("prefill"),
         pool.get("scale", {}).get("keep_alive_s"),
     )

@@ -35,7 +35,7 @@ def constraint_names(p: PlacementProblem) -> list[str]:
         names += [f"racks[{rack.name}]" for rack in p.racks]
         names += ["survive.replicas"] if any(g.spare for g in p.pools) else []
         names += ["survive.zone"] if any(g.lost_zones for g in p.pools) else []
-    names += [b.name for b in p.bounds]
+    names += [b.name for b in (*p.bounds, *p.quality_bounds)]
     names += ["rate"] if p.rate_per_s is not None else []
     return list(dict.fromkeys(names))
 
@@ -54,6 +54,7 @@ def without(p: PlacementProblem, names: Iterable[str]) -> PlacementProblem:
         ),
         transfers=tuple(t for t in p.transfers if _transfer_name(p, t) not in gone),
         bounds=tuple(b for b in p.bounds if b.name not in gone),
+        quality_bounds=tuple(b for b in p.quality_bounds if b.name not in gone),
         together=tuple(pair for pair in p.together if f"with[{nodes[pair[0]]}]" not in gone),
         apart=tuple(pair for pair in p.apart if f"apart[{nodes[pair[0]]}]" not in gone),
         limits=tuple(limit for limit in p.limits if f"limits.{limit[0]}" not in gone),

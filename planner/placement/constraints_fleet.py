@@ -39,7 +39,7 @@ def constrain_memory(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -
         for q in v.pieces_of[g.id]:
             o = v.options[q, g.id]
             need.addterm(v.x[q, g.id], o.state_bytes / g.memory_bytes)
-            by_key[v.pieces[q].memory_key or f"piece {q}"].append(q)
+            by_key[o.weights_key or v.pieces[q].memory_key or f"piece {q}"].append(q)
         for key, pieces in by_key.items():
             if len(pieces) == 1:
                 q = pieces[0]

@@ -112,7 +112,7 @@ class Books:
 
     def _used(self, t: Transfer, placements: dict[str, str]) -> UsedTransfer | None:
         r = self.route(t, placements)
-        return None if r is None else UsedTransfer(t.from_piece, t.to_piece, t.bytes, r.latency_s, r.usd_per_request)
+        return None if r is None else _used_transfer(t, r)
 
     def _load(self, g: Pool, chosen: list[Option]) -> float:
         return (self.p.rate_per_s or 0.0) * sum(o.load for o in chosen if o.pool == g.id)
@@ -139,3 +139,8 @@ class Books:
         return {
             g.id: rate * g.load_of(o for o in chosen if o.pool == g.id) / replicas[g.id] for g in self._counted(chosen)
         }
+
+
+def _used_transfer(t: Transfer, r: Route) -> UsedTransfer:
+    size = t.bytes if r.bytes is None else r.bytes
+    return UsedTransfer(t.from_piece, t.to_piece, size, r.latency_s, r.usd_per_request)

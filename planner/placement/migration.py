@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pulp
 
 from ...ir.units import HOUR_S
-from .problem import UNLIMITED, DeviceType, Kind, Piece, PlacementProblem, Pool, Previous
+from .problem import UNLIMITED, DeviceType, Kind, Option, Piece, PlacementProblem, Pool, Previous
 from .variables import Expr, PlacementVars
 
 
@@ -38,10 +38,10 @@ class Moves:
         return sum(self.usd.values()) + self.usd_late
 
 
-def kind_of(g: Pool, piece: Piece) -> Kind:
-    """What a replica of the pool is with that piece in it."""
+def kind_of(g: Pool, piece: Piece, o: Option) -> Kind:
+    """What a replica of the pool is with that piece in it, by the option `o`."""
     role = "both" if g.whole_nodes else piece.part
-    return Kind(g.device, piece.memory_key, role, g.devices_per_replica, g.tp, g.pp, g.ep, g.dp)
+    return Kind(g.device, o.weights_key or piece.memory_key, role, g.devices_per_replica, g.tp, g.pp, g.ep, g.dp)
 
 
 def kinds_by_pool(p: PlacementProblem) -> dict[str, dict[str, Kind]]:
@@ -50,7 +50,7 @@ def kinds_by_pool(p: PlacementProblem) -> dict[str, dict[str, Kind]]:
     found: dict[str, dict[str, Kind]] = defaultdict(dict)
     for o in p.options:
         if o.pool in pools:
-            found[o.pool][o.piece] = kind_of(pools[o.pool], pieces[o.piece])
+            found[o.pool][o.piece] = kind_of(pools[o.pool], pieces[o.piece], o)
     return found
 
 

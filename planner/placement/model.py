@@ -1,4 +1,7 @@
-"""The placement model: min (17) subject to (1) to (16), (24), (28), (50) and (51) of `docs/math/placement.md`."""
+"""The placement model: min (17) subject to (1) to (16), (24), (28), (39), (40), (50) and (51) of the mathematics.
+
+`docs/math/placement.md` has the equations.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ from .constraints_latency import (
 from .migration import constrain_side_by_side, constrain_starts
 from .objective import constrain_limits, minimise
 from .problem import PlacementProblem
+from .quality import constrain_one_model, constrain_quality
 from .racks import constrain_racks
 from .variables import PlacementVars, add_variables
 
@@ -55,6 +59,8 @@ def build(p: PlacementProblem, clock: Clock = NO_LIMIT) -> tuple[pulp.LpProblem,
         constrain_one_of,  # (24)
         constrain_starts,  # (50)
         constrain_side_by_side,  # (51)
+        constrain_one_model,  # (39)
+        constrain_quality,  # (40)
         constrain_idle_pools,  # (43)
     ):
         clock.check()

@@ -89,7 +89,8 @@ def _memory(p: PlacementProblem, rows: list[Option]) -> float:
     keys = {q.id: q.memory_key or f"piece {q.id}" for q in p.pieces}
     shared: dict[str, float] = {}
     for o in rows:
-        shared[keys[o.piece]] = max(shared.get(keys[o.piece], 0.0), o.weight_bytes)
+        key = o.weights_key or keys[o.piece]
+        shared[key] = max(shared.get(key, 0.0), o.weight_bytes)
     return sum(shared.values()) + sum(o.state_bytes for o in rows)
 
 
@@ -213,7 +214,9 @@ def _replaces(
 
 
 def _no_worse(a: Option, b: Option) -> bool:
-    """Whether a costs no more than b and no time of a is longer."""
+    """Whether a costs no more than b, its answers are no worse, and no time of a is longer."""
+    if (a.score or 0.0) < (b.score or 0.0):
+        return False
     if a.usd_per_request > b.usd_per_request or a.energy_j_per_request > b.energy_j_per_request:
         return False
     if len(a.tbt_s) != len(b.tbt_s) or any(x > y for x, y in zip(a.tbt_s, b.tbt_s, strict=True)):

@@ -10,8 +10,9 @@ earliest sink, `end_to_end` the end of the last. All laws of one scenario are in
 `first` and `total` of a visit are the same law they are the same time, for its first output is its end.
 
 Optional fields, added later and safe to leave out: `Option.excluded_by`, `Option.part_load` with `Pool.split`,
-`VisitTime.lost`, `Transfer.token_gaps`, `Pool.spare`, `Pool.zones`, `Pool.billed` and `DeviceType.idle_w` with what
-follows them, `PlacementProblem.one_of` and what follows, `Scenario.graph`, `Bound.graph`.
+`Option.weights_key` and what follows it, `VisitTime.lost`, `Transfer.token_gaps`, `Route.bytes`, `Pool.spare`,
+`Pool.zones`, `Pool.model`, `Pool.billed` and `DeviceType.idle_w` with what follows them, `PlacementProblem.one_of` and
+what follows, `Scenario.graph`, `Bound.graph`.
 """
 
 from __future__ import annotations
@@ -92,6 +93,11 @@ class Option:
     when no plan exists the name can stand in the conflict."""
     part_load: float = 0.0
     """In a pool that is split: the load on the piece's own part of the replica [s/request]."""
+    weights_key: str = ""
+    """Takes the place of the piece's `memory_key` where the pool decides whose weights these are: one of several
+    models."""
+    score: float | None = None
+    """Quality of the model's answers, as the user states it; None where nothing is stated."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,8 @@ class Pool:
     """Share of the time that a replica is up, where devices are taken back; loads count the rest already."""
     down_s: float = 0.0
     """Mean time that a replica is down after an interruption [s]."""
+    model: str = ""
+    """The language model that it serves, where a node may have one of several; pieces of one node have one model."""
     split: float | None = None
     """Share of each device that prefills while the rest of it decodes; None where both phases have the whole."""
 
@@ -202,6 +210,8 @@ class Route:
     to_location: str
     latency_s: float
     usd_per_request: float = 0.0
+    bytes: float | None = None
+    """Where they are not those of the transfer: the KV cache of one of several models."""
 
 
 @dataclass(frozen=True)
@@ -298,6 +308,18 @@ class Previous:
 
 
 @dataclass(frozen=True)
+class QualityBound:
+    """A lower bound on the quality of a node's model, or on the mean over nodes by their visits."""
+
+    name: str
+    """`slo.quality[think]`, `slo.quality`."""
+    least: float
+    node: str | None = None
+    graph: str = ""
+    """The graph over whose nodes the mean goes; empty: all nodes."""
+
+
+@dataclass(frozen=True)
 class PlacementProblem:
     """Everything the placement planner needs to know."""
 
@@ -332,3 +354,5 @@ class PlacementProblem:
         own = [s for s in self.scenarios if s.graph == graph]
         share = sum(s.probability for s in own)
         return tuple(replace(s, probability=s.probability / share) for s in own)
+
+    quality_bounds: tuple[QualityBound, ...] = ()

@@ -32,7 +32,7 @@ def few_options(p: PlacementProblem) -> PlacementProblem | None:
         rows[o.pool].append(o)
     alike: dict[tuple[object, ...], list[Pool]] = defaultdict(list)
     for g in p.pools:
-        tenants = frozenset(o.piece for o in rows[g.id])
+        tenants = frozenset((o.piece, o.score) for o in rows[g.id])
         alike[g.device, g.location, g.whole_nodes, bool(g.capacity), g.goes_down, tenants].append(g)
     per_kind = sum(len(rows[pools[0].id]) for pools in alike.values())
     weights = WEIGHTS[: max(1, FEW_OPTIONS // max(1, per_kind))]

@@ -18,19 +18,18 @@ from .judge import SIZES, Judge
 from .latency import Latencies
 from .laws import Grid
 from .model import build
-from .objective import second_objective, unit
+from .objective import unit
 from .presolve import presolve
 from .problem import PlacementProblem
 from .quick import MANY_OPTIONS, few_options
 from .racks import Racks
 from .result import LatencySummary, PlacementResult, SolveStats
 from .summary import horizon_s, summarise
+from .ties import EQUAL, break_ties
 from .variables import Expr, PlacementVars
 
 OPTIMAL_GAP = 1e-6
 """Relative gap up to which a plan is called optimal."""
-EQUAL = 1e-9
-"""Relative difference up to which two plans count as equally good."""
 PLANS_PER_ROUND = 4
 """Plans of one run of the solver that are evaluated, and cut off if they break a bound."""
 BINDING_TRIALS = 12
@@ -144,34 +143,12 @@ class Search:
             if out.interrupted:
                 raise KeyboardInterrupt
             for plan in out.plans[:PLANS_PER_ROUND]:
-                if self._admit(plan):
+                if self.admit(plan):
                     self.best = plan
                     return True
             if out.status == "stopped":
                 return None
         return None
-
-    def break_ties(self) -> None:
-        """Among equally good plans take the best by the second objective, where time allows."""
-        with suppress(TimeUp):
-            if self.best is not None:
-                self._break_ties()
-
-    def _break_ties(self) -> None:
-        assert self.m.objective is not None
-        slack = EQUAL * max(1.0, abs(self.value / self.unit))
-        self.m.addConstraint(self.m.objective <= self.value / self.unit + slack, "equally_good")
-        self.m.setObjective(second_objective(self.p, self.v))
-        while not self.clock.over and not self.interrupted:
-            out = run(self.m, self.v, self.solver, self.clock.left)
-            self.interrupted = out.interrupted
-            if out.status != "optimal" or not out.plans:
-                return
-            if self._admit(out.plans[0]):
-                value = self.objective(out.plans[0])
-                if value <= self.value + EQUAL * 10 * max(abs(self.value), self.unit):
-                    self.best, self.value = out.plans[0], value
-                return
 
     def objective(self, plan: Plan) -> float:
         """Exact objective of a plan, in its own unit."""
@@ -184,7 +161,7 @@ class Search:
     def _take(self, out: Outcome) -> None:
         for plan in out.plans[:PLANS_PER_ROUND]:
             self._seen.append(plan)
-            if not self._admit(plan):
+            if not self.admit(plan):
                 continue
             value = self.objective(plan)
             if self.v.mean is not None:
@@ -192,7 +169,7 @@ class Search:
             if value < self.value:
                 self.best, self.value = plan, value
 
-    def _admit(self, plan: Plan) -> bool:
+    def admit(self, plan: Plan) -> bool:
         """Whether the plan keeps all bounds; cuts it off where it does not."""
         over = self.racks.other_rack(self.v, plan)
         if over is not None:
@@ -237,7 +214,7 @@ def solve(
     `with_latency` leaves `latency` empty where it is False, for callers that summarise it with other waits.
 
     `solver` is `highs` or `cbc`; `on_progress(value, bound)` is called now and then with the best value known and
-    the bound proved, None where there is none yet. Ties go to the second objective (`objective.second_objective`).
+    the bound proved, None where there is none yet. Ties go as in `ties.py`.
     ValueError for an unknown solver.
     """
     clock = Clock(time_limit_s)
@@ -254,7 +231,7 @@ def solve(
         if search.infeasible:
             return _infeasible(problem, search)
         if search.proved and not search.interrupted:
-            search.break_ties()
+            break_ties(search)
             binding = _binding(search, problem)
     except KeyboardInterrupt:
         search.interrupted = True

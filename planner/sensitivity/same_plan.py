@@ -63,7 +63,7 @@ def held_by(plan: Mapping[str, Any], problem: PlacementProblem) -> tuple[Held, .
     for entry in plan["pools"]:
         shape = (entry["device"], entry["devices_per_replica"], *entry["parallel"].values(), entry["max_batch"])
         keep_alive_s = entry["scale"]["keep_alive_s"] if "scale" in entry else None
-        shape = (*shape, entry.get("split", {}).get("prefill"), keep_alive_s)
+        shape = (*shape, entry.get("split", {}).get("prefill"), keep_alive_s, entry.get("model", ""))
         pieces = tuple(sorted(inside[entry["id"]]))
         replicas = entry["replicas"] if problem.rate_per_s is not None else 0
         found.append(Held(_hardware_like(problem, shape, pieces), pieces, replicas))
@@ -78,7 +78,7 @@ def _hardware_like(problem: PlacementProblem, shape: tuple[object, ...], pieces:
     complete = all(q.id in pieces for q in problem.pieces if q.node in nodes)
     for pool in problem.pools:
         idle = pool.keep_alive_s if pool.goes_down else None
-        shared = (pool.tp, pool.pp, pool.ep, pool.dp, pool.max_batch, pool.split, idle)
+        shared = (pool.tp, pool.pp, pool.ep, pool.dp, pool.max_batch, pool.split, idle, pool.model)
         own = (pool.device, pool.devices_per_replica, *shared)
         if own == shape and set(pieces) <= placed.get(pool.id, set()) and (complete or not pool.whole_nodes):
             return hardware(pool)
@@ -93,7 +93,7 @@ def in_order(each: Held) -> tuple[str, tuple[str, ...]]:
 def hardware(pool: Pool) -> tuple[object, ...]:
     """All of a pool but the load that it was sized for, and the memory of its device, which may change."""
     shape = (pool.devices_per_replica, pool.tp, pool.pp, pool.ep, pool.dp, pool.max_batch, pool.whole_nodes)
-    return (pool.device, pool.location, *shape, pool.split, pool.keep_alive_s if pool.goes_down else None)
+    return (pool.device, pool.location, *shape, pool.split, pool.keep_alive_s if pool.goes_down else None, pool.model)
 
 
 def outcome(problem: PlacementProblem, plan: tuple[Held, ...]) -> Outcome:
@@ -138,7 +138,7 @@ def _overflows(books: Books, placements: Mapping[str, str], replicas: Mapping[st
         load = (books.p.rate_per_s or 0.0) * pool.load_of(inside)
         if id in replicas and load >= survivors(pool, replicas[id]):
             yield f"capacity[{pool.device}]"
-        weights = {keys[o.piece]: o.weight_bytes for o in inside}
+        weights = {o.weights_key or keys[o.piece]: o.weight_bytes for o in inside}
         if sum(weights.values()) + sum(o.state_bytes for o in inside) > pool.memory_bytes * (1 + 1e-9):
             yield f"memory[{pool.device}]"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from ....ir.alternatives import quality_of
 from ....ir.distribution import Distribution
 from ....ir.llm import DecodeOp, PrefillOp
 
@@ -57,6 +58,18 @@ class Call:
     visits: tuple[Visit, ...]
     mass: tuple[float, ...]
     """Share of requests that make each visit."""
+    model: str
+    """The model that answers, where there are several one of them."""
+
+    @property
+    def weights_key(self) -> str:
+        """Calls of one key share weights in a pool, as `to_problem.memory_key` has it."""
+        return f"{self.model}.{self.prefill.precision.data if self.prefill.precision else ''}"
+
+    @property
+    def score(self) -> float | None:
+        """Quality that the user states of the model; None where none is stated."""
+        return quality_of(self.prefill, self.model)
 
     @cached_property
     def prompt(self) -> Distribution:

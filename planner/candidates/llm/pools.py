@@ -9,11 +9,13 @@ from ....costmodel import serving
 from ....costmodel.energy import energy_above_idle_j
 from ....costmodel.quality import quality_of
 from ....costmodel.roofline import can_compute
+from ....ir.alternatives import models_of
+from ....ir.llm import PrefillOp
 from ...placement.problem import NO_WAIT, Option, Pool, VisitTime
 from ..profiles import profile_of
 from ..setting import Setting, excluded_by
 from ..sizing import Sizing, sizings, tenant_sets
-from .calls import Call, decode_time, first_of, per_request, visits_of
+from .calls import Call, Visit, decode_time, first_of, per_request, visits_of
 from .servers import DEGREES, Server, servers, state, weights
 from .shared import shared_candidates
 from .times import Times, times_of
@@ -23,16 +25,17 @@ def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
     """Every pool for every model that nodes of the graph call, with the nodes' pieces in it."""
     groups: dict[tuple[str, str, str, int | None, int], list[Call]] = {}
     for node, prefill, decode, _ in setting.llm_nodes:
-        if profile_of(setting, prefill) is not None or prefill.model.data not in setting.llms:
+        if profile_of(setting, prefill) is not None:
             continue
-        llm = setting.llms[prefill.model.data]
-        precision = prefill.precision.data if prefill.precision else llm.precision
         kv_precision = prefill.kv_precision.data if prefill.kv_precision else "bf16"
         mass = setting.visits[node]
-        call = Call(node, prefill, decode, visits_of(prefill, decode, len(mass)), mass)
         tp = prefill.tp.value.data if prefill.tp is not None else None
         pp = prefill.pp.value.data if prefill.pp is not None else 1
-        groups.setdefault((prefill.model.data, precision, kv_precision, tp, pp), []).append(call)
+        visits = visits_of(prefill, decode, len(mass))
+        for model in fitting_models(setting, prefill, visits[-1]):
+            precision = prefill.precision.data if prefill.precision else setting.llms[model].precision
+            call = Call(node, prefill, decode, visits, mass, model)
+            groups.setdefault((model, precision, kv_precision, tp, pp), []).append(call)
     for (model, precision, kv_precision, tp, pp), calls in groups.items():
         for name, device in setting.devices.items():
             if device.kind != "cpu" and can_compute(device, precision) and can_compute(device, "bf16"):
@@ -42,6 +45,13 @@ def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
                 for server in servers(replicas, calls):
                     yield from _pools(setting, name, server, calls)
                 yield from shared_candidates(setting, name, replicas, calls)
+
+
+def fitting_models(setting: Setting, prefill: PrefillOp, last: Visit) -> list[str]:
+    """The models with figures that a node names; of several, those that its longest visit has room in."""
+    named = models_of(prefill)
+    known = [model for model in named if model in setting.llms]
+    return [m for m in known if len(named) == 1 or last.prompt + last.output <= setting.llms[m].context_tokens]
 
 
 def _pools(setting: Setting, name: str, server: Server, calls: list[Call]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
@@ -65,10 +75,12 @@ def _sized(
     welcome = [call for call, _ in tenants if not excluded_by(call.prefill, name)] or [call for call, _ in tenants]
     loads = [per_request(call, held[call.node]) / slots for call in welcome]
     longest = max(max(held[call.node]) for call in welcome)
+    model = tenants[0][0].model if setting.chooses_models else ""
+    served, cut = f"{model or server.llm.id}.{server.replica.precision}", server.parallel
     bare = Pool(
-        id=f"{name}/{server.llm.id}.{server.replica.precision}/{role}/tp{server.parallel.tp}.pp{server.parallel.pp}/b{slots}",
+        id=f"{name}/{served}/{role}/tp{cut.tp}.pp{cut.pp}/b{slots}",
         device=name,
-        location=name if role == "both" else f"{name}/{role}",
+        location=name if role == "both" else "/".join(filter(None, (name, role, model))),
         devices_per_replica=degree,
         tp=server.parallel.tp,
         pp=server.parallel.pp,
@@ -77,6 +89,7 @@ def _sized(
         whole_nodes=role == "both",
         availability=tenants[0][1].interruptions.availability,
         down_s=tenants[0][1].interruptions.down_s,
+        model=model,
     )
     quality = quality_of(server.device, setting.spec(name).price)
     taken_back = tenants[0][1].interruptions
@@ -85,7 +98,13 @@ def _sized(
         id = f"{bare.id}/{'+'.join(call.node for call, _ in tenants)}/{sizing.label}"
         pool = replace(bare, id=id, capacity=sizing.capacity)
         options = [
-            replace(option, quality=quality, excluded_by=excluded_by(call.prefill, name))
+            replace(
+                option,
+                quality=quality,
+                excluded_by=excluded_by(call.prefill, name),
+                weights_key=call.weights_key if model else "",
+                score=call.score,
+            )
             for call, times in tenants
             for option in _options(server, role, pool, slots, call, times, sizing)
         ]

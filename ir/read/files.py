@@ -1,0 +1,25 @@
+"""Files that a document names: whether they are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..source import Path as DocumentPath
+from ..units import shorten
+from .fields import Reading
+
+RELATIVE = "a path is relative to the file that names it"
+
+
+def check_file(path: DocumentPath, name: str, to: Reading) -> None:
+    """The file `name` is there; not asked where the document is in no folder."""
+    if to.base is not None and not is_there(to.base / name):
+        to.fault(path, "no-file", f"there is no file `{shorten(str(to.base / name), 200)}`", RELATIVE)
+
+
+def is_there(file: Path) -> bool:
+    """Whether `file` is one; no where nothing can have that name."""
+    try:
+        return file.is_file()
+    except (OSError, ValueError):
+        return False
