@@ -240,13 +240,12 @@ def graphs(plan: Json) -> Table:
 
 def qualities(plan: Json) -> Table:
     """How good the answers of the chosen models are, beside the bounds on that."""
-    found, slo = plan.get("model_quality") or {"nodes": {}}, _slo(plan).get("quality")
-    nodes = served_nodes(plan)
-    rows = []
-    for node, value in found["nodes"].items():
+    found, slo = plan.get("model_quality"), _slo(plan).get("quality")
+    nodes, rows = served_nodes(plan), []
+    for node, value in found["nodes"].items() if found else ():
         least = (nodes[node].get("slo") or {}).get("quality")
         rows.append((node, str(nodes[node]["model"]), number(value), "" if least is None else number(least)))
-    if len(rows) > 1 or (rows and slo is not None):
+    if found and (len(rows) > 1 or slo is not None):
         rows.append(("mean over visits", "", number(found["mean"]), "" if slo is None else number(slo)))
     columns = ("node", "model", "quality", "at least")
     return _without_empty_columns(Table("Quality of answers", columns, tuple(rows), frozenset(columns[2:])))
