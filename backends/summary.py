@@ -240,7 +240,7 @@ def graphs(plan: Json) -> Table:
 
 def qualities(plan: Json) -> Table:
     """How good the answers of the chosen models are, beside the bounds on that."""
-    found, slo = plan.get("model_quality"), _slo(plan).get("quality")
+    found, slo = plan.get("model_quality"), slo_of(plan).get("quality")
     nodes, rows = served_nodes(plan), []
     for node, value in found["nodes"].items() if found else ():
         least = (nodes[node].get("slo") or {}).get("quality")
