@@ -3,8 +3,7 @@
 It shares no code with the planner. Ids of its faults: `check.shape`, `.hash`, `.inputs`, `.placement`, `.count`,
 `.constraint`, `.capacity`, `.utilisation`, `.wait`, `.memory`, `.model`, `.transfer`, `.latency`, `.bound`, `.cost`,
 `.sum`, `.energy`, `.graphs`, `.limit`, `.rack`, `.scale`, `.survive`, `.migration`, `.objective`, `.status`,
-`.quality`;
-`.underived` where there is no rule to derive a figure by.
+`.quality`; `.underived` where there is no rule to derive a figure by.
 """
 
 from __future__ import annotations
