@@ -252,7 +252,7 @@ def plan_files(
     if result.objective is None:
         from .planner.no_plan import no_plan
 
-        raise no_plan(posed, result, (graph_file, fleet_file), VERSION, time_limit_s, over)
+        raise no_plan(posed, result, (graph_file, fleet_file), VERSION, time_limit_s, over, base_dir)
     return Plan(plan_document_of(posed, result, graph_file.warnings, served, over), base_dir)
 
 

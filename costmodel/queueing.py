@@ -6,6 +6,7 @@ service, which is the number of servers busy on average.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 from ..ir.distribution import Distribution
@@ -43,6 +44,34 @@ def wait(servers: int, offered: float, service_s: float) -> Distribution:
     if offered >= servers:
         raise ValueError(f"{offered:g} erlangs on {servers} servers: the queue grows without end")
     return Distribution("wait", (erlang_c(servers, offered), service_s / (servers - offered)))
+
+
+def tail_rate(before: float, upto: float) -> float:
+    """The rate at which the tail of a class's waits falls, in services of the whole pool. Equation (5).
+
+    `before` is the load of the classes that are served before it, as a share of all servers, and `upto` that with its
+    own.
+    """
+    if upto * upto >= before:
+        return (1 - upto) * (upto - before) / upto if before else 1 - upto
+    return (1 - math.sqrt(before)) ** 2
+
+
+def class_wait(servers: int, offered: float, before: float, upto: float, service_s: float) -> Distribution:
+    """A law of waiting [s] that no class's waits exceed, and exactly that of the class that is served first.
+
+    Of `offered` [erlangs] in all, `before` are served before this class and `upto` not after it. Equation (6).
+    ValueError where the load is not under the number of servers.
+    """
+    if offered >= servers:
+        raise ValueError(f"{offered:g} erlangs on {servers} servers: the queue grows without end")
+    rate = tail_rate(before / servers, upto / servers)
+    return Distribution("wait", (erlang_c(servers, offered), service_s / (servers * rate)))
+
+
+def worst_class_wait(servers: int, offered: float, probability: float, service_s: float) -> Distribution:
+    """The same where only the load of all classes is known, and the `probability` of waiting. Equation (7)."""
+    return Distribution("wait", (probability, service_s / (servers * tail_rate(offered / servers, offered / servers))))
 
 
 @cache

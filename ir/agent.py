@@ -57,9 +57,12 @@ class GraphOp(IRDLOperation):
     """Device name -> part -> {latency_s, tbt_s, usd_per_token, usd_per_call}, each f64 if given."""
     kv_transfer = opt_attr_def(ArrayAttr)
     """Dictionaries {from, to: string, latency_s, usd_per_prompt_token: f64}; pairs not listed are forbidden."""
+    priority = opt_attr_def(IntegerAttr)
+    """Of its nodes that have none of their own: where visits wait for one pool, those of the largest go first; 0 if
+    none is given."""
     graphs = opt_attr_def(DictionaryAttr)
-    """Where several graphs share a fleet: name -> {share of the requests f64, `slo` and, if given, `kv_transfer` as
-    above}; the nodes of each are called `name/node`."""
+    """Where several graphs share a fleet: name -> {share of the requests f64, `slo` and, if given, `kv_transfer` and
+    `priority` as above}; the nodes of each are called `name/node`."""
     body = region_def("single_block")
     traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface())
 
@@ -89,6 +92,8 @@ class NodeOp(IRDLOperation):
     slo = opt_attr_def(DictionaryAttr)
     """As in `agent.graph`, for this node alone."""
     profile = opt_attr_def(DictionaryAttr)
+    """As in `agent.graph`, for this node alone."""
+    priority = opt_attr_def(IntegerAttr)
     """As in `agent.graph`, for this node alone."""
     call = opt_attr_def(StringAttr)
     """Names the exact call: nodes of one `call` do the same with the outputs of the same predecessors."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatAttr, IntegerAttr
+from xdsl.ir import Attribute
 
 from .agent import GraphOp
 
@@ -22,6 +23,8 @@ class Member:
     """as in `agent.graph`"""
     kv_transfer: ArrayAttr | None = None
     """as in `agent.graph`"""
+    priority: int = 0
+    """as in `agent.graph`"""
 
     @property
     def prefix(self) -> str:
@@ -36,7 +39,7 @@ class Member:
 def members_of(graph: GraphOp) -> tuple[Member, ...]:
     """The graphs that `graph` joins, in order; itself where it joins none."""
     if graph.graphs is None:
-        return (Member("", 1.0, graph.slo, graph.kv_transfer),)
+        return (Member("", 1.0, graph.slo, graph.kv_transfer, _priority(graph.priority)),)
     return tuple(_member(name, asks) for name, asks in graph.graphs.data.items() if isinstance(asks, DictionaryAttr))
 
 
@@ -44,7 +47,12 @@ def _member(name: str, asks: DictionaryAttr) -> Member:
     share, slo, transfers = (asks.data.get(key) for key in ("share", "slo", "kv_transfer"))
     assert isinstance(share, FloatAttr)
     assert isinstance(slo, DictionaryAttr)
-    return Member(name, share.value.data, slo, transfers if isinstance(transfers, ArrayAttr) else None)
+    transfers = transfers if isinstance(transfers, ArrayAttr) else None
+    return Member(name, share.value.data, slo, transfers, _priority(asks.data.get("priority")))
+
+
+def _priority(value: Attribute | None) -> int:
+    return value.value.data if isinstance(value, IntegerAttr) else 0
 
 
 def member_with(members: Sequence[Member], node: str) -> Member:

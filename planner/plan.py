@@ -26,7 +26,7 @@ from .placement.racks import Racks
 from .placement.result import COST_PARTS, LatencySummary, PlacementResult
 from .placement.survival import survivors
 from .placement.throughput import Throughput
-from .waits import chosen_options, pool_waits
+from .waits import chosen_options, class_waits, pool_waits
 
 FORMAT = 1
 DIGITS = 9
@@ -239,6 +239,7 @@ def _pool(solved: Solved, number: str, pool: Pool) -> Json:
         "memory_bytes_per_device": sum(weights.values()) + sum(option.state_bytes for option in inside),
         "utilisation": solved.result.utilisation.get(pool.id),
         "wait": _wait(laws[0] if laws else None),
+        **_waits(solved, pool),
         **_split(pool, laws),
         **_survival(solved, pool, replicas),
         **_scale(pool, inside),
@@ -275,6 +276,15 @@ def _scale(pool: Pool, inside: list[Option]) -> Json:
     waits = [law for option in inside for visit in option.visits for law in visit.lost if law.kind == "quantiles"]
     found = {"min_replicas": 0, "keep_alive_s": pool.keep_alive_s, "start_s": pool.start_s}
     return {"scale": {**found, "cold": 1 - waits[0].cdf(0.0) if waits else 0.0, "billed": pool.billed}}
+
+
+def _waits(solved: Solved, pool: Pool) -> Json:
+    """By priority, the highest first, where visits of several wait in the pool."""
+    laws = next(iter(class_waits(solved.problem, solved.result).get(pool.id, ())), {})
+    if len(laws) < 2:
+        return {}
+    rows = sorted(laws.items(), reverse=True, key=lambda row: row[0])
+    return {"waits": [{"priority": priority, **(_wait(law) or {})} for priority, law in rows]}
 
 
 def _wait(law: Distribution | None) -> Json | None:

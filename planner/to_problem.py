@@ -71,7 +71,8 @@ def surviving(setting: Setting, pool: Pool) -> Pool:
 def _pieces(setting: Setting, works: Mapping[str, Work]) -> Iterator[Piece]:
     for op in setting.nodes.values():
         node, part = node_and_part(op)
-        yield Piece(f"{node}.{part}", node, part, setting.visits_per_request[node], memory_key(op, works))
+        key, priority = memory_key(op, works), setting.priorities[node]
+        yield Piece(f"{node}.{part}", node, part, setting.visits_per_request[node], key, priority)
 
 
 def memory_key(op: Operation, works: Mapping[str, Work], chosen: str | None = None) -> str:

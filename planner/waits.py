@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ..costmodel.interruptions import outage
-from ..costmodel.queueing import wait
+from ..costmodel.queueing import class_wait, wait
 from ..ir.distribution import Distribution
 from .placement.problem import NO_WAIT, Option, PlacementProblem, Pool, VisitTime
 from .placement.result import PlacementResult
+
+Law = TypeVar("Law")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,40 @@ def pool_waits(problem: PlacementProblem, result: PlacementResult) -> dict[str, 
     return _of_queues(problem, result, law)
 
 
+def class_waits(problem: PlacementProblem, result: PlacementResult) -> dict[str, tuple[dict[int, Distribution], ...]]:
+    """(48) Pool id -> for each of its queues, the law of waiting for a slot [s] of visits of each priority.
+
+    It is that of `pool_waits` where all in the queue have one priority. Otherwise waits are never longer than it says,
+    and it is exact for the highest.
+    """
+    pieces, rate = {piece.id: piece for piece in problem.pieces}, problem.rate_per_s or 0.0
+    whole = pool_waits(problem, result)
+
+    def laws(queue: Queue, pool: Pool, replicas: int) -> dict[int, Distribution]:
+        loads: dict[int, float] = {}
+        for option in queue.pieces:
+            priority = pieces[option.piece].priority
+            loads[priority] = loads.get(priority, 0.0) + rate * option.load * queue.slots
+        offered = sum(loads.values())
+        if len(loads) < 2 or not offered:
+            second = int(bool(queue.pieces) and _is_second(pool, queue.pieces[0]))
+            return dict.fromkeys(loads, whole[pool.id][second])
+        visits = {pieces[o.piece].node: pieces[o.piece].visits_per_request for o in queue.pieces}
+        found, before, service_s = {}, 0.0, offered / (rate * sum(visits.values()))
+        for priority in sorted(loads, reverse=True):
+            upto = before + loads[priority]
+            found[priority] = class_wait(replicas * queue.slots, offered, before, upto, service_s)
+            before = upto
+        return found
+
+    return _of_queues(problem, result, laws)
+
+
+def _is_second(pool: Pool, option: Option) -> bool:
+    """Whether a piece waits in the second queue of its pool."""
+    return pool.split is not None and option.piece.endswith(".decode")
+
+
 def pool_outages(problem: PlacementProblem, result: PlacementResult) -> dict[str, tuple[Distribution, ...]]:
     """Pool id -> laws of waiting for replicas that were taken back in each of its queues [s], at the plan's load."""
 
@@ -62,8 +99,8 @@ def pool_outages(problem: PlacementProblem, result: PlacementResult) -> dict[str
 
 
 def _of_queues(
-    problem: PlacementProblem, result: PlacementResult, law: Callable[[Queue, Pool, int], Distribution]
-) -> dict[str, tuple[Distribution, ...]]:
+    problem: PlacementProblem, result: PlacementResult, law: Callable[[Queue, Pool, int], Law]
+) -> dict[str, tuple[Law, ...]]:
     if problem.rate_per_s is None:
         return {}
     pools = {pool.id: pool for pool in problem.pools}
@@ -81,14 +118,14 @@ def chosen_options(problem: PlacementProblem, result: PlacementResult) -> dict[s
 
 def with_waits(problem: PlacementProblem, result: PlacementResult) -> PlacementProblem:
     """`problem` with nothing left to choose, and with the waits of the plan's own load."""
-    laws, outages = pool_waits(problem, result), pool_outages(problem, result)
-    split = {pool.id for pool in problem.pools if pool.split is not None}
+    laws, outages = class_waits(problem, result), pool_outages(problem, result)
+    pools, priority = {pool.id: pool for pool in problem.pools}, {piece.id: piece.priority for piece in problem.pieces}
 
     def waiting(option: Option) -> Option:
         if option.pool not in laws:
             return option
-        queue = int(option.pool in split and option.piece.endswith(".decode"))
-        law, out = laws[option.pool][queue], outages[option.pool][queue]
+        queue = int(_is_second(pools[option.pool], option))
+        law, out = laws[option.pool][queue][priority[option.piece]], outages[option.pool][queue]
         return replace(option, visits=tuple(_visit(visit, law, out) for visit in option.visits))
 
     return replace(problem, options=tuple(map(waiting, chosen_options(problem, result).values())))

@@ -226,6 +226,8 @@ def _graph_attributes(plain: Mapping[str, Any]) -> dict[str, Any]:
         "workload": DictionaryAttr(workload),
         "slo": slo_attr(plain.get("slo", {})),
     }
+    if "priority" in plain:
+        attributes["priority"] = integer(plain["priority"])
     if "profile" in plain:
         attributes["profile"] = profile_attr(plain["profile"])
     if "kv_transfer" in plain:

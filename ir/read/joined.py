@@ -84,7 +84,7 @@ class Joined:
         for name, draft in self.drafts.items():
             inner = graph_op(draft.plain, draft.to)
             share = rates[name] / total if rates else 1 / len(self.drafts)
-            rows = {"kv_transfer": inner.kv_transfer} if inner.kv_transfer is not None else {}
+            rows = {key: inner.attributes[key] for key in ("kv_transfer", "priority") if key in inner.attributes}
             asks[name] = DictionaryAttr({"share": number(share), "slo": inner.slo, **rows})
             ops.append(placed(nested_op(name, inner, None), draft.to.sources.value(())))
         goals = [draft.plain["objective"] for draft in self.drafts.values() if "objective" in draft.plain]
@@ -119,7 +119,7 @@ def parse_joined(document: Mapping[str, Any], name: str, base: Path | None) -> G
     if not graphs:
         faults.append(Diagnostic("empty-graph", f"{name} joins no graph"))
     rate = (document.get("workload") or {}).get("rate")
-    joined = Joined(drafts, None if rate is None else parse(rate, "rate"))
+    joined = Joined(drafts, None if rate is None else parse(rate, "rate"), base or Path())
     faults = faults or list(faults_of(list(drafts.values())))
     if faults:
         raise InputError(faults)

@@ -32,6 +32,7 @@ OF_THE_WHOLE = ("workload", "objective", "fleet")
 """What only the outermost graph decides: a graph that can be planned alone may say it and be nested all the same."""
 NOT_INSIDE = {
     "slo": "bound the nodes inside, or the graph around them",
+    "priority": "write it at the nodes inside",
     "profile": "write `profile` at the nodes inside, or in the graph around them",
     "kv_transfer": "write it in the outermost graph",
 }

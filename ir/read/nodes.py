@@ -42,6 +42,8 @@ def node_op(name: str, node: Plain) -> NodeOp:
         attributes["place"] = place_attr(node["place"])
     if "slo" in node:
         attributes["slo"] = slo_attr(node["slo"])
+    if "priority" in node:
+        attributes["priority"] = integer(node["priority"])
     if "profile" in node:
         attributes["profile"] = profile_attr(node["profile"])
     return op_class(attributes=attributes)

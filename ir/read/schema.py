@@ -39,6 +39,7 @@ _SHARE = Quantity("fraction", maximum=1)
 _TIME = Quantity("time", positive=True)
 _SIZE = Quantity("bytes")
 _USD = Ranged(Number(), is_price=True)
+_PRIORITY = Number(0, 1000, integer=True)
 
 
 def _is_list(value: Any) -> bool:
@@ -158,7 +159,7 @@ _COMMON = {
     **_STREAM,
     "profile": Key(_PROFILE, "measured figures of this node, by device"),
     "call": Key(Text(), "name of the exact call: nodes of one call do the same with the same predecessors' outputs"),
-    "priority": Key(Later("a priority"), "which node goes first"),
+    "priority": Key(_PRIORITY, "whose visits a shared pool serves first, in place of the graph's"),
     "limit": Key(Later("a rate limit", "a tool's `concurrency` is supported"), "most requests per second"),
     "failure": Key(Later("failures of a node that is no tool"), "share of visits that fail"),
 }
@@ -307,6 +308,7 @@ GRAPH = Record(
         "edges": Key(ListOf(Edge(_EDGE)), "what follows what"),
         "workload": Key(_WORKLOAD, "how many requests come"),
         "slo": Key(_SLO, "latency bounds"),
+        "priority": Key(_PRIORITY, "whose visits a shared pool serves first: those of the largest; 0 unless said"),
         "objective": Key(
             Text(("cost", "latency", "energy", "carbon", "throughput", "tokens_per_usd")), "what is to be best"
         ),

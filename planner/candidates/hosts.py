@@ -61,7 +61,7 @@ def host_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tup
         if device.kind != "cpu" or not device.cores or setting.most_replicas(name) == 0:
             continue
         small = dict(_small(setting, name, device))
-        for tenants in tenant_sets(list(small)) if small else ():
+        for tenants in tenant_sets(list(small), [setting.priorities[n] for n in small]) if small else ():
             yield from _sized(setting, name, device.cores, {node: small[node] for node in tenants})
         networks = {
             node: Guest(
@@ -102,7 +102,8 @@ def _sized(
     longest = max(guests[node].kept_s for node in welcome) * slots
     loads = [load[node] for node in welcome]
     taken_back = setting.interruptions(name)
-    for sizing in sizings(setting.rate_per_s, slots, loads, longest, setting.most_replicas(name), taken_back):
+    priorities, most = [setting.priorities[node] for node in welcome], setting.most_replicas(name)
+    for sizing in sizings(setting.rate_per_s, slots, loads, longest, most, taken_back, priorities):
         pool = Pool(
             id=f"{name}/host/{'+'.join(guests)}/{sizing.label}",
             device=name,
@@ -117,7 +118,7 @@ def _sized(
             Option(
                 f"{node}.run",
                 pool.id,
-                (guest.visit(sizing),) * len(setting.visits[node]),
+                (guest.visit(sizing.of(setting.priorities[node])),) * len(setting.visits[node]),
                 load[node],
                 guest.weight_bytes,
                 guest.state_bytes,

@@ -27,7 +27,7 @@ def network_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[
             hosted = {n: works[n].seconds(device) for n in sharing}
             needed = max(works[n].weight_bytes + works[n].activation_bytes for n in hosted)
             if needed <= device.memory_bytes and setting.most_replicas(name) != 0:
-                for tenants in tenant_sets(sharing):
+                for tenants in tenant_sets(sharing, [setting.priorities[n] for n in sharing]):
                     yield from _sized(setting, key, name, device, {n: hosted[n] for n in tenants}, works)
 
 
@@ -48,7 +48,8 @@ def _sized(
     welcome = [node for node in seconds if not excluded[node]] or list(seconds)
     longest = max(kept[node] for node in welcome)
     loads = [load[node] for node in welcome]
-    for sizing in sizings(setting.rate_per_s, 1, loads, longest, setting.most_replicas(name), taken_back):
+    priorities, most = [setting.priorities[node] for node in welcome], setting.most_replicas(name)
+    for sizing in sizings(setting.rate_per_s, 1, loads, longest, most, taken_back, priorities):
         pool = Pool(
             id=f"{name}/{key}/{'+'.join(seconds)}/{sizing.label}",
             device=name,
@@ -62,7 +63,14 @@ def _sized(
             Option(
                 f"{node}.run",
                 pool.id,
-                (VisitTime(time := Distribution.point(s), time, sizing.law, sizing.lost(taken_back.lost(s, s))),)
+                (
+                    VisitTime(
+                        time := Distribution.point(s),
+                        time,
+                        sizing.of(setting.priorities[node]).law,
+                        sizing.lost(taken_back.lost(s, s)),
+                    ),
+                )
                 * len(setting.visits[node]),
                 load[node],
                 works[node].weight_bytes,

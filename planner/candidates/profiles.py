@@ -42,7 +42,7 @@ def profile_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, .
     for device, pieces in rows.items():
         if setting.most_replicas(device) == 0:
             continue
-        for tenants in tenant_sets(pieces):
+        for tenants in tenant_sets(pieces, [setting.priorities[node_and_part(op)[0]] for op, _ in pieces]):
             yield from _sized(setting, device, tenants)
 
 
@@ -64,7 +64,8 @@ def _sized(
         held_s[node] = held_s.get(node, 0.0) + kept_s(row)
     longest = max(held_s.values())
     names = "+".join(".".join(node_and_part(op)) for op, _ in tenants)
-    for sizing in sizings(setting.rate_per_s, 1, loads, longest, setting.most_replicas(device), taken_back):
+    priorities, most = [setting.priorities[node_and_part(op)[0]] for op, _ in welcome], setting.most_replicas(device)
+    for sizing in sizings(setting.rate_per_s, 1, loads, longest, most, taken_back, priorities):
         pool = Pool(
             id=f"{device}/profile/{names}/{sizing.label}",
             device=device,
@@ -83,6 +84,7 @@ def _option(setting: Setting, pool: Pool, op: Operation, row: DictionaryAttr, si
     total = Distribution.point(latency)
     first = Distribution.point(min(gap, latency)) if isinstance(op, DecodeOp) else total
     taken_back, device = setting.interruptions(pool.device), setting.devices.get(pool.device)
+    sizing = sizing.of(setting.priorities[node])
     worked = taken_back.repeated_s(latency, latency) * setting.visits_per_request[node]
     return Option(
         f"{node}.{part}",

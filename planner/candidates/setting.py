@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatAttr, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatAttr, IntegerAttr, StringAttr
 from xdsl.ir import Operation
 
 from ...costmodel.hardware import Device
@@ -18,7 +18,7 @@ from ...ir.alternatives import models_of
 from ...ir.fleet import DeviceSpec, FleetSpec
 from ...ir.flow import FlowEdge
 from ...ir.llm import DecodeOp, KVTransferOp, PrefillOp, node_and_part
-from ...ir.members import Member, members_of
+from ...ir.members import Member, member_with, members_of
 from ..placement.problem import Scenario
 from ..placement.unroll import Edge, Flow, unroll
 
@@ -100,6 +100,15 @@ class Setting:
     def chooses_models(self) -> bool:
         """Whether a node has several models: then pools say which they serve, and so do their locations."""
         return any(len(models_of(prefill)) > 1 for _, prefill, _, _ in self.llm_nodes)
+
+    @cached_property
+    def priorities(self) -> dict[str, int]:
+        """Node -> its own priority, or else its graph's: a shared pool serves visits of the largest first."""
+        own = {node_and_part(op)[0]: op.attributes.get("priority") for op in self.nodes.values()}
+        return {
+            node: each.value.data if isinstance(each, IntegerAttr) else member_with(self.members, node).priority
+            for node, each in own.items()
+        }
 
     def spec(self, device: str) -> DeviceSpec:
         return next(d for d in self.fleet.devices if d.name == device)

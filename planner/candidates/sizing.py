@@ -8,12 +8,12 @@ and none waits longer than the longest service over the servers that are free on
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ...costmodel.interruptions import NEVER, Interruptions, outage
-from ...costmodel.queueing import capacity, erlang_c
+from ...costmodel.queueing import capacity, class_wait, erlang_c, worst_class_wait
 from ...ir.distribution import Distribution
 from ..placement.problem import NO_WAIT
 
@@ -56,17 +56,28 @@ class Sizing:
     """[replica-s/s], as in `Pool`"""
     out: Distribution = NO_WAIT
     """law of waiting for replicas that were taken back [s]"""
+    by_class: tuple[tuple[int, Distribution], ...] = ()
+    """Priority -> law of waiting [s], where tenants of several come."""
 
     def lost(self, own: Distribution) -> tuple[Distribution, ...]:
         """Times in vain of a visit that waits for a slot here and loses `own` to interruptions."""
         return tuple(law for law in (own, self.out) if law != NO_WAIT)
 
+    def of(self, priority: int) -> Sizing:
+        """The sizing as tenants of one priority see it."""
+        return replace(self, law=dict(self.by_class).get(priority, self.law)) if self.by_class else self
 
-def tenant_sets(tenants: Sequence[Tenant]) -> Iterator[tuple[Tenant, ...]]:
-    """All tenants together, and each alone."""
+
+def tenant_sets(tenants: Sequence[Tenant], priorities: Sequence[int]) -> Iterator[tuple[Tenant, ...]]:
+    """All tenants together, each alone, and where their priorities differ those of each together."""
     yield tuple(tenants)
     if len(tenants) > 1:
         yield from ((tenant,) for tenant in tenants)
+    classes = sorted(set(priorities), reverse=True)
+    for priority in classes if len(classes) > 1 else ():
+        same = tuple(tenant for tenant, own in zip(tenants, priorities, strict=True) if own == priority)
+        if len(same) > 1:
+            yield same
 
 
 def sizings(
@@ -76,53 +87,98 @@ def sizings(
     service_s: float,
     most: int | None,
     taken_back: Interruptions = NEVER,
+    priorities: Sequence[int] = (),
 ) -> list[Sizing]:
     """The sizings of a pool whose replicas serve `slots` visits at once.
 
-    `loads` are those of its tenants for one request [replica-s], `service_s` is the longest time that a visit holds a
-    slot, `most` the replicas that the fleet has. Without a rate nobody waits and nothing is counted.
+    `loads` are those of its tenants for one request [replica-s], in the order of `priorities`, `service_s` is the
+    longest time that a visit holds a slot, `most` the replicas that the fleet has. Without a rate nobody waits and
+    nothing is counted.
     """
     if rate_per_s is None:
         return [Sizing("unsized", NO_WAIT, (float("inf"),))]
     load = sum(loads) * rate_per_s
+    by_class: dict[int, float] = {}
+    for priority, own in zip(priorities, loads, strict=False):
+        by_class[priority] = by_class.get(priority, 0.0) + own * rate_per_s
+    queue = Queue(slots, service_s, by_class if len(by_class) > 1 else {})
     most = MOST_REPLICAS if most is None else min(most, MOST_REPLICAS)
-    found = list(_ladder(load, slots, service_s, most, taken_back))
+    found = list(_ladder(load, queue, most, taken_back))
     # How often too few replicas are up depends on how many there are: there is no class of that.
     if len(loads) > 2 and load <= MOST_SHARED and taken_back == NEVER:
         # Some of the tenants, but not all: too many sets to have a law for each.
-        found += [_class_sizing(each, slots, load, service_s, most) for each in WAIT_CLASSES]
-    return found or [_short(slots, service_s, most)]
+        found += [_class_sizing(each, queue, load, most) for each in WAIT_CLASSES]
+    return found or [_short(queue, most)]
 
 
-def _ladder(load: float, slots: int, service_s: float, most: int, taken_back: Interruptions) -> Iterator[Sizing]:
+@dataclass(frozen=True)
+class Queue:
+    """How visits wait in a pool, whatever its replicas."""
+
+    slots: int
+    """of one replica"""
+    service_s: float
+    """the longest time that a visit holds a slot"""
+    loads: Mapping[int, float]
+    """Priority -> load of the tenants that have it [replica-s/s]; empty where all have one."""
+
+    def laws(self, n: int, load: float) -> tuple[tuple[int, Distribution], ...]:
+        """(48) The law of each priority in a pool of `n` replicas, those of higher ones being served first."""
+        found, before = [], 0.0
+        for priority in sorted(self.loads, reverse=True):
+            upto = before + self.loads[priority] * self.slots
+            law = class_wait(n * self.slots, load * self.slots, before, upto, self.service_s)
+            found.append((priority, law))
+            before = upto
+        return tuple(found)
+
+    def worst(self, carried: Sequence[float], probability: float) -> tuple[tuple[int, Distribution], ...]:
+        """A law that every priority but the highest keeps where n replicas carry `carried[n-1]`, of whatever tenants.
+
+        Those of the highest wait no longer than all would in one line.
+        """
+        if not self.loads:
+            return ()
+        laws = [
+            worst_class_wait(n * self.slots, load * self.slots, probability, self.service_s)
+            for n, load in enumerate(carried, 1)
+        ]
+        longest = max(laws, key=lambda law: law.mean)
+        return tuple((priority, longest) for priority in self.loads if priority < max(self.loads))
+
+
+def _ladder(load: float, queue: Queue, most: int, taken_back: Interruptions) -> Iterator[Sizing]:
     """Replicas from the fewest that carry `load` up to those with which nobody waits, one law for each."""
-    n = int(load) + 1
+    n, slots, service_s = int(load) + 1, queue.slots, queue.service_s
     for _ in range(MOST_STEPS):
         if n > most:
             return
         probability = erlang_c(n * slots, load * slots)
         mean_s = service_s / ((n - load) * slots)
         out = outage(n, slots, load * slots, taken_back.availability, taken_back.down_s)
-        yield Sizing(f"n{n}", Distribution.wait(probability, mean_s), (*(0.0,) * (n - 1), load), out)
-        if probability * mean_s + out.mean <= NEGLIGIBLE * service_s:
+        laws = queue.laws(n, load)
+        yield Sizing(f"n{n}", Distribution.wait(probability, mean_s), (*(0.0,) * (n - 1), load), out, laws)
+        if max([probability * mean_s, *(law.mean for _, law in laws)]) + out.mean <= NEGLIGIBLE * service_s:
             return
         n += max(1, n // 32)
 
 
-def _class_sizing(each: WaitClass, slots: int, load: float, service_s: float, most: int) -> Sizing:
+def _class_sizing(each: WaitClass, queue: Queue, load: float, most: int) -> Sizing:
     """The loads at which 1, 2, ... replicas keep a class of waiting, up to all of `load`."""
     found: list[float] = []
     while len(found) < most and (not found or found[-1] < load):
-        found.append(capacity(slots, len(found) + 1, each.probability, each.mean_in_services))
-    return Sizing(each.name, Distribution.wait(each.probability, each.mean_in_services * service_s), tuple(found))
+        found.append(capacity(queue.slots, len(found) + 1, each.probability, each.mean_in_services))
+    law = Distribution.wait(each.probability, each.mean_in_services * queue.service_s)
+    return Sizing(each.name, law, tuple(found), NO_WAIT, queue.worst(found, each.probability))
 
 
-def _short(slots: int, service_s: float, most: int) -> Sizing:
+def _short(queue: Queue, most: int) -> Sizing:
     """A fleet that has too few replicas for the load: a conflict can name its count, and some of the tenants may fit.
 
     All replicas carry what keeps the shortest waits, which is less than the load.
     """
     tight = WAIT_CLASSES[0]
-    law = Distribution.wait(tight.probability, tight.mean_in_services * service_s)
-    most_load = capacity(slots, most, tight.probability, tight.mean_in_services)
-    return Sizing("short", law, (*(0.0,) * (most - 1), most_load))
+    law = Distribution.wait(tight.probability, tight.mean_in_services * queue.service_s)
+    most_load = capacity(queue.slots, most, tight.probability, tight.mean_in_services)
+    carried = (*(0.0,) * (most - 1), most_load)
+    return Sizing("short", law, carried, NO_WAIT, queue.worst(carried, tight.probability))

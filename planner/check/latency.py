@@ -93,7 +93,7 @@ def _draw(
             total = total + kv_transfer(subject, node).latency_s
         if waits_for_slot(subject, node, piece):
             load = loads[subject.pool_of[piece].id].at(piece)
-            total = total + load.wait_law.sample(rng, size)
+            total = total + load.wait_law(subject.priority_of(node)).sample(rng, size)
             if load.outage != NOTHING:
                 total = total + load.outage.sample(rng, size)
         served = services.visits[piece][nth - 1]
@@ -113,7 +113,8 @@ def _ttft(
     prefill = node.pieces[0]
     if percentile is None:
         load = loads[subject.pool_of[prefill].id].at(prefill)
-        wait = load.wait_law.mean + load.outage.mean if waits_for_slot(subject, node, prefill) else 0.0
+        waits = load.wait_law(subject.priority_of(node)).mean + load.outage.mean
+        wait = waits if waits_for_slot(subject, node, prefill) else 0.0
         mean = wait + max(served.time.mean + served.lost.mean for served in services.visits[prefill])
         return mean, mean
     visits = (times for (name, _), times in simulated.waited.items() if name == node.name)

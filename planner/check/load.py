@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +14,7 @@ from .idle import NEVER_DOWN, Idle, check_scale, idle_of
 from .interruptions import Outage
 from .service import NOTHING, Services
 from .subject import Node, Pool, Subject
-from .waiting import Wait, wait_of
+from .waiting import Wait, wait_of, waits_by_priority
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,13 @@ class Load:
     """where the device is split: the loads of its parts, by phase"""
     idle: Idle = NEVER_DOWN
     """how it goes down when nothing is in it"""
+    waits: Mapping[int, Wait] = field(default_factory=dict)
+    """Priority -> the wait of its visits"""
 
-    @property
-    def wait_law(self) -> Distribution:
-        """The wait as a distribution [s]; infinite waits have none."""
-        return Distribution.wait(self.wait.probability, self.wait.mean_s)
+    def wait_law(self, priority: int) -> Distribution:
+        """The wait of visits of one priority as a distribution [s]; infinite waits have none."""
+        own = self.waits.get(priority, self.wait)
+        return Distribution.wait(own.probability, own.mean_s)
 
     def at(self, piece: str) -> Load:
         """The load of the queue that `piece` waits in."""
@@ -113,9 +115,12 @@ def _queue(subject: Subject, services: Services, hosted: Iterable[tuple[Node, st
     assert subject.rate is not None
     kept_s = working_s = 0.0
     outages: list[Outage] = []
+    offered: dict[int, float] = {}
     for node, piece in hosted:
+        priority = subject.priority_of(node)
         for share, served in zip(subject.reached[node.name], services.visits[piece], strict=True):
             kept_s += share * served.kept_s
+            offered[priority] = offered.get(priority, 0.0) + subject.rate * share * served.kept_s
             working_s += share * served.slot_s
             outages.append(served.outage)
     # A visit's pieces hold one slot, one after the other: they arrive once.
@@ -128,7 +133,8 @@ def _queue(subject: Subject, services: Services, hosted: Iterable[tuple[Node, st
         return Load(float("inf"), wait)
     kept, up = kept_s * subject.rate, min(outages, key=lambda each: each.up_share)
     out = up.wait(replicas, slots, kept) if kept < servers else NOTHING
-    return Load(kept / servers, wait, working_s * subject.rate / servers, out)
+    waits = waits_by_priority(wait, servers, offered)
+    return Load(kept / servers, wait, working_s * subject.rate / servers, out, waits=waits)
 
 
 def device_seconds(subject: Subject, services: Services, graph: str = "") -> dict[str, tuple[float, float]]:
@@ -174,6 +180,7 @@ def check_loads(subject: Subject, services: Services, loads: Mapping[str, Load],
         _check_wait(id, entry.get("wait"), loads[id].wait, faults)
         _check_wait(id, entry.get("decode_wait"), loads[id].at(".decode").wait, faults)
         check_scale(subject, id, loads[id].idle, faults)
+        _check_waits(id, entry.get("waits", []), loads[id].waits, faults)
 
 
 def _check_availability(subject: Subject, services: Services, entry: Mapping[str, Any], faults: Diagnostics) -> None:
@@ -184,6 +191,18 @@ def _check_availability(subject: Subject, services: Services, entry: Mapping[str
         stated = entry.get("availability", 1.0)
         message = f"pool `{entry['id']}` states an availability of {stated:.6g}; derived {derived:.6g}"
         faults.error("check.utilisation", message)
+
+
+def _check_waits(
+    id: str, stated: Sequence[Mapping[str, Any]], derived: Mapping[int, Wait], faults: Diagnostics
+) -> None:
+    """Where visits of several priorities share a pool, each has its law."""
+    expected = sorted(derived, reverse=True) if len(derived) > 1 else []
+    if [row["priority"] for row in stated] != expected:
+        faults.error("check.wait", f"pool `{id}` does not state its waits by the priorities {expected}")
+        return
+    for row in stated:
+        _check_wait(id, row, derived[row["priority"]], faults)
 
 
 def _check_wait(id: str, stated: Mapping[str, float] | None, derived: Wait, faults: Diagnostics) -> None:

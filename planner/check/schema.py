@@ -99,6 +99,8 @@ SPLIT = _record({"prefill": SHARE, "decode": SHARE})
 """Parts of each device that the phases have to themselves; decode then has a queue of its own, `decode_wait`."""
 SCALE = _record({"min_replicas": WHOLE, "keep_alive_s": NUMBER, "start_s": NUMBER, "cold": SHARE, "billed": SHARE})
 """A pool that goes down when it is idle: after how long, the start, and the shares of visits that wait and of time."""
+WAITS = _list_of(_record({"priority": WHOLE, "probability": SHARE, "mean_s": NUMBER}))
+"""The same by priority: a law that the waits of its visits do not exceed."""
 POOL = _record(
     {
         "id": TEXT,
@@ -113,6 +115,7 @@ POOL = _record(
     },
     {
         "wait": WAIT,
+        "waits": WAITS,
         "availability": SHARE,
         "spare": WHOLE,
         "zones": _map_of(WHOLE),
@@ -285,7 +288,9 @@ PLAN = _record(
         "robust": ROBUST,
     },
 )
-UNSOLVED = _record({name: PLAN["properties"][name] for name in ("format", "dovetail", "inputs", "conflict")})
+UNSOLVED = _record(
+    {name: PLAN["properties"][name] for name in ("format", "dovetail", "inputs", "conflict")}, {"leave_out": TEXTS}
+)
 """A plan without a solution: what was asked, and what stands against it."""
 
 

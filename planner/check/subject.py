@@ -119,6 +119,11 @@ class Subject:
         """The member that a node is of."""
         return self.members[node.partition("/")[0] if "graphs" in self.graph else ""]
 
+    def priority_of(self, node: Node) -> int:
+        """Whose visits a shared pool serves first: the node's own, else its graph's."""
+        asked = self.asked_of(node.name).get("priority", self.graph.get("priority", 0))
+        return node.asks.get("priority", asked)
+
     def is_of(self, node: str, graph: str) -> bool:
         """Whether a node is of `graph`; yes where that has no name."""
         return not graph or node.startswith(f"{graph}/")

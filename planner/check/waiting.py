@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 BUSY_NEVER = 1e30
 """Beyond this 1/B makes a wait too rare to matter."""
@@ -49,3 +51,27 @@ def wait_of(servers: int, arrivals_per_s: float, service_s: float, arrivals_cv: 
         return Wait()
     mean_when_waiting = service_s / (servers - offered)
     return Wait(erlang_c(servers, offered), mean_when_waiting * (arrivals_cv**2 + 1) / 2)
+
+
+def waits_by_priority(whole: Wait, servers: int, offered: Mapping[int, float]) -> dict[int, Wait]:
+    """The wait of each priority where those of larger ones are served first, given the wait of all as in one line.
+
+    `offered` [erlangs] is by priority. Each is a law that waits do not exceed: exponential at the rate of the slowest
+    of the exponential laws that the true one mixes. That is where z + eta + h (1 - beta(z)) = 0, eta and h being the
+    rates at which those up to it leave room and those before it arrive, in services of all servers, and beta the
+    transform of a busy period of those before, beta = 1 / (1 + z + h (1 - beta)); or the branch point of beta
+    (Davis, Operations Research 14, 1966). With w = h (1 - beta) = -z - eta, beta is 1 / (1 - eta) at that place.
+    """
+    total = sum(offered.values())
+    if len(offered) < 2 or total >= servers or not whole.probability:
+        return dict.fromkeys(offered, whole)
+    service_s, found, before = whole.mean_s * (servers - total) / servers, {}, 0.0
+    for priority in sorted(offered, reverse=True):
+        upto = before + offered[priority] / servers
+        eta = 1 - upto
+        pole = eta + before * (1 - 1 / (1 - eta)) if upto else 1.0
+        is_before_branch = before * (1 / (1 - eta)) ** 2 <= 1 if upto else True
+        rate = pole if is_before_branch else (1 - math.sqrt(before)) ** 2
+        found[priority] = replace(whole, mean_s=service_s / rate)
+        before = upto
+    return found

@@ -12,7 +12,7 @@ earliest sink, `end_to_end` the end of the last. All laws of one scenario are in
 Optional fields, added later and safe to leave out: `Option.excluded_by`, `Option.part_load` with `Pool.split`,
 `Option.weights_key` and what follows it, `VisitTime.lost`, `Transfer.token_gaps`, `Route.bytes`, `Pool.spare`,
 `Pool.zones`, `Pool.model`, `Pool.billed` and `DeviceType.idle_w` with what follows them, `PlacementProblem.one_of` and
-what follows, `Scenario.graph`, `Bound.graph`.
+what follows, `Scenario.graph`, `Bound.graph`, `Piece.priority`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Piece:
     """Expected visits of the node in one request: the weight of its load."""
     memory_key: str = ""
     """Pieces with the same non-empty key share their weights in one pool (the same model at the same precision)."""
+    priority: int = 0
+    """Visits of the largest are served first where they wait for one pool."""
 
 
 @dataclass(frozen=True)

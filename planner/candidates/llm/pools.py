@@ -61,7 +61,7 @@ def _pools(setting: Setting, name: str, server: Server, calls: list[Call]) -> It
     roles = ("both", "decode", "prefill") if server.batch == 1 else ("both", "decode")
     for role in roles:
         timed = [(call, times_of(setting, name, server, call, role)) for call in calls]
-        for tenants in tenant_sets(timed):
+        for tenants in tenant_sets(timed, [setting.priorities[call.node] for call in calls]):
             yield from _sized(setting, name, server, role, tenants)
 
 
@@ -94,7 +94,8 @@ def _sized(
     quality = quality_of(server.device, setting.spec(name).price)
     taken_back = tenants[0][1].interruptions
     most = setting.most_replicas(name, degree)
-    for sizing in sizings(setting.rate_per_s, slots, loads, longest, most, taken_back):
+    priorities = [setting.priorities[call.node] for call in welcome]
+    for sizing in sizings(setting.rate_per_s, slots, loads, longest, most, taken_back, priorities):
         id = f"{bare.id}/{'+'.join(call.node for call, _ in tenants)}/{sizing.label}"
         pool = replace(bare, id=id, capacity=sizing.capacity)
         options = [
@@ -106,7 +107,7 @@ def _sized(
                 score=call.score,
             )
             for call, times in tenants
-            for option in _options(server, role, pool, slots, call, times, sizing)
+            for option in _options(server, role, pool, slots, call, times, sizing.of(setting.priorities[call.node]))
         ]
         yield pool, tuple(options)
 

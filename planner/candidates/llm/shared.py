@@ -71,8 +71,11 @@ def shared_candidates(
             timed = [_times(replica, share, call, batches, taken_back) for call in calls]
             for place, batch in enumerate(batches):
                 tenants = [Tenant(call, times[place]) for call, times in zip(calls, timed, strict=True)]
-                for some in tenant_sets(tenants):
-                    yield from _sized(setting, name, Shared(replica, share, batch), some)
+                ranks = [setting.priorities[call.node] for call in calls]
+                for some in tenant_sets(tenants, ranks):
+                    # Two queues that one load counts for have no law by priority: each has a pool of its own.
+                    if len({setting.priorities[each.call.node] for each in some}) == 1:
+                        yield from _sized(setting, name, Shared(replica, share, batch), some)
 
 
 def _memory(replica: serving.Replica, calls: list[Call], batch: int) -> float:

@@ -56,8 +56,23 @@ def test_too_few_replicas_make_one_pool_that_no_plan_takes() -> None:
 
 
 def test_tenants_stand_together_and_alone() -> None:
-    assert list(tenant_sets("abc")) == [("a", "b", "c"), ("a",), ("b",), ("c",)]
-    assert list(tenant_sets("a")) == [("a",)]
+    assert list(tenant_sets("abc", [0, 0, 0])) == [("a", "b", "c"), ("a",), ("b",), ("c",)]
+    assert list(tenant_sets("a", [0])) == [("a",)]
+
+
+def test_tenants_of_each_priority_stand_together_too() -> None:
+    sets = list(tenant_sets("abcd", [1, 0, 1, 2]))
+    assert sets == [("a", "b", "c", "d"), ("a",), ("b",), ("c",), ("d",), ("a", "c")]
+
+
+def test_every_priority_has_a_law_and_the_first_waits_least() -> None:
+    for sizing in sizings(2.0, 1, [0.3, 0.4, 0.6], 0.6, 20, priorities=[2, 0, 1]):
+        laws = [sizing.of(priority).law for priority in (2, 1, 0)]
+        assert [law.mean for law in laws] == sorted(law.mean for law in laws)
+        if sizing.label[1:].isdigit():
+            assert laws[0].mean < sizing.law.mean <= laws[2].mean
+    alike = sizings(2.0, 1, [0.3, 0.4, 0.6], 0.6, 20, priorities=[7, 7, 7])
+    assert alike == sizings(2.0, 1, [0.3, 0.4, 0.6], 0.6, 20)
 
 
 def planned(tmp_path: Path, graph: dict[str, Any]) -> dovetail.Plan:
