@@ -12,13 +12,13 @@ from typing import Any
 
 from ..ir.diagnostics import DovetailError
 from .goals import MINIMISED
-from .infeasible import ways_out
 from .placement.clock import Clock, TimeUp
 from .placement.conflict import irreducible_conflict, without
 from .placement.problem import Option, PlacementProblem, Pool
 from .placement.result import PlacementResult
 from .placement.solve import Search, best_plan
 from .plan import rounded
+from .relaxations import ways_out
 from .sensitivity.question import Question, question_of
 from .sensitivity.same_plan import Held, held, held_by, outcome
 
@@ -184,7 +184,7 @@ def explain_conflict(plan: Json, time_limit_s: float | None = None) -> Json:
     problem = question.problem()
     result = PlacementResult("infeasible", conflict=tuple(plan["conflict"]))
     left_s = math.inf if time_limit_s is None else time_limit_s
-    found = sorted(ways_out(problem, result, left_s), key=lambda way: way[1])
+    found = ways_out(problem, result, question.anew(problem.rate_per_s), left_s)
     ways = [{"with": said, "value": value} for said, value in found]
     unit = {"latency": "s", "energy": "J/request", "carbon": "gCO2/request"}.get(problem.objective)
     per_cost = "USD/request" if problem.rate_per_s is None else "USD/h"

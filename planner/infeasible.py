@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import replace
 
 from ..ir.diagnostics import Diagnostic, Label
 from ..ir.source import Path, SourceMap, Span
 from .candidates.setting import Setting
 from .goal_faults import PER_REQUEST
-from .placement.clock import Clock
 from .placement.problem import PlacementProblem
 from .placement.result import PlacementResult
-from .placement.solve import objective_within
+from .relaxations import Anew, way_out
 from .unplaceable import unplaceable_diagnostic
 
 SLO = re.compile(r"slo\.(?P<kind>\w+)(\[(?P<node>[^\]]+)\])?$")
@@ -26,18 +24,10 @@ RACK = re.compile(r"racks\[(?P<rack>[^\]]+)\]$")
 LIMIT = re.compile(r"limits\.(?P<what>\w+)$")
 
 
-UNITS = {"power_w": "W", "usd_per_hour": "USD/h", "energy_j_per_request": "J", "gco2_per_request": "gCO2"}
-FACTORS = (1.25, 2.0, 4.0, 10.0, 100.0)
-"""By how much a constraint is loosened to see whether a plan exists then."""
-HALVINGS = 3
-"""Times that the room between a factor without a plan and one with it is halved."""
-TRIALS_S = 15.0
-"""Time for all such trials together, where the user sets no shorter limit [s]."""
-
-
 def infeasible_diagnostics(
     setting: Setting,
     problem: PlacementProblem,
+    anew: Anew,
     result: PlacementResult,
     graph: SourceMap,
     fleet: SourceMap,
@@ -51,75 +41,12 @@ def infeasible_diagnostics(
     if nowhere and len(nowhere) == len(result.conflict):
         return [unplaceable_diagnostic(setting, node, graph, fleet) for node in nowhere]
     left_s = math.inf if time_limit_s is None else max(0.0, time_limit_s - result.stats.seconds)
-    return [conflict_diagnostic(problem, result, graph, fleet, left_s)]
-
-
-def way_out(problem: PlacementProblem, result: PlacementResult, left_s: float = math.inf) -> str | None:
-    """The cheapest of `ways_out`, in words; or None."""
-    found = min(ways_out(problem, result, left_s), key=lambda way: way[1], default=None)
-    return None if found is None else f"there is a plan with {found[0]}, at {found[1]:.4g} {result.unit}"
-
-
-def ways_out(problem: PlacementProblem, result: PlacementResult, left_s: float = math.inf) -> list[tuple[str, float]]:
-    """What was checked to help: one constraint of the conflict, loosened so far that a plan exists, and its objective.
-
-    Trials end after TRIALS_S, or after `left_s` where that is less.
-    """
-    clock, ways = Clock(min(TRIALS_S, left_s)), []
-    for name in result.conflict:
-        tight = 1.0
-        for factor in FACTORS:
-            loose, said = _loosened(problem, name, factor)
-            if loose is None or clock.over:
-                break
-            found = objective_within(loose, clock.left)
-            if found is not None:
-                ways.append(_tightened(problem, name, (tight, factor), (said, found), clock))
-                break
-            tight = factor
-    return ways
-
-
-def _tightened(
-    problem: PlacementProblem, name: str, between: tuple[float, float], best: tuple[str, float], clock: Clock
-) -> tuple[str, float]:
-    """The smallest room found with which a plan exists, after HALVINGS of the factors `between`."""
-    low, high = between
-    for _ in range(HALVINGS):
-        middle = math.sqrt(low * high)
-        loose, said = _loosened(problem, name, middle)
-        found = None if loose is None or clock.over else objective_within(loose, clock.left)
-        if found is None:
-            low = middle
-        else:
-            high, best = middle, (said, found)
-    return best
-
-
-def _loosened(problem: PlacementProblem, name: str, factor: float) -> tuple[PlacementProblem | None, str]:
-    """The problem with more room under one constraint, and that room in words; None for one that has no size."""
-    for bound in problem.bounds:
-        if bound.name == name:
-            limit_s = float(f"{bound.limit_s * factor:.3g}")
-            bounds = tuple(replace(b, limit_s=limit_s) if b is bound else b for b in problem.bounds)
-            shown = f"{limit_s:g} s" if limit_s >= 1 else f"{limit_s * 1000:g} ms"
-            return replace(problem, bounds=bounds), f"`{name}` at {shown}"
-    for bound in problem.quality_bounds:
-        if bound.name == name:
-            least = float(f"{bound.least / factor:.3g}")
-            lower = tuple(replace(b, least=least) if b is bound else b for b in problem.quality_bounds)
-            return replace(problem, quality_bounds=lower), f"`{name}` at {least:g}"
-    for limit in problem.limits:
-        if f"limits.{limit[0]}" == name:
-            more = float(f"{limit[1] * factor:.3g}")
-            limits = tuple((key, more) if key == limit[0] else (key, value) for key, value in problem.limits)
-            unit = UNITS[limit[0]]
-            return replace(problem, limits=limits), f"`{name}` at {more:g} {unit}"
-    return None, ""
+    return [conflict_diagnostic(problem, anew, result, graph, fleet, left_s)]
 
 
 def conflict_diagnostic(
     problem: PlacementProblem,
+    anew: Anew,
     result: PlacementResult,
     graph: SourceMap,
     fleet: SourceMap,
@@ -144,7 +71,7 @@ def conflict_diagnostic(
         span = span_of(name, graph, fleet)
         if span is not None and all(span != label.span for label in labels):
             labels.append(Label(span, f"`{name}`", primary=not labels))
-    help = way_out(problem, result, left_s)
+    help = way_out(problem, result, anew, left_s)
     if help is None and len(names) > 1:
         help = "loosen one of them: none is to spare in this conflict"
     return Diagnostic("infeasible", message, tuple(labels), help)

@@ -33,7 +33,7 @@ def no_plan(
     """
     graph, fleet = files
     places = (graph.sources, fleet.sources)
-    faults = infeasible_diagnostics(posed.setting, posed.problem, result, *places, time_limit_s)
+    faults = infeasible_diagnostics(posed.setting, posed.problem, posed.anew, result, *places, time_limit_s)
     if over and result.status == "infeasible":
         faults.append(nothing_holds(over["nominal"], result.unit, graph.ranges, fleet.ranges, places))
     document = unsolved_document(result, posed.inputs, version)

@@ -10,6 +10,7 @@ from typing import Any
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
 
 from ..costmodel.embedded import embed
+from ..costmodel.hardware import Device
 from ..costmodel.visits import TooManyStates
 from ..costmodel.work import Work
 from ..ir.agent import GraphOp, graph_of
@@ -21,7 +22,7 @@ from ..ir.source import SourceFile, SourceMap
 from ..passes import run_pipeline
 from ..passes.agent.inline_agents import inline_agents
 from ..passes.agent.merge_equal_calls import equal_calls
-from .candidates.setting import Setting
+from .candidates.setting import Setting, unpin
 from .fixed_limits import limit_faults
 from .goal_faults import goal_faults
 from .goals import MINIMISED
@@ -32,6 +33,7 @@ from .placement.summary import summarise
 from .placement.throughput import Throughput
 from .placement.unroll import TooManyScenarios
 from .plan import Inputs, Solved
+from .relaxations import Anew
 from .resolve import Asked, Resolved, resolve_names
 from .robust.faults import range_faults
 from .running import refuse_unless_counted, with_previous
@@ -60,6 +62,23 @@ class Posed:
             return None
         problem = _problem(setting, self.works, self.goal, self.inputs.previous)
         return replace(self, setting=setting, problem=problem)
+
+    @property
+    def anew(self) -> Anew:
+        """The question on other fleets and at other rates."""
+
+        def pose(
+            fleet: FleetSpec, devices: Mapping[str, Device], rate: float | None, unpinned: str | None
+        ) -> PlacementProblem | None:
+            setting = replace(self.setting, fleet=fleet, devices=devices, at_rate_per_s=rate)
+            if unpinned is not None:
+                setting = replace(setting, graph=setting.graph.clone())
+                unpin(setting.graph, unpinned)
+            if limit_faults(setting, SourceMap(SourceFile("", ""))):
+                return None
+            return _problem(setting, self.works, self.goal, self.inputs.previous)
+
+        return Anew(self.setting.fleet, self.setting.devices, self.setting.rate_per_s, pose)
 
     def problem_at(self, rate_per_s: float) -> PlacementProblem | None:
         """The problem of `at_rate`."""

@@ -137,6 +137,14 @@ def excluded_by(op: Operation, device: str) -> str:
     return f"place[{node_and_part(op)[0]}]"
 
 
+def unpin(graph: GraphOp, node: str) -> None:
+    """Let a node run on any device, whatever its `place: {on: [...]}` says."""
+    for op in graph.nodes:
+        place = op.attributes.get("place")
+        if isinstance(op, NodeOp) and node_and_part(op)[0] == node and isinstance(place, DictionaryAttr):
+            op.attributes["place"] = DictionaryAttr({key: value for key, value in place.data.items() if key != "on"})
+
+
 def number(dictionary: DictionaryAttr | None, key: str) -> float | None:
     """The figure under `key`, or None."""
     value = dictionary.data.get(key) if dictionary else None

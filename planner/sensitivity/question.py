@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xdsl.dialects.builtin import FloatAttr
@@ -21,10 +21,11 @@ from ...ir.read.fleet import parse_fleet
 from ...ir.read.graph import parse_graph
 from ...passes import run_pipeline
 from ...passes.agent.inline_agents import inline_agents
-from ..candidates.setting import Setting
+from ..candidates.setting import Setting, unpin
 from ..goals import MINIMISED
 from ..placement.problem import PlacementProblem
 from ..pose import stay_in_regions
+from ..relaxations import Anew
 from ..running import with_previous
 from ..to_problem import to_problem
 
@@ -47,6 +48,8 @@ class Question:
     """Coefficients of the cost model that are off, as `costmodel.variation` takes them."""
     previous: Json | None = None
     """What ran before, as the plan embeds it."""
+    unpinned: str | None = None
+    """A node whose `place` is left out."""
 
     def problem(self) -> PlacementProblem:
         """The placement problem of these inputs; InputError where they pose none."""
@@ -55,11 +58,27 @@ class Question:
         stay_in_regions(graph_of(module), self.fleet)
         run_pipeline(module)
         graph = graph_of(module)
+        if self.unpinned is not None:
+            unpin(graph, self.unpinned)
         llms = {name: model for name, model in self.catalogue.models.items() if isinstance(model, LLM)}
         with variation(self.factors):
             setting = Setting(graph, self.fleet, self.devices, llms)
             problem = to_problem(setting, dict(self.works(graph)), self.objective)
         return problem if self.previous is None else with_previous(problem, self.fleet, self.devices, self.previous)
+
+    def anew(self, rate_per_s: float | None) -> Anew:
+        """The question on other fleets and at other rates."""
+
+        def pose(
+            fleet: FleetSpec, devices: Mapping[str, Device], rate: float | None, unpinned: str | None
+        ) -> PlacementProblem:
+            asked = self.graph if rate == rate_per_s else {**self.graph, "workload": self._workload(rate)}
+            return replace(self, fleet=fleet, devices=devices, graph=asked, unpinned=unpinned).problem()
+
+        return Anew(self.fleet, self.devices, rate_per_s, pose)
+
+    def _workload(self, rate: float | None) -> dict[str, Any]:
+        return {**self.graph.get("workload", {}), "rate": f"{rate!r} req/s"}
 
     def works(self, graph: GraphOp) -> Iterator[tuple[str, Work]]:
         """(node, one visit of its network)."""
