@@ -104,16 +104,16 @@ class Scalar:
 
 def arithmetic(kind: str, arguments: Sequence[Scalar], functions: Mapping[str, str]) -> Scalar:
     """
-    The scalar function `kind` of `arguments`, by an operator where Python has one, else by its name in `functions`,
-    or by the call there, with {} for the arguments.
+    The scalar function `kind` of `arguments`, by its name in `functions` or the call there, with {} for the arguments,
+    else by Python's operator.
 
     Floating-point order is kept, so `a + (b + c)` keeps its brackets.
     """
-    if kind in _INFIX:
-        sign, binds = _INFIX[kind]
-        left, right = arguments
-        return Scalar(f"{left.inside(binds)} {sign} {right.inside(binds + 1)}", binds)
+    if kind in functions:
+        function, given = functions[kind], ", ".join(a.text for a in arguments)
+        return Scalar(function.format(given) if "{}" in function else f"{function}({given})")
     if kind == "neg":
         return Scalar(f"-{arguments[0].inside(UNARY)}", UNARY)
-    function, given = functions[kind], ", ".join(a.text for a in arguments)
-    return Scalar(function.format(given) if "{}" in function else f"{function}({given})")
+    sign, binds = _INFIX[kind]
+    left, right = arguments
+    return Scalar(f"{left.inside(binds)} {sign} {right.inside(binds + 1)}", binds)

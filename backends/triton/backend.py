@@ -68,12 +68,9 @@ def distinct_chains(network: NnModule) -> list[FusedElementwiseOp]:
     """The fused chains of `network` in order, the first of those that are alike in steps, shapes and types."""
     from ...ir import nn
     from ..dtypes import dtype_of
-    from .emit import WITHOUT_KERNEL
 
     found: dict[tuple[object, ...], FusedElementwiseOp] = {}
     for op in nn.body_of(network.module):
-        if not isinstance(op, nn.FusedElementwiseOp) or WITHOUT_KERNEL.intersection(kind for kind, _ in op.chain):
-            continue
-        if dtype_of(op.type) in DTYPES:
+        if isinstance(op, nn.FusedElementwiseOp) and dtype_of(op.type) in DTYPES:
             found.setdefault((op.steps, *(operand.type for operand in op.operands)), op)
     return list(found.values())

@@ -49,7 +49,8 @@ def bindings(target: str) -> list[Binding]:
     """Every kernel in its default configuration; without products of fp8 on sm_80, which has none."""
     device = find_device(DEVICES[target])
     assert device is not None
-    made = [*_products(device), *_convolutions(device), *_attentions(device), *_rows(device), *_movements(device)]
+    kinds = (_products, _convolutions, _attentions, _rows, _searches, _movements)
+    made = (b for kind in kinds for b in kind(device))
     return [b for b in made if not (target == "sm_80" and b.kernel == "fp8_matmul")]
 
 
@@ -167,7 +168,7 @@ def _movements(device: Device) -> Iterator[Binding]:
     constants = {"SIZE": size, "VIEWS": views, "WIDE": False, "BLOCK": 1024}
     yield Binding("copy", "transposition of 4096 x 4096 float16", "1024", copy_kernel, types, constants, 4)
     chain: dict[str, Types] = {"operands": ("*fp16",), "out": "*fp16"}
-    constants = {"SIZE": size, "CHAIN": silu, "VIEWS": views[1:], "BLOCK": 1024}
+    constants = {"SIZE": size, "CHAIN": silu, "VIEWS": views[1:], "BLOCK": 1024, "FLOATS": True}
     yield Binding("elementwise", "silu of 4096 x 4096 float16", "1024", elementwise, chain, constants, 4)
     t = row_tiles(device, 4096, 4096)
     types = {"table": "*fp16", "indices": "*i32", "out": "*fp16", "count": "i32", "picked": "i32", "inner": "i32"}
@@ -187,6 +188,37 @@ def _movements(device: Device) -> Iterator[Binding]:
     constants = {**window, "PAD": (0, 1, 1), "OUT": (1, 56, 56), "MEAN": False, "COUNT_PADS": False, "BLOCK": 256}
     types = {"x": "*fp16", "out": "*fp16", "planes": "i32"}
     yield Binding("pool", "largest of 3 x 3, 112 x 112 float16", "256", pool_kernel, types, constants, 4)
+
+
+def _searches(device: Device) -> Iterator[Binding]:
+    from .kernels.cum_sum import cum_sum_kernel
+    from .kernels.scatter import gather_elements_kernel, scatter_kernel
+    from .kernels.top_k import arg_max_kernel, top_k_kernel
+
+    for kernel, n, k in (("top_k", 1024, 8), ("arg_max", 128256, 1), ("cum_sum", 4096, 0)):
+        t = row_tiles(device, 512, n)
+        shared = {"N": n, "FLOATS": True, "BLOCK_ROWS": t.rows, "BLOCK_N": t.columns}
+        types: dict[str, Types] = {"x": "*fp32", "rows": "i32"}
+        if kernel == "top_k":
+            function, what = top_k_kernel, f"{k} of {n}, 512 rows float32"
+            types |= {"values": "*fp32", "indices": "*i32"}
+            shared |= {"K": k, "BLOCK_K": k}
+        elif kernel == "arg_max":
+            function, what = arg_max_kernel, f"512 rows of {n} float32"
+            types |= {"out": "*i32"}
+        else:
+            function, what = cum_sum_kernel, f"512 rows of {n} float32"
+            types |= {"out": "*fp32"}
+            shared |= {"EXCLUSIVE": False, "REVERSE": False}
+        yield Binding(kernel, what, f"{t.rows} x {t.columns}", function, types, shared, t.num_warps)
+    types = {"table": "*fp16", "indices": "*i32", "updates": "*fp16"}
+    types |= dict.fromkeys(("count", "picked", "inner"), "i32")
+    constants: dict[str, Any] = {"ADD": False, "FLOATS": True, "BLOCK_N": 1024}
+    yield Binding("scatter", "16 rows of 4096 float16", "1024", scatter_kernel, types, constants, 4)
+    types = {"x": "*fp16", "indices": "*i32", "out": "*fp16"}
+    constants = {"SIZE": 4096 * 64, "COUNT": 4096, "PICKED": 64, "INNER": 1, "BLOCK": 1024}
+    what = "64 of 4096, 4096 rows float16"
+    yield Binding("gather_elements", what, "1024", gather_elements_kernel, types, constants, 4)
 
 
 def _rows(device: Device) -> Iterator[Binding]:

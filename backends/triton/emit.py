@@ -42,11 +42,32 @@ FUNCTIONS = {
     "hard_swish": "hard_swish",
     "max": "maximum",
     "min": "minimum",
+    "sign": "sign",
+    "round": "nearest",
+    "expm1": "expm1",
+    "log1p": "log1p",
+    "pow": "power",
+    "rem": "remainder",
+    "mod": "modulo",
 }
 """Scalar function -> what computes it in a kernel; those without `tl.` are in `kernels/elementwise.py`."""
 
-WITHOUT_KERNEL = frozenset(nn.ELEMENTWISE) - {*FUNCTIONS, "add", "sub", "mul", "div", "neg"}
-"""Scalar functions that no kernel computes; chains with one of them are left to JAX."""
+OF_INTEGERS = {
+    "relu": "int_relu",
+    "abs": "tl.abs",
+    "sign": "sign",
+    "max": "maximum",
+    "min": "minimum",
+    "div": "int_div",
+    "rem": "int_rem",
+    "mod": "int_mod",
+    "pow": "int_pow",
+    "not": "negation",
+    "and": "both",
+    "or": "either",
+    "xor": "one_of",
+}
+"""The same for integers and truth values, in their own types."""
 
 _UNUSED = "  # noqa: F401  the interpreter looks for it here"
 
@@ -72,14 +93,11 @@ def emit_triton(op: Elementwise, name: str, block: int = 1024) -> TritonSource:
     """
     The kernel for `op`, in which one program computes `block` elements, a power of two.
 
-    Raises `InputError` for element types other than f32 and f16, for scalar functions that no kernel computes, and for
-    results whose offsets need 64 bits.
+    Raises `InputError` for element types other than f32 and f16, and for results whose offsets need 64 bits.
     """
     shape, dtype = nn.shape_of(op.results[0]), dtype_of(op.type)
     if dtype not in DTYPES:
         raise InputError([Diagnostic("element-type", f"kernels are emitted for f32 and f16, not for {op.type}")])
-    if unknown := WITHOUT_KERNEL.intersection(kind for kind, _ in _chain(op)):
-        raise InputError([Diagnostic("triton-op", f"no kernel computes {', '.join(sorted(unknown))}")])
     if prod(shape) + block >= 2**31:
         raise InputError([Diagnostic("triton-size", f"a kernel with 32-bit offsets cannot write {op.type}")])
     name = Names(RESERVED).claim(name)
@@ -137,6 +155,7 @@ def constant_scalar(operand: SSAValue) -> Scalar | None:
         return None
     value = nn.number(fill.value)
     text = repr(value) if abs(value) < float("inf") else f'float("{value}")'
+    text = str(int(value)) if nn.is_integer(fill.type.element_type) else text
     return Scalar(text, UNARY if value < 0 else ATOM)
 
 
@@ -144,20 +163,25 @@ def _chain(op: Elementwise) -> Sequence[tuple[str, Sequence[int]]]:
     return op.chain if isinstance(op, nn.FusedElementwiseOp) else [(op.kind, range(len(op.operands)))]
 
 
-def chain_lines(steps: Sequence[tuple[str, Sequence[int]]], values: list[Scalar], names: Names) -> list[str]:
+def chain_lines(
+    steps: Sequence[tuple[str, Sequence[int]]],
+    values: list[Scalar],
+    names: Names,
+    functions: Mapping[str, str] = FUNCTIONS,
+) -> list[str]:
     """One expression if it fits on a line and no step is used twice, else a statement for each step."""
     first = len(values)
     used = [argument for _, arguments in steps for argument in arguments]
     whole = list(values)
     for kind, arguments in steps:
-        whole.append(arithmetic(kind, [whole[a] for a in arguments], FUNCTIONS))
+        whole.append(arithmetic(kind, [whole[a] for a in arguments], functions))
     shared = any(used.count(first + step) > 1 for step in range(len(steps) - 1))
     if not shared and fits(f"return {whole[-1].text}"):
         return [f"    return {whole[-1].text}"]
     lines = []
     for kind, arguments in steps:
         variable = names.number(kind)
-        lines.append(f"    {variable} = {arithmetic(kind, [values[a] for a in arguments], FUNCTIONS).text}")
+        lines.append(f"    {variable} = {arithmetic(kind, [values[a] for a in arguments], functions).text}")
         values.append(Scalar(variable))
     return [*lines, f"    return {values[-1].text}"]
 

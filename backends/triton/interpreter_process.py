@@ -63,6 +63,9 @@ def _option(value: Any) -> Any:
 def _find(named: Named) -> Any:
     if named.folder is not None and str(named.folder) not in sys.path:
         sys.path.insert(0, str(named.folder))
+        if "kernels" in sys.modules:
+            # The library lies beside every program: that of the first one may be gone.
+            sys.modules["kernels"].__path__[:] = [str(named.folder / "kernels")]
     return getattr(import_module(named.module), named.function)
 
 

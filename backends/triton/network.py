@@ -28,6 +28,7 @@ from ..dtypes import dtype_of, numpy_dtype
 from ..jax.names import Names
 from ..python_text import call, lay_out, prefixed, quoted, sequence
 from . import interpret
+from .row_tiles import row_tiles
 from .run_template import RUN
 from .views import View
 
@@ -125,6 +126,10 @@ class Emitter:
         """`view` in another shape, copied only if it must be."""
         return view.reshaped(sizes) or self.contiguous(view, sizes)
 
+    def row_options(self, rows: int, n: int, called: str, columns: str | None) -> dict[str, int]:
+        """The tile of a kernel over `rows` rows of n elements, under the names that its wrapper has for its sides."""
+        return row_tiles(self.device, rows, n).options(called, columns)
+
     def function(self, kind: str, parameters: Sequence[str], body: Sequence[str]) -> str:
         """The name of a jitted function of that text: one for all that are equal."""
         text = "\n".join([f"({', '.join(parameters)}):", *body])
@@ -187,10 +192,10 @@ def _write_return(emitter: Emitter, op: Operation) -> None:
 def _module_text(
     emitter: Emitter, name: str, inputs: Sequence[tuple[str, tuple[int, ...], str]], outputs: Sequence[str]
 ) -> str:
-    from .emit import FUNCTIONS
+    from .emit import FUNCTIONS, OF_INTEGERS
 
     code = "\n".join(f"\n\n@triton.jit\ndef {called}{text}" for text, called in emitter.functions.items())
-    scalar = {f for f in FUNCTIONS.values() if "." not in f and f"{f}(" in code}
+    scalar = {f for f in {*FUNCTIONS.values(), *OF_INTEGERS.values()} if "." not in f and f"{f}(" in code}
     imports = {**emitter.imports, **({"elementwise": scalar} if scalar else {})}
     lines = [f'"""The network {name} in Triton: the kernels that it launches, in order."""', ""]
     if emitter.functions:

@@ -7,16 +7,36 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-import numpy as np
 from xdsl.ir import Operation
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
-from ..dtypes import dtype_of
 from .attention_tiles import attention_tiles, decode_tiles
 from .network import Emitter
+from .network_choices import (
+    write_arg_max,
+    write_comparison,
+    write_cum_sum,
+    write_dequantise,
+    write_quantise,
+    write_top_k,
+    write_where,
+)
+from .network_movement import (
+    write_cast,
+    write_concat,
+    write_constant,
+    write_gather,
+    write_gather_elements,
+    write_pad,
+    write_resize,
+    write_reverse,
+    write_scatter,
+    write_split,
+)
 from .network_products import SCALARS, float_dtype, write_chain, write_fusion, write_product
-from .row_tiles import reduction_tiles, row_tiles
+from .network_windows import write_conv_transpose, write_pool
+from .row_tiles import reduction_tiles
 from .tiles import Work, matmul_tiles
 from .views import View
 
@@ -29,10 +49,6 @@ def write_op(e: Emitter, op: Operation) -> None:
         WRITERS[type(op)](e, op)
     else:
         raise InputError([Diagnostic("triton-op", f"no Triton kernel computes `{op.name}`")])
-
-
-def _rows_options(e: Emitter, rows: int, n: int, called: str, columns: str | None) -> dict[str, int]:
-    return row_tiles(e.device, rows, n).options(called, columns)
 
 
 def _norm(e: Emitter, op: Any) -> None:
@@ -50,7 +66,7 @@ def _norm(e: Emitter, op: Any) -> None:
     options: dict[str, object] = {"centred": not isinstance(op, nn.RmsNormOp), "epsilon": nn.number(op.epsilon)}
     if grouped:
         options |= {"groups": groups, "repeat": prod(x.sizes[2:])}
-    options |= _rows_options(e, rows, n, "block_rows", "block_n")
+    options |= e.row_options(rows, n, "block_rows", "block_n")
     flat = replace(out, sizes=(rows, n), strides=(n, 1))
     e.launch("norm", "norm", e.contiguous(x, (rows, n)), flat, *texts, comment=f"{x.sizes}", **options)
 
@@ -60,7 +76,7 @@ def _softmax(e: Emitter, op: nn.SoftmaxOp) -> None:
     x, axis = e.view(op.x), nn.integer(op.axis)
     out = e.result(op.result, "softmax")
     n = x.sizes[axis]
-    options = _rows_options(e, prod(x.sizes) // max(1, n), n, "block_kept", "block_n")
+    options = e.row_options(prod(x.sizes) // max(1, n), n, "block_kept", "block_n")
     e.launch("softmax", "softmax", x, out, comment=f"{x.sizes}", axis=axis, **options)
 
 
@@ -116,73 +132,9 @@ def _rotary(e: Emitter, op: nn.RotaryOp) -> None:
     float_dtype(op)
     x, cos, sin = e.view(op.x), e.contiguous(e.view(op.cos)), e.contiguous(e.view(op.sin))
     out = e.result(op.result, "rotary")
-    options = _rows_options(e, prod(x.sizes[:3]), x.sizes[3], "block_rows", None)
+    options = e.row_options(prod(x.sizes[:3]), x.sizes[3], "block_rows", None)
     options |= {"interleaved": True} if nn.integer(op.interleaved) else {}
     e.launch("rotary", "rotary", x, cos, sin, out, comment=f"{x.sizes}", **options)
-
-
-def _gather(e: Emitter, op: nn.GatherOp) -> None:
-    axis, x = nn.integer(op.axis), e.view(op.x)
-    outer, count, inner = prod(x.sizes[:axis]), x.sizes[axis], prod(x.sizes[axis + 1 :])
-    indices = e.view(op.indices)
-    picked = prod(indices.sizes)
-    table, flat = e.contiguous(x, (outer, count, inner)), e.contiguous(indices, (picked,))
-    out = e.result(op.result, "gather")
-    options = _rows_options(e, outer * picked, inner, "block_rows", "block_n")
-    at = replace(out, sizes=(outer, picked, inner), strides=(picked * inner, inner, 1))
-    e.launch("gather", "gather", table, flat, at, comment=f"{out.sizes}", **options)
-
-
-def _concat(e: Emitter, op: nn.ConcatOp) -> None:
-    out, axis, first = e.result(op.results[0], "concat"), nn.integer(op.axis), 0
-    for operand in op.operands:
-        x = e.view(operand)
-        whole = [(0, size, 1) for size in out.sizes]
-        whole[axis] = (first, first + x.sizes[axis], 1)
-        e.launch("copy", "copy", x, out.sliced(whole), block=1024, num_warps=4, comment=f"{x.sizes}")
-        first += x.sizes[axis]
-
-
-def _cast(e: Emitter, op: Operation) -> None:
-    x, out = e.view(op.operands[0]), e.result(op.results[0], "cast")
-    if "float" in x.dtype and "float" not in out.dtype:
-        raise InputError([Diagnostic("triton-op", f"no Triton kernel computes a cast of {x.dtype} to {out.dtype}")])
-    e.launch("copy", "copy", x, out, block=1024, num_warps=4, comment=f"{out.sizes} {x.dtype} -> {out.dtype}")
-
-
-def _constant(e: Emitter, op: Operation) -> None:
-    """A fill is one element that is read everywhere, numbers along an axis are a weight that is read along it."""
-    result = op.results[0]
-    shape, dtype = nn.shape_of(result), dtype_of(nn.tensor_type(result))
-    if isinstance(op, nn.IotaOp):
-        axis = nn.integer(op.axis)
-        view = e.weight(e.names.number("iota"), np.arange(shape[axis]), dtype)
-        strides = tuple(int(i == axis) for i in range(len(shape)))
-    else:
-        assert isinstance(op, nn.FillOp)
-        view = e.weight(e.names.number("fill"), np.full((1,), nn.number(op.value)), dtype)
-        strides = (0,) * len(shape)
-    e.bind(result, replace(view, sizes=shape, strides=strides))
-
-
-def _split(e: Emitter, op: nn.SplitOp) -> None:
-    x, axis, first = e.view(op.x), nn.integer(op.axis), 0
-    for size, piece in zip(nn.ints(op.sizes), op.results, strict=True):
-        bounds = [(0, s, 1) for s in x.sizes]
-        bounds[axis] = (first, first + size, 1)
-        e.bind(piece, x.sliced(bounds))
-        first += size
-
-
-def _pool(e: Emitter, op: nn.MaxPoolOp | nn.AveragePoolOp) -> None:
-    float_dtype(op)
-    x = e.contiguous(e.view(op.x))
-    out = e.result(op.result, "pool")
-    options: dict[str, object] = {"mean": isinstance(op, nn.AveragePoolOp), "kernel": nn.ints(op.kernel)}
-    options |= {"strides": nn.ints(op.strides), "pads": nn.ints(op.pads), "dilations": nn.ints(op.dilations)}
-    if isinstance(op, nn.AveragePoolOp) and nn.integer(op.count_pads):
-        options["count_pads"] = True
-    e.launch("pool", "pool", x, out, comment=f"{x.sizes} -> {out.sizes}", **options, block=256, num_warps=4)
 
 
 def _route(e: Emitter, op: nn.RouteOp) -> None:
@@ -196,7 +148,7 @@ def _route(e: Emitter, op: nn.RouteOp) -> None:
     options |= {} if nn.integer(op.normalise) else {"normalise": False}
     options |= {"scale": nn.number(op.scale)} if nn.number(op.scale) != 1.0 else {}
     tokens, experts_there = logits.sizes
-    options |= _rows_options(e, tokens, experts_there, "block_t", None)
+    options |= e.row_options(tokens, experts_there, "block_t", None)
     e.launch("route", "route", logits, weights, experts, *bias, comment=f"{logits.sizes}", **options)
 
 
@@ -230,16 +182,16 @@ def _combine(e: Emitter, op: nn.CombineOp) -> None:
 
 WRITERS: Mapping[type[Operation], Callable[[Emitter, Any], None]] = {
     nn.WeightOp: lambda e, op: e.weight_op(op),
-    nn.FillOp: _constant,
-    nn.IotaOp: _constant,
+    nn.FillOp: write_constant,
+    nn.IotaOp: write_constant,
     nn.ReshapeOp: lambda e, op: e.bind(op.result, e.reshaped(e.view(op.x), nn.shape_of(op.result))),
     nn.TransposeOp: lambda e, op: e.bind(op.result, e.view(op.x).transposed(nn.ints(op.permutation))),
     nn.SliceOp: lambda e, op: e.bind(op.result, e.view(op.x).sliced(op.bounds())),
     nn.BroadcastOp: lambda e, op: e.bind(op.result, e.view(op.x).broadcast(nn.shape_of(op.result))),
-    nn.SplitOp: _split,
-    nn.ConcatOp: _concat,
-    nn.CastOp: _cast,
-    nn.GatherOp: _gather,
+    nn.SplitOp: write_split,
+    nn.ConcatOp: write_concat,
+    nn.CastOp: write_cast,
+    nn.GatherOp: write_gather,
     nn.FusionOp: lambda e, op: write_fusion(e, op, write_op),
     nn.MatmulOp: write_product,
     nn.GemmOp: write_product,
@@ -252,11 +204,24 @@ WRITERS: Mapping[type[Operation], Callable[[Emitter, Any], None]] = {
     nn.AttentionOp: _attention,
     nn.PagedAttentionOp: _paged_attention,
     nn.RotaryOp: _rotary,
-    nn.MaxPoolOp: _pool,
-    nn.AveragePoolOp: _pool,
+    nn.MaxPoolOp: write_pool,
+    nn.AveragePoolOp: write_pool,
     nn.RouteOp: _route,
     nn.DispatchOp: _dispatch,
     nn.GroupedMatmulOp: _grouped_matmul,
     nn.CombineOp: _combine,
+    **dict.fromkeys(nn.COMPARISONS, write_comparison),
+    nn.WhereOp: write_where,
+    nn.ArgMaxOp: write_arg_max,
+    nn.TopKOp: write_top_k,
+    nn.CumSumOp: write_cum_sum,
+    nn.QuantiseOp: write_quantise,
+    nn.DequantiseOp: write_dequantise,
+    nn.ReverseOp: write_reverse,
+    nn.PadOp: write_pad,
+    nn.ResizeOp: write_resize,
+    nn.ScatterOp: write_scatter,
+    nn.GatherElementsOp: write_gather_elements,
+    nn.ConvTransposeOp: write_conv_transpose,
 }
 """Operator -> what writes its launches; scalar functions are apart."""

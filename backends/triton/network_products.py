@@ -14,12 +14,14 @@ from ...ir.diagnostics import Diagnostic, InputError
 from ..dtypes import dtype_of
 from ..jax.names import Names
 from ..python_text import Scalar
-from .emit import WITHOUT_KERNEL, chain_lines, constant_scalar
+from .emit import FUNCTIONS, OF_INTEGERS, chain_lines, constant_scalar
 from .network import Emitter
 from .tiles import Tiles, Work, matmul_tiles
 from .views import View
 
 FLOATS = ("float32", "float16", "bfloat16")
+BLOCKS = {"block": 1024, "num_warps": 4}
+"""elements of one program of a kernel that reads and writes each once, and its warps"""
 SCALARS = (nn.ElementwiseOp, nn.FusedElementwiseOp)
 PRODUCTS = (nn.MatmulOp, nn.GemmOp, nn.ConvOp)
 
@@ -38,7 +40,8 @@ def _steps(op: nn.ElementwiseOp | nn.FusedElementwiseOp) -> Sequence[tuple[str, 
 class Chain:
     """Elementwise ops put together: tensors become parameters of a jitted function, scalar fills constants in it."""
 
-    def __init__(self, first: Sequence[SSAValue] = ()) -> None:
+    def __init__(self, first: Sequence[SSAValue] = (), floats: bool = True) -> None:
+        self.floats = floats
         self.parameters: list[str] = []
         self.tensors: list[SSAValue] = []
         self.values: list[Scalar] = []
@@ -73,33 +76,35 @@ class Chain:
         before = len(self.steps)
         for kind, arguments in _steps(op):
             places = [given[a] if a < len(given) else ~(before + a - len(given)) for a in arguments]
-            if kind in WITHOUT_KERNEL:
-                raise InputError([Diagnostic("triton-op", f"no Triton kernel computes `{kind}`")])
             self.steps.append((kind, places))
         self._results[op.results[0]] = len(self.steps) - 1
 
     def name(self, e: Emitter, kind: str) -> str:
         """The jitted function for all that was added."""
         steps = [(kind_, [a if a >= 0 else len(self.values) + ~a for a in places]) for kind_, places in self.steps]
-        return e.function(kind, self.parameters, chain_lines(steps, list(self.values), Names(self.parameters)))
+        functions = FUNCTIONS if self.floats else OF_INTEGERS
+        lines = chain_lines(steps, list(self.values), Names(self.parameters), functions)
+        return e.function(kind, self.parameters, lines)
 
 
 def write_chain(e: Emitter, op: nn.ElementwiseOp | nn.FusedElementwiseOp) -> None:
-    float_dtype(op)
-    chain = Chain()
+    floats = nn.is_float(nn.tensor_type(op.results[0]).element_type)
+    chain = Chain(floats=floats)
     chain.add(op, constant_scalar)
     if not chain.tensors:
-        chain = Chain([op.operands[0]])
+        chain = Chain([op.operands[0]], floats)
         chain.add(op, constant_scalar)
     function = chain.name(e, "chain")
     out = e.result(op.results[0], op.kind if isinstance(op, nn.ElementwiseOp) else "fused")
-    operands = _tuple(e.view(value) for value in chain.tensors)
-    e.launch("pointwise", "pointwise", operands, out, function, block=1024, num_warps=4, comment=f"{out.sizes}")
+    write_pointwise(e, out, [e.view(value) for value in chain.tensors], function, floats)
 
 
-def _tuple(views: Any) -> str:
-    texts = [str(view) for view in views]
-    return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
+def write_pointwise(e: Emitter, out: View, operands: Sequence[View], function: str, floats: bool) -> None:
+    """`out` from the elements of `operands`, in float32 or in their own types."""
+    texts = ", ".join(map(str, operands))
+    given = f"({texts}{',' if len(operands) == 1 else ''})"
+    options = {} if floats else {"floats": False}
+    e.launch("pointwise", "pointwise", given, out, function, **options, **BLOCKS, comment=f"{out.sizes}")
 
 
 def write_fusion(e: Emitter, op: nn.FusionOp, write_op: Callable[[Emitter, Operation], None]) -> None:

@@ -49,7 +49,13 @@ def _compile(emitted: Any, folder: Path, target: str) -> None:
         "operands": tuple(POINTERS[dtype] for _, dtype in emitted.INPUTS.values()),
         "out": POINTERS[emitted.OUTPUT[1]],
     }
-    names = {"SIZE": emitted.SIZE, "CHAIN": emitted.chain, "VIEWS": emitted.VIEWS, "BLOCK": emitted.BLOCK}
+    names = {
+        "SIZE": emitted.SIZE,
+        "CHAIN": emitted.chain,
+        "VIEWS": emitted.VIEWS,
+        "BLOCK": emitted.BLOCK,
+        "FLOATS": True,
+    }
     compiled = compile_kernel(emitted.elementwise, types, names, target)
     (folder / "kernel.s").write_text(compiled.assembly)
     (folder / "kernel.bin").write_bytes(compiled.binary)

@@ -1,14 +1,24 @@
-"""Plans written by hand, as plan.json gives them."""
+"""Plans written by hand, as plan.json gives them, and networks built from ops."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dovetail.costmodel.embedded import embed
 from dovetail.costmodel.models import find_model
+
+if TYPE_CHECKING:
+    from operator_cases import Build
+
+    from dovetail.ir.nn import NnModule
+
+sys.path.insert(0, str(Path(__file__).parent))  # `operator_cases` here
 
 Json = dict[str, Any]
 
@@ -144,3 +154,11 @@ def api_plan() -> Json:
 def any_plan(request: pytest.FixtureRequest) -> Json:
     """Each of the plans above."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def make_network() -> Callable[[Build, Sequence[tuple[int, ...]]], NnModule]:
+    """`make_network(build, shapes)`: the network of `build(add, *inputs)`, which gives its result or a list of them."""
+    from operator_cases import network_of
+
+    return network_of

@@ -78,6 +78,129 @@ def hard_swish(x):
 
 
 @triton.jit
+def sign(x):
+    """-1, 0 or 1; not-a-number stays so."""
+    return tl.where(x > 0, x * 0 + 1, tl.where(x < 0, x * 0 - 1, x))
+
+
+@triton.jit
+def nearest(x):
+    """The nearest integer, of two the even one: beyond 2^23 every float is one, below it adding 2^23 rounds."""
+    shift = 8388608.0
+    rounded = tl.abs(x) + shift - shift
+    return tl.where(tl.abs(x) < shift, tl.where(x < 0.0, -rounded, rounded), x)
+
+
+@triton.jit
+def expm1(x):
+    """exp(x) - 1: the error of u = exp(x) is that of x, if (u - 1) is set against log(u) (Kahan)."""
+    u = tl.exp(x)
+    near = (u - 1.0) * (x / tl.where(u == 1.0, 1.0, tl.log(u)))
+    return tl.where(u == 1.0, x, tl.where(tl.abs(x) < 1.0, near, u - 1.0))
+
+
+@triton.jit
+def log1p(x):
+    """log(1 + x): what u = 1 + x is off by is made good by x / (u - 1) (Kahan)."""
+    u = 1.0 + x
+    near = tl.log(u) * (x / tl.where(u == 1.0, 1.0, u - 1.0))
+    return tl.where(u == 1.0, x, tl.where(tl.abs(x) < 1.0, near, tl.log(u)))
+
+
+@triton.jit
+def power(x, y):
+    """|x|^y with the sign of an odd power; not-a-number for other powers of what is below 0."""
+    of_log = y * tl.log(tl.abs(x))
+    size = tl.exp(tl.where((y == 0.0) | (tl.abs(x) == 1.0), 0.0, of_log))
+    whole = tl.floor(y) == y
+    half = y * 0.5
+    odd = whole & (tl.floor(half) != half)
+    signed = tl.where(odd, -size, size)
+    below = tl.where(whole | (tl.abs(y) == float("inf")), signed, float("nan"))
+    unknown = ((x != x) & (y != 0.0)) | ((y != y) & (x != 1.0))
+    return tl.where(unknown, float("nan"), tl.where(x < 0.0, below, size))
+
+
+@triton.jit
+def remainder(x, y):
+    """What is left of x / y without its fraction, with the sign of x."""
+    ratio = x / y
+    whole = tl.where(ratio < 0.0, tl.ceil(ratio), tl.floor(ratio))
+    left = tl.fma(-whole, y, x)
+    # The ratio may have been rounded over a whole number.
+    left = tl.where(left * x < 0.0, left + tl.where(x < 0.0, -tl.abs(y), tl.abs(y)), left)
+    left = tl.where(tl.abs(left) >= tl.abs(y), left - tl.where(x < 0.0, -tl.abs(y), tl.abs(y)), left)
+    return tl.where(tl.abs(y) == float("inf"), x, left)
+
+
+@triton.jit
+def modulo(x, y):
+    """What is left of x / y rounded down, with the sign of y."""
+    left = remainder(x, y)
+    return tl.where((left != 0.0) & ((left < 0.0) != (y < 0.0)), left + y, left)
+
+
+@triton.jit
+def int_relu(x):
+    """max(x, 0) of integers."""
+    return tl.where(x > 0, x, x * 0)
+
+
+@triton.jit
+def int_div(x, y):
+    """x / y of integers without the fraction."""
+    whole = tl.abs(x) // tl.abs(y)
+    return tl.where((x < 0) != (y < 0), -whole, whole)
+
+
+@triton.jit
+def int_rem(x, y):
+    """What is left of x / y without the fraction, with the sign of x."""
+    return x - int_div(x, y) * y
+
+
+@triton.jit
+def int_mod(x, y):
+    """What is left of x / y rounded down, with the sign of y."""
+    left = int_rem(x, y)
+    return tl.where((left != 0) & ((left < 0) != (y < 0)), left + y, left)
+
+
+@triton.jit
+def int_pow(x, y):
+    """x^y of integers, y >= 0, by squaring."""
+    result = x * 0 + 1
+    for bit in tl.static_range(31):
+        result = tl.where(((y >> bit) & 1) == 1, result * x, result)
+        x = x * x
+    return result
+
+
+@triton.jit
+def negation(x):
+    """Whether x is not so."""
+    return x == 0
+
+
+@triton.jit
+def both(x, y):
+    """Whether x and y are so."""
+    return x & y
+
+
+@triton.jit
+def either(x, y):
+    """Whether x or y is so."""
+    return x | y
+
+
+@triton.jit
+def one_of(x, y):
+    """Whether x or y is so, but not both."""
+    return x ^ y
+
+
+@triton.jit
 def broadcast_offset(at, SIZE: tl.constexpr, VIEW: tl.constexpr):
     """
     Where an operand keeps the value that element `at` of the SIZE elements of the result needs.
@@ -96,17 +219,20 @@ def broadcast_offset(at, SIZE: tl.constexpr, VIEW: tl.constexpr):
 
 
 @triton.jit
-def elementwise(operands, out, SIZE: tl.constexpr, CHAIN: tl.constexpr, VIEWS: tl.constexpr, BLOCK: tl.constexpr):
+def elementwise(
+    operands, out, SIZE: tl.constexpr, CHAIN: tl.constexpr, VIEWS: tl.constexpr, BLOCK: tl.constexpr,
+    FLOATS: tl.constexpr = True,
+):  # fmt: skip
     """
     out[i] = CHAIN(operands[0][view 0 of i], operands[1][view 1 of i], ...) for i < SIZE.
 
-    One program computes BLOCK consecutive elements. Arithmetic is in float32, whatever the tensors hold; all
-    tensors are contiguous. SIZE + BLOCK stays below 2**31, since offsets are 32-bit.
+    One program computes BLOCK consecutive elements. Arithmetic is in float32 if FLOATS, whatever the tensors hold,
+    else in their own types; all tensors are contiguous. SIZE + BLOCK stays below 2**31, since offsets are 32-bit.
     """
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < SIZE
     values = ()
     for k in tl.static_range(len(operands)):
         value = tl.load(operands[k] + broadcast_offset(at, SIZE, VIEWS[k]), mask=inside)
-        values = values + (value.to(tl.float32),)  # noqa: RUF005  Triton cannot unpack inside a tuple
+        values = values + (value.to(tl.float32) if FLOATS else value,)  # noqa: RUF005  Triton cannot unpack in tuples
     tl.store(out + at, CHAIN(*values), mask=inside)

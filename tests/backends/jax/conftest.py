@@ -1,52 +1,11 @@
-"""Networks to emit: a small one from an ONNX file, and a way to build one from ops."""
+"""A network to emit: a small one from an ONNX file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import TensorType, f32
-from xdsl.ir import Block, SSAValue
-
-from dovetail.ir import nn
-
-Build = Callable[..., SSAValue | list[SSAValue]]
-
-
-class Add:
-    """Adds ops to a block."""
-
-    def __init__(self, block: Block) -> None:
-        self.block = block
-
-    def __call__(self, op: type[nn.TensorOp], *operands: SSAValue | None, **given: Any) -> SSAValue:
-        """The result of a new op that has one."""
-        (result,) = self.several(op, *operands, **given)
-        return result
-
-    def several(self, op: type[nn.TensorOp], *operands: SSAValue | None, **given: Any) -> Sequence[SSAValue]:
-        """The results of a new op."""
-        made = op.make(*operands, **given)
-        self.block.add_op(made)
-        return made.results
-
-
-@pytest.fixture
-def make_network() -> Callable[[Build, Sequence[tuple[int, ...]]], nn.NnModule]:
-    """`make_network(build, shapes)`: the network of `build(add, *inputs)`, which gives its result or a list of them."""
-
-    def make(build: Build, shapes: Sequence[tuple[int, ...]]) -> nn.NnModule:
-        block = Block(arg_types=[TensorType(f32, shape) for shape in shapes])
-        result = build(Add(block), *block.args)
-        results = result if isinstance(result, list) else [result]
-        inputs = tuple(f"in{i}" for i in range(len(shapes)))
-        outputs = tuple(f"out{i}" for i in range(len(results))) if isinstance(result, list) else ("out",)
-        return nn.NnModule(nn.build_main(block, results), {}, inputs, outputs)
-
-    return make
 
 
 @pytest.fixture

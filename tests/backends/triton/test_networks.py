@@ -201,7 +201,7 @@ def test_chains_alone_where_an_operator_has_no_kernel():
     exp, square = nn.ExpOp.make(block.args[0]), nn.MulOp.make(block.args[0], block.args[0])
     total = nn.AddOp.make(exp.result, square.result)
     block.add_ops([exp, square, total])
-    network = lower_for_target(one_op(nn.CumSumOp.make(total.result, axis=0), block), "gpu")
+    network = lower_for_target(one_op(nn.AllReduceOp.make(total.result, mesh="tp", ranks=2), block), "gpu")
     names = {file.path for file in node_files("sums", network, DEVICE)}
     assert names == {"triton/sums/chain_1.py", "triton/sums/elementwise.py"}
 
@@ -213,8 +213,8 @@ def one_op(op: nn.TensorOp, block: Block) -> nn.NnModule:
 
 def test_what_no_kernel_computes_is_refused():
     block = Block(arg_types=[TensorType(f32, (4, 4))])
-    with pytest.raises(InputError, match=r"no Triton kernel computes `nn\.cum_sum`"):
-        emit_network(one_op(nn.CumSumOp.make(block.args[0], axis=0), block), "sums", DEVICE)
+    with pytest.raises(InputError, match=r"no Triton kernel computes `nn\.all_reduce`"):
+        emit_network(one_op(nn.AllReduceOp.make(block.args[0], mesh="tp", ranks=2), block), "sums", DEVICE)
     block = Block(arg_types=[TensorType(f32, (1 << 16, 1 << 15))])
     with pytest.raises(InputError, match="2\\^31 elements or more"):
         emit_network(one_op(nn.ReluOp.make(block.args[0]), block), "large", DEVICE)
