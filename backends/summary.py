@@ -193,6 +193,7 @@ def _on(pool: Json, hosted: bool, sized: bool) -> str:
     each = pool["devices_per_replica"]
     ways = [f"{key} {n}" for key, n in pool["parallel"].items() if n > 1]
     ways += [f"prefill on {share(pool['split']['prefill'])} of each, decode on the rest"] if "split" in pool else []
+    ways += [f"{data(pool['tier']['bytes_per_device'])} of each in {pool['tier']['name']}"] if "tier" in pool else []
     split = f" ({', '.join(ways)})" if ways else ""
     if not sized:
         return f"{each} x {pool['device']} a replica{split}" if each > 1 else pool["device"] + split

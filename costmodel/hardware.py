@@ -155,6 +155,11 @@ def resolve(
     if spec.splits and kind != "gpu":
         message = f"`split` parts the multiprocessors of a GPU, and the device `{spec.name}` is none ({kind})"
         return Unresolved(spec.name, "split", "split", message, "leave `split` out")
+    unknown = [tier.name for tier in spec.tiers if tier.bandwidth_bytes_per_s is None]
+    if unknown and (unknown != ["dram"] or "host_bandwidth" not in figures):
+        message = f"nobody knows how fast `{spec.name}` reads its tier `{unknown[-1]}`"
+        help = "say it: `bandwidth: 25 GB/s`"
+        return Unresolved(spec.name, "missing-figure", "tiers", message, help)
     slow = endless(figures)
     if slow:
         message = f"device `{spec.name}` has a rate below a thousand a second: {', '.join(f'`{n}`' for n in slow)}"

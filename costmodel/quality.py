@@ -23,6 +23,13 @@ def quality_of(device: Device, price: PriceSpec | None = None) -> tuple[tuple[st
     return tuple((mark, marks.count(mark) / len(marks)) for mark in QUALITIES if mark in marks)
 
 
+def as_guess(shares: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+    """The same where how the device is used is a guess, however well its times are fitted else."""
+    known = dict(shares)
+    known["guess"] = known.pop("fitted", 0.0) + known.pop("guess", 0.0)
+    return tuple((mark, share) for mark, share in known.items() if share)
+
+
 def _rate_mark(device: Device) -> str:
     figures = (f for name, f in device.figures.items() if name == "bandwidth" or name.startswith("flops."))
     return worst(*(figure.quality for figure in figures))

@@ -44,6 +44,17 @@ class ScaleSpec:
 
 
 @dataclass(frozen=True)
+class TierSpec:
+    """Memory beyond a device's own, as one device has it."""
+
+    name: str
+    """`dram`, `cxl` or `nvme`"""
+    bytes: float
+    bandwidth_bytes_per_s: float | None = None
+    """in one direction; of `dram` the catalogue may know it"""
+
+
+@dataclass(frozen=True)
 class DeviceSpec:
     """One entry under `devices:`."""
 
@@ -90,6 +101,7 @@ class DeviceSpec:
     splits: tuple[float, ...] = ()
     """shares of a device that prefill may have while decode runs on the rest"""
     scale: ScaleSpec = ScaleSpec(min_replicas=1)
+    tiers: tuple[TierSpec, ...] = ()
     api_models: tuple[str, ...] = ()
     ttft_s: float | None = None
     tbt_s: float | None = None

@@ -19,7 +19,14 @@ UNREAD = frozenset(
 
 def cautions(solved: Solved) -> list[str]:
     """One sentence each, in a fixed order."""
-    found = [*_unlisted_links(solved), *_idle_apis(solved), *_prices(solved), *_interruptions(solved), *_splits(solved)]
+    found = [
+        *_unlisted_links(solved),
+        *_idle_apis(solved),
+        *_prices(solved),
+        *_interruptions(solved),
+        *_splits(solved),
+        *_tiers(solved),
+    ]
     return [*found, *_guesses(solved)]
 
 
@@ -78,6 +85,16 @@ def _splits(solved: Solved) -> Iterator[str]:
             f"{which}: prefill and decode at once on parts of the multiprocessors, for which vLLM has no option "
             "(semi-PD and Nexus are such engines); how they share the memory's bandwidth is a guess"
         )
+
+
+def _tiers(solved: Solved) -> Iterator[str]:
+    """Pools with caches or weights beyond their devices' memory."""
+    for number, pool in solved.pools.items():
+        shares = zip(("weights", "caches"), pool.tier_shares, strict=True)
+        parts = [f"{100 * share:.3g} % of the {what}" for what, share in shares if share]
+        if pool.tier:
+            lacking = "; vLLM has no option that streams caches of running requests" if pool.tier_shares[1] else ""
+            yield f"pool `{number}`: {' and '.join(parts)} in `{pool.tier}`, taken to stream without a gap{lacking}"
 
 
 def _guesses(solved: Solved) -> Iterator[str]:

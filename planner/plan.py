@@ -241,11 +241,23 @@ def _pool(solved: Solved, number: str, pool: Pool) -> Json:
         "wait": _wait(laws[0] if laws else None),
         **_waits(solved, pool),
         **_split(pool, laws),
+        **_tier(solved, pool, inside),
         **_survival(solved, pool, replicas),
         **_scale(pool, inside),
         **({"availability": pool.availability} if pool.availability < 1 else {}),
         **({"model": pool.model} if pool.model else {}),
     }
+
+
+def _tier(solved: Solved, pool: Pool, inside: Sequence[Option]) -> Json:
+    """What of a pool lies beyond its devices' own memory."""
+    if not pool.tier:
+        return {}
+    keys = {piece.id: piece.memory_key or piece.id for piece in solved.problem.pieces}
+    weights = {keys[option.piece]: option.tier_bytes[0] for option in inside}
+    held = sum(weights.values()) + sum(option.tier_bytes[1] for option in inside)
+    ways = dict(zip(("weights", "cache"), pool.tier_shares, strict=True))
+    return {"tier": {"name": pool.tier, **ways, "bytes_per_device": held}}
 
 
 def _split(pool: Pool, laws: Sequence[Distribution]) -> Json:

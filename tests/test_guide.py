@@ -13,7 +13,7 @@ from dovetail.ir.read.fleet_schema import PRECISIONS
 from dovetail.ir.read.schema import json_schema
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "guide.md").read_text(encoding="utf-8")
-NOT_YET = {"hourly", "trace", "batch", "racks", "survive", "replicas", "tiers", "interruptions"}
+NOT_YET = {"hourly", "trace", "batch", "racks", "survive", "replicas", "interruptions"}
 UNDER_OTHERS = {"arrivals", "cv", "limit", "failure", "ep", "dp", "usd_per_prompt_token"}
 """Keys that a sentence on something larger covers."""
 

@@ -96,7 +96,7 @@ def _llm_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanV
         model, vllm.checkpoint(model, known), first, port, pool.parallel, pool.max_batch,
         _longest(lengths, known.get("context_tokens")),
     )  # fmt: skip
-    arguments += vllm.memory_arguments(servers)
+    arguments += vllm.memory_arguments(servers) + vllm.offload_arguments(pool.tier)
     environment: list[Json] = [_TOKEN, *({"name": k, "value": v} for k, v in pool.offer.environment.items())]
     if split:
         arguments += vllm.transfer_arguments(any(vendors_differ(node, view) for node in split))
@@ -141,6 +141,9 @@ def _llm_notes(node: Json, split: list[str], pool: PoolView, view: PlanView) -> 
         notes["dovetail.dev/checkpoint-needed"] = checkpoint
     if any(vendors_differ(name, view) for name in split):
         notes["dovetail.dev/experimental"] = "the KV cache crosses vendors, whose layouts differ"
+    offload = vllm.offload_note(pool.tier) if pool.tier else None
+    if offload:
+        notes["dovetail.dev/engine-needed"] = f"{offload}, for which vLLM has no option"
     if pool.split is not None:
         notes["dovetail.dev/engine-needed"] = (
             f"the plan counts on prefill on {100 * pool.split:g} % of the multiprocessors and decode on the rest "

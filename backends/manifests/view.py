@@ -47,6 +47,8 @@ class PoolView:
     """time without a visit after which it goes down; None: it stays up"""
     pieces: tuple[str, ...]
     """in order of their ids"""
+    tier: Json | None = None
+    """what of the pool the plan puts beyond its devices' memory"""
     split: float | None = None
     """share of each device that the plan gives to prefill alone, decode having the rest"""
 
@@ -131,6 +133,7 @@ def _pool(pool: Json, sized: bool, inputs: Json, placements: tuple[Json, ...]) -
         zones=tuple(pool.get("zones") or ()),
         keep_alive_s=(pool.get("scale") or {}).get("keep_alive_s"),
         pieces=tuple(sorted({p["piece"] for p in placements if p["pool"] == pool["id"]})),
+        tier=pool.get("tier"),
         split=(pool.get("split") or {}).get("prefill"),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -94,6 +95,23 @@ def transfer_environment(port: int) -> list[dict[str, Any]]:
 def memory_arguments(servers: int) -> list[str]:
     """Arguments that divide the device memory among `servers` on the same devices."""
     return ["--gpu-memory-utilization", f"{_MEMORY_SHARE / servers:.2f}"] if servers > 1 else []
+
+
+def offload_arguments(tier: Json | None) -> list[str]:
+    """Arguments that leave weights in the host's memory, from where they are read in each step; [GiB] of one device.
+
+    vLLM has one for weights in `dram` alone (`cpu_offload_gb` of its engine arguments): what it cannot do is a note.
+    """
+    if tier is None or offload_note(tier) is not None:
+        return []
+    return ["--cpu-offload-gb", str(math.ceil(float(tier["bytes_per_device"]) / 2**30))]
+
+
+def offload_note(tier: Json) -> str | None:
+    """What the plan counts on that vLLM has no argument for."""
+    if tier["cache"]:
+        return f"the plan streams {100 * tier['cache']:g} % of the caches of running requests from {tier['name']}"
+    return None if tier["name"] == "dram" else f"the plan streams weights from {tier['name']}"
 
 
 def sequence_length(node: Json, visits: int) -> int | None:

@@ -14,6 +14,7 @@ from .parallel import Parallel, fits_shape
 from .replica import Batch, Replica
 from .split import SplitTimes, part_of, split_times
 from .steps import StepTime, step_time
+from .tiers import Spill, Tier, tiers_of
 
 __all__ = [
     "Batch",
@@ -21,8 +22,10 @@ __all__ = [
     "Parallel",
     "Replica",
     "Service",
+    "Spill",
     "SplitTimes",
     "StepTime",
+    "Tier",
     "activation_bytes_per_device",
     "decode_step_s",
     "find_engine",
@@ -38,6 +41,7 @@ __all__ = [
     "split_times",
     "step_time",
     "tbt_s",
+    "tiers_of",
     "transfer_s",
     "ttft_s",
     "weight_bytes_per_device",

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..diagnostics import Diagnostics, did_you_mean
-from ..fleet import DeviceSpec, FleetSpec, LinkSpec, PriceSpec, RackSpec, SiteSpec
+from ..fleet import DeviceSpec, FleetSpec, LinkSpec, PriceSpec, RackSpec, SiteSpec, TierSpec
 from ..ranges import Range
 from ..source import SourceFile, SourceMap
 from ..units import YEAR_S
@@ -304,6 +304,7 @@ def _device(name: str, device: Mapping[str, Any]) -> DeviceSpec:
         zones=tuple(device.get("zones", ())) or ((device["zone"],) if "zone" in device else ()),
         cold_start_s=device.get("cold_start"),
         recovery_s=device.get("recovery"),
+        tiers=tuple(TierSpec(tier, it["size"], it.get("bandwidth")) for tier, it in device.get("tiers", {}).items()),
         splits=tuple(dict.fromkeys(round(share, 4) for share in device.get("split", ()))),
         scale=scale_of(device),
         api_models=tuple(device.get("models", ())),

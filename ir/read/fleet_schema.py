@@ -9,7 +9,6 @@ from .fields import (
     CountRange,
     Either,
     Key,
-    Later,
     ListOf,
     MapOf,
     Number,
@@ -64,6 +63,13 @@ _SCALE = Record(
         ),
     }
 )
+TIERS = {"dram": "memory of the host", "cxl": "memory over CXL", "nvme": "flash"}
+_TIER = Record(
+    {
+        "size": Key(Quantity("bytes", positive=True), "of one device's part", True),
+        "bandwidth": Key(Quantity("bandwidth", positive=True), "in one direction; the catalogue's `host_bandwidth`"),
+    }
+)
 _DEVICE_KEYS = Record(
     {
         "model": Key(Text(), "catalogue id of the device"),
@@ -98,7 +104,10 @@ _DEVICE_KEYS = Record(
             ListOf(Quantity("fraction", minimum=0.05, maximum=0.95), or_one=True, shortest=1, longest=5),
             "shares of a GPU's multiprocessors that may prefill while the rest decodes",
         ),
-        "tiers": Key(Later("memory tiers"), "memory beyond the device's own"),
+        "tiers": Key(
+            Record({name: Key(_TIER, f"{what}, as one device has it") for name, what in TIERS.items()}),
+            "memory beyond the device's own, for caches and weights that stream from it",
+        ),
     }
 )
 _LINK = Record(

@@ -20,8 +20,8 @@ def with_idle(setting: Setting, candidates: Iterable[Candidate]) -> Iterator[Can
     """The candidates, each followed by the same pool going down after each keep-alive time that its device may have."""
     for pool, options in candidates:
         yield pool, options
-        if not pool.capacity or pool.split is not None or setting.rate_per_s is None:
-            continue  # a device that is split has two queues, and no law of what they wait together
+        if not pool.capacity or pool.split is not None or pool.tier or setting.rate_per_s is None:
+            continue  # a device that is split has two queues, and no law of what they wait together; tiers fill slowly
         if not setting.spec(pool.device).scale.min_replicas:
             yield from _going_down(setting, pool, options)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ...costmodel import serving
 from ...ir.diagnostics import Diagnostics
@@ -34,15 +35,11 @@ def needs(
     if subject.is_api(pool) or subject.row(piece) is not None:
         return
     if node.is_llm:
-        llm, cut, precision = services.llm(node), serving.Parallel(pool.tp, pool.pp), node.asks.get("precision")
-        weights = serving.weight_bytes_per_device(llm, cut, precision)
-        # In one server the cache of prefill is that of decode.
-        # Where its device is split, prefill has a prompt of its own besides.
-        ahead = piece == node.pieces[0]
-        slots = 1 if pool.split is not None and ahead else slots_of(subject, pool)
-        shares = pool.split is None and ahead and subject.together(node)
-        own = 0.0 if shares else _cache(subject, services, pool, node, slots)
-        yield f"{node.asks['model']}.{precision}", weights, own
+        (weights, cache, rest), replica = _whole(subject, services, pool, node, piece), services.replica(node, pool)
+        spill = services.spill(pool)
+        if spill is not None:
+            weights, cache = spill.held(replica, weights, spill.weights), spill.held(replica, cache, spill.cache)
+        yield _key(node), weights, cache + rest
     elif node.kind == "model_call":
         work = subject.works[node.name]
         yield work.key, work.weight_bytes, work.activation_bytes
@@ -51,14 +48,37 @@ def needs(
         yield node.name, 0.0, services.host_work(node).held_bytes(visits_per_s)
 
 
-def _cache(subject: Subject, services: Services, pool: Pool, node: Node, slots: int) -> float:
-    """KV cache and activations of as many longest contexts as there are slots [bytes]."""
+def _key(node: Node) -> str:
+    return f"{node.asks['model']}.{node.asks.get('precision')}"
+
+
+def _whole(subject: Subject, services: Services, pool: Pool, node: Node, piece: str) -> tuple[float, float, float]:
+    """Weights, KV cache and activations of as many longest contexts as there are slots, wherever they lie [bytes].
+
+    In one server the cache of prefill is that of decode; where its device is split it has a prompt of its own besides.
+    """
     llm, cut = services.llm(node), serving.Parallel(pool.tp, pool.pp)
+    weights = serving.weight_bytes_per_device(llm, cut, node.asks.get("precision"))
+    ahead = piece == node.pieces[0]
+    if ahead and pool.split is None and subject.together(node):
+        return weights, 0.0, 0.0
+    slots = 1 if pool.split is not None and ahead else slots_of(subject, pool)
     grown = (len(subject.reached[node.name]) - 1) * node.asks["prompt_growth"]
     prompt, output = (node.asks[name].quantile(TOKEN_QUANTILE) for name in ("prompt_tokens", "output_tokens"))
     longest = prompt + grown + output
     cache = serving.kv_bytes_per_device(llm, cut, slots, longest, kv_precision_of(node))
-    return cache + serving.activation_bytes_per_device(llm, cut, slots, longest)
+    return weights, cache, serving.activation_bytes_per_device(llm, cut, slots, longest)
+
+
+def tier_bytes(subject: Subject, services: Services, pool: Pool) -> float:
+    """[bytes] of the tier of one device; 0 where the pool uses none."""
+    spill = services.spill(pool)
+    weights, caches = dict[str, float](), 0.0
+    for node, piece in subject.hosted[pool.id] if spill is not None else ():
+        whole, cache, _ = _whole(subject, services, pool, node, piece)
+        weights[_key(node)] = whole
+        caches += cache
+    return 0.0 if spill is None else spill.weights * sum(weights.values()) + spill.cache * caches
 
 
 def check_memory(subject: Subject, services: Services, faults: Diagnostics) -> None:
@@ -74,3 +94,17 @@ def check_memory(subject: Subject, services: Services, faults: Diagnostics) -> N
         if device is not None and derived > device.memory_bytes * (1 + 1e-6):
             message = f"pool `{pool.id}` needs {derived:.4g} bytes on a device of {device.memory_bytes:.4g}"
             faults.error("check.memory", message)
+        _check_tier(subject, services, entry, faults)
+
+
+def _check_tier(subject: Subject, services: Services, entry: Mapping[str, Any], faults: Diagnostics) -> None:
+    pool = subject.pools[entry["id"]]
+    spill, derived = services.spill(pool), tier_bytes(subject, services, pool)
+    if spill is None:
+        return
+    if far(entry["tier"]["bytes_per_device"], derived):
+        stated = entry["tier"]["bytes_per_device"]
+        faults.error("check.memory", f"pool `{pool.id}` states {stated:.6g} bytes in its tier; derived {derived:.6g}")
+    if derived > spill.tier.bytes * (1 + 1e-6):
+        message = f"pool `{pool.id}` needs {derived:.4g} bytes of `{spill.tier.name}`, which has {spill.tier.bytes:.4g}"
+        faults.error("check.memory", message)

@@ -101,6 +101,8 @@ SCALE = _record({"min_replicas": WHOLE, "keep_alive_s": NUMBER, "start_s": NUMBE
 """A pool that goes down when it is idle: after how long, the start, and the shares of visits that wait and of time."""
 WAITS = _list_of(_record({"priority": WHOLE, "probability": SHARE, "mean_s": NUMBER}))
 """The same by priority: a law that the waits of its visits do not exceed."""
+TIER = _record({"name": TEXT, "weights": SHARE, "cache": SHARE, "bytes_per_device": NUMBER})
+"""Memory beyond the devices' own: shares of the weights and of every cache that lie there, and their bytes."""
 POOL = _record(
     {
         "id": TEXT,
@@ -120,6 +122,7 @@ POOL = _record(
         "spare": WHOLE,
         "zones": _map_of(WHOLE),
         "split": SPLIT,
+        "tier": TIER,
         "decode_wait": WAIT,
         "scale": SCALE,
         "model": TEXT,

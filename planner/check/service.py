@@ -183,7 +183,8 @@ class Services:
         usd = row.get("usd_per_call", 0.0) + row.get("usd_per_token", 0.0) * tokens
         return Served(Distribution.point(seconds), seconds, usd, gap)
 
-    def _replica(self, node: Node, pool: Pool) -> serving.Replica:
+    def replica(self, node: Node, pool: Pool) -> serving.Replica:
+        """A replica of the pool, of the node's model."""
         cut, precision = serving.Parallel(pool.tp, pool.pp), node.asks.get("precision")
         return serving.Replica(self.llm(node), self.device(pool), cut, precision, kv_precision_of(node))
 
@@ -193,7 +194,20 @@ class Services:
         if pool.split is not None:
             return self._split(node, pool, nth).prefill
         prompt, cached = prompt_tokens(node, nth), self._cached_tokens(node, nth)
-        return float(serving.prefill_s(self._replica(node, pool), prompt, cached))
+        replica, spill = self.replica(node, pool), self.spill(pool)
+        seconds = serving.prefill_s(replica, prompt, cached)
+        return float(seconds if spill is None else spill.prefill_s(replica, seconds, prompt))
+
+    def spill(self, pool: Pool) -> serving.Spill | None:
+        """What of a pool lies beyond its devices' own memory; NotDerivable for a tier that the fleet does not have."""
+        if pool.tier is None:
+            return None
+        name, weights, cache = pool.tier
+        tiers = serving.tiers_of(self.subject.specs[pool.device], self.device(pool))
+        tier = next((tier for tier in tiers if tier.name == name), None)
+        if tier is None or pool.pp > 1 or pool.split is not None:
+            raise NotDerivable(f"`{pool.device}` has no tier `{name}` for pool `{pool.id}`, or is cut into stages")
+        return serving.Spill(tier, weights, cache)
 
     def _cached_tokens(self, node: Node, nth: int) -> float:
         return node.asks["cached_prefix_tokens"] if nth == 1 else prompt_tokens(node, nth - 1)
@@ -203,7 +217,7 @@ class Services:
         assert pool.split is not None
         prompt, cached = prompt_tokens(node, nth), self._cached_tokens(node, nth)
         context = prompt + node.asks["output_tokens"].mean / 2
-        replica, batch = self._replica(node, pool), float(pool.max_batch)
+        replica, batch = self.replica(node, pool), float(pool.max_batch)
         found = serving.split_times(replica, pool.split, prompt, cached, batch, context)
         return serving.SplitTimes(float(found.prefill), float(found.step))
 
@@ -223,8 +237,10 @@ class Services:
             usd = (spec.price.output_usd_per_token or 0.0) * output.mean
         else:
             context = prompt_tokens(node, nth) + output.mean / 2
-            batch, replica = pool.max_batch, self._replica(node, pool)
+            batch, replica = pool.max_batch, self.replica(node, pool)
             gap = float(serving.decode_step_s(replica, batch, context))
+            spill = self.spill(pool)
+            gap = gap if spill is None else float(spill.step_s(replica, gap, float(batch), context))
             if pool.split is not None:
                 gap = self._split(node, pool, nth).step
             elif self.subject.together(node):

@@ -36,6 +36,8 @@ class Pool:
     max_batch: int
     model: str = ""
     """that it serves, where nodes have several to choose from"""
+    tier: tuple[str, float, float] | None = None
+    """name of the memory beyond the device's own, shares of the weights and of every cache that lie there"""
     split: float | None = None
     """share of each device that prefills while the rest decodes, in a queue of its own"""
     keep_alive_s: float | None = None
@@ -303,6 +305,7 @@ def _pool(pool: Mapping[str, Any]) -> Pool:
         parallel["dp"],
         pool["max_batch"],
         pool.get("model", ""),
+        (pool["tier"]["name"], pool["tier"]["weights"], pool["tier"]["cache"]) if "tier" in pool else None,
         pool.get("split", {}).get("prefill"),
         pool.get("scale", {}).get("keep_alive_s"),
     )

@@ -10,9 +10,9 @@ earliest sink, `end_to_end` the end of the last. All laws of one scenario are in
 `first` and `total` of a visit are the same law they are the same time, for its first output is its end.
 
 Optional fields, added later and safe to leave out: `Option.excluded_by`, `Option.part_load` with `Pool.split`,
-`Option.weights_key` and what follows it, `VisitTime.lost`, `Transfer.token_gaps`, `Route.bytes`, `Pool.spare`,
-`Pool.zones`, `Pool.model`, `Pool.billed` and `DeviceType.idle_w` with what follows them, `PlacementProblem.one_of` and
-what follows, `Scenario.graph`, `Bound.graph`, `Piece.priority`.
+`Option.tier_bytes` with `Pool.tier`, `Option.weights_key` and what follows it, `VisitTime.lost`, `Transfer.token_gaps`,
+`Route.bytes`, `Pool.spare`, `Pool.zones`, `Pool.model`, `Pool.billed` and `DeviceType.idle_w` with what follows them,
+`PlacementProblem.one_of` and what follows, `Scenario.graph`, `Bound.graph`, `Piece.priority`.
 """
 
 from __future__ import annotations
@@ -100,6 +100,8 @@ class Option:
     models."""
     score: float | None = None
     """Quality of the model's answers, as the user states it; None where nothing is stated."""
+    tier_bytes: tuple[float, float] = (0.0, 0.0)
+    """Beyond the memory of one device: weights, once for each `memory_key`, and the piece's own caches [bytes]."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,10 @@ class Pool:
     """Mean time that a replica is down after an interruption [s]."""
     model: str = ""
     """The language model that it serves, where a node may have one of several; pieces of one node have one model."""
+    tier: str = ""
+    """Memory beyond the devices' own that holds what `tier_shares` say; all that the pool may take fits there."""
+    tier_shares: tuple[float, float] = (0.0, 0.0)
+    """Of the weights, and of every cache."""
     split: float | None = None
     """Share of each device that prefills while the rest of it decodes; None where both phases have the whole."""
 

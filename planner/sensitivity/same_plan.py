@@ -64,6 +64,8 @@ def held_by(plan: Mapping[str, Any], problem: PlacementProblem) -> tuple[Held, .
         shape = (entry["device"], entry["devices_per_replica"], *entry["parallel"].values(), entry["max_batch"])
         keep_alive_s = entry["scale"]["keep_alive_s"] if "scale" in entry else None
         shape = (*shape, entry.get("split", {}).get("prefill"), keep_alive_s, entry.get("model", ""))
+        tier = entry.get("tier", {"name": "", "weights": 0.0, "cache": 0.0})
+        shape = (*shape, tier["name"], tier["weights"], tier["cache"])
         pieces = tuple(sorted(inside[entry["id"]]))
         replicas = entry["replicas"] if problem.rate_per_s is not None else 0
         found.append(Held(_hardware_like(problem, shape, pieces), pieces, replicas))
@@ -79,7 +81,7 @@ def _hardware_like(problem: PlacementProblem, shape: tuple[object, ...], pieces:
     for pool in problem.pools:
         idle = pool.keep_alive_s if pool.goes_down else None
         shared = (pool.tp, pool.pp, pool.ep, pool.dp, pool.max_batch, pool.split, idle, pool.model)
-        own = (pool.device, pool.devices_per_replica, *shared)
+        own = (pool.device, pool.devices_per_replica, *shared, pool.tier, *pool.tier_shares)
         if own == shape and set(pieces) <= placed.get(pool.id, set()) and (complete or not pool.whole_nodes):
             return hardware(pool)
     raise ValueError(f"no pool of the problem is like the plan's pool of {', '.join(pieces)}")
@@ -93,7 +95,8 @@ def in_order(each: Held) -> tuple[str, tuple[str, ...]]:
 def hardware(pool: Pool) -> tuple[object, ...]:
     """All of a pool but the load that it was sized for, and the memory of its device, which may change."""
     shape = (pool.devices_per_replica, pool.tp, pool.pp, pool.ep, pool.dp, pool.max_batch, pool.whole_nodes)
-    return (pool.device, pool.location, *shape, pool.split, pool.keep_alive_s if pool.goes_down else None, pool.model)
+    idle = pool.keep_alive_s if pool.goes_down else None
+    return (pool.device, pool.location, *shape, pool.split, idle, pool.model, pool.tier, pool.tier_shares)
 
 
 def outcome(problem: PlacementProblem, plan: tuple[Held, ...]) -> Outcome:

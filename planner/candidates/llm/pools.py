@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ....costmodel import serving
 from ....costmodel.energy import energy_above_idle_j
-from ....costmodel.quality import quality_of
+from ....costmodel.quality import as_guess, quality_of
 from ....costmodel.roofline import can_compute
 from ....ir.alternatives import models_of
 from ....ir.llm import PrefillOp
@@ -16,8 +16,9 @@ from ..profiles import profile_of
 from ..setting import Setting, excluded_by
 from ..sizing import Sizing, sizings, tenant_sets
 from .calls import Call, Visit, decode_time, first_of, per_request, visits_of
-from .servers import DEGREES, Server, servers, state, weights
+from .servers import DEGREES, Server, servers
 from .shared import shared_candidates
+from .tiers import tiered_servers
 from .times import Times, times_of
 
 
@@ -42,9 +43,12 @@ def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
                 degrees = [serving.Parallel(tp=each, pp=pp) for each in ([tp] if tp else DEGREES)]
                 llm = setting.llms[model]
                 replicas = [serving.Replica(llm, device, each, precision, kv_precision) for each in degrees]
+                ranks = [setting.priorities[call.node] for call in calls]
                 for server in servers(replicas, calls):
-                    yield from _pools(setting, name, server, calls)
+                    yield from _pools(setting, name, server, tenant_sets(calls, ranks))
                 yield from shared_candidates(setting, name, replicas, calls)
+                for server, tenants in tiered_servers(setting, name, replicas, calls):
+                    yield from _pools(setting, name, server, [tenants])
 
 
 def fitting_models(setting: Setting, prefill: PrefillOp, last: Visit) -> list[str]:
@@ -54,15 +58,18 @@ def fitting_models(setting: Setting, prefill: PrefillOp, last: Visit) -> list[st
     return [m for m in known if len(named) == 1 or last.prompt + last.output <= setting.llms[m].context_tokens]
 
 
-def _pools(setting: Setting, name: str, server: Server, calls: list[Call]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+def _pools(
+    setting: Setting, name: str, server: Server, groups: Iterable[Sequence[Call]]
+) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
     """The three roles of a server: both phases in it, prefill alone (no batch needed), decode alone."""
     if setting.most_replicas(name, server.parallel.devices) == 0:
         return
     roles = ("both", "decode", "prefill") if server.batch == 1 else ("both", "decode")
+    groups = tuple(groups)
     for role in roles:
-        timed = [(call, times_of(setting, name, server, call, role)) for call in calls]
-        for tenants in tenant_sets(timed, [setting.priorities[call.node] for call in calls]):
-            yield from _sized(setting, name, server, role, tenants)
+        timed = {call.node: times_of(setting, name, server, call, role) for call in groups[0]}
+        for calls in groups:
+            yield from _sized(setting, name, server, role, [(call, timed[call.node]) for call in calls])
 
 
 def _sized(
@@ -77,8 +84,10 @@ def _sized(
     longest = max(max(held[call.node]) for call in welcome)
     model = tenants[0][0].model if setting.chooses_models else ""
     served, cut = f"{model or server.llm.id}.{server.replica.precision}", server.parallel
+    spill = server.spill
+    beside = f"/{spill.tier.name}.w{spill.weights:g}.c{spill.cache:g}" if spill else ""
     bare = Pool(
-        id=f"{name}/{served}/{role}/tp{cut.tp}.pp{cut.pp}/b{slots}",
+        id=f"{name}/{served}/{role}/tp{cut.tp}.pp{cut.pp}/b{slots}{beside}",
         device=name,
         location=name if role == "both" else "/".join(filter(None, (name, role, model))),
         devices_per_replica=degree,
@@ -90,8 +99,11 @@ def _sized(
         availability=tenants[0][1].interruptions.availability,
         down_s=tenants[0][1].interruptions.down_s,
         model=model,
+        tier=spill.tier.name if spill else "",
+        tier_shares=(spill.weights, spill.cache) if spill else (0.0, 0.0),
     )
     quality = quality_of(server.device, setting.spec(name).price)
+    quality = quality if spill is None else as_guess(quality)  # that what streams never lags behind
     taken_back = tenants[0][1].interruptions
     most = setting.most_replicas(name, degree)
     priorities = [setting.priorities[call.node] for call in welcome]
@@ -127,9 +139,10 @@ def _options(
                 for t, own in zip(totals, times.lost("prefill"), strict=True)
             ),
             times.interruptions.capacity_s(worked),
-            weights(server.replica),
-            state(server.replica, call, slots) if role == "prefill" else 0.0,
+            server.weight_bytes,
+            server.state_bytes(call, slots) if role == "prefill" else 0.0,
             energy_j_per_request=energy_above_idle_j(server.device, worked, pool.devices_per_replica),
+            tier_bytes=server.tier_bytes(call, slots if role == "prefill" else 0),
         )
     if role != "prefill":
         totals = [decode_time(call.output, gap) for gap in times.gap]
@@ -144,8 +157,9 @@ def _options(
                 for total, gap, own in zip(totals, times.gap, times.lost("decode"), strict=True)
             ),
             times.interruptions.capacity_s(worked),
-            weights(server.replica),
-            state(server.replica, call, slots),
+            server.weight_bytes,
+            server.state_bytes(call, slots),
             energy_j_per_request=energy_above_idle_j(server.device, worked, pool.devices_per_replica),
             tbt_s=times.gap,
+            tier_bytes=server.tier_bytes(call, slots),
         )

@@ -33,6 +33,26 @@ class Server:
     batch: int
     timings: Mapping[str, Timing]
     """by node"""
+    spill: serving.Spill | None = None
+    """what of it lies beyond the devices' own memory"""
+
+    @property
+    def weight_bytes(self) -> float:
+        """In the memory of one device."""
+        return weights(self.replica) if self.spill is None else self.spill.weights_held(self.replica)
+
+    def state_bytes(self, call: Call, sequences: int) -> float:
+        """In the memory of one device, besides the weights."""
+        if self.spill is None:
+            return state(self.replica, call, sequences)
+        held = self.spill.held(self.replica, cache(self.replica, call, sequences), self.spill.cache)
+        return float(held + activations(self.replica, call, sequences))
+
+    def tier_bytes(self, call: Call, sequences: int) -> tuple[float, float]:
+        """(weights, caches of `call`) in the tier of one device."""
+        if self.spill is None:
+            return 0.0, 0.0
+        return self.spill.weights_in_tier(self.replica), self.spill.cache * cache(self.replica, call, sequences)
 
     @property
     def llm(self) -> LLM:
@@ -55,12 +75,12 @@ def servers(replicas: Iterable[serving.Replica], calls: list[Call]) -> Iterator[
         batches = [b for b in BATCHES if _memory(replica, calls, b) <= replica.device.memory_bytes]
         if not batches:
             continue
-        timed = {call.node: _timings(replica, call, batches) for call in calls}
+        timed = {call.node: timings(replica, call, batches) for call in calls}
         for place, batch in enumerate(batches):
-            yield Server(replica, batch, {node: timings[place] for node, timings in timed.items()})
+            yield Server(replica, batch, {node: found[place] for node, found in timed.items()})
 
 
-def _timings(replica: serving.Replica, call: Call, batches: Sequence[int]) -> list[Timing]:
+def timings(replica: serving.Replica, call: Call, batches: Sequence[int]) -> list[Timing]:
     """Of each batch, all priced at once."""
     import numpy as np  # slow to import; plans of hosted APIs alone do without
 
@@ -86,6 +106,15 @@ def weights(replica: serving.Replica) -> float:
 
 def state(replica: serving.Replica, call: Call, sequences: int) -> float:
     """What `sequences` longest contexts take besides the weights."""
+    return cache(replica, call, sequences) + activations(replica, call, sequences)
+
+
+def cache(replica: serving.Replica, call: Call, sequences: int) -> float:
+    """KV cache of `sequences` longest contexts."""
     llm, parallel = replica.llm, replica.parallel
-    cache = serving.kv_bytes_per_device(llm, parallel, sequences, call.longest, replica.kv_precision)
-    return float(cache + serving.activation_bytes_per_device(llm, parallel, sequences, call.longest))
+    return float(serving.kv_bytes_per_device(llm, parallel, sequences, call.longest, replica.kv_precision))
+
+
+def activations(replica: serving.Replica, call: Call, sequences: int) -> float:
+    """Activations of a step with them."""
+    return float(serving.activation_bytes_per_device(replica.llm, replica.parallel, sequences, call.longest))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from ....costmodel import serving
 from ....costmodel.energy import energy_above_idle_j
 from ....costmodel.interruptions import Interruptions, outage
-from ....costmodel.quality import quality_of
+from ....costmodel.quality import as_guess, quality_of
 from ....costmodel.queueing import capacity, erlang_c
 from ....ir.distribution import Distribution
 from ...placement.problem import NO_WAIT, Option, Pool, VisitTime
@@ -110,8 +110,10 @@ def _sized(
     replica, parallel = shared.replica, shared.replica.parallel
     interruptions = tenants[0].times.interruptions
     welcome = [each for each in tenants if not excluded_by(each.call.prefill, name)] or list(tenants)
+    model = tenants[0].call.model if setting.chooses_models else ""
+    served = f"{model or replica.llm.id}.{replica.precision}"
     bare = Pool(
-        id=f"{name}/{replica.llm.id}.{replica.precision}/split{shared.share:g}/tp{parallel.tp}.pp{parallel.pp}/b{shared.batch}",
+        id=f"{name}/{served}/split{shared.share:g}/tp{parallel.tp}.pp{parallel.pp}/b{shared.batch}",
         device=name,
         location=name,
         devices_per_replica=parallel.devices,
@@ -122,25 +124,26 @@ def _sized(
         whole_nodes=True,
         availability=interruptions.availability,
         down_s=interruptions.down_s,
+        model=model,
         split=shared.share,
     )
-    quality = _quality(setting, name, replica)
+    # How phases share a memory is a guess.
+    quality = as_guess(quality_of(replica.device, setting.spec(name).price))
     for sizing in split_sizings(setting.rate_per_s, shared, welcome, setting.most_replicas(name, parallel.devices)):
         id = f"{bare.id}/{'+'.join(each.call.node for each in tenants)}/{sizing['prefill'].label}"
         pool = replace(bare, id=id, capacity=sizing["prefill"].capacity)
         options = (
-            replace(option, quality=quality, excluded_by=excluded_by(each.call.prefill, name))
+            replace(
+                option,
+                quality=quality,
+                excluded_by=excluded_by(each.call.prefill, name),
+                weights_key=each.call.weights_key if model else "",
+                score=each.call.score,
+            )
             for each in tenants
             for option in _options(shared, pool, each, sizing)
         )
         yield pool, tuple(options)
-
-
-def _quality(setting: Setting, name: str, replica: serving.Replica) -> tuple[tuple[str, float], ...]:
-    """Marks of the cost: how phases share a memory is a guess, however well the device is known."""
-    known = dict(quality_of(replica.device, setting.spec(name).price))
-    known["guess"] = known.pop("fitted", 0.0) + known.pop("guess", 0.0)
-    return tuple((mark, share) for mark, share in known.items() if share)
 
 
 def split_sizings(

@@ -14,7 +14,7 @@ from test_migration import running
 from dovetail.ir.distribution import Distribution
 from dovetail.planner import goals
 from dovetail.planner import members as graphs
-from dovetail.planner.candidates.llm import shared
+from dovetail.planner.candidates.llm import shared, tiers
 from dovetail.planner.placement import (
     constraints_fleet,
     constraints_latency,
@@ -57,7 +57,21 @@ def table() -> list[tuple[str, str, list[str]]]:
 def functions() -> dict[str, str]:
     """Docstrings of all functions of the model and the search, by name."""
     found: dict[str, str] = {}
-    search = (judge, solve, presolve, cutoff, racks, frontier, throughput, goals, problem, shared, graphs, migration)
+    search = (
+        judge,
+        solve,
+        presolve,
+        cutoff,
+        racks,
+        frontier,
+        throughput,
+        goals,
+        problem,
+        shared,
+        tiers,
+        graphs,
+        migration,
+    )
     for module in (constraints_fleet, constraints_latency, objective, *search):
         for _, item in inspect.getmembers(module):
             members = [item] if inspect.isfunction(item) else []

@@ -1,0 +1,6 @@
+"""Lets tests of candidates share what counts replicas and waits."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
