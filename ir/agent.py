@@ -58,11 +58,9 @@ class GraphOp(IRDLOperation):
     kv_transfer = opt_attr_def(ArrayAttr)
     """Dictionaries {from, to: string, latency_s, usd_per_prompt_token: f64}; pairs not listed are forbidden."""
     priority = opt_attr_def(IntegerAttr)
-    """Of its nodes that have none of their own: where visits wait for one pool, those of the largest go first; 0 if
-    none is given."""
+    """i64, 0 if not given: where visits wait for one pool, those of the largest go first."""
     graphs = opt_attr_def(DictionaryAttr)
-    """Where several graphs share a fleet: name -> {share of the requests f64, `slo` and, if given, `kv_transfer` and
-    `priority` as above}; the nodes of each are called `name/node`."""
+    """Of graphs that share a fleet: name -> {`share` of requests, `slo`, `kv_transfer`, `priority`}."""
     body = region_def("single_block")
     traits = traits_def(NoTerminator(), SymbolTable(), SymbolOpInterface())
 
@@ -90,11 +88,9 @@ class NodeOp(IRDLOperation):
     place = opt_attr_def(DictionaryAttr)
     """`on`: array of device names; `with`, `apart`: node names."""
     slo = opt_attr_def(DictionaryAttr)
-    """As in `agent.graph`, for this node alone."""
     profile = opt_attr_def(DictionaryAttr)
-    """As in `agent.graph`, for this node alone."""
     priority = opt_attr_def(IntegerAttr)
-    """As in `agent.graph`, for this node alone."""
+    """These three as in `agent.graph`, for this node alone."""
     call = opt_attr_def(StringAttr)
     """Names the exact call: nodes of one `call` do the same with the outputs of the same predecessors."""
     traits = traits_def(SymbolOpInterface())

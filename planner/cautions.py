@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..costmodel.interruptions import RECOVERY_S, interruptions_per_hour
-from .plan import Solved
+from .solved import Solved
 
 PRICES = ("list_price", "rent")
 """Figures of the catalogue that `_prices` speaks of where they are used."""

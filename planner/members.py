@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..ir.units import HOUR_S
-from .plan import Solved, device_usd_per_hour, rounded
+from .plan import device_usd_per_hour, rounded
+from .solved import Solved
 
 Json = dict[str, Any]
 

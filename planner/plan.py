@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from ..costmodel.energy import carbon_g
 from ..costmodel.figures import QUALITIES
-from ..costmodel.hardware import Device
 from ..costmodel.quality import GIVEN
 from ..ir.digest import digest
-from ..ir.distribution import Distribution
-from ..ir.fleet import FleetSpec
 from ..ir.units import HOUR_S, HOURS_PER_YEAR
 from .device_time import device_time_usd
 from .goals import stated
 from .moved import migration
-from .placement.evaluate import Books
 from .placement.objective import price
-from .placement.problem import Option, PlacementProblem, Pool
+from .placement.problem import Option
 from .placement.quality import mean_quality, node_qualities
 from .placement.racks import Racks
-from .placement.result import COST_PARTS, LatencySummary, PlacementResult
-from .placement.survival import survivors
-from .placement.throughput import Throughput
-from .waits import chosen_options, class_waits, pool_waits
+from .placement.result import COST_PARTS, PlacementResult
+from .pool_record import pool_record
+from .solved import Json, Solved
 
 FORMAT = 1
 DIGITS = 9
 """Significant digits of the figures in plan.json."""
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,56 +42,6 @@ class Inputs:
         parts = {"graph": self.graph, "fleet": self.fleet, "catalogue": self.catalogue}
         parts |= {} if self.previous is None else {"previous": self.previous}
         return {**parts, "sha256": {name: digest(part) for name, part in parts.items()}}
-
-
-@dataclass(frozen=True)
-class Solved:
-    """A solved problem with all that its figures are derived from."""
-
-    problem: PlacementProblem
-    result: PlacementResult
-    latency: LatencySummary
-    """with the waits of the plan's own load"""
-    fleet: FleetSpec
-    devices: Mapping[str, Device]
-    output_tokens_per_request: float
-    """of all llm nodes"""
-    goal: str = "cost"
-    """what is to be best"""
-    served: Throughput | None = None
-    """how the rate was found, where it is the goal"""
-
-    @cached_property
-    def chosen(self) -> dict[str, Option]:
-        """Piece id -> option."""
-        return chosen_options(self.problem, self.result)
-
-    @cached_property
-    def pools(self) -> dict[str, Pool]:
-        """The candidate pools in use, by the number that the plan gives them: p1, p2, ..."""
-        used = sorted({option.pool for option in self.chosen.values()})
-        by_id = {pool.id: pool for pool in self.problem.pools}
-        return {f"p{number}": by_id[id] for number, id in enumerate(used, 1)}
-
-    @cached_property
-    def number(self) -> dict[str, str]:
-        """Candidate pool id -> its number in the plan."""
-        return {pool.id: number for number, pool in self.pools.items()}
-
-    @cached_property
-    def given_back(self) -> dict[str, float]:
-        """Devices by name that are down with their pools, on average."""
-        return Books(self.problem).given_back(self.result.replicas)
-
-    def inside(self, pool: Pool) -> list[Option]:
-        """What runs in a pool."""
-        return [option for option in self.chosen.values() if option.pool == pool.id]
-
-    def replicas(self, pool: Pool) -> int:
-        """How many there are: one where nothing is sized, none of a hosted API."""
-        if not pool.capacity:
-            return 0
-        return self.result.replicas.get(pool.id, 0) if self.problem.rate_per_s is not None else 1
 
 
 def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: str) -> Json:
@@ -120,7 +62,7 @@ def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: 
             "end_to_end": latency.end_to_end,
         },
         **_energy(solved),
-        "pools": [_pool(solved, number, pool) for number, pool in solved.pools.items()],
+        "pools": [pool_record(solved, number, pool) for number, pool in solved.pools.items()],
         "placements": [_placement(solved, piece) for piece in sorted(solved.chosen)],
         "transfers": [
             {"from": t.from_piece, "to": t.to_piece, "bytes": t.bytes, "latency_s": t.latency_s}
@@ -221,90 +163,6 @@ def _energy(solved: Solved) -> Json:
     grams = sum(carbon_g(watts / rate, sites[name].carbon_g_per_kwh or 0.0) for name, watts in drawn.items())
     known = solved.fleet.is_carbon_known
     return {"energy_j_per_request": sum(drawn.values()) / rate, "gco2_per_request": grams if known else None}
-
-
-def _pool(solved: Solved, number: str, pool: Pool) -> Json:
-    replicas, inside = solved.replicas(pool), solved.inside(pool)
-    keys = {piece.id: piece.memory_key or piece.id for piece in solved.problem.pieces}
-    weights = {option.weights_key or keys[option.piece]: option.weight_bytes for option in inside}
-    laws = pool_waits(solved.problem, solved.result).get(pool.id, ())
-    return {
-        "id": number,
-        "device": pool.device,
-        "replicas": replicas,
-        "devices_per_replica": pool.devices_per_replica,
-        "devices": replicas * pool.devices_per_replica,
-        "parallel": {"tp": pool.tp, "pp": pool.pp, "ep": pool.ep, "dp": pool.dp},
-        "max_batch": pool.max_batch,
-        "memory_bytes_per_device": sum(weights.values()) + sum(option.state_bytes for option in inside),
-        "utilisation": solved.result.utilisation.get(pool.id),
-        "wait": _wait(laws[0] if laws else None),
-        **_waits(solved, pool),
-        **_split(pool, laws),
-        **_tier(solved, pool, inside),
-        **_survival(solved, pool, replicas),
-        **_scale(pool, inside),
-        **({"availability": pool.availability} if pool.availability < 1 else {}),
-        **({"model": pool.model} if pool.model else {}),
-    }
-
-
-def _tier(solved: Solved, pool: Pool, inside: Sequence[Option]) -> Json:
-    """What of a pool lies beyond its devices' own memory."""
-    if not pool.tier:
-        return {}
-    keys = {piece.id: piece.memory_key or piece.id for piece in solved.problem.pieces}
-    weights = {keys[option.piece]: option.tier_bytes[0] for option in inside}
-    held = sum(weights.values()) + sum(option.tier_bytes[1] for option in inside)
-    ways = dict(zip(("weights", "cache"), pool.tier_shares, strict=True))
-    return {"tier": {"name": pool.tier, **ways, "bytes_per_device": held}}
-
-
-def _split(pool: Pool, laws: Sequence[Distribution]) -> Json:
-    """How a pool's devices are split between the phases; decode has a queue of its own there."""
-    if pool.split is None:
-        return {}
-    return {
-        "split": {"prefill": pool.split, "decode": 1 - pool.split},
-        "decode_wait": _wait(laws[1] if laws else None),
-    }
-
-
-def _survival(solved: Solved, pool: Pool, replicas: int) -> Json:
-    """How many replicas may fail at once, and in which zone how many stand; nothing where nothing is asked."""
-    if solved.problem.rate_per_s is None or not pool.capacity:
-        return {}
-    zones = next(d.zones for d in solved.fleet.devices if d.name == pool.device)
-    each, fuller = divmod(replicas, max(1, len(zones)))
-    lost = replicas - survivors(pool, replicas)
-    found: Json = {"spare": lost} if lost else {}
-    return found | ({"zones": {zone: each + (k < fuller) for k, zone in enumerate(zones)}} if zones else {})
-
-
-def _scale(pool: Pool, inside: list[Option]) -> Json:
-    """When a pool goes down, and what that does: the share of visits that wait for it, and of the time that is paid."""
-    if not pool.goes_down:
-        return {}
-    waits = [law for option in inside for visit in option.visits for law in visit.lost if law.kind == "quantiles"]
-    found = {"min_replicas": 0, "keep_alive_s": pool.keep_alive_s, "start_s": pool.start_s}
-    return {"scale": {**found, "cold": 1 - waits[0].cdf(0.0) if waits else 0.0, "billed": pool.billed}}
-
-
-def _waits(solved: Solved, pool: Pool) -> Json:
-    """By priority, the highest first, where visits of several wait in the pool."""
-    laws = next(iter(class_waits(solved.problem, solved.result).get(pool.id, ())), {})
-    if len(laws) < 2:
-        return {}
-    rows = sorted(laws.items(), reverse=True, key=lambda row: row[0])
-    return {"waits": [{"priority": priority, **(_wait(law) or {})} for priority, law in rows]}
-
-
-def _wait(law: Distribution | None) -> Json | None:
-    """Share of visits that wait for a slot, and how long those wait on average [s]."""
-    if law is None:
-        return None
-    probability, mean_s = law.params if law.kind == "wait" else (0.0, 0.0)
-    return {"probability": probability, "mean_s": mean_s}
 
 
 def _placement(solved: Solved, piece: str) -> Json:

@@ -32,11 +32,12 @@ from .placement.solve import OPTIMAL_GAP
 from .placement.summary import summarise
 from .placement.throughput import Throughput
 from .placement.unroll import TooManyScenarios
-from .plan import Inputs, Solved
+from .plan import Inputs
 from .relaxations import Anew
 from .resolve import Asked, Resolved, resolve_names
 from .robust.faults import range_faults
 from .running import refuse_unless_counted, with_previous
+from .solved import Solved
 from .to_problem import to_problem
 from .waits import with_waits
 

@@ -93,3 +93,20 @@ def test_the_classifier_runs_here_after_planning(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("classify: 2 requests with jax on")
+
+
+def test_two_graphs_share_a_gpu_since_one_can_wait(tmp_path: Path) -> None:
+    """Together they take one H100, for less than apart; without the priority of the chat it is not enough."""
+    folder = EXAMPLES / "two_graphs"
+    both = dovetail.plan(folder / "chat", folder / "digests")
+    assert both.document["fleet"]["h100"]["devices"] == 1
+    assert "l40s" not in both.document["fleet"]
+    apart = [dovetail.plan(folder / name) for name in ("chat", "digests")]
+    assert both.cost["usd_per_hour"] < sum(plan.cost["usd_per_hour"] for plan in apart)
+    (shared,) = (pool for pool in both.pools if pool["device"] == "h100")
+    assert [row["priority"] for row in shared["waits"]] == [10, 0]
+    for name in ("chat", "digests"):
+        text = (folder / name / "graph.yaml").read_text().replace("priority: 10", "priority: 0")
+        (tmp_path / f"{name}.yaml").write_text(text)
+    alike = dovetail.plan(tmp_path / "chat.yaml", tmp_path / "digests.yaml", fleet=folder / "fleet.yaml")
+    assert alike.cost["usd_per_hour"] > 1.2 * both.cost["usd_per_hour"]

@@ -97,6 +97,7 @@ def _llm_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanV
         _longest(lengths, known.get("context_tokens")),
     )  # fmt: skip
     arguments += vllm.memory_arguments(servers) + vllm.offload_arguments(pool.tier)
+    arguments += vllm.priority_arguments({view.priority(node) for node in nodes})
     environment: list[Json] = [_TOKEN, *({"name": k, "value": v} for k, v in pool.offer.environment.items())]
     if split:
         arguments += vllm.transfer_arguments(any(vendors_differ(node, view) for node in split))

@@ -72,6 +72,11 @@ class PlanView:
         """The pools that hold pieces of `node`, in order."""
         return tuple(pool for pool in self.pools if any(node_of(piece) == node for piece in pool.pieces))
 
+    def priority(self, node: str) -> int:
+        """Whose visits a shared pool serves first: the node's own, else its graph's; the largest go first."""
+        graph = (self.graph.get("graphs") or {}).get(node.partition("/")[0]) or self.graph
+        return int(self.nodes[node].get("priority", graph.get("priority", 0)))
+
     def node(self, piece: str) -> Json:
         """The graph's node of `piece`."""
         return self.nodes[node_of(piece)]

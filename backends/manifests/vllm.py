@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ...ir.distribution import Distribution
@@ -112,6 +112,14 @@ def offload_note(tier: Json) -> str | None:
     if tier["cache"]:
         return f"the plan streams {100 * tier['cache']:g} % of the caches of running requests from {tier['name']}"
     return None if tier["name"] == "dram" else f"the plan streams weights from {tier['name']}"
+
+
+def priority_arguments(priorities: Collection[int]) -> list[str]:
+    """Arguments of a server for requests of several priorities.
+
+    Each then carries `priority`, of which vLLM takes the smallest first (docs.vllm.ai, `SchedulerConfig.policy`).
+    """
+    return ["--scheduling-policy", "priority"] if len(priorities) > 1 else []
 
 
 def sequence_length(node: Json, visits: int) -> int | None:

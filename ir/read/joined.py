@@ -116,6 +116,11 @@ def parse_joined(document: Mapping[str, Any], name: str, base: Path | None) -> G
             drafts[str(own)].to.faults.raise_if_errors()
         except InputError as error:
             faults.extend(error.diagnostics)
+    faults += [
+        Diagnostic("name", f"{name} calls the graph `{_name(draft)}` `{own}`")
+        for own, draft in drafts.items()
+        if own != _name(draft)
+    ]
     if not graphs:
         faults.append(Diagnostic("empty-graph", f"{name} joins no graph"))
     rate = (document.get("workload") or {}).get("rate")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import dovetail
+from dovetail.backends.manifests.emit import emit_manifests
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.planner.check import check_plan
 from dovetail.planner.leave_out import left_out
@@ -75,6 +76,18 @@ def test_the_graph_that_cannot_wait_goes_first(tmp_path: Path) -> None:
     first, last = (row["probability"] * row["mean_s"] for row in pool["waits"])
     assert first < pool["wait"]["probability"] * pool["wait"]["mean_s"] < last
     assert plan.document["graphs"]["a"]["latency_s"]["end_to_end"]["mean"] == pytest.approx(0.2 + first, rel=1e-3)
+
+
+@pytest.mark.parametrize(("priority", "is_told"), [(0, False), (3, True)])
+def test_manifests_tell_vllm_that_priorities_differ(priority: int, is_told: bool, tmp_path: Path) -> None:
+    node = "{kind: llm, model: llama-3.1-8b, prompt_tokens: 500, output_tokens: 50}"
+    for name, own in (("a", priority), ("b", 0)):
+        text = f"version: 1\nname: {name}\npriority: {own}\nnodes: {{n: {node}}}\nworkload: {{rate: 0.1 req/s}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "fleet.yaml").write_text("devices: {h100: {model: h100-sxm, count: 1}}", encoding="utf-8")
+    plan = dovetail.plan(tmp_path / "a.yaml", tmp_path / "b.yaml", fleet=tmp_path / "fleet.yaml")
+    text = "".join(str(file.content) for file in emit_manifests(plan.document))
+    assert ("--scheduling-policy" in text) == is_told
 
 
 def test_graphs_of_one_priority_wait_in_one_line(tmp_path: Path) -> None:
