@@ -4,7 +4,7 @@
 
 The voice agent on its five types of devices runs at 5 req/s. For each change the table has the replicas that are
 brought up with `--from` (each piece of a pool counted by itself), and those of a plan made without it; what both cost
-an hour and what the change costs once; seconds of solving, and of processor time of the whole command.
+an hour and what the change costs once; processor time of solving alone, and of the whole command.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from dovetail.planner.placement.solve import solve
+from dovetail.planner.sensitivity.question import question_of
 
 ROOT = Path(__file__).parents[1]
 PLAN = str(Path(sys.executable).parent / "plan")
@@ -53,6 +57,14 @@ def planned(graph: Path, *options: str) -> tuple[dict[str, Any], float]:
     done = subprocess.run([PLAN, str(graph), "--json", *options], check=True, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return json.loads(done.stdout), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def solving(plan: dict[str, Any]) -> float:
+    """Processor time of solving the problem of a plan, what binds included [s]."""
+    problem = question_of(plan).problem()
+    began = time.process_time()
+    solve(problem, with_latency=False)
+    return time.process_time() - began
 
 
 def kinds(plan: dict[str, Any]) -> dict[str, int]:
@@ -97,7 +109,7 @@ def rows(folder: Path) -> Iterator[dict[str, Any]]:
             "usd_per_hour_without": anew["cost"]["usd_per_hour"],
             "usd_once": new["migration"]["usd"],
             "ready_s": new["migration"]["seconds"],
-            "solve_s": new["solve"]["seconds"],
+            "solve_s": solving(new),
             "processor_s": seconds,
         }
 
