@@ -11,10 +11,10 @@ from typing import Any
 from ..ir.diagnostics import Diagnostic, InputError
 from ..ir.read.fleet import FleetFile
 from ..ir.read.graph import parse_graph
-from .infeasible import TRIALS_S
 from .placement.clock import Clock
 from .placement.solve import objective_within
 from .pose import pose
+from .relaxations import TRIALS_S
 
 
 @dataclass(frozen=True)
