@@ -62,6 +62,9 @@ DIMENSIONS: dict[str, Dimension] = {
 """Dimension id -> units. Base units: bytes, s, bytes/s, FLOP/s, req/s, USD, USD/h, USD/kWh, USD/token, W, J, 1,
 gCO2, gCO2/kWh, events per hour."""
 
+LARGEST, SMALLEST = 1e30, 1e-30
+"""No figure in base units comes near these; within them products and quotients of several stay finite."""
+
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.ASCII | re.DOTALL)
 _THOUSANDS = re.compile(r"\d{1,3}([,_' ]\d{3})+(\.\d+)?", re.ASCII)
 
@@ -101,8 +104,8 @@ def parse(value: object, dimension: str) -> float:
         result = float(Decimal(match[1]) * Decimal(repr(wanted.units[unit])))
     except ArithmeticError:
         result = math.inf
-    if not math.isfinite(result):
-        raise UnitError(f"`{shorten(value)}` is too large for {wanted.name}")
+    if abs(result) > LARGEST or 0 < abs(result) < SMALLEST:
+        raise UnitError(f"`{shorten(value)}` is too {'large' if abs(result) > 1 else 'small'} for {wanted.name}")
     return result
 
 

@@ -16,7 +16,7 @@ from ..diagnostics import Diagnostics, did_you_mean
 from ..ranges import Range
 from ..source import Path as DocumentPath
 from ..source import SourceMap
-from ..units import DIMENSIONS, UnitError, parse, shorten
+from ..units import DIMENSIONS, SMALLEST, UnitError, parse, shorten
 
 
 @dataclass
@@ -122,8 +122,8 @@ class Number:
         if self.integer and value != int(value):
             to.fault(path, "type", f"{name_of(path)} must be {wanted}, not `{value}`")
             return None
-        if abs(value) > LARGEST:
-            to.fault(path, "range", f"{name_of(path)} is too large: {shown(value)}")
+        if abs(value) > LARGEST or 0 < abs(value) < SMALLEST:
+            to.fault(path, "range", f"{name_of(path)} is too {'large' if abs(value) > 1 else 'small'}: {shown(value)}")
             return None
         return _within(self, int(value) if self.integer else float(value), f"`{value}`", path, to)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dovetail.ir.read.graph import GraphFile, read_graph
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
