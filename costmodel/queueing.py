@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from math import inf
 
 from ..ir.distribution import Distribution
 
@@ -23,7 +24,7 @@ def erlang_b(servers: int, offered: float) -> float:
     for k in range(servers):
         term *= (servers - k) / offered
         total += term
-        if term < 1e-17 * total:
+        if term < 1e-17 * total or total == inf:  # of a billion servers most are never asked for
             break
     return 1.0 / total
 

@@ -212,7 +212,7 @@ _KINDS: dict[str, dict[str, Key]] = {
         "usd_per_call": Key(_USD, "price of one call"),
         "concurrency": Key(_COUNT, "calls in flight at most"),
         "timeout": Key(_TIME, "time after which a call is given up"),
-        "retries": Key(Number(integer=True), "tries after the first"),
+        "retries": Key(Number(0, 100, integer=True), "tries after the first, at most 100"),
         "failure": Key(_SHARE, "share of calls that fail"),
         "mcp": Key(Text(), "MCP server that answers the call"),
     },
