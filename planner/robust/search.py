@@ -70,7 +70,7 @@ def best_everywhere(base: PlacementProblem, corners: int, hold: Hold, best: Best
 
 
 def _held(result: PlacementResult, corners: int, first: int, hold: Hold) -> tuple[float, tuple[str, ...], int]:
-    """(54) The greatest objective at any corner; or what breaks at one, and which: that which broke last comes first."""
+    """(54) The greatest objective at any corner; or what breaks at one, and which: what broke last comes first."""
     assert result.objective is not None
     worst = result.objective
     for corner in sorted(range(1, corners + 1), key=lambda number: number != first):
