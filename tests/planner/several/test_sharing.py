@@ -10,9 +10,12 @@ import pytest
 
 import dovetail
 from dovetail.backends.manifests.emit import emit_manifests
+from dovetail.ir.agent import graph_of
 from dovetail.ir.digest import digest
+from dovetail.ir.members import members_of
 from dovetail.ir.read.graph import parse_graph
 from dovetail.planner.check import check_plan
+from dovetail.planner.sensitivity.graph_inputs import graph_inputs
 
 from .random_graphs import instance, least, least_of_all
 
@@ -46,6 +49,14 @@ nodes:
   sum: {kind: llm, model: llama-3.1-8b, prompt_tokens: 4000, output_tokens: 300}
 workload: {rate: 1 req/s}
 slo: {ttft: 2 s, end_to_end: 20 s}
+"""
+
+PROFILED = """
+version: 1
+name: {name}
+nodes: {{n: {{kind: model, model: some-network}}}}
+workload: {{rate: {rate} req/s}}
+profile: {{x: {{run: {{latency: {latency}, usd_per_call: {usd}}}}}}}
 """
 
 
@@ -161,8 +172,9 @@ def test_text_picture_and_manifests_take_several_graphs(both: dovetail.Plan) -> 
 
 
 def test_one_more_request_of_either_graph_is_more_throughput(tmp_path: Path) -> None:
-    write(tmp_path, support=SUPPORT, sums=SUMS, fleet=FLEET)
-    files = [tmp_path / "support.yaml", tmp_path / "sums.yaml"]
+    texts = [PROFILED.format(name=name, latency="100 ms", usd=0, rate=rate) for name, rate in (("a", 2), ("b", 1))]
+    write(tmp_path, a=texts[0], b=texts[1], fleet="devices: {x: {count: 2, price: {rent: 1 USD/h}}}")
+    files = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
     most = dovetail.plan(*files, fleet=tmp_path / "fleet.yaml", objective="throughput")
     rates = [graph["rate_per_s"] for graph in most.document["graphs"].values()]
     assert rates[0] == pytest.approx(2 * rates[1])
@@ -170,14 +182,8 @@ def test_one_more_request_of_either_graph_is_more_throughput(tmp_path: Path) -> 
 
 
 def test_measured_figures_of_one_graph_are_not_those_of_another(tmp_path: Path) -> None:
-    graph = """
-version: 1
-name: {name}
-nodes: {{n: {{kind: model, model: some-network}}}}
-workload: {{rate: 1 req/s}}
-profile: {{x: {{run: {{latency: {latency}, usd_per_call: {usd}}}}}}}
-"""
-    texts = [graph.format(name=name, latency=f"{ms} ms", usd=ms / 1e3) for name, ms in (("a", 100), ("b", 300))]
+    rows = (("a", 100), ("b", 300))
+    texts = [PROFILED.format(name=name, latency=f"{ms} ms", usd=ms / 1e3, rate=1) for name, ms in rows]
     write(tmp_path, a=texts[0], b=texts[1], fleet="devices: {x: {count: 4, price: {rent: 1 USD/h}}}")
     plan = dovetail.plan(tmp_path / "a.yaml", tmp_path / "b.yaml", fleet=tmp_path / "fleet.yaml")
     took = {entry["piece"]: entry["latency_s"] for entry in plan.placements}
@@ -188,9 +194,7 @@ profile: {{x: {{run: {{latency: {latency}, usd_per_call: {usd}}}}}}}
 
 
 def test_paths_are_relative_to_the_folder_of_all_graphs(tmp_path: Path, data_folder: Path) -> None:
-    config = next(iter(sorted((data_folder).rglob("*llama*8b*config.json"), key=str)), None)
-    if config is None:
-        pytest.skip("no config.json of a language model in the data")
+    config = data_folder / "models" / "Qwen--Qwen3-0.6B.json"
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_bytes(config.read_bytes())
@@ -247,6 +251,33 @@ def test_a_conflict_of_one_graph_is_underlined_in_its_file(tmp_path: Path) -> No
         dovetail.plan(tmp_path / "support.yaml", tmp_path / "sums.yaml", fleet=tmp_path / "fleet.yaml")
     assert caught.value.conflict == ("slo.end_to_end[sums]",)
     assert "sums.yaml:7" in str(caught.value)
+
+
+def test_a_document_whose_graphs_have_other_names_is_refused(both: dovetail.Plan) -> None:
+    document = parse(both.to_json())["inputs"]["graph"]
+    document["graphs"]["other"] = document["graphs"].pop("sums")
+    with pytest.raises(dovetail.InputError, match="calls the graph `sums` `other`"):
+        parse_graph(document)
+    for graphs in ({}, [], {"sums": 3}):
+        with pytest.raises(dovetail.InputError):
+            parse_graph({**document, "graphs": graphs})
+
+
+def test_each_graphs_inputs_can_be_off(both: dovetail.Plan) -> None:
+    graph = both.document["inputs"]["graph"]
+    changes = {name: change for name, _, change in graph_inputs(graph)}
+    more = changes["sums/workload.rate"](graph, 2.0)
+    members = {m.name: m.share for m in members_of(graph_of(parse_graph(more).module))}
+    assert members == {"support": 0.5, "sums": 0.5}
+    assert "support/find.latency" in changes
+
+
+def test_a_plan_that_runs_is_replaced_by_one_of_the_same_graphs(both: dovetail.Plan, tmp_path: Path) -> None:
+    write(tmp_path, support=SUPPORT, sums=SUMS, fleet=FLEET, plan=both.to_json())
+    files = [tmp_path / "support.yaml", tmp_path / "sums.yaml"]
+    again = dovetail.plan(*files, fleet=tmp_path / "fleet.yaml", previous=both)
+    assert again.cost == both.cost
+    assert again.pools == both.pools
 
 
 def test_pairs_of_kv_transfers_are_each_graphs_own(tmp_path: Path) -> None:
