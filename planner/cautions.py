@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..costmodel.interruptions import RECOVERY_S, interruptions_per_hour
+from .pool_record import scale_of
 from .solved import Solved
 
 PRICES = ("list_price", "rent")
@@ -26,8 +27,19 @@ def cautions(solved: Solved) -> list[str]:
         *_interruptions(solved),
         *_splits(solved),
         *_tiers(solved),
+        *_idle_pools(solved),
     ]
     return [*found, *_guesses(solved)]
+
+
+def _idle_pools(solved: Solved) -> Iterator[str]:
+    """Pools that go down, and who waits for them."""
+    for number, pool in solved.pools.items():
+        if pool.goes_down:
+            cold = scale_of(pool, solved.inside(pool))["scale"]["cold"]
+            wait = f"{100 * cold:.2g} % of its visits wait for a start of up to {pool.start_s:g} s"
+            paid = f"it is paid for {100 * pool.billed:.2g} % of the time"
+            yield f"pool {number} goes down after {pool.keep_alive_s:g} s without a visit: {wait}, and {paid}"
 
 
 def _unlisted_links(solved: Solved) -> Iterator[str]:

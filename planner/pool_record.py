@@ -32,7 +32,7 @@ def pool_record(solved: Solved, number: str, pool: Pool) -> Json:
         **_split(pool, laws),
         **_tier(solved, pool, inside),
         **_survival(solved, pool, replicas),
-        **_scale(pool, inside),
+        **scale_of(pool, inside),
         **({"availability": pool.availability} if pool.availability < 1 else {}),
         **({"model": pool.model} if pool.model else {}),
     }
@@ -70,7 +70,7 @@ def _survival(solved: Solved, pool: Pool, replicas: int) -> Json:
     return found | ({"zones": {zone: each + (k < fuller) for k, zone in enumerate(zones)}} if zones else {})
 
 
-def _scale(pool: Pool, inside: list[Option]) -> Json:
+def scale_of(pool: Pool, inside: list[Option]) -> Json:
     """When a pool goes down, and what that does: the share of visits that wait for it, and of the time that is paid."""
     if not pool.goes_down:
         return {}

@@ -96,7 +96,7 @@ def hardware(pool: Pool) -> tuple[object, ...]:
     """All of a pool but the load that it was sized for, and the memory of its device, which may change."""
     shape = (pool.devices_per_replica, pool.tp, pool.pp, pool.ep, pool.dp, pool.max_batch, pool.whole_nodes)
     idle = pool.keep_alive_s if pool.goes_down else None
-    return (pool.device, pool.location, *shape, pool.split, idle, pool.model, pool.tier, pool.tier_shares)
+    return (pool.device, pool.location, *shape, pool.split, idle, pool.tier, pool.tier_shares, pool.model)
 
 
 def outcome(problem: PlacementProblem, plan: tuple[Held, ...]) -> Outcome:
