@@ -164,6 +164,7 @@ def pools(plan: Json) -> Table:
             str(pool.get("spare", "")),
             ", ".join(f"{n} in {zone}" for zone, n in pool.get("zones", {}).items() if n),
             f"{100 * pool['availability']:.2f} %" if "availability" in pool else "",
+            str(pool.get("adapters", "")),
             time(pool["scale"]["keep_alive_s"]) if "scale" in pool else "",
             share(pool["scale"]["billed"]) if "scale" in pool else "",
             share(pool["scale"]["cold"]) if "scale" in pool else "",
@@ -171,7 +172,18 @@ def pools(plan: Json) -> Table:
         for pool in own
     ]
     degrees = tuple(own[0]["parallel"]) if own else ()
-    numeric = ("replicas", "devices each", *degrees, "batch", "memory of a device", "busy", "to spare", "zones", "up")
+    numeric = (
+        "replicas",
+        "devices each",
+        *degrees,
+        "batch",
+        "memory of a device",
+        "busy",
+        "to spare",
+        "zones",
+        "up",
+        "adapters",
+    )
     numeric = (*numeric, "down after", "paid", "visits that wait for a start")
     numbers = frozenset(numeric) - {"zones"}
     return _without_empty_columns(Table("Pools", ("pool", "device", *numeric), tuple(rows), numbers))

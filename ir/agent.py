@@ -114,6 +114,8 @@ class LLMCallOp(NodeOp):
     """Names of all that may answer, where there are several: the plan takes one."""
     qualities = opt_attr_def(DictionaryAttr)
     """Model -> quality of its answers, f64."""
+    adapter = opt_attr_def(DictionaryAttr)
+    """`name`, `rank` i64 and, where given, `targets` (array of names) of the low-rank adapter on the weights."""
     precision = opt_attr_def(StringAttr)
     kv_precision = opt_attr_def(StringAttr)
     prompt_tokens = attr_def(DistAttr)

@@ -25,6 +25,8 @@ class PhaseOp(NodeOp):
     """names of all that may answer, where there are several"""
     qualities = opt_attr_def(DictionaryAttr)
     """model -> quality of its answers, f64"""
+    adapter = opt_attr_def(DictionaryAttr)
+    """as in `agent.llm_call`"""
     precision = opt_attr_def(StringAttr)
     kv_precision = opt_attr_def(StringAttr)
     prompt_tokens = attr_def(DistAttr)

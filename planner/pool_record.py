@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir.distribution import Distribution
-from .placement.problem import Option, Pool
+from .placement.problem import Option, Pool, shared_bytes
 from .placement.survival import survivors
 from .solved import Json, Solved
 from .waits import class_waits, pool_waits
@@ -14,8 +14,7 @@ from .waits import class_waits, pool_waits
 def pool_record(solved: Solved, number: str, pool: Pool) -> Json:
     """One pool of the plan under its number."""
     replicas, inside = solved.replicas(pool), solved.inside(pool)
-    keys = {piece.id: piece.memory_key or piece.id for piece in solved.problem.pieces}
-    weights = {option.weights_key or keys[option.piece]: option.weight_bytes for option in inside}
+    pieces = {piece.id: piece for piece in solved.problem.pieces}
     laws = pool_waits(solved.problem, solved.result).get(pool.id, ())
     return {
         "id": number,
@@ -25,7 +24,7 @@ def pool_record(solved: Solved, number: str, pool: Pool) -> Json:
         "devices": replicas * pool.devices_per_replica,
         "parallel": {"tp": pool.tp, "pp": pool.pp, "ep": pool.ep, "dp": pool.dp},
         "max_batch": pool.max_batch,
-        "memory_bytes_per_device": sum(weights.values()) + sum(option.state_bytes for option in inside),
+        "memory_bytes_per_device": shared_bytes(pieces, inside) + sum(option.state_bytes for option in inside),
         "utilisation": solved.result.utilisation.get(pool.id),
         "wait": _wait(laws[0] if laws else None),
         **_waits(solved, pool),
@@ -35,7 +34,14 @@ def pool_record(solved: Solved, number: str, pool: Pool) -> Json:
         **scale_of(pool, inside),
         **({"availability": pool.availability} if pool.availability < 1 else {}),
         **({"model": pool.model} if pool.model else {}),
+        **_adapters(inside),
     }
+
+
+def _adapters(inside: Sequence[Option]) -> Json:
+    """How many different adapters share the weights of a pool, where there are any."""
+    count = len({option.adapter_key for option in inside} - {""})
+    return {"adapters": count} if count else {}
 
 
 def _tier(solved: Solved, pool: Pool, inside: Sequence[Option]) -> Json:
@@ -43,7 +49,7 @@ def _tier(solved: Solved, pool: Pool, inside: Sequence[Option]) -> Json:
     if not pool.tier:
         return {}
     keys = {piece.id: piece.memory_key or piece.id for piece in solved.problem.pieces}
-    weights = {keys[option.piece]: option.tier_bytes[0] for option in inside}
+    weights = {option.weights_key or keys[option.piece]: option.tier_bytes[0] for option in inside}
     held = sum(weights.values()) + sum(option.tier_bytes[1] for option in inside)
     ways = dict(zip(("weights", "cache"), pool.tier_shares, strict=True))
     return {"tier": {"name": pool.tier, **ways, "bytes_per_device": held}}

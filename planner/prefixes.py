@@ -124,5 +124,5 @@ def caches_of(graph: GraphOp, calls: Sequence[Call]) -> dict[str, str]:
             for node in unknown
         )
         raise InputError(faults)
-    formats = ("model", "models", "precision", "kv_precision")
+    formats = ("model", "models", "adapter", "precision", "kv_precision")
     return {name: " ".join(str(op.attributes.get(key)) for key in formats) for name, op in nodes.items()}

@@ -12,8 +12,10 @@ from ..costmodel.hardware import Device, Unresolved, find_device, resolve
 from ..costmodel.interruptions import interruptions_per_hour
 from ..costmodel.models import LLM, find_model, load_models, read_hf_config
 from ..costmodel.networks import Network
+from ..costmodel.serving import missing_target
 from ..costmodel.tco import money
 from ..costmodel.work import Work, network_work
+from ..ir.adapters import adapter_of, served_name
 from ..ir.agent import GraphOp, LLMCallOp, ModelCallOp, NodeOp
 from ..ir.alternatives import models_of
 from ..ir.diagnostics import Diagnostics, InputError, did_you_mean
@@ -78,6 +80,7 @@ def resolve_names(asked: Asked) -> Resolved:
                 model = _language_model(asked, op, name, path, faults)
                 if model is not None:
                     models[name] = model
+                    _check_adapter(asked, op, model, faults)
         elif isinstance(op, ModelCallOp) and not asked.profiled(op):
             work = _network(asked, op, {device.kind for device in devices.values()}, models, files, faults)
             if work is not None:
@@ -136,6 +139,17 @@ def _named(op: LLMCallOp) -> Iterator[tuple[str, DocumentPath]]:
     yield from ((name, (*path, number) if len(names) > 1 else path) for number, name in enumerate(names))
 
 
+def _check_adapter(asked: Asked, op: LLMCallOp, model: LLM, faults: Diagnostics) -> None:
+    """Note a projection that an adapter is to update and the model does not have."""
+    adapter = adapter_of(op)
+    missing = missing_target(model, adapter.targets) if adapter is not None else None
+    if missing is not None:
+        message = f"`{model.id}` has no `{missing}` that an adapter could update"
+        help = "adapters are known of attention and of networks that every token passes: name others as `targets`"
+        span = asked.graph_places.value(("nodes", op.sym_name.data, "adapter"))
+        faults.error("adapter", message, span, help=help)
+
+
 def _language_model(asked: Asked, op: LLMCallOp, name: str, path: DocumentPath, faults: Diagnostics) -> LLM | None:
     """A model of an `llm` node; None where a profile or a hosted API speaks for it, or with a fault noted."""
     span = asked.graph_places.value(path)
@@ -149,7 +163,7 @@ def _language_model(asked: Asked, op: LLMCallOp, name: str, path: DocumentPath, 
     model = find_model(name)
     if isinstance(model, LLM):
         return model
-    if asked.profiled(op) or any(name in spec.api_models for spec in asked.fleet.devices):
+    if asked.profiled(op) or any(served_name(op, name) in spec.api_models for spec in asked.fleet.devices):
         return None
     if model is None:
         known = (id for id, each in load_models().items() if isinstance(each, LLM))

@@ -98,6 +98,8 @@ def _llm_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanV
     )  # fmt: skip
     arguments += vllm.memory_arguments(servers) + vllm.offload_arguments(pool.tier)
     arguments += vllm.priority_arguments({view.priority(node) for node in nodes})
+    adapters = _adapters(nodes, view)
+    arguments += vllm.adapter_arguments(adapters)
     environment: list[Json] = [_TOKEN, *({"name": k, "value": v} for k, v in pool.offer.environment.items())]
     if split:
         arguments += vllm.transfer_arguments(any(vendors_differ(node, view) for node in split))
@@ -118,7 +120,7 @@ def _llm_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanV
         limits=devices,
         health_path="/health",
         side_channel_port=side_channel if split else None,
-        notes=_llm_notes(first, split, pool, view),
+        notes={**_llm_notes(first, split, pool, view), **_adapter_notes(adapters)},
     )
 
 
@@ -126,6 +128,19 @@ _TOKEN: Json = {
     "name": "HF_TOKEN",
     "valueFrom": {"secretKeyRef": {"name": "hugging-face", "key": "token", "optional": True}},
 }
+
+
+def _adapters(nodes: list[str], view: PlanView) -> dict[str, Json]:
+    """Name -> adapter of the nodes, in order of name; one without a name is called as its node."""
+    asked = ((node, view.nodes[node].get("adapter")) for node in nodes)
+    named = {str(a.get("name") or node.rpartition("/")[2]): a for node, a in asked if a is not None}
+    return dict(sorted(named.items()))
+
+
+def _adapter_notes(adapters: Mapping[str, Json]) -> dict[str, str]:
+    missing = [name for name, adapter in adapters.items() if "path" not in adapter]
+    needed = f"mount the adapters {', '.join(missing)} under /adapters, or give each its `path`"
+    return {"dovetail.dev/adapters-needed": needed} if missing else {}
 
 
 def _longest(lengths: list[int | None], context_tokens: int | None) -> int | None:

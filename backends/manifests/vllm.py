@@ -55,6 +55,24 @@ def serve_arguments(
     return arguments + _precision_arguments(node)
 
 
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""that `--max-lora-rank` takes"""
+
+
+def adapter_arguments(adapters: Mapping[str, Json]) -> list[str]:
+    """Arguments for serving adapters (name -> as in graph.yaml) on the model's weights, mixed in one batch.
+
+    Source: docs.vllm.ai, "LoRA Adapters" (v0.8.5, read 2026-11-21). Clients ask for an adapter by its name, in place
+    of the model's.
+    """
+    if not adapters:
+        return []
+    highest = max(int(adapter["rank"]) for adapter in adapters.values())
+    rank = next((rank for rank in RANKS if rank >= highest), highest)
+    arguments = ["--enable-lora", "--max-loras", str(len(adapters)), "--max-lora-rank", str(rank), "--lora-modules"]
+    return arguments + [f"{name}={adapter.get('path') or f'/adapters/{name}'}" for name, adapter in adapters.items()]
+
+
 def _precision_arguments(node: Json) -> list[str]:
     precision, kv_precision = node.get("precision"), node.get("kv_precision")
     arguments = []

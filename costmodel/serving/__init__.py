@@ -1,5 +1,6 @@
 """Serving language models: memory of a replica, time of its steps, and what a request sees of it."""
 
+from .adapters import TARGETS, Adapter, adapter_bytes_per_device, missing_target
 from .engines import Engine, find_engine
 from .latency import Service, decode_step_s, prefill_s, serve, serve_apart, tbt_s, transfer_s, ttft_s
 from .memory import (
@@ -17,6 +18,8 @@ from .steps import StepTime, step_time
 from .tiers import Spill, Tier, tiers_of
 
 __all__ = [
+    "TARGETS",
+    "Adapter",
     "Batch",
     "Engine",
     "Parallel",
@@ -27,12 +30,14 @@ __all__ = [
     "StepTime",
     "Tier",
     "activation_bytes_per_device",
+    "adapter_bytes_per_device",
     "decode_step_s",
     "find_engine",
     "fits",
     "fits_shape",
     "kv_bytes_per_device",
     "memory_bytes_per_device",
+    "missing_target",
     "part_of",
     "prefill_s",
     "sequences_held",

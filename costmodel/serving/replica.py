@@ -12,6 +12,7 @@ from .parallel import ONE_DEVICE, Parallel
 
 if TYPE_CHECKING:
     from ..models.elementwise import Values
+    from .adapters import Adapter
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Replica:
     """of the weights; None for the checkpoint's own"""
     kv_precision: str = "bf16"
     engine: Engine = field(default_factory=find_engine)
+    adapter: Adapter | None = None
+    """of every sequence, where they have one"""
 
     def __post_init__(self) -> None:
         cell = self.device.calibration.engine(self.llm.id, self.engine.id, self.precision or self.llm.precision)

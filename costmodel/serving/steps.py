@@ -13,6 +13,7 @@ from ..models import LLM, LayerGroup
 from ..models.elementwise import most
 from ..models.feed_forward import FeedForward
 from . import kernels
+from .adapters import adapter_launches, adapters_s
 from .parallel import Parallel
 from .replica import Batch, Replica
 
@@ -28,7 +29,7 @@ class StepTime:
     """[s] of a step by what takes it."""
 
     products: Values
-    """with weights that every token passes, the head's too"""
+    """with weights that every token passes, the head's too, and with adapters"""
     experts: Values
     attention: Values
     """scores, weighted sums and recurrences, with the cache's traffic"""
@@ -59,7 +60,7 @@ def step_time(replica: Replica, batch: Batch) -> StepTime:
         collectives = collectives + group.count * _collectives_s(replica, group, batch.tokens)
     hop = kernels.message_s(replica, batch.tokens * replica.llm.hidden * ACTIVATION_BYTES)
     return StepTime(
-        products=_products_s(replica, batch),
+        products=_products_s(replica, batch) + adapters_s(replica, batch),
         experts=experts,
         attention=attention,
         elementwise=elementwise,
@@ -140,4 +141,4 @@ def host_launch_s(replica: Replica) -> float:
         products = len(mixer.products) + len(network.products) + len(network.expert_products)
         small = kernels.small_kernels(mixer, network.experts, network.width > 0)
         launches += group.count * (products + small + (mixer.heads > 0))
-    return launches * replica.engine.host_launch_s
+    return (launches + adapter_launches(replica)) * replica.engine.host_launch_s

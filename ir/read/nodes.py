@@ -132,11 +132,23 @@ def _alternatives(node: Plain) -> Attributes:
     return found
 
 
+def _adapter(name: str, node: Plain) -> Attributes:
+    """The node's low-rank adapter; without a name of its own it is called as the node, and no other node has it."""
+    if "adapter" not in node:
+        return {}
+    asked = node["adapter"]
+    found: Attributes = {"name": StringAttr(asked.get("name", name)), "rank": integer(asked["rank"])}
+    if "targets" in asked:
+        found["targets"] = ArrayAttr([StringAttr(target) for target in asked["targets"]])
+    return {"adapter": DictionaryAttr(found)}
+
+
 def _llm(name: str, node: Plain) -> Attributes:
     parallel = node.get("parallel", {})
     return {
         "model": _model_name(name, node),
         **_alternatives(node),
+        **_adapter(name, node),
         **_texts(node, "precision", "kv_precision", "continues"),
         "prompt_tokens": DistAttr.of(node["prompt_tokens"]),
         "output_tokens": DistAttr.of(node["output_tokens"]),

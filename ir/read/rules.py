@@ -9,6 +9,7 @@ from ..diagnostics import did_you_mean
 from ..distribution import Distribution
 from ..flow import TOLERANCE, FlowEdge, check_flow
 from ..source import Path as DocumentPath
+from .adapters import check_adapters
 from .alternatives import check_alternatives, check_quality_bound, names_of
 from .fields import Reading, name_of, shown
 from .files import check_file
@@ -35,6 +36,7 @@ def check_graph(written: Mapping[str, Any], plain: Mapping[str, Any], to: Readin
             _check_node(name, node, plain, to)
             _check_place(name, node.get("place", {}), nodes, to)
     check_quality_bound(dict(plain), to)
+    check_adapters(nodes, to)
     _check_flow(written, plain, to)
 
 
@@ -50,6 +52,8 @@ def _check_batch(plain: Mapping[str, Any], to: Reading) -> None:
     for name, node in (plain.get("nodes") or {}).items():
         if len(names_of(node or {})) > 1:
             to.later(("nodes", name, "model"), "a choice of models in a batch", "plan once for each of them")
+        if "adapter" in (node or {}):
+            to.later(("nodes", name, "adapter"), "an adapter in a batch", "give a `rate`", key=True)
     if "rate" in workload:
         message = "a batch is there at once, and has no rate"
         to.fault(("workload", "rate"), "conflict", message, "remove one of them", key=True)

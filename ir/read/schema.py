@@ -149,7 +149,17 @@ _PARALLEL = Record(
         "dp": Key(_ONE_YET, "data-parallel degree"),
     }
 )
+ADAPTED = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""Projections that an adapter may update, by the names of Hugging Face's checkpoints."""
 _QUALITIES = MapOf(Number(), ".+", "a model of the node")
+_ADAPTER = Record(
+    {
+        "name": Key(_NODE, "nodes of one model that name the same adapter share it; the node's name unless said"),
+        "rank": Key(Number(1, 4096, integer=True), "rank of the update to each adapted matrix", required=True),
+        "targets": Key(ListOf(Text(ADAPTED), shortest=1), "projections that it adapts; all unless said"),
+        "path": Key(Text(), "where the engine loads it from: a folder, or a Hugging Face id"),
+    }
+)
 _KIND = {"kind": Key(Text(), "what the node is", required=True)}
 _STREAM = {"stream": Key(Flag(), "its successors start at its first output")}
 _COMMON = {
@@ -182,6 +192,7 @@ _KINDS: dict[str, dict[str, Key]] = {
         "continues": Key(_NODE, "llm node whose prompt and output start this node's prompt: of use in a batch"),
         "temperature": Key(Number(), "of sampling; at 0 equal prompts get equal answers"),
         "quality": Key(_QUALITIES, "quality of the answers of each model, on a scale of the user's: larger is better"),
+        "adapter": Key(_ADAPTER, "low-rank adapter (LoRA) on the model's weights"),
         "parallel": Key(_PARALLEL, "how one replica is split over devices"),
     },
     "model": _NO_PARALLEL

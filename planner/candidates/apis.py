@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ...ir.adapters import served_name
 from ...ir.alternatives import models_of, quality_of
 from ...ir.distribution import Distribution
 from ...ir.fleet import DeviceSpec
@@ -30,7 +31,7 @@ def api_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
                 replace(option, score=quality_of(prefill, served))
                 for node, prefill, decode, _ in setting.llm_nodes
                 for served in models_of(prefill)
-                if served in ((model,) if model else spec.api_models)
+                if served_name(prefill, served) in ((model,) if model else spec.api_models)
                 for option in _options(setting, spec, pool, node, prefill, decode)
             ]
             if options:

@@ -12,7 +12,9 @@ from xdsl.ir import Operation
 from ...costmodel.hardware import Device
 from ...costmodel.interruptions import Interruptions, interruptions_of
 from ...costmodel.models import LLM
+from ...costmodel.serving import Adapter
 from ...costmodel.visits import Chain, Visits
+from ...ir.adapters import adapter_of, adapters_of_model
 from ...ir.agent import EdgeOp, GraphOp, NodeOp
 from ...ir.alternatives import models_of
 from ...ir.fleet import DeviceSpec, FleetSpec
@@ -109,6 +111,14 @@ class Setting:
             node: each.value.data if isinstance(each, IntegerAttr) else member_with(self.members, node).priority
             for node, each in own.items()
         }
+
+    def adapter(self, prefill: PrefillOp) -> Adapter | None:
+        """The adapter of a call, beside those that the graph's other calls have on its model."""
+        asked = adapter_of(prefill)
+        if asked is None:
+            return None
+        mixed = adapters_of_model((op for _, op, _, _ in self.llm_nodes), prefill.model.data)
+        return Adapter(asked.name, asked.rank, asked.targets, mixed)
 
     def spec(self, device: str) -> DeviceSpec:
         return next(d for d in self.fleet.devices if d.name == device)

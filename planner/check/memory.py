@@ -25,7 +25,18 @@ def memory_bytes(subject: Subject, services: Services, pool: Pool) -> float:
         for key, shared, own in needs(subject, services, pool, node, piece):
             weights[key] = max(weights.get(key, 0.0), shared)
             state += own
-    return sum(weights.values()) + state
+    return sum(weights.values()) + sum(adapters(subject, services, pool).values()) + state
+
+
+def adapters(subject: Subject, services: Services, pool: Pool) -> dict[str, float]:
+    """Adapter -> what it holds of one device of `pool`, once however many pieces have it [bytes]."""
+    held: dict[str, float] = {}
+    for node, piece in subject.hosted[pool.id]:
+        adapter = services.adapter(node) if node.is_llm else None
+        if adapter is not None and not subject.is_api(pool) and subject.row(piece) is None:
+            cut, key = serving.Parallel(pool.tp, pool.pp), f"{adapter.name}.{adapter.rank}.{adapter.targets}"
+            held[key] = serving.adapter_bytes_per_device(services.llm(node), adapter, cut)
+    return held
 
 
 def needs(
@@ -90,6 +101,10 @@ def check_memory(subject: Subject, services: Services, faults: Diagnostics) -> N
             faults.error(
                 "check.memory", f"pool `{pool.id}` states {stated:.6g} bytes per device; derived {derived:.6g}"
             )
+        count = len(adapters(subject, services, pool))
+        if entry.get("adapters", 0) != count:
+            message = f"pool `{pool.id}` states {entry.get('adapters', 0)} adapters; derived {count}"
+            faults.error("check.memory", message)
         device = subject.devices.get(pool.device)
         if device is not None and derived > device.memory_bytes * (1 + 1e-6):
             message = f"pool `{pool.id}` needs {derived:.4g} bytes on a device of {device.memory_bytes:.4g}"

@@ -43,8 +43,10 @@ def check_models(subject: Subject, faults: Diagnostics) -> None:
 def _check_model(subject: Subject, node: Node, faults: Diagnostics) -> None:
     named = node.asks.get("models") or [node.asks["model"]]
     for piece in node.pieces:
-        model = subject.pool_of[piece].model
-        if subject.row(piece) is None and model != node.asks["model"]:
+        pool = subject.pool_of[piece]
+        model = pool.model
+        expected = node.adapter["name"] if node.adapter and subject.is_api(pool) else node.asks["model"]
+        if subject.row(piece) is None and model != expected:
             message = f"`{piece}` is in a pool of the model `{model}`, and `{node.name}` is served by one of {named}"
             faults.error("check.model", message)
     llm, reached = subject.llms.get(node.asks["model"]), len(subject.reached[node.name])

@@ -126,9 +126,10 @@ POOL = _record(
         "decode_wait": WAIT,
         "scale": SCALE,
         "model": TEXT,
+        "adapters": COUNT,
     },
 )
-"""`model` is that which the pool serves, where nodes have several to choose from."""
+"""`model` is that which the pool serves, where nodes have several to choose from; `adapters` share its weights."""
 MODEL_QUALITY = _record({"nodes": _map_of(NUMBER), "mean": NUMBER})
 """Quality of each node's model as the user states it, and the mean over visits."""
 RACK = _record({"limit_w": NUMBER, "mean_w": NUMBER, "exceeded": SHARE})

@@ -116,6 +116,14 @@ class Services:
             raise NotDerivable(f"there are no figures for the model `{node.asks['model']}` of `{node.name}`")
         return self.subject.llms[node.asks["model"]]
 
+    def adapter(self, node: Node) -> serving.Adapter | None:
+        """The node's adapter, beside those that other nodes have on its model."""
+        asked = node.adapter
+        if asked is None:
+            return None
+        mixed = self.subject.adapters_of(node.asks["model"])
+        return serving.Adapter(asked["name"], asked["rank"], tuple(asked.get("targets", ())), mixed)
+
     def _serve_again(self, node: Node, piece: str, nth: int) -> Served:
         """A visit with the tries that interruptions end: the whole of each, and a decode's prefill beside it."""
         pool, once = self.subject.pool_of[piece], self._serve(node, piece, nth)
@@ -186,7 +194,8 @@ class Services:
     def replica(self, node: Node, pool: Pool) -> serving.Replica:
         """A replica of the pool, of the node's model."""
         cut, precision = serving.Parallel(pool.tp, pool.pp), node.asks.get("precision")
-        return serving.Replica(self.llm(node), self.device(pool), cut, precision, kv_precision_of(node))
+        replica = serving.Replica(self.llm(node), self.device(pool), cut, precision, kv_precision_of(node))
+        return replace(replica, adapter=self.adapter(node))
 
     def _prefill_s(self, node: Node, pool: Pool, nth: int) -> float:
         if self.subject.is_api(pool):

@@ -162,7 +162,8 @@ def _llm_fault(subject: Subject, node: Node, pool: Pool) -> str | None:
     """Why the pool cannot run a language model's pieces, or None."""
     spec, device = subject.specs[pool.device], subject.devices.get(pool.device)
     if spec.kind == "api":
-        if node.asks["model"] not in spec.api_models:
+        name = node.adapter["name"] if node.adapter else node.asks["model"]
+        if name not in spec.api_models:
             return f"`{pool.device}` does not serve the model of `{node.name}`"
         return None if subject.together(node) else f"`{node.name}` cannot be split between `{pool.device}` and others"
     if device is None or device.kind == "cpu":

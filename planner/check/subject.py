@@ -68,6 +68,11 @@ class Node:
         return tuple(f"{self.name}.{part}" for part in parts)
 
     @property
+    def adapter(self) -> Figures | None:
+        """`name`, `rank` and, where given, `targets` of the low-rank adapter on its model."""
+        return self.asks.get("adapter")
+
+    @property
     def tp(self) -> int | None:
         return self.asks.get("tp")
 
@@ -199,6 +204,11 @@ class Subject:
                 if piece in self.pool_of:
                     hosted[self.pool_of[piece].id].append((node, piece))
         return {id: tuple(pieces) for id, pieces in hosted.items()}
+
+    def adapters_of(self, model: str) -> int:
+        """How many different adapters nodes have on a model: a batch mixes no more."""
+        own = (node.adapter for node in self.nodes.values() if node.is_llm and node.asks["model"] == model)
+        return len({adapter["name"] for adapter in own if adapter is not None})
 
     def together(self, node: Node) -> bool:
         """Whether all pieces of `node` run in one pool."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pulp
 
-from .problem import PlacementProblem
+from .problem import PlacementProblem, held_once
 from .survival import survivors
 from .variables import LOAD_TOLERANCE, Expr, PlacementVars
 
@@ -30,25 +30,27 @@ def constrain_exclusions(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVar
 def constrain_memory(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
     """(3) sum_k W[g,k] + sum_p state[p,g] x[p,g] <= M[g];  W[g,k] >= weight[p,g] x[p,g] for p with key k.
 
-    For every pool g; pieces without a key share with none. In shares of a device's memory.
+    For every pool g; pieces without a key share with none; (41) adapters have keys of their own. In shares of a
+    device's memory.
     """
     for g in p.pools:
         if math.isinf(g.memory_bytes) or not v.pieces_of[g.id]:
             continue
-        need, by_key = Expr(), defaultdict(list)
+        need = Expr()
+        by_key: dict[str, list[tuple[str, float]]] = defaultdict(list)
         for q in v.pieces_of[g.id]:
             o = v.options[q, g.id]
             need.addterm(v.x[q, g.id], o.state_bytes / g.memory_bytes)
-            by_key[o.weights_key or v.pieces[q].memory_key or f"piece {q}"].append(q)
-        for key, pieces in by_key.items():
-            if len(pieces) == 1:
-                q = pieces[0]
-                need.addterm(v.x[q, g.id], v.options[q, g.id].weight_bytes / g.memory_bytes)
+            for key, size in held_once(v.pieces[q], o):
+                by_key[key].append((q, size / g.memory_bytes))
+        for key, held in by_key.items():
+            if len(held) == 1:
+                q, share = held[0]
+                need.addterm(v.x[q, g.id], share)
                 continue
             shared = v.real("W", g.id, key)
             need.addterm(shared, 1)
-            for q in pieces:
-                share = v.options[q, g.id].weight_bytes / g.memory_bytes
+            for q, share in held:
                 m.addConstraint(shared - share * v.x[q, g.id] >= 0, v.name("shared", g.id, q))
         if sum(need.values()) > 1 or by_key:
             m.addConstraint(need <= 1 + 1e-9, v.name("memory", g.id))

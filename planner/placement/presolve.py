@@ -13,7 +13,7 @@ from .constraints_latency import breaks_ttft, visits_at_start
 from .cutoff import affordable
 from .laws import is_point, mean, never_longer
 from .migration import kinds_by_pool, starts_no_more
-from .problem import Kind, Option, PlacementProblem, Pool, VisitTime
+from .problem import Kind, Option, PlacementProblem, Pool, VisitTime, shared_bytes
 from .racks import Racks, no_less
 from .variables import LOAD_TOLERANCE, fewest_replicas
 
@@ -86,12 +86,7 @@ def _breaks_bound(p: PlacementProblem, o: Option, starts: dict[str, set[int]]) -
 
 def _memory(p: PlacementProblem, rows: list[Option]) -> float:
     """Memory of one device for all these options of one pool [bytes]."""
-    keys = {q.id: q.memory_key or f"piece {q.id}" for q in p.pieces}
-    shared: dict[str, float] = {}
-    for o in rows:
-        key = o.weights_key or keys[o.piece]
-        shared[key] = max(shared.get(key, 0.0), o.weight_bytes)
-    return sum(shared.values()) + sum(o.state_bytes for o in rows)
+    return shared_bytes({q.id: q for q in p.pieces}, rows) + sum(o.state_bytes for o in rows)
 
 
 def _devices(p: PlacementProblem, g: Pool, rows: list[Option]) -> int | None:

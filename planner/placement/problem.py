@@ -17,7 +17,7 @@ Optional fields, added later and safe to leave out: `Option.excluded_by`, `Optio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ...ir.distribution import Distribution
@@ -98,10 +98,30 @@ class Option:
     weights_key: str = ""
     """Takes the place of the piece's `memory_key` where the pool decides whose weights these are: one of several
     models."""
+    adapter_key: str = ""
+    """Pieces with the same non-empty key share an adapter on those weights in one pool."""
+    adapter_bytes: float = 0.0
+    """Memory of one device of a replica, once for each `adapter_key` [bytes]."""
     score: float | None = None
     """Quality of the model's answers, as the user states it; None where nothing is stated."""
     tier_bytes: tuple[float, float] = (0.0, 0.0)
     """Beyond the memory of one device: weights, once for each `memory_key`, and the piece's own caches [bytes]."""
+
+
+def held_once(piece: Piece, o: Option) -> Iterator[tuple[str, float]]:
+    """(41) (key, bytes of one device) of what pieces in one pool share: weights, and an adapter on them."""
+    yield o.weights_key or piece.memory_key or f"piece {piece.id}", o.weight_bytes
+    if o.adapter_key:
+        yield o.adapter_key, o.adapter_bytes
+
+
+def shared_bytes(pieces: Mapping[str, Piece], inside: Iterable[Option]) -> float:
+    """(41) Memory of one device for what these options of one pool share [bytes]."""
+    held: dict[str, float] = {}
+    for o in inside:
+        for key, size in held_once(pieces[o.piece], o):
+            held[key] = max(held.get(key, 0.0), size)
+    return sum(held.values())
 
 
 @dataclass(frozen=True)

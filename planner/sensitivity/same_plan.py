@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from ..placement.evaluate import Account, Books
-from ..placement.problem import Option, PlacementProblem, Pool
+from ..placement.problem import Option, PlacementProblem, Pool, shared_bytes
 from ..placement.result import LatencySummary, PlacementResult
 from ..placement.summary import summarise
 from ..placement.survival import survivors
@@ -135,14 +135,13 @@ def _found(problem: PlacementProblem, plan: tuple[Held, ...]) -> tuple[dict[str,
 
 def _overflows(books: Books, placements: Mapping[str, str], replicas: Mapping[str, int]) -> Iterator[str]:
     """Pools asked for more than they can carry, or for more memory than their devices have."""
-    keys = {piece.id: piece.memory_key or piece.id for piece in books.p.pieces}
+    pieces = {piece.id: piece for piece in books.p.pieces}
     for id in dict.fromkeys(placements.values()):
         pool, inside = books.pools[id], [books.options[q, g] for q, g in placements.items() if g == id]
         load = (books.p.rate_per_s or 0.0) * pool.load_of(inside)
         if id in replicas and load >= survivors(pool, replicas[id]):
             yield f"capacity[{pool.device}]"
-        weights = {o.weights_key or keys[o.piece]: o.weight_bytes for o in inside}
-        if sum(weights.values()) + sum(o.state_bytes for o in inside) > pool.memory_bytes * (1 + 1e-9):
+        if shared_bytes(pieces, inside) + sum(o.state_bytes for o in inside) > pool.memory_bytes * (1 + 1e-9):
             yield f"memory[{pool.device}]"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from ....costmodel.serving import Adapter
 from ....ir.alternatives import quality_of
 from ....ir.distribution import Distribution
 from ....ir.llm import DecodeOp, PrefillOp
@@ -60,11 +61,19 @@ class Call:
     """Share of requests that make each visit."""
     model: str
     """The model that answers, where there are several one of them."""
+    adapter: Adapter | None = None
+    """On the model's weights."""
 
     @property
     def weights_key(self) -> str:
         """Calls of one key share weights in a pool, as `to_problem.memory_key` has it."""
         return f"{self.model}.{self.prefill.precision.data if self.prefill.precision else ''}"
+
+    @property
+    def adapter_key(self) -> str:
+        """Calls of one key share the adapter in a pool; empty without one."""
+        a = self.adapter
+        return "" if a is None else f"{self.weights_key}+{a.name}.{a.rank}.{'.'.join(a.targets)}"
 
     @property
     def score(self) -> float | None:

@@ -16,7 +16,7 @@ from ..profiles import profile_of
 from ..setting import Setting, excluded_by
 from ..sizing import Sizing, sizings, tenant_sets
 from .calls import Call, Visit, decode_time, first_of, per_request, visits_of
-from .servers import DEGREES, Server, servers
+from .servers import DEGREES, Server, adapter_bytes, servers
 from .shared import shared_candidates
 from .tiers import tiered_servers
 from .times import Times, times_of
@@ -35,7 +35,7 @@ def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
         visits = visits_of(prefill, decode, len(mass))
         for model in fitting_models(setting, prefill, visits[-1]):
             precision = prefill.precision.data if prefill.precision else setting.llms[model].precision
-            call = Call(node, prefill, decode, visits, mass, model)
+            call = Call(node, prefill, decode, visits, mass, model, setting.adapter(prefill))
             groups.setdefault((model, precision, kv_precision, tp, pp), []).append(call)
     for (model, precision, kv_precision, tp, pp), calls in groups.items():
         for name, device in setting.devices.items():
@@ -116,6 +116,8 @@ def _sized(
                 quality=quality,
                 excluded_by=excluded_by(call.prefill, name),
                 weights_key=call.weights_key if model else "",
+                adapter_key=call.adapter_key,
+                adapter_bytes=adapter_bytes(server.replica, call),
                 score=call.score,
             )
             for call, times in tenants

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ....costmodel import serving
 from ....costmodel.hardware import Device
@@ -87,6 +87,7 @@ def timings(replica: serving.Replica, call: Call, batches: Sequence[int]) -> lis
     prompt, cached, output, context = (
         np.array([getattr(visit, name) for visit in call.visits]) for name in ("prompt", "cached", "output", "context")
     )
+    replica = replace(replica, adapter=call.adapter)
     prefill = serving.prefill_s(replica, prompt, cached)
     batch = np.array(batches, float)[:, None]
     step = serving.decode_step_s(replica, batch, np.broadcast_to(context, (len(batches), len(context))))
@@ -97,7 +98,12 @@ def timings(replica: serving.Replica, call: Call, batches: Sequence[int]) -> lis
 
 def _memory(replica: serving.Replica, calls: list[Call], sequences: int) -> float:
     """Bytes on one device: weights once, and room for `sequences` longest contexts of one of the calls."""
-    return weights(replica) + min(state(replica, call, sequences) for call in calls)
+    return weights(replica) + min(adapter_bytes(replica, call) + state(replica, call, sequences) for call in calls)
+
+
+def adapter_bytes(replica: serving.Replica, call: Call) -> float:
+    """Bytes on one device of the call's adapter; 0 without one."""
+    return serving.adapter_bytes_per_device(replica.llm, call.adapter, replica.parallel) if call.adapter else 0.0
 
 
 def weights(replica: serving.Replica) -> float:

@@ -20,7 +20,7 @@ from ...placement.problem import NO_WAIT, Option, Pool, VisitTime
 from ..setting import Setting, excluded_by
 from ..sizing import MOST_REPLICAS, MOST_SHARED, MOST_STEPS, NEGLIGIBLE, WAIT_CLASSES, Sizing, tenant_sets
 from .calls import Call, decode_time, first_of, per_request
-from .servers import BATCHES, state, weights
+from .servers import BATCHES, adapter_bytes, state, weights
 from .times import Times
 
 PHASES = ("prefill", "decode")
@@ -79,8 +79,9 @@ def shared_candidates(
 
 
 def _memory(replica: serving.Replica, calls: list[Call], batch: int) -> float:
-    """[bytes] on one device: weights once, a prompt and a batch of one of the calls."""
-    return weights(replica) + min(state(replica, call, 1) + state(replica, call, batch) for call in calls)
+    """[bytes] on one device: weights once, a prompt and a batch of one of the calls, and its adapter."""
+    states = (adapter_bytes(replica, call) + state(replica, call, 1) + state(replica, call, batch) for call in calls)
+    return weights(replica) + min(states)
 
 
 def _times(
@@ -92,7 +93,7 @@ def _times(
     prompt, cached, context = (
         np.array([getattr(visit, name) for visit in call.visits]) for name in ("prompt", "cached", "context")
     )
-    batch = np.array(batches, float)[:, None]
+    replica, batch = replace(replica, adapter=call.adapter), np.array(batches, float)[:, None]
     contexts = np.broadcast_to(context, (len(batches), len(context)))
     found = serving.split_times(replica, share, prompt, cached, batch, contexts)
     times = []
@@ -138,6 +139,8 @@ def _sized(
                 quality=quality,
                 excluded_by=excluded_by(each.call.prefill, name),
                 weights_key=each.call.weights_key if model else "",
+                adapter_key=each.call.adapter_key,
+                adapter_bytes=adapter_bytes(replica, each.call),
                 score=each.call.score,
             )
             for each in tenants

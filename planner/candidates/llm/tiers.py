@@ -9,7 +9,7 @@ from ....costmodel import serving
 from ..setting import Setting
 from ..sizing import tenant_sets
 from .calls import Call, per_request
-from .servers import BATCHES, Server, Timing, activations, cache, timings
+from .servers import BATCHES, Server, Timing, activations, adapter_bytes, cache, timings
 
 GRAIN = 32
 """Shares in a tier are multiples of 1 / GRAIN."""
@@ -84,7 +84,8 @@ def _spills(
 def _need(replica: serving.Replica, tenants: Sequence[Call], batch: int, spill: serving.Spill) -> float:
     """[bytes] of the device's own memory for all tenants together."""
     caches = (spill.held(replica, cache(replica, call, batch), spill.cache) for call in tenants)
-    return spill.weights_held(replica) + sum(caches) + sum(activations(replica, call, batch) for call in tenants)
+    rest = sum(activations(replica, call, batch) + adapter_bytes(replica, call) for call in tenants)
+    return spill.weights_held(replica) + sum(caches) + rest
 
 
 def _in_tier(replica: serving.Replica, tenants: Sequence[Call], batch: int, spill: serving.Spill) -> float:
