@@ -18,14 +18,7 @@ from xdsl.dialects.builtin import (
     UnitAttr,
 )
 from xdsl.ir import Dialect, Operation
-from xdsl.irdl import (
-    IRDLOperation,
-    attr_def,
-    irdl_op_definition,
-    opt_attr_def,
-    region_def,
-    traits_def,
-)
+from xdsl.irdl import IRDLOperation, attr_def, irdl_op_definition, opt_attr_def, region_def, traits_def
 from xdsl.traits import NoTerminator, SymbolOpInterface, SymbolTable
 from xdsl.utils.exceptions import VerifyException
 
@@ -115,7 +108,7 @@ class LLMCallOp(NodeOp):
     qualities = opt_attr_def(DictionaryAttr)
     """Model -> quality of its answers, f64."""
     adapter = opt_attr_def(DictionaryAttr)
-    """`name`, `rank` i64 and, where given, `targets` (array of names) of the low-rank adapter on the weights."""
+    """`name`, `rank` i64 and, if given, `targets` (names) of the low-rank adapter on the weights."""
     precision = opt_attr_def(StringAttr)
     kv_precision = opt_attr_def(StringAttr)
     prompt_tokens = attr_def(DistAttr)
