@@ -20,6 +20,7 @@ from dovetail.backends.manifests.dump import dump
 from dovetail.backends.manifests.emit import emit_manifests
 from dovetail.backends.manifests.kv_transfer import kv_transfer_warnings
 from dovetail.backends.manifests.names import dns_name
+from dovetail.backends.manifests.vllm import offload_arguments, offload_note
 from dovetail.ir.diagnostics import InputError
 from dovetail.planner.check.schema import shape_faults
 
@@ -319,3 +320,13 @@ def renamed(plan: Json, new: dict[str, str]) -> Json:
         node, _, part = placement["piece"].rpartition(".")
         placement["piece"] = f"{new[node]}.{part}"
     return plan
+
+
+def test_weights_in_the_host_have_a_flag_of_vllm_and_nothing_else_beyond_memory_has() -> None:
+    tier = {"name": "dram", "weights": 0.5, "cache": 0.0, "bytes_per_device": 8.1e9}
+    assert offload_arguments(tier) == ["--cpu-offload-gb", "8"]
+    assert offload_note(tier) is None
+    for other in ({"cache": 0.25}, {"name": "cxl"}):
+        assert offload_arguments(tier | other) == []
+        assert "streams" in (offload_note(tier | other) or "")
+    assert offload_arguments(None) == []

@@ -65,7 +65,7 @@ def random_case(seed: int) -> Case:
 
 
 def fewest(load: float, *queues: tuple[int, float, float, float]) -> Iterator[int]:
-    """Replicas that carry `load` with a mean wait and service within a bound in each queue.
+    """The fewest replicas, if any, that carry `load` with a mean wait and service within a bound in each queue.
 
     A queue is (slots of a replica, load on it [replica-s/s], mean service [s], what a mean wait may take [s]).
     """
@@ -73,6 +73,7 @@ def fewest(load: float, *queues: tuple[int, float, float, float]) -> Iterator[in
     for n in range(first, first + MOST_SIZES):
         if all(mean_wait(n * slots, own * slots, service) <= room for slots, own, service, room in queues):
             yield n
+            return
 
 
 def mean_wait(servers: int, offered: float, service_s: float) -> float:
