@@ -86,6 +86,7 @@ class NodeOp(IRDLOperation):
     """These three as in `agent.graph`, for this node alone."""
     call = opt_attr_def(StringAttr)
     """Names the exact call: nodes of one `call` do the same with the outputs of the same predecessors."""
+    split = opt_attr_def(DictionaryAttr)  # classes of visits: `parts` i64, or `prompt_tokens`, thresholds, f64 each
     traits = traits_def(SymbolOpInterface())
 
 

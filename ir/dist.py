@@ -17,7 +17,7 @@ class DistAttr(ParametrizedAttribute):
 
         #agent.dist<"lognormal", [5.0, 0.3], 0.0>
 
-    (C1) The kind is one of point, lognormal, exponential, wait, quantiles, samples.
+    (C1) The kind is one of point, lognormal, truncated, exponential, wait, repeats, quantiles, samples.
     """
 
     name = "agent.dist"

@@ -21,7 +21,7 @@ Z95 = NORMAL.inv_cdf(0.95)
 LARGEST_P95_OVER_MEAN = math.exp(Z95 * Z95 / 2)
 """No lognormal has a 95th percentile above this multiple of its mean (3.868)."""
 
-KINDS = ("point", "lognormal", "exponential", "wait", "repeats", "quantiles", "samples")
+KINDS = ("point", "lognormal", "truncated", "exponential", "wait", "repeats", "quantiles", "samples")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Distribution:
     """A non-negative random quantity; `kind` says how `params` are read.
 
     point: (value,) · lognormal: (mu, sigma) of the logarithm · exponential: (mean,) ·
+    truncated: (mu, sigma, p, q) of a lognormal quantity that lies between its quantiles at p and q ·
     wait: (probability, mean) of an exponential wait that occurs with that probability and is 0 otherwise ·
     repeats: (probability, value): N times the value, N the failures before a first success, P(N = k) = (1 - p) p^k ·
     quantiles: (p1, v1, p2, v2, ...) joined linearly, the first and last stretch going on to 0 and 1 (never
@@ -99,7 +100,9 @@ class Distribution:
         if self.kind == "point":
             return self.shift + self.params[0]
         if self.kind == "quantiles":
-            return self.shift + self._knots[0][1]
+            return self.shift + self.knots[0][1]
+        if self.kind == "truncated":
+            return self.shift + self._quantile(0.0)
         return self.shift + (min(self.params) if self.kind == "samples" else 0.0)
 
     @property
@@ -126,11 +129,12 @@ class Distribution:
             case "samples":
                 return np.searchsorted(np.asarray(self._ordered), x, side="right") / len(self._ordered)
             case "quantiles":
-                return _piecewise_cdf(self._knots, x)
+                return _piecewise_cdf(self.knots, x)
             case "lognormal" if self.params[1] > 0:
-                mu, sigma = self.params
-                z = (np.log(np.maximum(x, 1e-300)) - mu) / (sigma * math.sqrt(2))
-                return np.where(x > 0, np.vectorize(math.erfc, otypes=[float])(-z) / 2, 0.0)
+                return _lognormal_cdf(self.params[0], self.params[1], x)
+            case "truncated":
+                mu, sigma, low, high = self.params
+                return np.clip((_lognormal_cdf(mu, sigma, x) - low) / (high - low), 0.0, 1.0)
             case "repeats" if self._failing:
                 # A value that is a sum of floats may miss its own atom by a rounding.
                 done = np.floor(np.maximum(x, 0.0) / self.params[1] * (1 + 1e-12)) + 1
@@ -155,14 +159,12 @@ class Distribution:
                 number = math.ceil(q * len(self._ordered) - 1e-9)
                 return self._ordered[max(0, number - 1)]
             case "quantiles":
-                return _piecewise_quantile(self._knots, q)
+                return _piecewise_quantile(self.knots, q)
             case "lognormal":
-                mu, sigma = self.params
-                if sigma == 0:
-                    return math.exp(mu)
-                if q in (0.0, 1.0):
-                    return math.inf if q else 0.0
-                return math.exp(mu + sigma * NORMAL.inv_cdf(q))
+                return _lognormal_quantile(self.params[0], self.params[1], q)
+            case "truncated":
+                mu, sigma, low, high = self.params
+                return _lognormal_quantile(mu, sigma, low + q * (high - low) if q < 1 else high)
             case "repeats":
                 p = self._failing
                 if q <= 1 - p:
@@ -183,8 +185,8 @@ class Distribution:
         if factor == 0:
             return Distribution.point(0.0)
         match self.kind:
-            case "lognormal":
-                params = (self.params[0] + math.log(factor), self.params[1])
+            case "lognormal" | "truncated":
+                params = (self.params[0] + math.log(factor), *self.params[1:])
             case "wait" | "repeats":
                 params = (self.params[0], self.params[1] * factor)
             case "quantiles":
@@ -206,6 +208,9 @@ class Distribution:
                 drawn = np.full(size, self.params[0])
             case "lognormal":
                 drawn = rng.lognormal(self.params[0], self.params[1], size)
+            case "truncated":
+                ranks = rng.random(size)
+                drawn = np.fromiter((self._quantile(float(rank)) for rank in ranks), np.float64, size)
             case "exponential":
                 drawn = rng.exponential(self.params[0], size)
             case "wait":
@@ -214,7 +219,7 @@ class Distribution:
             case "repeats":
                 drawn = (rng.geometric(1 - self.params[0], size) - 1) * self.params[1]
             case "quantiles":
-                probabilities, values = zip(*self._knots, strict=True)
+                probabilities, values = zip(*self.knots, strict=True)
                 drawn = np.interp(rng.random(size), probabilities, values)
             case _:
                 drawn = rng.choice(np.asarray(self.params), size)
@@ -225,7 +230,7 @@ class Distribution:
         return tuple(sorted(self.params))
 
     @cached_property
-    def _knots(self) -> tuple[tuple[float, float], ...]:
+    def knots(self) -> tuple[tuple[float, float], ...]:
         """(probability, value) from probability 0 to 1."""
         given = list(zip(self.params[::2], self.params[1::2], strict=True))
         if len(given) == 1:
@@ -252,6 +257,10 @@ class Distribution:
                 mu, sigma = self.params
                 mean = math.exp(mu + sigma * sigma / 2)
                 return mean, math.expm1(sigma * sigma) * mean * mean
+            case "truncated":
+                mu, sigma, low, high = self.params
+                mean, square = (_truncated_moment(mu, sigma, low, high, order) for order in (1, 2))
+                return mean, max(0.0, square - mean * mean)
             case "exponential":
                 return self.params[0], self.params[0] ** 2
             case "wait":
@@ -263,10 +272,46 @@ class Distribution:
             case "samples":
                 mean = math.fsum(self.params) / len(self.params)
                 return mean, math.fsum((x - mean) ** 2 for x in self.params) / len(self.params)
-        stretches = [(q - p, a, b) for (p, a), (q, b) in pairwise(self._knots)]
+        stretches = [(q - p, a, b) for (p, a), (q, b) in pairwise(self.knots)]
         mean = math.fsum(w * (a + b) / 2 for w, a, b in stretches)
         around = [(w, a - mean, b - mean) for w, a, b in stretches]
         return mean, math.fsum(w * (a * a + a * b + b * b) / 3 for w, a, b in around)
+
+
+def _lognormal_cdf(mu: float, sigma: float, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    import numpy as np
+
+    z = (np.log(np.maximum(x, 1e-300)) - mu) / (sigma * math.sqrt(2))
+    return np.where(x > 0, np.vectorize(math.erfc, otypes=[float])(-z) / 2, 0.0)
+
+
+def _lognormal_quantile(mu: float, sigma: float, q: float) -> float:
+    if sigma == 0:
+        return math.exp(mu)
+    if q in (0.0, 1.0):
+        return math.inf if q else 0.0
+    return math.exp(mu + sigma * NORMAL.inv_cdf(q))
+
+
+def _truncated_moment(mu: float, sigma: float, low: float, high: float, order: int) -> float:
+    """E[X^n] between the quantiles at p and q, whose standard scores are y and z.
+
+    exp(n mu + n^2 sigma^2 / 2) (Phi(z - n sigma) - Phi(y - n sigma)) / (q - p)
+
+    Source: Johnson, Kotz and Balakrishnan, "Continuous Univariate Distributions" 1 (1994), section 14.7.
+    """
+    z_low, z_high = (-math.inf if p <= 0 else math.inf if p >= 1 else NORMAL.inv_cdf(p) for p in (low, high))
+    by = order * sigma
+    # Of the two tails the smaller: far out the difference of two numbers near 1 would have no digits left.
+    if z_low - by > 0:
+        inside = _normal_cdf(by - z_low) - _normal_cdf(by - z_high)
+    else:
+        inside = _normal_cdf(z_high - by) - _normal_cdf(z_low - by)
+    return math.exp(order * mu + by * by / 2) * inside / (high - low)
+
+
+def _normal_cdf(z: float) -> float:
+    return math.erfc(-z / math.sqrt(2)) / 2
 
 
 def _piecewise_cdf(knots: tuple[tuple[float, float], ...], x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -289,15 +334,17 @@ def _piecewise_quantile(knots: tuple[tuple[float, float], ...], q: float) -> flo
 
 def _fault(kind: str, params: tuple[float, ...]) -> str | None:
     """Why these are no parameters of that kind, or None."""
-    sizes = {"point": 1, "lognormal": 2, "exponential": 1, "wait": 2, "repeats": 2}
+    sizes = {"point": 1, "lognormal": 2, "truncated": 4, "exponential": 1, "wait": 2, "repeats": 2}
     if kind not in KINDS:
         return f"the kinds are {', '.join(KINDS)}"
     if len(params) != sizes.get(kind, len(params)) or not params:
         return f"{len(params)} parameters are not what it takes"
     if not all(math.isfinite(p) for p in params):
         return "a parameter is not finite"
-    if any(p < 0 for p in (params[1:] if kind == "lognormal" else params)):
+    if any(p < 0 for p in (params[1:] if kind in ("lognormal", "truncated") else params)):
         return "a parameter is negative"
+    if kind == "truncated" and (params[1] == 0 or not params[2] < params[3] <= 1):
+        return "it takes sigma over 0, and two probabilities in 0..1 that rise"
     if kind == "wait" and params[0] > 1:
         return "its probability is over 1"
     if kind == "repeats" and params[0] >= 1:

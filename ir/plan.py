@@ -11,7 +11,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TypeVar
 
-from xdsl.dialects.builtin import FlatSymbolRefAttr, FloatAttr, IntegerAttr, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import (
+    DictionaryAttr,
+    FlatSymbolRefAttr,
+    FloatAttr,
+    IntegerAttr,
+    StringAttr,
+    SymbolRefAttr,
+)
 from xdsl.ir import Dialect, Operation
 from xdsl.irdl import (
     IRDLOperation,
@@ -162,6 +169,8 @@ class PlaceOp(IRDLOperation):
     piece = attr_def(FlatSymbolRefAttr)
     pool = attr_def(FlatSymbolRefAttr)
     share = attr_def(FloatAttr)
+    when = opt_attr_def(StringAttr)
+    """which visits these are, where the traffic is split: `prompt_tokens <= 4000`, `part <= 3`"""
     latency_s = opt_attr_def(FloatAttr)
     """[s] mean of one visit"""
     traits = traits_def(HasParent(PlanOp))
@@ -190,6 +199,8 @@ class TransferOp(IRDLOperation):
     """[bytes]"""
     latency_s = attr_def(FloatAttr)
     """[s]"""
+    when = opt_attr_def(DictionaryAttr)
+    """node -> which of its visits these are, of nodes whose traffic is split"""
     traits = traits_def(HasParent(PlanOp))
 
     def verify_(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, StringAttr, SymbolRefAttr, f64, i64
+from xdsl.dialects.builtin import DictionaryAttr, FloatAttr, IntegerAttr, ModuleOp, StringAttr, SymbolRefAttr, f64, i64
 from xdsl.ir import Attribute, Operation
 from xdsl.passes import ModulePass
 
@@ -76,27 +76,25 @@ def _pool(pool: Mapping[str, Any]) -> PoolOp:
 
 
 def _place(place: Mapping[str, Any]) -> PlaceOp:
-    if place["when"] is not None:
-        raise ValueError(f"a placement that depends on `when` ({place['when']}) is not supported yet")
-    return PlaceOp(
-        attributes={
-            "piece": SymbolRefAttr(_text(place, "piece")),
-            "pool": SymbolRefAttr(_text(place, "pool")),
-            "share": _float(place, "share"),
-            "latency_s": _float(place, "latency_s"),
-        }
-    )
+    attributes: dict[str, Attribute] = {
+        "piece": SymbolRefAttr(_text(place, "piece")),
+        "pool": SymbolRefAttr(_text(place, "pool")),
+        "share": _float(place, "share"),
+        "latency_s": _float(place, "latency_s"),
+    }
+    when = {} if place["when"] is None else {"when": StringAttr(_text(place, "when"))}
+    return PlaceOp(attributes=attributes | when)
 
 
 def _transfer(transfer: Mapping[str, Any]) -> TransferOp:
-    return TransferOp(
-        attributes={
-            "from": SymbolRefAttr(_text(transfer, "from")),
-            "to": SymbolRefAttr(_text(transfer, "to")),
-            "bytes": _float(transfer, "bytes"),
-            "latency_s": _float(transfer, "latency_s"),
-        }
-    )
+    attributes: dict[str, Attribute] = {
+        "from": SymbolRefAttr(_text(transfer, "from")),
+        "to": SymbolRefAttr(_text(transfer, "to")),
+        "bytes": _float(transfer, "bytes"),
+        "latency_s": _float(transfer, "latency_s"),
+    }
+    when = {node: StringAttr(_text(transfer["when"], node)) for node in transfer.get("when", {})}
+    return TransferOp(attributes=attributes | ({"when": DictionaryAttr(when)} if when else {}))
 
 
 def _text(fields: Mapping[str, Any], key: str) -> str:

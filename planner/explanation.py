@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..ir.diagnostics import DovetailError
+from ..ir.split import without_class
 from .goals import MINIMISED
 from .placement.clock import Clock, TimeUp
 from .placement.conflict import irreducible_conflict, without
@@ -136,7 +137,7 @@ class Explanation:
             if result.objective is None:
                 yield {"device": spec.name, "extra": None, "against": self._against(forced), "pieces": []}
                 continue
-            pieces = sorted(q for q, g in result.placements.items() if pools[g].device == spec.name)
+            pieces = sorted({without_class(q) for q, g in result.placements.items() if pools[g].device == spec.name})
             extra = max(0.0, result.objective - self.value)
             yield {"device": spec.name, "extra": extra, "against": [], "pieces": pieces}
 
@@ -166,7 +167,7 @@ def _pool(each: Held) -> Json:
         "tp": each.hardware[3],
         "batch": each.hardware[7],
         **({"model": each.hardware[-1]} if each.hardware[-1] else {}),
-        "pieces": list(each.pieces),
+        "pieces": each.shown,
     }
 
 

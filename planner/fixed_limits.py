@@ -9,6 +9,7 @@ from ..ir.agent import ToolCallOp
 from ..ir.alternatives import models_of
 from ..ir.diagnostics import Diagnostic, Label
 from ..ir.source import SourceMap
+from ..ir.split import without_class
 from .candidates.llm.calls import visits_of
 from .candidates.setting import Setting
 
@@ -20,12 +21,15 @@ def limit_faults(setting: Setting, places: SourceMap) -> list[Diagnostic]:
 
 def _long_contexts(setting: Setting, places: SourceMap) -> Iterator[Diagnostic]:
     """Contexts that are longer on average than any model of the node was made for."""
-    for node, prefill, decode, _ in setting.llm_nodes:
-        known = [setting.llms[name] for name in models_of(prefill) if name in setting.llms]
+    named: set[str] = set()
+    for name, prefill, decode, _ in setting.llm_nodes:
+        node = without_class(name)
+        known = [setting.llms[each] for each in models_of(prefill) if each in setting.llms]
         model = max(known, key=lambda llm: llm.context_tokens, default=None)
-        last = visits_of(prefill, decode, len(setting.visits[node]))[-1]
-        all_known = len(known) == len(models_of(prefill))
+        last = visits_of(prefill, decode, len(setting.visits[name]))[-1]
+        all_known = len(known) == len(models_of(prefill)) and node not in named
         if model is not None and all_known and last.prompt + last.output > model.context_tokens:
+            named.add(node)
             message = (
                 f"`{node}` comes to {last.prompt + last.output:g} tokens, and the context of `{model.id}` "
                 f"is {model.context_tokens}"
@@ -39,7 +43,7 @@ def _long_contexts(setting: Setting, places: SourceMap) -> Iterator[Diagnostic]:
 def _crowded_tools(setting: Setting, places: SourceMap) -> Iterator[Diagnostic]:
     """Tools that are called faster than their `concurrency` lets calls end."""
     hosts = [device for device in setting.devices.values() if device.kind == "cpu"]
-    for node, op in setting.nodes.items():
+    for node, op in setting.written.items():
         if not isinstance(op, ToolCallOp) or not hosts:
             continue
         try:

@@ -15,10 +15,10 @@ from .device_time import device_time_usd
 from .goals import stated
 from .moved import migration
 from .placement.objective import price
-from .placement.problem import Option
 from .placement.quality import mean_quality, node_qualities
 from .placement.racks import Racks
 from .placement.result import COST_PARTS, PlacementResult
+from .plan_rows import placement_rows, transfer_rows
 from .pool_record import pool_record
 from .solved import Json, Solved
 
@@ -63,12 +63,8 @@ def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: 
         },
         **_energy(solved),
         "pools": [pool_record(solved, number, pool) for number, pool in solved.pools.items()],
-        "placements": [_placement(solved, piece) for piece in sorted(solved.chosen)],
-        "transfers": [
-            {"from": t.from_piece, "to": t.to_piece, "bytes": t.bytes, "latency_s": t.latency_s}
-            for t in result.transfers
-            if t.bytes or t.latency_s or node_of(t.from_piece) == node_of(t.to_piece)
-        ],
+        "placements": placement_rows(solved.problem, solved.chosen, solved.number),
+        "transfers": transfer_rows(solved.problem, result.transfers),
         "fleet": _fleet(solved),
         **_racks(solved),
         **migration(solved.problem, result),
@@ -128,11 +124,6 @@ def _move_device_time(solved: Solved, parts: dict[str, float]) -> None:
     parts["calls"] = max(0.0, parts["calls"])
 
 
-def node_of(piece: str) -> str:
-    """The node that a piece is of."""
-    return piece.rpartition(".")[0]
-
-
 def _mean_power_w(solved: Solved) -> dict[str, float]:
     """Mean power of all devices taken of each name, PUE included [W]; empty without a rate.
 
@@ -163,31 +154,6 @@ def _energy(solved: Solved) -> Json:
     grams = sum(carbon_g(watts / rate, sites[name].carbon_g_per_kwh or 0.0) for name, watts in drawn.items())
     known = solved.fleet.is_carbon_known
     return {"energy_j_per_request": sum(drawn.values()) / rate, "gco2_per_request": grams if known else None}
-
-
-def _placement(solved: Solved, piece: str) -> Json:
-    option = solved.chosen[piece]
-    number = solved.number[option.pool]
-    return {
-        "piece": piece,
-        "pool": number,
-        "device": solved.pools[number].device,
-        "share": 1.0,
-        "when": None,
-        "latency_s": _mean_visit_s(solved, option),
-    }
-
-
-def _mean_visit_s(solved: Solved, option: Option) -> float:
-    """Mean time of a visit, the wait apart, over the visits that requests make [s]."""
-    node = next(piece.node for piece in solved.problem.pieces if piece.id == option.piece)
-    seconds = made = 0.0
-    for scenario in solved.problem.scenarios:
-        for step in scenario.steps:
-            if step.id.rpartition("@")[0] == node:
-                seconds += scenario.probability * option.visits[step.visit - 1].total.mean
-                made += scenario.probability
-    return seconds / made
 
 
 def _racks(solved: Solved) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir.distribution import Distribution
-from .placement.problem import Option, Pool, shared_bytes
+from .placement.problem import Option, Pool, memory_bytes
 from .placement.survival import survivors
 from .solved import Json, Solved
 from .waits import class_waits, pool_waits
@@ -24,7 +24,7 @@ def pool_record(solved: Solved, number: str, pool: Pool) -> Json:
         "devices": replicas * pool.devices_per_replica,
         "parallel": {"tp": pool.tp, "pp": pool.pp, "ep": pool.ep, "dp": pool.dp},
         "max_batch": pool.max_batch,
-        "memory_bytes_per_device": shared_bytes(pieces, inside) + sum(option.state_bytes for option in inside),
+        "memory_bytes_per_device": memory_bytes(pieces, inside),
         "utilisation": solved.result.utilisation.get(pool.id),
         "wait": _wait(laws[0] if laws else None),
         **_waits(solved, pool),

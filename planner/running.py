@@ -70,7 +70,7 @@ def _pools(plan: Json) -> Iterator[dict[str, Any]]:
     held: dict[str, list[dict[str, str]]] = {pool["id"]: [] for pool in plan["pools"]}
     roles = _holdings(plan)
     for entry in plan["placements"]:
-        holding = roles[entry["piece"]]
+        holding = roles[entry["piece"], entry["pool"]]
         if holding not in held[entry["pool"]]:
             held[entry["pool"]].append(holding)
     for pool in plan["pools"]:
@@ -79,26 +79,27 @@ def _pools(plan: Json) -> Iterator[dict[str, Any]]:
             yield {**shape, "holds": sorted(held[pool["id"]], key=str)}
 
 
-def _holdings(plan: Json) -> dict[str, dict[str, str]]:
-    """Piece -> the model that it loads, and its role."""
+def _holdings(plan: Json) -> dict[tuple[str, str], dict[str, str]]:
+    """Piece and its pool -> the model that it loads there, and its role."""
     from .sensitivity.question import question_of
 
     question = question_of(plan)
     module = parse_graph(dict(question.graph)).module
     run_pipeline(module)
     setting = Setting(graph_of(module), question.fleet, {}, {})
-    works, pool_of = dict(question.works(setting.graph)), {e["piece"]: e["pool"] for e in plan["placements"]}
+    works, held = dict(question.works(setting.graph)), {(e["piece"], e["pool"]) for e in plan["placements"]}
 
-    def role(op: Operation) -> str:
+    def role(op: Operation, pool: str) -> str:
         node, part = node_and_part(op)
         if part == "run" or profile_of(setting, op) is not None:
             return part
-        return "both" if pool_of[f"{node}.prefill"] == pool_of[f"{node}.decode"] else part
+        return "both" if {(f"{node}.prefill", pool), (f"{node}.decode", pool)} <= held else part
 
-    ops = {".".join(node_and_part(op)): op for op in setting.nodes.values()}
+    ops = {".".join(node_and_part(op)): op for op in setting.written.values()}
     served = {pool["id"]: pool.get("model") for pool in plan["pools"]}
     return {
-        piece: {"model": memory_key(op, works, served[pool_of[piece]]), "role": role(op)} for piece, op in ops.items()
+        (piece, pool): {"model": memory_key(ops[piece], works, served[pool]), "role": role(ops[piece], pool)}
+        for piece, pool in held
     }
 
 

@@ -30,6 +30,7 @@ from .placement.problem import UNLIMITED, Bound, DeviceType, Piece, PlacementPro
 
 def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> PlacementProblem:
     """The placement problem of a graph on a fleet; `works` gives the work of `model` nodes by node."""
+    works = works_of_classes(setting, works)
     kinds = (
         profile_candidates(setting),
         llm_candidates(setting),
@@ -56,6 +57,7 @@ def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> P
         apart=tuple(_pairs(setting, "apart")),
         limits=tuple(setting.fleet.limits.items()),
         racks=tuple(Rack(rack.name, rack.power_w, rack.exceed) for rack in setting.fleet.racks),
+        alike=tuple(_alike(setting)),
     )
 
 
@@ -68,11 +70,26 @@ def surviving(setting: Setting, pool: Pool) -> Pool:
     return replace(pool, spare=fleet.spare_replicas, zones=zones, lost_zones=fleet.lost_zones)
 
 
+def works_of_classes(setting: Setting, works: Mapping[str, Work]) -> dict[str, Work]:
+    """The work of networks by node, of those whose traffic is split by class."""
+    return {name: work for node, work in works.items() for name in setting.placed(node)}
+
+
+def _alike(setting: Setting) -> Iterator[tuple[str, ...]]:
+    """The first pieces of the parts of each node that is split so: nothing tells them apart."""
+    for node, classes in setting.classes.items():
+        if classes[0].prompt is None:
+            part = setting.flow.pieces[node][0].rpartition(".")[2]
+            yield tuple(f"{each.name}.{part}" for each in classes)
+
+
 def _pieces(setting: Setting, works: Mapping[str, Work]) -> Iterator[Piece]:
     for op in setting.nodes.values():
         node, part = node_and_part(op)
-        key, priority = memory_key(op, works), setting.priorities[node]
-        yield Piece(f"{node}.{part}", node, part, setting.visits_per_request[node], key, priority)
+        key, of, priority = memory_key(op, works), setting.class_of.get(node), setting.priorities[node]
+        # A slot holds a visit of any class; work that has no slots, such as tools, is there side by side.
+        state_key = "" if of is None or not key else f"{of.node}.{part}"
+        yield Piece(f"{node}.{part}", node, part, setting.visits_per_request[node], key, priority, of, state_key)
 
 
 def memory_key(op: Operation, works: Mapping[str, Work], chosen: str | None = None) -> str:
@@ -152,7 +169,7 @@ def _bounds(setting: Setting) -> Iterator[Bound]:
             if limit is not None:
                 percentile = _fraction(number(member.slo, "percentile"))
                 yield Bound(f"slo.{kind}{of}", kind, limit, percentile, graph=member.name)
-    for op in setting.nodes.values():
+    for op in setting.written.values():
         if not isinstance(op, DecodeOp):
             continue
         own = op.attributes.get("slo")
@@ -190,5 +207,6 @@ def _pairs(setting: Setting, relation: str) -> Iterator[tuple[str, str]]:
         other = place.data.get(relation) if isinstance(place, DictionaryAttr) else None
         if isinstance(other, StringAttr):
             node, part = node_and_part(op)
-            for piece in setting.flow.pieces[other.data][:1] if relation == "with" else setting.flow.pieces[other.data]:
+            last = len(setting.placed(other.data)) if relation == "with" else None
+            for piece in setting.pieces(other.data)[:last]:
                 yield f"{node}.{part}", piece

@@ -21,7 +21,7 @@ LOWER = ("fp8", "int8", "fp4", "int4")
 
 def unplaceable_diagnostic(setting: Setting, node: str, graph: SourceMap, fleet: SourceMap) -> Diagnostic:
     """The error for a node that no device of the fleet can run, however many there are."""
-    op = next(op for op in setting.nodes.values() if node_and_part(op)[0] == node)
+    op = next(op for op in setting.written.values() if node_and_part(op)[0] == node)
     usable = {name: device for name, device in setting.devices.items() if setting.most_replicas(name) != 0}
     may = {name: device for name, device in usable.items() if not excluded_by(op, name)}
     which = "no device of the fleet" if len(may) == len(usable) else f"no device that `place` of `{node}` admits"

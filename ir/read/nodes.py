@@ -24,6 +24,7 @@ from ..agent import (
     ToolCallOp,
 )
 from ..distribution import Distribution
+from ..split import auto_thresholds
 from .alternatives import names_of
 
 Attributes = dict[str, Attribute]
@@ -44,6 +45,8 @@ def node_op(name: str, node: Plain) -> NodeOp:
         attributes["slo"] = slo_attr(node["slo"])
     if "priority" in node:
         attributes["priority"] = integer(node["priority"])
+    if "split" in node:
+        attributes["split"] = split_attr(node)
     if "profile" in node:
         attributes["profile"] = profile_attr(node["profile"])
     return op_class(attributes=attributes)
@@ -80,6 +83,16 @@ def place_attr(place: Plain) -> DictionaryAttr:
     if "on" in place:
         wishes["on"] = ArrayAttr([StringAttr(device) for device in place["on"]])
     return DictionaryAttr(wishes)
+
+
+def split_attr(node: Plain) -> DictionaryAttr:
+    """`parts`, or `prompt_tokens`: thresholds, those of `auto` worked out."""
+    if "parts" in node["split"]:
+        return DictionaryAttr({"parts": integer(node["split"]["parts"])})
+    thresholds = node["split"]["prompt_tokens"]
+    if thresholds == "auto":
+        thresholds = auto_thresholds(node["prompt_tokens"])
+    return DictionaryAttr({"prompt_tokens": ArrayAttr([number(t) for t in thresholds])})
 
 
 def profile_attr(profile: Plain) -> DictionaryAttr:

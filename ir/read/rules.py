@@ -13,6 +13,7 @@ from .adapters import check_adapters
 from .alternatives import check_alternatives, check_quality_bound, names_of
 from .fields import Reading, name_of, shown
 from .files import check_file
+from .split_rules import check_split
 
 VERSION = 1
 _FLOW_IDS = {"C1": "edge", "C2": "probability", "C3": "cycle", "C4": "unreachable", "C5": "no-end"}
@@ -94,6 +95,7 @@ def _check_node(name: str, node: Mapping[str, Any], plain: Mapping[str, Any], to
             help = "remove it, or bound " + ("that" if bound == "quality" else "`end_to_end`") + " of the graph"
             to.fault((*path, "slo", bound), "slo", message, help, key=True)
     priced = any(part in (rows or ()) for part in parts for rows in _profiles(node, plain))
+    check_split(name, node, priced, "batch" in (plain.get("workload") or {}), to)
     match node.get("kind"):
         case "llm":
             _check_llm(name, node, priced, to)

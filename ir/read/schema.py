@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..source import Path as DocumentPath
+from ..split import MOST_CLASSES
 from .distributions import Dist
 from .fields import (
     Either,
@@ -162,9 +163,16 @@ _ADAPTER = Record(
 )
 _KIND = {"kind": Key(Text(), "what the node is", required=True)}
 _STREAM = {"stream": Key(Flag(), "its successors start at its first output")}
+_PARTS = Key(Number(2, MOST_CLASSES, integer=True), "parts of the traffic, each as large as the others")
+_SPLIT = Record({"parts": _PARTS})
+_THRESHOLDS = Either(_is_text, Text(("auto",)), ListOf(_TOKENS, or_one=True, shortest=1))
+_SPLIT_BY_LENGTH = Record(
+    {"parts": _PARTS, "prompt_tokens": Key(_THRESHOLDS, "lengths of the first prompt at which it is split, or `auto`")}
+)
 _COMMON = {
     **_KIND,
     "place": Key(_PLACE, "where it may run"),
+    "split": Key(_SPLIT, "classes of visits that may go to different pools"),
     "slo": Key(_NODE_SLO, "latency bounds of this node alone"),
     **_STREAM,
     "profile": Key(_PROFILE, "measured figures of this node, by device"),
@@ -194,6 +202,7 @@ _KINDS: dict[str, dict[str, Key]] = {
         "quality": Key(_QUALITIES, "quality of the answers of each model, on a scale of the user's: larger is better"),
         "adapter": Key(_ADAPTER, "low-rank adapter (LoRA) on the model's weights"),
         "parallel": Key(_PARALLEL, "how one replica is split over devices"),
+        "split": Key(_SPLIT_BY_LENGTH, "classes of visits that may go to different pools"),
     },
     "model": _NO_PARALLEL
     | {

@@ -16,9 +16,10 @@ from ...ir.agent import ModelCallOp
 from ...ir.distribution import Distribution
 from ...ir.llm import DecodeOp, PrefillOp
 from ..placement.problem import Option, Pool, VisitTime
+from .classes import TenantSet, loads_by_node, priorities_by_node, tenant_sets
 from .profiles import profile_of
 from .setting import Setting, excluded_by
-from .sizing import Sizing, sizings, tenant_sets
+from .sizing import Sizing, sizings
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ def host_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tup
         if device.kind != "cpu" or not device.cores or setting.most_replicas(name) == 0:
             continue
         small = dict(_small(setting, name, device))
-        for tenants in tenant_sets(list(small), [setting.priorities[n] for n in small]) if small else ():
-            yield from _sized(setting, name, device.cores, {node: small[node] for node in tenants})
+        for together in tenant_sets(list(small), str, setting.class_of, setting.priorities) if small else ():
+            yield from _sized(setting, name, device.cores, small, together)
         networks = {
             node: Guest(
                 Distribution.point(s),
@@ -76,7 +77,7 @@ def host_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tup
             for s in (work.seconds(device),)
         }
         if small and networks:
-            yield from _sized(setting, name, 1, {**small, **networks})
+            yield from _sized(setting, name, 1, {**small, **networks}, TenantSet((*small, *networks)))
 
 
 def _small(setting: Setting, name: str, device: Device) -> Iterator[tuple[str, Guest]]:
@@ -92,20 +93,21 @@ def _small(setting: Setting, name: str, device: Device) -> Iterator[tuple[str, G
 
 
 def _sized(
-    setting: Setting, name: str, slots: int, guests: Mapping[str, Guest]
+    setting: Setting, name: str, slots: int, known: Mapping[str, Guest], together: TenantSet[str]
 ) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
     """The pools of one kind of host for these nodes, by their sizes."""
+    guests = {node: known[node] for node in together.tenants}
     device, visits = setting.devices[name], setting.visits_per_request
     excluded = {node: excluded_by(setting.nodes[node], name) for node in guests}
     welcome = [node for node in guests if not excluded[node]] or list(guests)
     load = {node: guest.kept_s * visits[node] for node, guest in guests.items()}
     longest = max(guests[node].kept_s for node in welcome) * slots
-    loads = [load[node] for node in welcome]
+    loads = loads_by_node({node: load[node] for node in welcome}, together.share)
     taken_back = setting.interruptions(name)
-    priorities, most = [setting.priorities[node] for node in welcome], setting.most_replicas(name)
+    priorities, most = priorities_by_node(setting.priorities, welcome), setting.most_replicas(name)
     for sizing in sizings(setting.rate_per_s, slots, loads, longest, most, taken_back, priorities):
         pool = Pool(
-            id=f"{name}/host/{'+'.join(guests)}/{sizing.label}",
+            id=f"{name}/host/{'+'.join(guests)}{together.label}/{sizing.label}",
             device=name,
             location=name,
             max_batch=slots,

@@ -11,8 +11,9 @@ from ...costmodel.roofline import can_compute
 from ...costmodel.work import Work
 from ...ir.distribution import Distribution
 from ..placement.problem import Option, Pool, VisitTime
+from .classes import TenantSet, loads_by_node, priorities_by_node, tenant_sets
 from .setting import Setting, excluded_by
-from .sizing import sizings, tenant_sets
+from .sizing import sizings
 
 
 def network_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
@@ -24,11 +25,10 @@ def network_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[
         for name, device in setting.devices.items():
             if not all(can_compute(device, works[n].precision) for n in sharing):
                 continue
-            hosted = {n: works[n].seconds(device) for n in sharing}
-            needed = max(works[n].weight_bytes + works[n].activation_bytes for n in hosted)
+            needed = max(works[n].weight_bytes + works[n].activation_bytes for n in sharing)
             if needed <= device.memory_bytes and setting.most_replicas(name) != 0:
-                for tenants in tenant_sets(sharing, [setting.priorities[n] for n in sharing]):
-                    yield from _sized(setting, key, name, device, {n: hosted[n] for n in tenants}, works)
+                for together in tenant_sets(sharing, str, setting.class_of, setting.priorities):
+                    yield from _sized(setting, key, name, device, together, works)
 
 
 def _sized(
@@ -36,10 +36,11 @@ def _sized(
     key: str,
     name: str,
     device: Device,
-    seconds: Mapping[str, float],
+    together: TenantSet[str],
     works: Mapping[str, Work],
 ) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
     """The pools of one network on one device for these nodes, by their sizes."""
+    seconds = {node: works[node].seconds(device) for node in together.tenants}
     taken_back = setting.interruptions(name, max(works[node].weight_bytes for node in seconds))
     worked = {node: taken_back.repeated_s(s, s) for node, s in seconds.items()}
     kept = {node: taken_back.capacity_s(s) for node, s in worked.items()}
@@ -47,11 +48,11 @@ def _sized(
     excluded = {node: excluded_by(setting.nodes[node], name) for node in seconds}
     welcome = [node for node in seconds if not excluded[node]] or list(seconds)
     longest = max(kept[node] for node in welcome)
-    loads = [load[node] for node in welcome]
-    priorities, most = [setting.priorities[node] for node in welcome], setting.most_replicas(name)
+    loads = loads_by_node({node: load[node] for node in welcome}, together.share)
+    priorities, most = priorities_by_node(setting.priorities, welcome), setting.most_replicas(name)
     for sizing in sizings(setting.rate_per_s, 1, loads, longest, most, taken_back, priorities):
         pool = Pool(
-            id=f"{name}/{key}/{'+'.join(seconds)}/{sizing.label}",
+            id=f"{name}/{key}/{'+'.join(seconds)}{together.label}/{sizing.label}",
             device=name,
             location=name,
             memory_bytes=device.memory_bytes,

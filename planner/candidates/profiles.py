@@ -8,11 +8,13 @@ from xdsl.dialects.builtin import DictionaryAttr
 from xdsl.ir import Operation
 
 from ...costmodel.energy import energy_above_idle_j
+from ...ir.agent import symbol_of
 from ...ir.distribution import Distribution
 from ...ir.llm import DecodeOp, PrefillOp, node_and_part
 from ..placement.problem import Option, Pool, VisitTime
+from .classes import tenant_sets
 from .setting import Setting, excluded_by, number
-from .sizing import Sizing, sizings, tenant_sets
+from .sizing import Sizing, sizings
 
 
 def profile_of(setting: Setting, op: Operation) -> DictionaryAttr | None:
@@ -42,8 +44,9 @@ def profile_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, .
     for device, pieces in rows.items():
         if setting.most_replicas(device) == 0:
             continue
-        for tenants in tenant_sets(pieces, [setting.priorities[node_and_part(op)[0]] for op, _ in pieces]):
-            yield from _sized(setting, device, tenants)
+        ranks = {symbol_of(op): setting.priorities[node_and_part(op)[0]] for op, _ in pieces}
+        for together in tenant_sets(pieces, lambda pair: symbol_of(pair[0]), setting.class_of, ranks):
+            yield from _sized(setting, device, together.tenants)
 
 
 def _sized(

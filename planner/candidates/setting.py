@@ -15,14 +15,16 @@ from ...costmodel.models import LLM
 from ...costmodel.serving import Adapter
 from ...costmodel.visits import Chain, Visits
 from ...ir.adapters import adapter_of, adapters_of_model
-from ...ir.agent import EdgeOp, GraphOp, NodeOp
+from ...ir.agent import EdgeOp, GraphOp, NodeOp, symbol_of
 from ...ir.alternatives import models_of
 from ...ir.fleet import DeviceSpec, FleetSpec
 from ...ir.flow import FlowEdge
 from ...ir.llm import DecodeOp, KVTransferOp, PrefillOp, node_and_part
 from ...ir.members import Member, member_with, members_of
+from ...ir.split import VisitClass, classes_of, without_class
 from ..placement.problem import Scenario
 from ..placement.unroll import Edge, Flow, unroll
+from .classes import op_of_class, split_scenarios
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Setting:
     """The rate to plan for in place of the graph's own."""
 
     @cached_property
-    def nodes(self) -> dict[str, Operation]:
-        """Node ops by symbol (`think.prefill`, `hear`)."""
+    def written(self) -> dict[str, Operation]:
+        """Node ops by symbol (`think.prefill`, `hear`), as the graph has them."""
         return {op.sym_name.data: op for op in self.graph.nodes if isinstance(op, NodeOp)}
 
     @cached_property
@@ -49,25 +51,60 @@ class Setting:
         return members_of(self.graph)
 
     @cached_property
+    def classes(self) -> dict[str, tuple[VisitClass, ...]]:
+        """Node -> the classes of its visits, where its traffic is split."""
+        found = {node: classes_of(op, node) for op in self.written.values() for node in [node_and_part(op)[0]]}
+        return {node: classes for node, classes in found.items() if classes}
+
+    @cached_property
+    def class_of(self) -> dict[str, VisitClass]:
+        """Class of visits by name (`think#2`)."""
+        return {each.name: each for classes in self.classes.values() for each in classes}
+
+    @cached_property
+    def nodes(self) -> dict[str, Operation]:
+        """Node ops by symbol; where traffic is split, one for each class (`think#2.prefill`)."""
+        found: dict[str, Operation] = {}
+        for symbol, op in self.written.items():
+            node, _ = node_and_part(op)
+            own = [op_of_class(op, each) for each in self.classes.get(node, ())]
+            found |= {symbol_of(each): each for each in own} or {symbol: op}
+        return found
+
+    def placed(self, node: str) -> tuple[str, ...]:
+        """What is placed of a node of the graph: the node itself, or each of its classes."""
+        return tuple(each.name for each in self.classes.get(node, ())) or (node,)
+
+    def pieces(self, node: str) -> tuple[str, ...]:
+        """Ids of the pieces of a node of the graph, those of all its classes."""
+        return tuple(f"{name}.{p.rpartition('.')[2]}" for p in self.flow.pieces[node] for name in self.placed(node))
+
+    def pieces_at(self, symbol: str) -> tuple[str, ...]:
+        """Ids of the pieces that an end of an edge names, those of all classes."""
+        node, part = node_and_part(self.written[symbol])
+        return tuple(f"{name}.{part}" for name in self.placed(node))
+
+    @cached_property
     def flow(self) -> Flow:
         pieces: dict[str, tuple[str, ...]] = {}
-        for op in self.nodes.values():
+        for op in self.written.values():
             node, part = node_and_part(op)
             pieces[node] = (*pieces.get(node, ()), f"{node}.{part}")
-        owner = {symbol: node_and_part(op)[0] for symbol, op in self.nodes.items()}
+        owner = {symbol: node_and_part(op)[0] for symbol, op in self.written.items()}
         edges = (_edge(op, owner) for op in self.graph.edges)
         return Flow({n: tuple(sorted(p, reverse=True)) for n, p in pieces.items()}, tuple(filter(None, edges)))
 
     @cached_property
     def scenarios(self) -> tuple[Scenario, ...]:
-        """(46) The ways of each graph's requests, weighed by its share of all of them."""
+        """(46) The ways of each graph's requests, weighed by its share of all of them, and by class where split."""
         if len(self.members) == 1:
-            return unroll(self.flow)
-        return tuple(
+            return split_scenarios(unroll(self.flow), self.classes)
+        ways = (
             replace(s, probability=member.share * s.probability, graph=member.name)
             for member in self.members
             for s in unroll(self.flow.of(member.prefix))
         )
+        return split_scenarios(tuple(ways), self.classes)
 
     @cached_property
     def _visits(self) -> list[tuple[str, float, Visits]]:
@@ -76,12 +113,15 @@ class Setting:
 
     @cached_property
     def visits(self) -> dict[str, tuple[float, ...]]:
-        """Node -> share of requests that make visit 1, 2, ..."""
-        return {node: tuple(share * p for p in visits.reached) for node, share, visits in self._visits}
+        """Node -> share of requests that make visit 1, 2, ...; of a class, share of all requests too."""
+        alone = {node: tuple(share * p for p in visits.reached) for node, share, visits in self._visits}
+        split = {each.name: tuple(each.share * p for p in alone[each.node]) for each in self.class_of.values()}
+        return alone | split
 
     @cached_property
     def visits_per_request(self) -> dict[str, float]:
-        return {node: share * visits.mean for node, share, visits in self._visits}
+        alone = {node: share * visits.mean for node, share, visits in self._visits}
+        return alone | {each.name: each.share * alone[each.node] for each in self.class_of.values()}
 
     @property
     def rate_per_s(self) -> float | None:
@@ -96,7 +136,7 @@ class Setting:
             if isinstance(op, PrefillOp):
                 decode = self.nodes[f"{op.node.data}.decode"]
                 assert isinstance(decode, DecodeOp)
-                yield op.node.data, op, decode, transfers[symbol]
+                yield op.node.data, op, decode, transfers[without_class(symbol)]
 
     @cached_property
     def chooses_models(self) -> bool:
@@ -106,7 +146,8 @@ class Setting:
     @cached_property
     def priorities(self) -> dict[str, int]:
         """Node -> its own priority, or else its graph's: a shared pool serves visits of the largest first."""
-        own = {node_and_part(op)[0]: op.attributes.get("priority") for op in self.nodes.values()}
+        ops = (self.written | self.nodes).values()
+        own = {node_and_part(op)[0]: op.attributes.get("priority") for op in ops}
         return {
             node: each.value.data if isinstance(each, IntegerAttr) else member_with(self.members, node).priority
             for node, each in own.items()
@@ -144,7 +185,7 @@ def excluded_by(op: Operation, device: str) -> str:
     on = place.data.get("on") if isinstance(place, DictionaryAttr) else None
     if not isinstance(on, ArrayAttr) or device in {a.data for a in on if isinstance(a, StringAttr)}:
         return ""
-    return f"place[{node_and_part(op)[0]}]"
+    return f"place[{without_class(node_and_part(op)[0])}]"
 
 
 def unpin(graph: GraphOp, node: str) -> None:

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from ...costmodel.interruptions import NEVER, Interruptions, outage
 from ...costmodel.queueing import capacity, class_wait, erlang_c, worst_class_wait
 from ...ir.distribution import Distribution
 from ..placement.problem import NO_WAIT
 
-Tenant = TypeVar("Tenant")
 NEGLIGIBLE = 1e-4
 """A mean wait of this share of the service time is as good as none: more replicas would change nothing."""
 MOST_STEPS = 12
@@ -66,18 +64,6 @@ class Sizing:
     def of(self, priority: int) -> Sizing:
         """The sizing as tenants of one priority see it."""
         return replace(self, law=dict(self.by_class).get(priority, self.law)) if self.by_class else self
-
-
-def tenant_sets(tenants: Sequence[Tenant], priorities: Sequence[int]) -> Iterator[tuple[Tenant, ...]]:
-    """All tenants together, each alone, and where their priorities differ those of each together."""
-    yield tuple(tenants)
-    if len(tenants) > 1:
-        yield from ((tenant,) for tenant in tenants)
-    classes = sorted(set(priorities), reverse=True)
-    for priority in classes if len(classes) > 1 else ():
-        same = tuple(tenant for tenant, own in zip(tenants, priorities, strict=True) if own == priority)
-        if len(same) > 1:
-            yield same
 
 
 def sizings(

@@ -84,8 +84,9 @@ def _messages(setting: Setting, pools: tuple[Pool, ...]) -> Iterator[Transfer]:
             for end, target in locations.items()
             if start != end and (seconds := transfer_s(setting.fleet, source, target, size)) is not None
         )
-        pieces = [end if "." in end else f"{end}.run" for end in ends]
-        yield Transfer(pieces[0], pieces[1], size, tuple(routes))
+        before, after = (setting.pieces_at(end) for end in ends)
+        kept = tuple(routes)
+        yield from (Transfer(a, b, size, kept) for a in before for b in after)
 
 
 def transfer_s(fleet: FleetSpec, source: str, target: str, size: float) -> float | None:

@@ -32,7 +32,7 @@ def _names_that_may_bind(subject: Subject) -> Iterator[str]:
         yield from (f"slo.{kind}{of_graph(graph)}" for kind in kinds)
         if "quality" in asks["slo"]:
             yield f"slo.quality{of_graph(graph)}"
-    for node in (node for node in subject.nodes.values() if node.is_llm):
+    for node in (node for node in subject.written.values() if node.is_llm):
         yield from (f"slo.{kind}[{node.name}]" for kind in ("ttft", "tbt") if bound_of(subject, node, kind)[0])
     bounded = (node.name for node in subject.nodes.values() if "quality" in (node.asks.get("slo") or {}))
     yield from (f"slo.quality[{name}]" for name in bounded)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ...ir.diagnostics import Diagnostics
+from .classes import pieces_of_row
 from .close import far
 from .load import Load, waits_for_slot
-from .sampling import Drawn, Simulated, Times, simulate
+from .sampling import Drawn, Simulated, Times, mixed, simulate
 from .service import NOTHING, Services
 from .subject import Node, Subject
 from .transfer import hop_move, kv_transfer
@@ -69,12 +70,13 @@ def derive(subject: Subject, services: Services, loads: Mapping[str, Load]) -> L
 
     simulated = simulate(subject.ways, draw, move_s)
     graphs = {name: simulate(subject.ways_of(name), draw, move_s) if name else simulated for name in subject.members}
-    llms = [node for node in subject.nodes.values() if node.is_llm]
+    llms = [node for node in subject.written.values() if node.is_llm]
     ttft = {node.name: _ttft(subject, services, loads, node, simulated) for node in llms}
+    tbt = {node.name: max(services.tbt_s(each) for each in subject.placed(node.name)) for node in llms}
     rarely_waits = any(each.wait.probability for load in loads.values() for each in (load, *load.phases.values()))
     rarely_waits |= any(s.lost != NOTHING for visits in services.visits.values() for s in visits)
     is_constant = not simulated.end_to_end.vary and not rarely_waits
-    return Latencies(simulated, graphs, ttft, {node.name: services.tbt_s(node) for node in llms}, is_constant)
+    return Latencies(simulated, graphs, ttft, tbt, is_constant)
 
 
 def _draw(
@@ -108,18 +110,29 @@ def _draw(
 def _ttft(
     subject: Subject, services: Services, loads: Mapping[str, Load], node: Node, simulated: Simulated
 ) -> tuple[float, float]:
-    """The worst visit's wait and prefill: its mean, or the percentile that the node's bound names."""
+    """The worst visit's wait and prefill over all classes: its mean, or the percentile that the node's bound names."""
     _, percentile = bound_of(subject, node, "ttft")
-    prefill = node.pieces[0]
+    placed = subject.placed(node.name)
     if percentile is None:
-        load = loads[subject.pool_of[prefill].id].at(prefill)
-        waits = load.wait_law(subject.priority_of(node)).mean + load.outage.mean
-        wait = waits if waits_for_slot(subject, node, prefill) else 0.0
-        mean = wait + max(served.time.mean + served.lost.mean for served in services.visits[prefill])
+        means = [[each.share * mean for mean in _mean_ttfts(subject, services, loads, each)] for each in placed]
+        mean = max(sum(visit) for visit in zip(*means, strict=True))
         return mean, mean
-    visits = (times for (name, _), times in simulated.waited.items() if name == node.name)
-    spans = [times.quantile_interval(percentile) for times in visits]
+    names = {each.name for each in placed}
+    waited: dict[int, list[Times]] = {}
+    for (name, nth), times in simulated.waited.items():
+        if name in names:
+            waited.setdefault(nth, []).append(times)
+    spans = [mixed(times).quantile_interval(percentile) for times in waited.values()]
     return max(low for low, _ in spans), max(high for _, high in spans)
+
+
+def _mean_ttfts(subject: Subject, services: Services, loads: Mapping[str, Load], node: Node) -> list[float]:
+    """Mean wait and prefill of each visit [s]."""
+    prefill = node.pieces[0]
+    load = loads[subject.pool_of[prefill].id].at(prefill)
+    waits = load.wait_law(subject.priority_of(node)).mean + load.outage.mean
+    wait = waits if waits_for_slot(subject, node, prefill) else 0.0
+    return [wait + served.time.mean + served.lost.mean for served in services.visits[prefill]]
 
 
 def bound_of(subject: Subject, node: Node, kind: str) -> tuple[float | None, float | None]:
@@ -135,10 +148,13 @@ def bound_of(subject: Subject, node: Node, kind: str) -> tuple[float | None, flo
 
 def _check_visits(subject: Subject, services: Services, faults: Diagnostics) -> None:
     for entry in subject.plan["placements"]:
-        piece, stated = entry["piece"], entry["latency_s"]
-        reached = subject.reached[piece.rpartition(".")[0]]
-        made = zip(reached, services.visits[piece], strict=True)
-        derived = sum(share * served.time.mean for share, served in made) / sum(reached)
+        piece, stated, seconds, visits = entry["piece"], entry["latency_s"], 0.0, 0.0
+        for each in pieces_of_row(subject, piece, entry["when"]):
+            reached = subject.reached[each.rpartition(".")[0]]
+            made = zip(reached, services.visits[each], strict=True)
+            seconds += sum(share * served.time.mean for share, served in made)
+            visits += sum(reached)
+        derived = seconds / visits
         if far(stated, derived):
             faults.error("check.latency", f"`{piece}` states {stated:.6g} s a visit; derived {derived:.6g}")
 
@@ -179,7 +195,7 @@ def _compare(name: tuple[str, str], stated: float, low: float, high: float, faul
 
 def broken_bounds(subject: Subject, derived: Latencies) -> Iterator[tuple[str, float, float]]:
     """(name, [s] at the least, its limit [s]) of every bound that derived latencies surely break."""
-    for node in (node for node in subject.nodes.values() if node.is_llm):
+    for node in (node for node in subject.written.values() if node.is_llm):
         for kind, least in (("ttft", derived.ttft[node.name][0]), ("tbt", derived.tbt[node.name])):
             limit, _ = bound_of(subject, node, kind)
             if limit is not None and least > limit * (1 + BOUND_SLACK):
@@ -200,7 +216,7 @@ def of_graph(graph: str) -> str:
 def _check_bounds(subject: Subject, derived: Latencies, faults: Diagnostics) -> None:
     """Hold every bound against the least that the derived value can be, and against what the plan states."""
     stated = subject.plan["latency_s"]
-    for node in (node for node in subject.nodes.values() if node.is_llm):
+    for node in (node for node in subject.written.values() if node.is_llm):
         for kind, least in (("ttft", derived.ttft[node.name][0]), ("tbt", derived.tbt[node.name])):
             limit, _ = bound_of(subject, node, kind)
             if limit is not None:

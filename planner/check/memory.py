@@ -7,6 +7,7 @@ from typing import Any
 
 from ...costmodel import serving
 from ...ir.diagnostics import Diagnostics
+from ...ir.split import without_class
 from .close import far
 from .load import slots_of
 from .service import Services
@@ -20,12 +21,14 @@ TOKEN_QUANTILE = 0.999
 def memory_bytes(subject: Subject, services: Services, pool: Pool) -> float:
     """[bytes] on one device of `pool`; 0 for hosted APIs and where profiles stand in for the model."""
     weights: dict[str, float] = {}
-    state = 0.0
+    state: dict[str, float] = {}
     for node, piece in subject.hosted[pool.id]:
+        # Of the classes of one node a slot holds one visit; what has no slots is there side by side.
+        room = without_class(piece) if node.is_llm or node.kind == "model_call" else piece
         for key, shared, own in needs(subject, services, pool, node, piece):
             weights[key] = max(weights.get(key, 0.0), shared)
-            state += own
-    return sum(weights.values()) + sum(adapters(subject, services, pool).values()) + state
+            state[room] = max(state.get(room, 0.0), own)
+    return sum(weights.values()) + sum(adapters(subject, services, pool).values()) + sum(state.values())
 
 
 def adapters(subject: Subject, services: Services, pool: Pool) -> dict[str, float]:

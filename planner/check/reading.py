@@ -15,6 +15,7 @@ from ...ir.diagnostics import Diagnostics, DovetailError
 from ...ir.digest import digest
 from ...ir.fleet import FleetSpec
 from ...passes.agent.inline_agents import inline_agents
+from .classes import classes_in, split_nodes
 from .models import with_chosen_models
 from .ranges import odd_figures
 from .subject import Node, Subject, read_workflow
@@ -61,7 +62,7 @@ def read_subject(plan: Mapping[str, Any], faults: Diagnostics) -> Subject | None
             faults.error("check.inputs", f"the embedded catalogue is wrong: {fault}")
         if faults.errors:
             return None
-        works = _works(nodes, catalogue)
+        works = _works(split_nodes(nodes, classes_in(nodes)), catalogue)
         subject = Subject(dict(plan), graph, nodes, hops, fleet, _devices(fleet, catalogue), llms, works)
         len(subject.ways)  # TooManyWays is a fault of the graph
     except DovetailError as error:

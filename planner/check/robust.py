@@ -78,7 +78,7 @@ def _at(subject: Subject, shares: list[tuple[Range, float]]) -> Subject:
     inline_agents(module)
     graph, nodes, hops = read_workflow(graph_of(module))
     fleet = parse_fleet(documents["fleet"]).spec
-    return replace(subject, graph=graph, nodes=nodes, hops=hops, fleet=fleet)
+    return replace(subject, graph=graph, written=nodes, edges=hops, fleet=fleet)
 
 
 def _hold(at: Subject, shares: list[tuple[Range, float]], faults: Diagnostics) -> float:

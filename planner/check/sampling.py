@@ -98,6 +98,11 @@ def _joined(parts: list[tuple[Array, float]]) -> Times:
     return Times(values, np.concatenate([np.full(len(values), weight) for values, weight in parts]))
 
 
+def mixed(parts: Sequence[Times]) -> Times:
+    """All of these samples, each as likely beside the others as its weight says."""
+    return Times(np.concatenate([part.values for part in parts]), np.concatenate([part.weights for part in parts]))
+
+
 def _one_way(
     rng: np.random.Generator, way: Way, draw: Draw, hop_s: Callable[[Hop], float], size: int
 ) -> dict[str | tuple[str, int], Array]:

@@ -164,7 +164,11 @@ PLACEMENT = _record(
         "latency_s": NUMBER,
     }
 )
-TRANSFER = _record({"from": PIECE, "to": PIECE, "bytes": NUMBER, "latency_s": NUMBER})
+TRANSFER = _record(
+    {"from": PIECE, "to": PIECE, "bytes": NUMBER, "latency_s": NUMBER},
+    {"when": {"type": "object", "additionalProperties": TEXT}},
+)
+"""`when` has the condition of each node whose traffic is split."""
 SOLVE: Mapping[str, Schema] = {
     "seconds": NUMBER,
     **dict.fromkeys(("pieces", "variables", "constraints", "cuts"), WHOLE),

@@ -7,6 +7,8 @@ from collections import Counter
 
 from ...costmodel.serving import Parallel, fits_shape
 from ...ir.diagnostics import Diagnostics
+from ...ir.split import without_class
+from .classes import SHARE_ROUNDING, check_shares, pieces_of_row
 from .subject import Node, Pool, Subject
 
 
@@ -26,28 +28,37 @@ def check_structure(subject: Subject, faults: Diagnostics) -> None:
 
 def _check_each_piece_once(subject: Subject, faults: Diagnostics) -> None:
     expected = {piece for node in subject.nodes.values() for piece in node.pieces}
-    shares: dict[str, list[float]] = {piece: [] for piece in expected}
+    written = {piece for node in subject.written.values() for piece in node.pieces}
+    shares: dict[str, list[float]] = {piece: [] for piece in written}
+    times = dict.fromkeys(expected, 0)
     known = {pool["id"]: pool["device"] for pool in subject.plan["pools"]}
     for placed in subject.plan["placements"]:
         piece, pool = placed["piece"], placed["pool"]
-        if piece not in expected:
+        if piece not in written:
             faults.error("check.placement", f"`{piece}` is no piece of the graph")
             continue
         shares[piece].append(placed["share"])
-        if placed["when"] is not None:
-            faults.error("check.placement", f"`{piece}` is placed on a condition, which this validator cannot derive")
+        try:
+            pieces = pieces_of_row(subject, piece, placed["when"])
+        except ValueError as reason:
+            faults.error("check.placement", str(reason))
+            continue
+        check_shares(subject, placed, pieces, faults)
+        for each in pieces:
+            times[each] += 1
         if pool not in known:
             faults.error("check.placement", f"`{piece}` is placed in pool `{pool}`, which the plan does not have")
         elif known[pool] != placed["device"]:
             message = f"`{piece}` is placed on `{placed['device']}`, but pool `{pool}` has `{known[pool]}`"
             faults.error("check.placement", message)
-    for piece in sorted(expected):
+    for piece in sorted(written):
         if not shares[piece]:
             faults.error("check.placement", f"`{piece}` is not placed")
-        elif abs(sum(shares[piece]) - 1) > 1e-9:
+        elif abs(sum(shares[piece]) - 1) > SHARE_ROUNDING * len(shares[piece]):
             faults.error("check.placement", f"the shares of `{piece}` sum to {sum(shares[piece]):g}, and not 1")
-        elif len(shares[piece]) > 1:
-            faults.error("check.placement", f"`{piece}` is split over pools, which this validator cannot derive")
+    for piece, n in sorted(times.items()):
+        if n != 1 and shares[without_class(piece)]:
+            faults.error("check.placement", f"`{piece}` is placed {n} times, and not once")
 
 
 def _check_pool_parts(subject: Subject, faults: Diagnostics) -> None:
@@ -198,8 +209,8 @@ def _check_constraints(subject: Subject, node: Node, faults: Diagnostics) -> Non
 def _check_neighbours(subject: Subject, node: Node, faults: Diagnostics) -> None:
     here = [subject.location(piece) for piece in node.pieces]
     for other in node.beside:
-        if set(here) != {subject.location(subject.nodes[other].pieces[0])}:
+        if set(here) != {subject.location(each.pieces[0]) for each in subject.placed(other)}:
             faults.error("check.constraint", f"`{node.name}` is to stand with `{other}`, but does not")
     for other in node.apart:
-        if set(here) & {subject.location(piece) for piece in subject.nodes[other].pieces}:
+        if set(here) & {subject.location(piece) for each in subject.placed(other) for piece in each.pieces}:
             faults.error("check.constraint", f"`{node.name}` is to stand apart from `{other}`, but does not")

@@ -15,6 +15,8 @@ from ...costmodel.models import LLM
 from ...costmodel.work import Work
 from ...ir.agent import DistAttr, GraphOp, LLMCallOp, NodeOp
 from ...ir.fleet import DeviceSpec, FleetSpec, SiteSpec
+from ...ir.split import VisitClass
+from .classes import classes_in, pieces_of_row, split_hops, split_nodes, split_ways
 from .ways import Hop, Way, visit_probabilities, visits_per_request, ways_through
 
 Figures = Mapping[str, Any]
@@ -56,6 +58,18 @@ class Node:
     kind: str
     asks: Figures
     op: Operation = field(compare=False, repr=False)
+    visit_class: VisitClass | None = None
+    """which visits of the user's node it stands for, where the traffic of that is split"""
+
+    @property
+    def whole(self) -> str:
+        """The user's node."""
+        return self.name if self.visit_class is None else self.visit_class.node
+
+    @property
+    def share(self) -> float:
+        """Of the requests at the user's node."""
+        return 1.0 if self.visit_class is None else self.visit_class.share
 
     @property
     def is_llm(self) -> bool:
@@ -106,8 +120,10 @@ class Subject:
     plan: dict[str, Any]
     graph: Figures
     """`workload`, `slo`, `profile`, `kv_transfer`, `objective` of the graph"""
-    nodes: Mapping[str, Node]
-    hops: tuple[Hop, ...]
+    written: Mapping[str, Node]
+    """Nodes as the graph has them."""
+    edges: tuple[Hop, ...]
+    """Edges likewise."""
     fleet: FleetSpec
     devices: Mapping[str, Device]
     """Fleet name -> resolved figures; those that need none (profiles, hosted APIs) may be absent."""
@@ -141,9 +157,9 @@ class Subject:
         found = {}
         for name in self.members:
             begin = f"{name}/" if name else ""
-            hops = [hop for hop in self.hops if hop.source.startswith(begin)]
-            through = ways_through([node for node in self.nodes if node.startswith(begin)], hops)
-            found[name] = [replace(way, graph=name) for way in through]
+            hops = [hop for hop in self.edges if hop.source.startswith(begin)]
+            through = ways_through([node for node in self.written if node.startswith(begin)], hops)
+            found[name] = [replace(way, graph=name) for way in split_ways(through, self.classes)]
         return found
 
     def ways_of(self, graph: str) -> list[Way]:
@@ -155,6 +171,25 @@ class Subject:
         """The ways of all requests, each graph's at its share."""
         shares = {name: asks["share"] for name, asks in self.members.items()}
         return [replace(w, probability=shares[n] * w.probability) for n, ways in self._ways.items() for w in ways]
+
+    @cached_property
+    def classes(self) -> Mapping[str, tuple[VisitClass, ...]]:
+        """Node -> the classes of its visits, where its traffic is split."""
+        return classes_in(self.written)
+
+    @cached_property
+    def nodes(self) -> Mapping[str, Node]:
+        """What is placed: nodes, and each class of those whose traffic is split."""
+        return split_nodes(self.written, self.classes)
+
+    @cached_property
+    def hops(self) -> tuple[Hop, ...]:
+        """Edges between what is placed."""
+        return split_hops(self.edges, self.classes)
+
+    def placed(self, node: str) -> list[Node]:
+        """What is placed of a node of the graph: itself, or its classes."""
+        return [each for each in self.nodes.values() if each.whole == node]
 
     @cached_property
     def visits(self) -> Mapping[str, float]:
@@ -172,9 +207,13 @@ class Subject:
 
     @cached_property
     def pool_of(self) -> Mapping[str, Pool]:
-        """Piece -> the pool that the plan puts it in."""
-        placed = self.plan["placements"]
-        return {entry["piece"]: self.pools[entry["pool"]] for entry in placed if entry["pool"] in self.pools}
+        """Piece -> the pool that the plan puts it in; ValueError where rows have conditions that mean nothing."""
+        return {
+            piece: self.pools[entry["pool"]]
+            for entry in self.plan["placements"]
+            if entry["pool"] in self.pools
+            for piece in pieces_of_row(self, entry["piece"], entry["when"])
+        }
 
     @cached_property
     def specs(self) -> Mapping[str, DeviceSpec]:

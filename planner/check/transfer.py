@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...ir.diagnostics import Diagnostics
+from .classes import pairs_of_row
 from .close import far
 from .subject import Node, Subject
 from .ways import Hop
@@ -110,10 +111,15 @@ def check_transfers(subject: Subject, faults: Diagnostics) -> None:
     due = dict(_due(subject))
     stated: dict[tuple[str, str], dict[str, float]] = {}
     for entry in subject.plan["transfers"]:
-        pair = (entry["from"], entry["to"])
-        if pair in stated:
-            faults.error("check.transfer", f"the transfer {pair[0]} to {pair[1]} is listed twice")
-        stated[pair] = entry
+        try:
+            pairs = list(pairs_of_row(subject, entry))
+        except ValueError as reason:
+            faults.error("check.transfer", str(reason))
+            continue
+        for pair in pairs:
+            if pair in stated:
+                faults.error("check.transfer", f"the transfer {pair[0]} to {pair[1]} is listed twice")
+            stated[pair] = entry
     for (before, after), move in due.items():
         name = f"{before} to {after}"
         if not move.allowed:

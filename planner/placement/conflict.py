@@ -23,7 +23,7 @@ def constraint_names(p: PlacementProblem) -> list[str]:
     `with[node]`, `apart[node]`, `transfer[a->b]`, `kv_transfer[node]`, `memory[device]`, what options are
     `excluded_by`, `count[device]`, `limits.name`, names of bounds, and `rate`.
     """
-    nodes = {q.id: q.node for q in p.pieces}
+    nodes = {q.id: q.whole for q in p.pieces}
     names = [f"with[{nodes[a]}]" for a, _ in p.together] + [f"apart[{nodes[a]}]" for a, _ in p.apart]
     names += [_transfer_name(p, t) for t in p.transfers]
     names += [f"memory[{d.name}]" for d in p.devices]
@@ -43,7 +43,7 @@ def constraint_names(p: PlacementProblem) -> list[str]:
 def without(p: PlacementProblem, names: Iterable[str]) -> PlacementProblem:
     """The problem without the constraints of these names; without `rate` pools carry any load."""
     gone = frozenset(names)
-    nodes = {q.id: q.node for q in p.pieces}
+    nodes = {q.id: q.whole for q in p.pieces}
     loads = _largest_loads(p)
     return replace(
         p,
@@ -89,7 +89,7 @@ def _largest_loads(p: PlacementProblem) -> dict[str, float]:
 
 def _transfer_name(p: PlacementProblem, t: Transfer) -> str:
     """`kv_transfer` inside a node, `transfer[a->b]` between nodes."""
-    nodes = {q.id: q.node for q in p.pieces}
+    nodes = {q.id: q.whole for q in p.pieces}
     a, b = nodes[t.from_piece], nodes[t.to_piece]
     return f"kv_transfer[{a}]" if a == b else f"transfer[{a}->{b}]"
 
@@ -119,7 +119,7 @@ def _counts_too_dear_to_pass(p: PlacementProblem, value: float) -> set[str]:
 def _nodes_that_run_nowhere(p: PlacementProblem) -> list[str]:
     """Nodes with a piece that no pool takes, whatever is left out; all nodes where only their sum is too much."""
     placed = {o.piece for o in presolve(p).options}
-    lost = [q.node for q in p.pieces if q.id not in placed] or [q.node for q in p.pieces]
+    lost = [q.whole for q in p.pieces if q.id not in placed] or [q.whole for q in p.pieces]
     return list(dict.fromkeys(lost))
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pulp
 
+from .mixture import ROUNDING
 from .problem import PlacementProblem, held_once
 from .survival import survivors
 from .variables import LOAD_TOLERANCE, Expr, PlacementVars
@@ -28,7 +29,7 @@ def constrain_exclusions(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVar
 
 
 def constrain_memory(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(3) sum_k W[g,k] + sum_p state[p,g] x[p,g] <= M[g];  W[g,k] >= weight[p,g] x[p,g] for p with key k.
+    """(3) sum_k W[g,k] + sum_s S[g,s] <= M[g];  W[g,k] >= weight[p,g] x[p,g] for p with key k, S likewise of states.
 
     For every pool g; pieces without a key share with none; (41) adapters have keys of their own. In shares of a
     device's memory.
@@ -39,9 +40,10 @@ def constrain_memory(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -
         need = Expr()
         by_key: dict[str, list[tuple[str, float]]] = defaultdict(list)
         for q in v.pieces_of[g.id]:
-            o = v.options[q, g.id]
-            need.addterm(v.x[q, g.id], o.state_bytes / g.memory_bytes)
-            for key, size in held_once(v.pieces[q], o):
+            share = v.options[q, g.id].state_bytes / g.memory_bytes
+            by_key[f"state {v.pieces[q].state_key or q}"].append((q, share))
+        for q in v.pieces_of[g.id]:
+            for key, size in held_once(v.pieces[q], v.options[q, g.id]):
                 by_key[key].append((q, size / g.memory_bytes))
         for key, held in by_key.items():
             if len(held) == 1:
@@ -52,8 +54,7 @@ def constrain_memory(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -
             need.addterm(shared, 1)
             for q, share in held:
                 m.addConstraint(shared - share * v.x[q, g.id] >= 0, v.name("shared", g.id, q))
-        if sum(need.values()) > 1 or by_key:
-            m.addConstraint(need <= 1 + 1e-9, v.name("memory", g.id))
+        m.addConstraint(need <= 1 + 1e-9, v.name("memory", g.id))
 
 
 def constrain_replicas(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
@@ -157,6 +158,18 @@ def constrain_idle_pools(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVar
     for g in p.pools:
         for a, b in pairwise(v.pieces_of[g.id]) if g.goes_down else ():
             m.addConstraint(v.x[a, g.id] - v.x[b, g.id] == 0, v.name("all_in", g.id, a))
+
+
+def constrain_order_of_alike(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(38) sum_g rank[g] x[a,g] <= sum_g rank[g] x[b,g] for neighbours a, b of pieces that nothing tells apart.
+
+    Of the plans that only exchange them one is left; rank is the place among the pools.
+    """
+    rank = {g.id: n / max(1, len(p.pools)) for n, g in enumerate(p.pools)}
+    for group in p.alike:
+        for a, b in pairwise(group):
+            first, second = (Expr([(v.x[q, g], rank[g]) for g in v.pools_of[q]]) for q in (a, b))
+            m.addConstraint(first - second <= ROUNDING, v.name("alike", a, b))
 
 
 def constrain_one_of(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:

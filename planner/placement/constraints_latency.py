@@ -8,6 +8,7 @@ import pulp
 
 from .latency import ttft
 from .laws import is_point, mean, quantile
+from .mixture import ROUNDING, mixtures
 from .problem import Bound, Option, PlacementProblem, Scenario
 from .variables import Expr, PlacementVars
 
@@ -51,11 +52,19 @@ class Reached:
 
 
 def constrain_ttft(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
-    """(11) x[p,g] = 0 for first pieces p of a step where any visit's wait + first breaks the node's bound."""
+    """(11) x[p,g] = 0 for first pieces p of a step where any visit's wait + first breaks the node's bound.
+
+    (36) Of a node whose traffic is split: sum_p share[p] sum_g P(wait + first <= B) x[p,g] >= q for every visit, over
+    the first pieces p of its classes; a bounded mean: sum_p share[p] sum_g mean[p,g] x[p,g] <= B.
+    """
     starts = visits_at_start(p)
     for b in p.bounds:
         if b.kind != "ttft":
             continue
+        for mixed in mixtures(p, b, starts):
+            whole = Expr([(v.x[key], value) for key, value in mixed.adds.items()])
+            kept = whole <= 1 + ROUNDING if mixed.at_least is None else whole >= mixed.at_least - ROUNDING
+            m.addConstraint(kept, v.name("ttft", b.node, mixed.visit))
         for (q, g), o in v.options.items():
             if v.pieces[q].node == b.node and breaks_ttft(o, starts.get(q, set()), b):
                 m.addConstraint(v.x[q, g] == 0, v.name("ttft", q, g))
@@ -82,7 +91,7 @@ def constrain_tbt(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> N
             continue
         for q in p.pieces:
             rows = [v.options[q.id, g] for g in v.pools_of[q.id] if v.options[q.id, g].tbt_s]
-            if q.node != b.node or not rows:
+            if q.whole != b.node or not rows:
                 continue
             moved = _gap_of_transfers(p, v, q.id, b.limit_s)
             for k in range(max(len(o.tbt_s) for o in rows)):

@@ -55,8 +55,8 @@ def never_longer(a: Distribution, b: Distribution) -> bool:
         return False
     if a.kind == "repeats":
         return a.params[0] <= b.params[0] and a.params[1] <= b.params[1]
-    if a.kind == "lognormal":
-        return a.params[1] == b.params[1] and a.params[0] <= b.params[0]
+    if a.kind in ("lognormal", "truncated"):
+        return a.params[1:] == b.params[1:] and a.params[0] <= b.params[0]
     if a.kind == "samples":
         return all(x <= y for x, y in zip(sorted(a.params), sorted(b.params), strict=True))
     # Quantiles: piecewise linear between the same probabilities, but their ends are extrapolated.

@@ -1,7 +1,4 @@
-"""The placement model: min (17) subject to (1) to (16), (24), (28), (39), (40), (50) and (51) of the mathematics.
-
-`docs/math/placement.md` has the equations.
-"""
+"""The placement model: min (17) of `docs/math/placement.md`, subject to the equations that `build` names."""
 
 from __future__ import annotations
 
@@ -17,6 +14,7 @@ from .constraints_fleet import (
     constrain_idle_pools,
     constrain_memory,
     constrain_one_of,
+    constrain_order_of_alike,
     constrain_payment,
     constrain_replicas,
     constrain_transfers,
@@ -50,7 +48,7 @@ def build(p: PlacementProblem, clock: Clock = NO_LIMIT) -> tuple[pulp.LpProblem,
         constrain_transfers,  # (8)
         constrain_company,  # (9)
         constrain_whole_nodes,  # (10)
-        constrain_ttft,  # (11)
+        constrain_ttft,  # (11), (36)
         constrain_tbt,  # (12)
         constrain_mean_latency,  # (13), (14)
         constrain_percentiles,  # (13), (15)
@@ -62,6 +60,7 @@ def build(p: PlacementProblem, clock: Clock = NO_LIMIT) -> tuple[pulp.LpProblem,
         constrain_one_model,  # (39)
         constrain_quality,  # (40)
         constrain_idle_pools,  # (43)
+        constrain_order_of_alike,  # (38)
     ):
         clock.check()
         constrain(m, p, v)

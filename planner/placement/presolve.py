@@ -13,7 +13,8 @@ from .constraints_latency import breaks_ttft, visits_at_start
 from .cutoff import affordable
 from .laws import is_point, mean, never_longer
 from .migration import kinds_by_pool, starts_no_more
-from .problem import Kind, Option, PlacementProblem, Pool, VisitTime, shared_bytes
+from .mixture import mixtures
+from .problem import Kind, Option, PlacementProblem, Pool, VisitTime, memory_bytes
 from .racks import Racks, no_less
 from .variables import LOAD_TOLERANCE, fewest_replicas
 
@@ -51,7 +52,9 @@ def _with_options(p: PlacementProblem, options: list[Option]) -> PlacementProble
 def _without_hopeless(p: PlacementProblem) -> PlacementProblem:
     """Without options that are ruled out, break a bound, or fit their pool not even alone (their node alone)."""
     starts = visits_at_start(p)
-    possible = [o for o in p.options if not o.excluded_by and not _breaks_bound(p, o, starts)]
+    split = {k for b in p.bounds if b.kind == "ttft" for mixed in mixtures(p, b, starts) for k in mixed.hopeless()}
+    possible = [o for o in p.options if not o.excluded_by and (o.piece, o.pool) not in split]
+    possible = [o for o in possible if not _breaks_bound(p, o, starts)]
     pools = {g.id: g for g in p.pools}
     node = {q.id: q.node for q in p.pieces}
     pieces_of_node: dict[str, set[str]] = defaultdict(set)
@@ -75,9 +78,9 @@ def _without_hopeless(p: PlacementProblem) -> PlacementProblem:
 
 def _breaks_bound(p: PlacementProblem, o: Option, starts: dict[str, set[int]]) -> bool:
     """Whether one piece alone breaks a bound on its node's first output or gap between tokens."""
-    node = next(q.node for q in p.pieces if q.id == o.piece)
+    node, whole = next((q.node, q.whole) for q in p.pieces if q.id == o.piece)
     for b in p.bounds:
-        if b.node == node and b.kind == "tbt" and max(o.tbt_s, default=0.0) > b.limit_s * (1 + LOAD_TOLERANCE):
+        if b.node == whole and b.kind == "tbt" and max(o.tbt_s, default=0.0) > b.limit_s * (1 + LOAD_TOLERANCE):
             return True
         if b.node == node and b.kind == "ttft" and breaks_ttft(o, starts.get(o.piece, set()), b):
             return True
@@ -86,7 +89,7 @@ def _breaks_bound(p: PlacementProblem, o: Option, starts: dict[str, set[int]]) -
 
 def _memory(p: PlacementProblem, rows: list[Option]) -> float:
     """Memory of one device for all these options of one pool [bytes]."""
-    return shared_bytes({q.id: q for q in p.pieces}, rows) + sum(o.state_bytes for o in rows)
+    return memory_bytes({q.id: q for q in p.pieces}, rows)
 
 
 def _devices(p: PlacementProblem, g: Pool, rows: list[Option]) -> int | None:

@@ -12,7 +12,7 @@ earliest sink, `end_to_end` the end of the last. All laws of one scenario are in
 Optional fields, added later and safe to leave out: `Option.excluded_by`, `Option.part_load` with `Pool.split`,
 `Option.tier_bytes` with `Pool.tier`, `Option.weights_key` and what follows it, `VisitTime.lost`, `Transfer.token_gaps`,
 `Route.bytes`, `Pool.spare`, `Pool.zones`, `Pool.model`, `Pool.billed` and `DeviceType.idle_w` with what follows them,
-`PlacementProblem.one_of` and what follows, `Scenario.graph`, `Bound.graph`, `Piece.priority`.
+`PlacementProblem.one_of` and what follows, `Scenario.graph`, `Bound.graph`, `Piece.priority` and what follows it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ...ir.distribution import Distribution
+from ...ir.split import VisitClass
 
 NO_WAIT = Distribution.point(0.0)
 UNLIMITED = 1_000_000
@@ -41,6 +42,21 @@ class Piece:
     """Pieces with the same non-empty key share their weights in one pool (the same model at the same precision)."""
     priority: int = 0
     """Visits of the largest are served first where they wait for one pool."""
+    visit_class: VisitClass | None = None
+    """Which visits of the user's node `node` has, where its traffic is split: bounds are on all of them together."""
+    state_key: str = ""
+    """Pieces with the same non-empty key share the room for their state in one pool: the largest is enough for any,
+    since a slot holds one visit of whichever class."""
+
+    @property
+    def whole(self) -> str:
+        """The user's node."""
+        return self.node if self.visit_class is None else self.visit_class.node
+
+    @property
+    def share(self) -> float:
+        """Of the requests at the user's node, those that are placed here."""
+        return 1.0 if self.visit_class is None else self.visit_class.share
 
 
 @dataclass(frozen=True)
@@ -374,6 +390,8 @@ class PlacementProblem:
     """Power limits of racks; without a rate they bind nothing."""
     previous: Previous | None = None
     """What runs already: the objective `cost` then counts what is brought up in its place."""
+    alike: tuple[tuple[str, ...], ...] = ()
+    """Pieces that nothing tells apart, the first of nodes that nothing tells apart: any plan may exchange them."""
 
     def scenarios_of(self, graph: str) -> tuple[Scenario, ...]:
         """(46) The ways of the requests of one graph, as shares of its own requests; all ways for an empty name."""
@@ -384,3 +402,12 @@ class PlacementProblem:
         return tuple(replace(s, probability=s.probability / share) for s in own)
 
     quality_bounds: tuple[QualityBound, ...] = ()
+
+
+def memory_bytes(pieces: Mapping[str, Piece], options: Iterable[Option]) -> float:
+    """Memory of one device of a pool for all these options of it: left of (3) [bytes]."""
+    options, state = list(options), dict[str, float]()
+    for o in options:
+        key = pieces[o.piece].state_key or o.piece
+        state[key] = max(state.get(key, 0.0), o.state_bytes)
+    return shared_bytes(pieces, options) + sum(state.values())

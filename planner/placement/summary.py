@@ -5,6 +5,7 @@ from __future__ import annotations
 from .judge import SIZES, SPAN, WHOLE
 from .latency import Latencies, ttft
 from .laws import Grid, Law, quantile, quantile_of_mixture
+from .mixture import mean_s, quantile_of_classes
 from .problem import Bound, Option, PlacementProblem, Step
 from .result import LatencySummary
 
@@ -38,11 +39,11 @@ def summarise(p: PlacementProblem, plan: dict[str, str]) -> LatencySummary:
     laws = {kind: grid.drawn_laws(kind, *grid.of_plan(plan)) for kind in WHOLE}
     wholes = {graph: {kind: _whole(grid, kind, laws[kind], plan, graph) for kind in WHOLE} for graph in graphs}
     chosen = {q: grid.options[q, g] for q, g in plan.items()}
-    llm = dict.fromkeys(q.node for q in p.pieces if chosen[q.id].tbt_s)
+    llm = dict.fromkeys(q.whole for q in p.pieces if chosen[q.id].tbt_s)
     percentiles = {b.node: b.percentile for b in p.bounds if b.kind == "ttft"}
     firsts = _first_pieces(p)
     ttfts = {
-        n: max(ttft(chosen[q], k, percentiles.get(n)) for q, k in firsts[n])
+        n: max(_ttft(p, chosen, pieces, k, percentiles.get(n)) for k, pieces in firsts[n].items())
         for n in dict.fromkeys([*llm, *(b.node for b in p.bounds if b.kind == "ttft" and b.node)])
         if n in firsts
     }
@@ -80,14 +81,30 @@ def _proved(p: PlacementProblem, kind: str, found: dict[str, float], graph: str)
     return {name: min(value, kept.get(name, value)) for name, value in found.items()}
 
 
-def _first_pieces(p: PlacementProblem) -> dict[str, set[tuple[str, int]]]:
-    """First piece and number of each visit, by node."""
-    nodes = {q.id: q.node for q in p.pieces}
-    found: dict[str, set[tuple[str, int]]] = {}
+def _first_pieces(p: PlacementProblem) -> dict[str, dict[int, list[str]]]:
+    """Node -> number of each visit -> its first piece, or those of its classes where it is split."""
+    nodes = {q.id: q.whole for q in p.pieces}
+    found: dict[str, dict[int, list[str]]] = {}
     for s in p.scenarios:
         for step in s.steps:
-            found.setdefault(nodes[step.pieces[0]], set()).add((step.pieces[0], step.visit))
+            pieces = found.setdefault(nodes[step.pieces[0]], {}).setdefault(step.visit, [])
+            if step.pieces[0] not in pieces:
+                pieces.append(step.pieces[0])
     return found
+
+
+def _ttft(
+    p: PlacementProblem, chosen: dict[str, Option], pieces: list[str], visit: int, percentile: float | None
+) -> float:
+    """Time to first output of one visit, over its classes where it is split [s]."""
+    worst = max(ttft(chosen[q], visit, percentile) for q in pieces)
+    share = {q.id: q.share for q in p.pieces}
+    rows = [(share[q], chosen[q]) for q in pieces]
+    if len(rows) == 1:
+        return worst
+    if percentile is None:
+        return sum(weight * mean_s(o, visit) for weight, o in rows)
+    return min(worst, quantile_of_classes(rows, visit, percentile, worst))
 
 
 def _tbt(p: PlacementProblem, grid: Latencies, chosen: dict[str, Option], node: str) -> float:
@@ -95,7 +112,7 @@ def _tbt(p: PlacementProblem, grid: Latencies, chosen: dict[str, Option], node: 
     worst = 0.0
     for q in p.pieces:
         o = chosen[q.id]
-        if q.node == node and o.tbt_s:
+        if q.whole == node and o.tbt_s:
             late = (
                 grid.delay(t.from_piece, q.id, chosen[t.from_piece].pool, o.pool) / t.token_gaps
                 for t in p.transfers

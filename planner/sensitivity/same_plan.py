@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
+from ...ir.split import is_when, without_class
 from ..placement.evaluate import Account, Books
-from ..placement.problem import Option, PlacementProblem, Pool, shared_bytes
+from ..placement.problem import Option, PlacementProblem, Pool, memory_bytes
 from ..placement.result import LatencySummary, PlacementResult
 from ..placement.summary import summarise
 from ..placement.survival import survivors
@@ -30,6 +31,11 @@ class Held:
     def device(self) -> str:
         """Fleet name."""
         return str(self.hardware[0])
+
+    @property
+    def shown(self) -> list[str]:
+        """The pieces as the user calls them, whatever class of visits is here."""
+        return list(dict.fromkeys(map(without_class, self.pieces)))
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def held_by(plan: Mapping[str, Any], problem: PlacementProblem) -> tuple[Held, .
     """The pools that plan.json states, as `problem` has them."""
     inside: dict[str, list[str]] = {}
     for entry in plan["placements"]:
-        inside.setdefault(entry["pool"], []).append(entry["piece"])
+        inside.setdefault(entry["pool"], []).extend(_pieces_of_row(problem, entry))
     found = []
     for entry in plan["pools"]:
         shape = (entry["device"], entry["devices_per_replica"], *entry["parallel"].values(), entry["max_batch"])
@@ -70,6 +76,13 @@ def held_by(plan: Mapping[str, Any], problem: PlacementProblem) -> tuple[Held, .
         replicas = entry["replicas"] if problem.rate_per_s is not None else 0
         found.append(Held(_hardware_like(problem, shape, pieces), pieces, replicas))
     return tuple(sorted(found, key=in_order))
+
+
+def _pieces_of_row(problem: PlacementProblem, entry: Mapping[str, Any]) -> Iterator[str]:
+    """What a row of plan.json places, by class where traffic is split."""
+    for q in problem.pieces:
+        if without_class(q.id) == entry["piece"] and (q.visit_class is None or is_when(entry["when"], q.visit_class)):
+            yield q.id
 
 
 def _hardware_like(problem: PlacementProblem, shape: tuple[object, ...], pieces: tuple[str, ...]) -> tuple[object, ...]:
@@ -141,7 +154,7 @@ def _overflows(books: Books, placements: Mapping[str, str], replicas: Mapping[st
         load = (books.p.rate_per_s or 0.0) * pool.load_of(inside)
         if id in replicas and load >= survivors(pool, replicas[id]):
             yield f"capacity[{pool.device}]"
-        if shared_bytes(pieces, inside) + sum(o.state_bytes for o in inside) > pool.memory_bytes * (1 + 1e-9):
+        if memory_bytes(pieces, inside) > pool.memory_bytes * (1 + 1e-9):
             yield f"memory[{pool.device}]"
 
 

@@ -193,4 +193,4 @@ def _equal(a: float | None, b: float | None) -> bool:
 def _pool_record(each: Held) -> Json:
     device, _, devices_per_replica, tp, *_ = each.hardware
     devices = each.replicas * int(str(devices_per_replica))
-    return {"device": device, "devices": devices, "tp": tp, "pieces": list(each.pieces)}
+    return {"device": device, "devices": devices, "tp": tp, "pieces": each.shown}

@@ -104,3 +104,8 @@ class Call:
 def per_request(call: Call, seconds: tuple[float, ...] | list[float]) -> float:
     """Seconds of all visits of one request on average."""
     return sum(share * s for share, s in zip(call.mass, seconds, strict=True))
+
+
+def node_of(call: Call) -> str:
+    """The node that makes the call, or the class of its visits."""
+    return call.node

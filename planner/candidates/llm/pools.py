@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ....costmodel import serving
@@ -12,10 +12,11 @@ from ....costmodel.roofline import can_compute
 from ....ir.alternatives import models_of
 from ....ir.llm import PrefillOp
 from ...placement.problem import NO_WAIT, Option, Pool, VisitTime
+from ..classes import TenantSet, loads_by_node, priorities_by_node, tenant_sets
 from ..profiles import profile_of
 from ..setting import Setting, excluded_by
-from ..sizing import Sizing, sizings, tenant_sets
-from .calls import Call, Visit, decode_time, first_of, per_request, visits_of
+from ..sizing import Sizing, sizings
+from .calls import Call, Visit, decode_time, first_of, node_of, per_request, visits_of
 from .servers import DEGREES, Server, adapter_bytes, servers
 from .shared import shared_candidates
 from .tiers import tiered_servers
@@ -43,12 +44,12 @@ def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
                 degrees = [serving.Parallel(tp=each, pp=pp) for each in ([tp] if tp else DEGREES)]
                 llm = setting.llms[model]
                 replicas = [serving.Replica(llm, device, each, precision, kv_precision) for each in degrees]
-                ranks = [setting.priorities[call.node] for call in calls]
+                sets = list(tenant_sets(calls, node_of, setting.class_of, setting.priorities))
                 for server in servers(replicas, calls):
-                    yield from _pools(setting, name, server, tenant_sets(calls, ranks))
+                    yield from _pools(setting, name, server, sets)
                 yield from shared_candidates(setting, name, replicas, calls)
-                for server, tenants in tiered_servers(setting, name, replicas, calls):
-                    yield from _pools(setting, name, server, [tenants])
+                for server, together in tiered_servers(setting, name, replicas, calls):
+                    yield from _pools(setting, name, server, [together])
 
 
 def fitting_models(setting: Setting, prefill: PrefillOp, last: Visit) -> list[str]:
@@ -59,7 +60,7 @@ def fitting_models(setting: Setting, prefill: PrefillOp, last: Visit) -> list[st
 
 
 def _pools(
-    setting: Setting, name: str, server: Server, groups: Iterable[Sequence[Call]]
+    setting: Setting, name: str, server: Server, groups: Iterable[TenantSet[Call]]
 ) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
     """The three roles of a server: both phases in it, prefill alone (no batch needed), decode alone."""
     if setting.most_replicas(name, server.parallel.devices) == 0:
@@ -67,20 +68,22 @@ def _pools(
     roles = ("both", "decode", "prefill") if server.batch == 1 else ("both", "decode")
     groups = tuple(groups)
     for role in roles:
-        timed = {call.node: times_of(setting, name, server, call, role) for call in groups[0]}
-        for calls in groups:
-            yield from _sized(setting, name, server, role, [(call, timed[call.node]) for call in calls])
+        timed = {call.node: times_of(setting, name, server, call, role) for call in groups[0].tenants}
+        for group in groups:
+            together = TenantSet(tuple((call, timed[call.node]) for call in group.tenants), group.share)
+            yield from _sized(setting, name, server, role, together)
 
 
 def _sized(
-    setting: Setting, name: str, server: Server, role: str, tenants: Sequence[tuple[Call, Times]]
+    setting: Setting, name: str, server: Server, role: str, together: TenantSet[tuple[Call, Times]]
 ) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
     """The pools of one server in one role for these tenants, by their sizes."""
+    tenants = together.tenants
     slots = 1 if role == "prefill" else server.batch
     degree = server.parallel.devices
     held = {call.node: times.slot_s(role) for call, times in tenants}
     welcome = [call for call, _ in tenants if not excluded_by(call.prefill, name)] or [call for call, _ in tenants]
-    loads = [per_request(call, held[call.node]) / slots for call in welcome]
+    loads = loads_by_node({c.node: per_request(c, held[c.node]) / slots for c in welcome}, together.share)
     longest = max(max(held[call.node]) for call in welcome)
     model = tenants[0][0].model if setting.chooses_models else ""
     served, cut = f"{model or server.llm.id}.{server.replica.precision}", server.parallel
@@ -106,9 +109,9 @@ def _sized(
     quality = quality if spill is None else as_guess(quality)  # that what streams never lags behind
     taken_back = tenants[0][1].interruptions
     most = setting.most_replicas(name, degree)
-    priorities = [setting.priorities[call.node] for call in welcome]
+    priorities = priorities_by_node(setting.priorities, [call.node for call in welcome])
     for sizing in sizings(setting.rate_per_s, slots, loads, longest, most, taken_back, priorities):
-        id = f"{bare.id}/{'+'.join(call.node for call, _ in tenants)}/{sizing.label}"
+        id = f"{bare.id}/{'+'.join(call.node for call, _ in tenants)}{together.label}/{sizing.label}"
         pool = replace(bare, id=id, capacity=sizing.capacity)
         options = [
             replace(

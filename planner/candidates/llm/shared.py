@@ -17,8 +17,9 @@ from ....costmodel.quality import as_guess, quality_of
 from ....costmodel.queueing import capacity, erlang_c
 from ....ir.distribution import Distribution
 from ...placement.problem import NO_WAIT, Option, Pool, VisitTime
+from ..classes import TenantSet, tenant_sets
 from ..setting import Setting, excluded_by
-from ..sizing import MOST_REPLICAS, MOST_SHARED, MOST_STEPS, NEGLIGIBLE, WAIT_CLASSES, Sizing, tenant_sets
+from ..sizing import MOST_REPLICAS, MOST_SHARED, MOST_STEPS, NEGLIGIBLE, WAIT_CLASSES, Sizing
 from .calls import Call, decode_time, first_of, per_request
 from .servers import BATCHES, adapter_bytes, state, weights
 from .times import Times
@@ -71,10 +72,9 @@ def shared_candidates(
             timed = [_times(replica, share, call, batches, taken_back) for call in calls]
             for place, batch in enumerate(batches):
                 tenants = [Tenant(call, times[place]) for call, times in zip(calls, timed, strict=True)]
-                ranks = [setting.priorities[call.node] for call in calls]
-                for some in tenant_sets(tenants, ranks):
+                for some in tenant_sets(tenants, lambda each: each.call.node, setting.class_of, setting.priorities):
                     # Two queues that one load counts for have no law by priority: each has a pool of its own.
-                    if len({setting.priorities[each.call.node] for each in some}) == 1:
+                    if len({setting.priorities[each.call.node] for each in some.tenants}) == 1:
                         yield from _sized(setting, name, Shared(replica, share, batch), some)
 
 
@@ -105,9 +105,10 @@ def _times(
 
 
 def _sized(
-    setting: Setting, name: str, shared: Shared, tenants: Sequence[Tenant]
+    setting: Setting, name: str, shared: Shared, together: TenantSet[Tenant]
 ) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
     """The pools of one server for these tenants, by their sizes."""
+    tenants = together.tenants
     replica, parallel = shared.replica, shared.replica.parallel
     interruptions = tenants[0].times.interruptions
     welcome = [each for each in tenants if not excluded_by(each.call.prefill, name)] or list(tenants)
@@ -130,8 +131,9 @@ def _sized(
     )
     # How phases share a memory is a guess.
     quality = as_guess(quality_of(replica.device, setting.spec(name).price))
-    for sizing in split_sizings(setting.rate_per_s, shared, welcome, setting.most_replicas(name, parallel.devices)):
-        id = f"{bare.id}/{'+'.join(each.call.node for each in tenants)}/{sizing['prefill'].label}"
+    rate_per_s = None if setting.rate_per_s is None else setting.rate_per_s * together.share
+    for sizing in split_sizings(rate_per_s, shared, welcome, setting.most_replicas(name, parallel.devices)):
+        id = f"{bare.id}/{'+'.join(each.call.node for each in tenants)}{together.label}/{sizing['prefill'].label}"
         pool = replace(bare, id=id, capacity=sizing["prefill"].capacity)
         options = (
             replace(

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from math import inf
 
 from ....costmodel import serving
+from ..classes import TenantSet, tenant_sets
 from ..setting import Setting
-from ..sizing import tenant_sets
-from .calls import Call, per_request
+from .calls import Call, node_of, per_request
 from .servers import BATCHES, Server, Timing, activations, adapter_bytes, cache, timings
 
 GRAIN = 32
@@ -17,7 +17,7 @@ GRAIN = 32
 
 def tiered_servers(
     setting: Setting, name: str, replicas: Sequence[serving.Replica], calls: list[Call]
-) -> Iterator[tuple[Server, tuple[Call, ...]]]:
+) -> Iterator[tuple[Server, TenantSet[Call]]]:
     """Servers that need a tier of the device, each with the calls that its share in the tier was made for."""
     for replica in replicas:
         tiers = serving.tiers_of(setting.spec(name), replica.device)
@@ -26,9 +26,9 @@ def tiered_servers(
             continue
         timed = {call.node: timings(replica, call, BATCHES) for call in calls}
         for tier in tiers:
-            for tenants in tenant_sets(calls, [setting.priorities[call.node] for call in calls]):
-                for server in _servers(replica, tier, timed, tenants):
-                    yield server, tenants
+            for together in tenant_sets(calls, node_of, setting.class_of, setting.priorities):
+                for server in _servers(replica, tier, timed, together.tenants):
+                    yield server, together
 
 
 def _servers(

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 import dovetail
 from dovetail.costmodel.queueing import wait
-from dovetail.planner.candidates.sizing import NEGLIGIBLE, sizings, tenant_sets
+from dovetail.ir.distribution import Distribution
+from dovetail.ir.split import VisitClass
+from dovetail.planner.candidates.classes import tenant_sets
+from dovetail.planner.candidates.sizing import NEGLIGIBLE, sizings
 
 
 def test_one_server_at_half_load_waits_as_long_as_it_serves() -> None:
@@ -56,12 +59,29 @@ def test_too_few_replicas_make_one_pool_that_no_plan_takes() -> None:
 
 
 def test_tenants_stand_together_and_alone() -> None:
-    assert list(tenant_sets("abc", [0, 0, 0])) == [("a", "b", "c"), ("a",), ("b",), ("c",)]
-    assert list(tenant_sets("a", [0])) == [("a",)]
+    def sets(tenants: str) -> list[tuple[str, ...]]:
+        return [each.tenants for each in tenant_sets(tenants, str, {}, dict.fromkeys(tenants, 0))]
+
+    assert sets("abc") == [("a", "b", "c"), ("a",), ("b",), ("c",)]
+    assert sets("a") == [("a",)]
+
+
+def test_classes_by_length_stand_with_their_neighbours_and_any_so_many_parts_together() -> None:
+    law = Distribution.point(1.0)
+    by_length = {f"a#{k}": VisitClass("a", k, 3, 0.2, law) for k in (1, 2, 3)}
+    runs = [each.tenants for each in tenant_sets([*by_length], str, by_length, dict.fromkeys(by_length, 0))]
+    assert runs == [("a#1", "a#2", "a#3"), ("a#1",), ("a#2",), ("a#3",), ("a#1", "a#2"), ("a#2", "a#3")]
+    parts = {f"a#{k}": VisitClass("a", k, 3, 1 / 3) for k in (1, 2, 3)}
+    sets = [
+        (len(each.tenants), round(3 * each.share))
+        for each in tenant_sets([*parts], str, parts, dict.fromkeys(parts, 0))
+    ]
+    assert sets == [(3, 3), (3, 1), (3, 2)]
 
 
 def test_tenants_of_each_priority_stand_together_too() -> None:
-    sets = list(tenant_sets("abcd", [1, 0, 1, 2]))
+    ranks = dict(zip("abcd", [1, 0, 1, 2], strict=True))
+    sets = [each.tenants for each in tenant_sets("abcd", str, {}, ranks)]
     assert sets == [("a", "b", "c", "d"), ("a",), ("b",), ("c",), ("d",), ("a", "c")]
 
 

@@ -106,6 +106,7 @@ def test_constraints_have_the_names_that_the_page_lists(
         p = random_problem(seed)
         racked = tuple(replace(d, rack="r") for d in p.devices)
         every = frozenset((o.piece, o.pool) for o in p.options)
+        p = replace(p, alike=((p.pieces[0].id, p.pieces[-1].id),))
         idle = tuple(replace(g, billed=0.5, model=f"m{k % 2}") for k, g in enumerate(p.pools))
         changed = replace(p, pools=idle, devices=racked, racks=(Rack("r", 1000.0, 0.01),), one_of=(every,))
         scored = tuple(replace(o, score=0.5) for o in p.options)
