@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir.distribution import Distribution
-from .placement.problem import Option, Pool, memory_bytes
+from .placement.memory import memory_bytes
+from .placement.problem import Option, Pool
 from .placement.survival import survivors
 from .solved import Json, Solved
 from .waits import class_waits, pool_waits

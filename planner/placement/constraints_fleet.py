@@ -8,8 +8,9 @@ from itertools import pairwise
 
 import pulp
 
+from .memory import held_once
 from .mixture import ROUNDING
-from .problem import PlacementProblem, held_once
+from .problem import PlacementProblem
 from .survival import survivors
 from .variables import LOAD_TOLERANCE, Expr, PlacementVars
 

@@ -12,9 +12,10 @@ import numpy as np
 from .constraints_latency import breaks_ttft, visits_at_start
 from .cutoff import affordable
 from .laws import is_point, mean, never_longer
+from .memory import memory_bytes
 from .migration import kinds_by_pool, starts_no_more
 from .mixture import mixtures
-from .problem import Kind, Option, PlacementProblem, Pool, VisitTime, memory_bytes
+from .problem import Kind, Option, PlacementProblem, Pool, VisitTime
 from .racks import Racks, no_less
 from .variables import LOAD_TOLERANCE, fewest_replicas
 

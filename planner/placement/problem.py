@@ -17,7 +17,7 @@ Optional fields, added later and safe to leave out: `Option.excluded_by`, `Optio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from ...ir.distribution import Distribution
@@ -122,22 +122,6 @@ class Option:
     """Quality of the model's answers, as the user states it; None where nothing is stated."""
     tier_bytes: tuple[float, float] = (0.0, 0.0)
     """Beyond the memory of one device: weights, once for each `memory_key`, and the piece's own caches [bytes]."""
-
-
-def held_once(piece: Piece, o: Option) -> Iterator[tuple[str, float]]:
-    """(41) (key, bytes of one device) of what pieces in one pool share: weights, and an adapter on them."""
-    yield o.weights_key or piece.memory_key or f"piece {piece.id}", o.weight_bytes
-    if o.adapter_key:
-        yield o.adapter_key, o.adapter_bytes
-
-
-def shared_bytes(pieces: Mapping[str, Piece], inside: Iterable[Option]) -> float:
-    """(41) Memory of one device for what these options of one pool share [bytes]."""
-    held: dict[str, float] = {}
-    for o in inside:
-        for key, size in held_once(pieces[o.piece], o):
-            held[key] = max(held.get(key, 0.0), size)
-    return sum(held.values())
 
 
 @dataclass(frozen=True)
@@ -402,12 +386,3 @@ class PlacementProblem:
         return tuple(replace(s, probability=s.probability / share) for s in own)
 
     quality_bounds: tuple[QualityBound, ...] = ()
-
-
-def memory_bytes(pieces: Mapping[str, Piece], options: Iterable[Option]) -> float:
-    """Memory of one device of a pool for all these options of it: left of (3) [bytes]."""
-    options, state = list(options), dict[str, float]()
-    for o in options:
-        key = pieces[o.piece].state_key or o.piece
-        state[key] = max(state.get(key, 0.0), o.state_bytes)
-    return shared_bytes(pieces, options) + sum(state.values())

@@ -9,7 +9,8 @@ from typing import Any
 
 from ...ir.split import is_when, without_class
 from ..placement.evaluate import Account, Books
-from ..placement.problem import Option, PlacementProblem, Pool, memory_bytes
+from ..placement.memory import memory_bytes
+from ..placement.problem import Option, PlacementProblem, Pool
 from ..placement.result import LatencySummary, PlacementResult
 from ..placement.summary import summarise
 from ..placement.survival import survivors
