@@ -164,11 +164,8 @@ PLACEMENT = _record(
         "latency_s": NUMBER,
     }
 )
-TRANSFER = _record(
-    {"from": PIECE, "to": PIECE, "bytes": NUMBER, "latency_s": NUMBER},
-    {"when": {"type": "object", "additionalProperties": TEXT}},
-)
-"""`when` has the condition of each node whose traffic is split."""
+WHEN: Schema = {"type": "object", "additionalProperties": TEXT}  # of each node whose traffic is split
+TRANSFER = _record({"from": PIECE, "to": PIECE, "bytes": NUMBER, "latency_s": NUMBER}, {"when": WHEN})
 SOLVE: Mapping[str, Schema] = {
     "seconds": NUMBER,
     **dict.fromkeys(("pieces", "variables", "constraints", "cuts"), WHOLE),
