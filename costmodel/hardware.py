@@ -132,7 +132,8 @@ def resolve(
 ) -> Device | Unresolved:
     """The device that a fleet's entry means: the catalogue's figures, and over them the entry's own.
 
-    `links` are the fleet's; the one within this device overrides the link of its chassis. `find` is the catalogue.
+    `links` are the fleet's; the one within this device overrides the link of its chassis, the one between it and
+    itself the link from chassis to chassis. `find` is the catalogue.
     What cannot be costed comes back as `Unresolved`. Hosted APIs have no figures: ValueError for kind `api`.
     """
     if spec.kind == "api":
@@ -182,11 +183,14 @@ _ELSEWHERE = {"flops", "link_bandwidth", "link_latency", "list_price", "rent", "
 
 def _written(spec: DeviceSpec, links: Iterable[LinkSpec]) -> dict[str, Figure]:
     """The figures that the fleet gives itself."""
+    links = tuple(links)
     link = next((k for k in links if k.within == spec.name), None)
+    beyond = next((k for k in links if k.between == (spec.name, spec.name)), None)
     written = {
         "link_bandwidth": link.bandwidth_bytes_per_s if link else None,
         "link_latency": link.latency_s if link else None,
         **{name: getattr(spec, kind.field, None) for name, kind in FIGURES.items() if name not in _ELSEWHERE},
+        **({"network_bandwidth": beyond.bandwidth_bytes_per_s} if beyond else {}),
         **{f"flops.{dtype}": rate for dtype, rate in spec.flops_per_s.items()},
     }
     return {n: Figure(float(v), USER, "", "data_sheet") for n, v in written.items() if v is not None}

@@ -29,7 +29,7 @@ def spanning_s(device: Device, op: str, size: Values, devices: int) -> Values:
     if op != "point_to_point" and devices <= device.chassis:
         return collective_s(device, op, size, devices)
     if op == "point_to_point":
-        return collective_s(device, op, size, 2) if device.chassis > 1 else _message_s(device, size, devices)
+        return collective_s(device, op, size, 2) if device.chassis > 1 else beyond_s(device, size, devices)
     outer, beta = -(-devices // inner), outer_bandwidth_bytes_per_s(device, devices)
 
     def within(what: str, bytes_: Values) -> Values:
@@ -48,8 +48,17 @@ def spanning_s(device: Device, op: str, size: Values, devices: int) -> Values:
             return within("all_to_all", size - far) + HOP_S + far / beta
 
 
-def _message_s(device: Device, size: Values, devices: int) -> Values:
+def beyond_s(device: Device, size: Values, devices: int) -> Values:
+    """[s] of one message of `size` bytes to another chassis, among so many devices. Equation (3)."""
     return point_to_point_s(size, outer_bandwidth_bytes_per_s(device, devices), HOP_S)
+
+
+def joined(device: Device, devices: int) -> bool:
+    """Whether links join so many equal devices, within a chassis and beyond."""
+    if devices > 1 and device.chassis > 1 and not device.link_bandwidth_bytes_per_s:
+        return False
+    in_rack = device.rack_bandwidth_bytes_per_s and devices <= (device.rack_devices or 0)
+    return devices <= device.chassis or bool(in_rack or device.network_bandwidth_bytes_per_s)
 
 
 def outer_bandwidth_bytes_per_s(device: Device, devices: int) -> float:

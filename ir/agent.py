@@ -98,7 +98,7 @@ class LLMCallOp(NodeOp):
         "agent.llm_call"() {sym_name = "think", model = "llama-3.1-8b", ...} : () -> ()
 
     (C1) `prompt_tokens` and `output_tokens` are at least 1 on average.
-    (C2) `tp` and `pp`, where given, are at least 1.
+    (C2) `tp`, `pp`, `ep` and `dp`, where given, are at least 1.
     (C3) `model` is the first of `models`, where given.
     """
 
@@ -126,13 +126,15 @@ class LLMCallOp(NodeOp):
     """of sampling; at 0 equal prompts get equal answers"""
     tp = opt_attr_def(IntegerAttr)
     pp = opt_attr_def(IntegerAttr)
+    ep = opt_attr_def(IntegerAttr)
+    dp = opt_attr_def(IntegerAttr)
 
     def verify_(self) -> None:
         for name in ("prompt_tokens", "output_tokens"):
             attribute = self.attributes[name]
             if isinstance(attribute, DistAttr) and attribute.value.mean < 1:
                 raise VerifyException(f"(C1) `{name}` of `{self.sym_name.data}` is under 1")
-        for degree, name in ((self.tp, "tp"), (self.pp, "pp")):
+        for degree, name in ((self.tp, "tp"), (self.pp, "pp"), (self.ep, "ep"), (self.dp, "dp")):
             if degree is not None and degree.value.data < 1:
                 raise VerifyException(f"(C2) `{name}` of `{self.sym_name.data}` is under 1")
         if self.models is not None and (not len(self.models) or self.models.data[0] != self.model):

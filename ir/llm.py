@@ -35,6 +35,8 @@ class PhaseOp(NodeOp):
     """[tokens] added on each revisit"""
     tp = opt_attr_def(IntegerAttr)
     pp = opt_attr_def(IntegerAttr)
+    ep = opt_attr_def(IntegerAttr)
+    dp = opt_attr_def(IntegerAttr)
 
 
 @irdl_op_definition
@@ -45,7 +47,7 @@ class PrefillOp(PhaseOp):
         "llm.prefill"() {sym_name = "think.prefill", node = "think", model = "llama-3.1-8b", ...} : () -> ()
 
     (C1) `sym_name` is the node's name and `.prefill`.
-    (C2) `prompt_tokens` is at least 1 on average. (C3) `tp` and `pp`, where given, are at least 1.
+    (C2) `prompt_tokens` is at least 1 on average. (C3) `tp`, `pp`, `ep` and `dp`, where given, are at least 1.
     (C4) `cached_prefix_tokens` is not negative.
     """
 
@@ -67,7 +69,7 @@ class DecodeOp(PhaseOp):
         "llm.decode"() {sym_name = "think.decode", node = "think", output_tokens = #agent.dist<...>, ...} : () -> ()
 
     (C1) `sym_name` is the node's name and `.decode`.
-    (C2) `prompt_tokens` is at least 1 on average. (C3) `tp` and `pp`, where given, are at least 1.
+    (C2) `prompt_tokens` is at least 1 on average. (C3) `tp`, `pp`, `ep` and `dp`, where given, are at least 1.
     (C4) `output_tokens` is at least 1 on average.
     """
 
@@ -121,7 +123,7 @@ def _verify_phase(op: PhaseOp, part: str) -> None:
         raise VerifyException(f"(C1) `{op.sym_name.data}` must be called `{op.node.data}.{part}`")
     if op.prompt_tokens.value.mean < 1:
         raise VerifyException(f"(C2) `prompt_tokens` of `{op.sym_name.data}` is under 1")
-    for degree, name in ((op.tp, "tp"), (op.pp, "pp")):
+    for degree, name in ((op.tp, "tp"), (op.pp, "pp"), (op.ep, "ep"), (op.dp, "dp")):
         if degree is not None and degree.value.data < 1:
             raise VerifyException(f"(C3) `{name}` of `{op.sym_name.data}` is under 1")
 

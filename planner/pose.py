@@ -120,7 +120,9 @@ def pose(
     notes = tuple(_equal_calls(graph_of(graph.module)))
     run_pipeline(graph.module)
     lowered = graph_of(graph.module)
-    setting = Setting(lowered, fleet.spec, resolved.devices, resolved.llms)
+    # What runs may be needless by now, and what is needless at one end of a range may be the best at another.
+    keeps_all = previous is not None or bool(graph.ranges or fleet.ranges)
+    setting = Setting(lowered, fleet.spec, resolved.devices, resolved.llms, keeps_all=keeps_all)
     try:
         faults = limit_faults(setting, graph.sources)
         if faults:

@@ -22,6 +22,7 @@ from ..ir.diagnostics import Diagnostics, InputError, did_you_mean
 from ..ir.fleet import DeviceSpec, FleetSpec
 from ..ir.source import Path as DocumentPath
 from ..ir.source import SourceMap
+from .candidates.llm.degrees import cut_fault, pins_of
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,15 @@ def _language_model(asked: Asked, op: LLMCallOp, name: str, path: DocumentPath, 
             return None
     model = find_model(name)
     if isinstance(model, LLM):
+        fault = None if asked.profiled(op) else cut_fault(model, pins_of(op))
+        if fault is not None:
+            key, message = fault
+            faults.error(
+                "parallel",
+                message,
+                asked.graph_places.value(("nodes", op.sym_name.data, "parallel", key)),
+                help="leave out what the planner may choose",
+            )
         return model
     if asked.profiled(op) or any(served_name(op, name) in spec.api_models for spec in asked.fleet.devices):
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import chain
 
 from xdsl.dialects.builtin import DictionaryAttr, StringAttr
@@ -25,7 +24,7 @@ from .candidates.profiles import profile_candidates
 from .candidates.setting import Setting, number
 from .candidates.transfers import transfers
 from .device_time import with_device_time
-from .placement.problem import UNLIMITED, Bound, DeviceType, Piece, PlacementProblem, Pool, QualityBound, Rack
+from .placement.problem import UNLIMITED, Bound, DeviceType, Piece, PlacementProblem, QualityBound, Rack
 
 
 def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> PlacementProblem:
@@ -39,7 +38,7 @@ def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> P
         api_candidates(setting),
     )
     candidates = list(with_idle(setting, chain.from_iterable(kinds)))
-    pools = tuple(surviving(setting, pool) for pool, _ in candidates)
+    pools = tuple(setting.surviving(pool) for pool, _ in candidates)
     options = tuple(option for _, found in candidates for option in found)
     devices = tuple(_device_type(setting, spec) for spec in setting.fleet.devices)
     return PlacementProblem(
@@ -59,15 +58,6 @@ def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> P
         racks=tuple(Rack(rack.name, rack.power_w, rack.exceed) for rack in setting.fleet.racks),
         alike=tuple(_alike(setting)),
     )
-
-
-def surviving(setting: Setting, pool: Pool) -> Pool:
-    """The pool with what the fleet asks it to survive; hosted APIs are their provider's."""
-    fleet = setting.fleet
-    if not pool.capacity or not (fleet.spare_replicas or fleet.lost_zones):
-        return pool
-    zones = len(setting.spec(pool.device).zones) or 1
-    return replace(pool, spare=fleet.spare_replicas, zones=zones, lost_zones=fleet.lost_zones)
 
 
 def works_of_classes(setting: Setting, works: Mapping[str, Work]) -> dict[str, Work]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from xdsl.ir import Operation
 
-from ..costmodel import serving
 from ..costmodel.hardware import Device
 from ..costmodel.models import LLM
 from ..ir.agent import ModelCallOp
@@ -12,7 +11,7 @@ from ..ir.alternatives import models_of
 from ..ir.diagnostics import Diagnostic, Label
 from ..ir.llm import PrefillOp, node_and_part
 from ..ir.source import SourceMap
-from .candidates.llm.servers import DEGREES
+from .candidates.llm.degrees import Pins, families, pins_of, stands
 from .candidates.setting import Setting, excluded_by
 
 GB = 1e9
@@ -60,7 +59,7 @@ def _too_large(
     """The error for a language model that fits no device: what it takes, and what the largest replica offers."""
     node = op.node.data
     precision = op.precision.data if op.precision is not None else llm.precision
-    asked = op.tp.value.data if op.tp is not None else None
+    asked = pins_of(op)
     name, offered = max(((n, room(setting, n, d, llm, asked)) for n, d in hosts.items()), key=lambda pair: pair[1])
     needed = llm.weight_bytes(precision)
     labels = (
@@ -72,17 +71,11 @@ def _too_large(
     return Diagnostic("memory", f"{which} can hold `{node}`", labels, help)
 
 
-def room(setting: Setting, name: str, device: Device, llm: LLM, tp: int | None) -> float:
-    """Memory of the largest replica that a device's chassis and count allow [bytes]."""
-    most = setting.most_replicas(name)
-    degrees = [
-        degree
-        for degree in ([tp] if tp else DEGREES)
-        if degree <= device.chassis
-        and (most is None or degree <= most)
-        and serving.fits_shape(llm, serving.Parallel(degree, 1))
-    ]
-    return device.memory_bytes * max(degrees, default=1)
+def room(setting: Setting, name: str, device: Device, llm: LLM, pins: Pins) -> float:
+    """Memory of the largest replica that a device's chassis, links and count allow [bytes]."""
+    cuts = (cut for family in families(llm, pins) for cut in family if stands(device, cut))
+    fitting = (cut.devices for cut in cuts if setting.most_replicas(name, cut.devices) != 0)
+    return device.memory_bytes * max(fitting, default=1)
 
 
 def _kind_help(usable: dict[str, Device]) -> str | None:

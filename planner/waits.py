@@ -29,7 +29,7 @@ class Queue:
 def queues(pool: Pool, inside: Sequence[Option]) -> Iterator[Queue]:
     """The queues of a pool with these options in it, that of prefill before that of decode."""
     if pool.split is None:
-        yield Queue(tuple(inside), pool.max_batch, pool.load_of(inside))
+        yield Queue(tuple(inside), pool.slots, pool.load_of(inside))
         return
     for phase, slots in (("prefill", 1), ("decode", pool.max_batch)):
         pieces = tuple(option for option in inside if option.piece.endswith(f".{phase}"))
@@ -39,8 +39,8 @@ def queues(pool: Pool, inside: Sequence[Option]) -> Iterator[Queue]:
 def pool_waits(problem: PlacementProblem, result: PlacementResult) -> dict[str, tuple[Distribution, ...]]:
     """Pool id -> laws of waiting for a slot in each of its queues [s], M/M/n at the load that the plan puts on it.
 
-    n is replicas x slots; a visit holds one slot for the queue's mean time, so that n slots offer
-    rate x load x slots erlangs. Empty without a rate.
+    n is replicas x slots; a visit holds one slot, of a pipeline its first stage, for the queue's mean time, so that n
+    slots offer rate x load x slots erlangs. Empty without a rate.
     """
     nodes = {piece.id: (piece.node, piece.visits_per_request) for piece in problem.pieces}
 

@@ -41,7 +41,9 @@ def serve_arguments(
 
     `length` [tokens] is the longest sequence asked for; None leaves the model's own.
     """
-    arguments = ["serve", loaded, "--port", str(port), "--max-num-seqs", str(max_batch), "--enable-prefix-caching"]
+    # Each attention group schedules a batch of its own.
+    each = str(max(1, max_batch // int(parallel.get("dp") or 1)))
+    arguments = ["serve", loaded, "--port", str(port), "--max-num-seqs", each, "--enable-prefix-caching"]
     if loaded != model:
         arguments += ["--served-model-name", model]
     if length is not None:

@@ -2,7 +2,18 @@
 
 from .adapters import TARGETS, Adapter, adapter_bytes_per_device, missing_target
 from .engines import Engine, find_engine
-from .latency import Service, decode_step_s, prefill_s, serve, serve_apart, tbt_s, transfer_s, ttft_s
+from .latency import (
+    Service,
+    decode_step_s,
+    decode_steps_s,
+    prefill_s,
+    prefills_s,
+    serve,
+    serve_apart,
+    tbt_s,
+    transfer_s,
+    ttft_s,
+)
 from .memory import (
     activation_bytes_per_device,
     fits,
@@ -32,6 +43,7 @@ __all__ = [
     "activation_bytes_per_device",
     "adapter_bytes_per_device",
     "decode_step_s",
+    "decode_steps_s",
     "find_engine",
     "fits",
     "fits_shape",
@@ -40,6 +52,7 @@ __all__ = [
     "missing_target",
     "part_of",
     "prefill_s",
+    "prefills_s",
     "sequences_held",
     "serve",
     "serve_apart",

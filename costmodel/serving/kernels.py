@@ -145,9 +145,24 @@ def all_to_all_s(replica: Replica, message_bytes: Values) -> Values:
     return _collective_s(replica, "all_to_all", message_bytes, replica.parallel.ep)
 
 
-def message_s(replica: Replica, message_bytes: Values) -> Values:
-    """[s] from one stage to the next. Equation (15)."""
-    return _collective_s(replica, "point_to_point", message_bytes, replica.parallel.pp)
+def hops_s(replica: Replica, message_bytes: Values) -> Values:
+    """[s] from the first stage to the last, pp - 1 messages. Equation (15).
+
+    As many stages as fit stand in one chassis; from there to the next the message goes over the links beyond it.
+    """
+    parallel, device = replica.parallel, replica.device
+    if parallel.pp == 1:
+        return message_bytes * 0.0
+    from ..link_levels import beyond_s, spanning_s
+
+    chassis = -(-parallel.pp // max(1, device.chassis // parallel.stage_devices))
+    near, far = parallel.pp - chassis, chassis - 1
+    time = message_bytes * 0.0
+    if near:
+        time = time + near * spanning_s(device, "point_to_point", message_bytes, 2)
+    if far:
+        time = time + far * beyond_s(device, message_bytes, parallel.devices)
+    return _as_given(time, message_bytes) + (parallel.pp - 1) * replica.engine.reduce_s
 
 
 def _collective_s(replica: Replica, op: str, message_bytes: Values, devices: int) -> Values:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from ..models.elementwise import least, most
 from .memory import sequences_held
 from .replica import Batch, Replica
-from .steps import host_launch_s, step_time
+from .steps import host_launch_s, layers_time, through_stages
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..models.elementwise import Values
 
 
@@ -22,10 +24,20 @@ def prefill_s(replica: Replica, prompt_tokens: Values, cached_tokens: Values = 0
 
     Equation (4): what the devices do, or what it takes the host to launch it where that is longer, and the engine.
     """
+    return prefills_s([replica], prompt_tokens, cached_tokens, batch)[0]
+
+
+def prefills_s(
+    replicas: Sequence[Replica], prompt_tokens: Values, cached_tokens: Values = 0.0, batch: Values = 1.0
+) -> list[Values]:
+    """`prefill_s` of replicas that differ in the number of their stages alone: the layers are costed once."""
+    first = replicas[0]
     new = most(1.0, prompt_tokens - cached_tokens)
-    each = most(1.0, batch / replica.parallel.dp)
-    time = step_time(replica, Batch(each, new, most(0.0, prompt_tokens - new), decoding=False))
-    return replica.engine.prefill_scale * (most(time.device_s, host_launch_s(replica)) + time.engine)
+    each = most(1.0, batch / first.parallel.dp)
+    work = Batch(each, new, most(0.0, prompt_tokens - new), decoding=False)
+    layers, host_s = layers_time(first, work), host_launch_s(first)
+    times = [through_stages(replica, work, layers) for replica in replicas]
+    return [first.engine.prefill_scale * (most(time.device_s, host_s) + time.engine) for time in times]
 
 
 def decode_step_s(replica: Replica, batch: Values, context_tokens: Values) -> Values:
@@ -34,7 +46,17 @@ def decode_step_s(replica: Replica, batch: Values, context_tokens: Values) -> Va
     Stages of a pipeline work on parts of the batch in turn: a token passes all of them with 1/pp of the sequences.
     """
     each = most(1.0, batch / (replica.parallel.dp * replica.parallel.pp))
-    return replica.engine.step_scale * step_time(replica, Batch(each, 1.0, context_tokens, decoding=True)).total
+    return decode_steps_s([replica], each, context_tokens)[0]
+
+
+def decode_steps_s(replicas: Sequence[Replica], sequences: Values, context_tokens: Values) -> list[Values]:
+    """`decode_step_s` of replicas that differ in the number of their stages alone, whose layers are costed once.
+
+    `sequences` are those of one attention group in one stage.
+    """
+    first, work = replicas[0], Batch(sequences, 1.0, context_tokens, decoding=True)
+    layers = layers_time(first, work)
+    return [first.engine.step_scale * through_stages(replica, work, layers).total for replica in replicas]
 
 
 def tbt_s(replica: Replica, step_s: Values, prefill_s: Values, batch: Values, prompt: Values, output: Values) -> Values:

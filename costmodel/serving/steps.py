@@ -5,7 +5,7 @@ Equations are numbered as in `docs/math/serving.md`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -52,19 +52,29 @@ class StepTime:
 
 def step_time(replica: Replica, batch: Batch) -> StepTime:
     """Time of one step through all stages. Equation (12)."""
+    return through_stages(replica, batch, layers_time(replica, batch))
+
+
+def through_stages(replica: Replica, batch: Batch, layers: StepTime) -> StepTime:
+    """The step whose layers take that long, with the messages from stage to stage. Equation (12)."""
+    hops = kernels.hops_s(replica, batch.tokens * replica.llm.hidden * ACTIVATION_BYTES)
+    return replace(layers, collectives=layers.collectives + hops)
+
+
+def layers_time(replica: Replica, batch: Batch) -> StepTime:
+    """Time of all layers of a step, the same however many stages they are divided into."""
     experts = attention = elementwise = collectives = batch.tokens * 0.0
     for group in replica.llm.groups:
         experts = experts + group.count * _experts_s(replica, group.network, batch.tokens)
         attention = attention + group.count * kernels.attention_s(replica, group.mixer, batch)
         elementwise = elementwise + group.count * _elementwise_s(replica, group, batch.tokens)
         collectives = collectives + group.count * _collectives_s(replica, group, batch.tokens)
-    hop = kernels.message_s(replica, batch.tokens * replica.llm.hidden * ACTIVATION_BYTES)
     return StepTime(
         products=_products_s(replica, batch) + adapters_s(replica, batch),
         experts=experts,
         attention=attention,
         elementwise=elementwise,
-        collectives=collectives + (replica.parallel.pp - 1) * hop,
+        collectives=collectives,
         engine=replica.engine.step_s + replica.engine.sequence_s * batch.sequences,
     )
 

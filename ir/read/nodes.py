@@ -168,7 +168,7 @@ def _llm(name: str, node: Plain) -> Attributes:
         "prompt_growth": number(node.get("prompt_growth", 0.0)),
         "cached_prefix_tokens": number(node.get("cached_prefix_tokens", 0.0)),
         **({"temperature": number(node["temperature"])} if "temperature" in node else {}),
-        **{degree: integer(parallel[degree]) for degree in ("tp", "pp") if degree in parallel},
+        **{degree: integer(parallel[degree]) for degree in ("tp", "pp", "ep", "dp") if degree in parallel},
     }
 
 

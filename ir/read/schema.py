@@ -55,10 +55,6 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _over_one(value: Any) -> bool:
-    return isinstance(value, int) and value > 1
-
-
 @dataclass(frozen=True)
 class Edge:
     """`a -> b`, or a record with more to say."""
@@ -141,13 +137,12 @@ _PLACE = Record(
         "region": Key(_DEVICE, "region of the fleet's devices to stay in"),
     }
 )
-_ONE_YET = Unless(_COUNT, _over_one, "a degree over 1")
 _PARALLEL = Record(
     {
         "tp": Key(_COUNT, "tensor-parallel degree"),
         "pp": Key(_COUNT, "pipeline-parallel degree"),
-        "ep": Key(_ONE_YET, "expert-parallel degree"),
-        "dp": Key(_ONE_YET, "data-parallel degree"),
+        "ep": Key(_COUNT, "expert-parallel degree: 1, or all devices of a stage"),
+        "dp": Key(_COUNT, "data-parallel degree of the attention, of mixtures of experts alone"),
     }
 )
 ADAPTED = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -37,7 +37,7 @@ def _going_down(setting: Setting, pool: Pool, options: tuple[Option, ...]) -> It
     visits = rate * sum(setting.visits_per_request[node] for node in nodes)
     # Visits of one request come together: what finds the pool down is counted by requests, what keeps it up by visits.
     requests = rate * max(setting.visits[node][0] for node in nodes)
-    offered, slots = load * pool.max_batch, len(pool.capacity) * pool.max_batch
+    offered, slots = load * pool.slots, len(pool.capacity) * pool.slots
     seconds = _start_s(setting, pool, inside)
     for keep_alive_s in dict.fromkeys(setting.spec(pool.device).scale.keep_alive_s):
         share = billed(slots, offered, offered / visits, keep_alive_s, seconds)

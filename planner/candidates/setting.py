@@ -22,7 +22,7 @@ from ...ir.flow import FlowEdge
 from ...ir.llm import DecodeOp, KVTransferOp, PrefillOp, node_and_part
 from ...ir.members import Member, member_with, members_of
 from ...ir.split import VisitClass, classes_of, without_class
-from ..placement.problem import Scenario
+from ..placement.problem import Pool, Scenario
 from ..placement.unroll import Edge, Flow, unroll
 from .classes import op_of_class, split_scenarios
 
@@ -39,6 +39,8 @@ class Setting:
     """By the model's name in the graph; models that only profiles or APIs know are absent."""
     at_rate_per_s: float | None = None
     """The rate to plan for in place of the graph's own."""
+    keeps_all: bool = False
+    """Whether ways to run a model that another makes needless (31) are candidates too: to ask for just those."""
 
     @cached_property
     def written(self) -> dict[str, Operation]:
@@ -167,6 +169,13 @@ class Setting:
     def interruptions(self, device: str, weight_bytes: float = 0.0, devices: int = 1) -> Interruptions:
         """How a replica of so many devices is taken back, each of which holds so much of a model."""
         return interruptions_of(self.spec(device), self.devices.get(device), weight_bytes, devices)
+
+    def surviving(self, pool: Pool) -> Pool:
+        """The pool with what the fleet asks it to survive; hosted APIs are their provider's."""
+        if not pool.capacity or not (self.fleet.spare_replicas or self.fleet.lost_zones):
+            return pool
+        zones = len(self.spec(pool.device).zones) or 1
+        return replace(pool, spare=self.fleet.spare_replicas, zones=zones, lost_zones=self.fleet.lost_zones)
 
     def most_replicas(self, device: str, degree: int = 1) -> int | None:
         """Replicas of `degree` devices that the fleet has of `device`; None: as many as wanted, 0: nothing fits."""

@@ -56,6 +56,8 @@ class Sizing:
     """law of waiting for replicas that were taken back [s]"""
     by_class: tuple[tuple[int, Distribution], ...] = ()
     """Priority -> law of waiting [s], where tenants of several come."""
+    for_all: bool = False
+    """made for all tenants together: as many replicas as `capacity` has carry any of them, and fewer carry none"""
 
     def lost(self, own: Distribution) -> tuple[Distribution, ...]:
         """Times in vain of a visit that waits for a slot here and loses `own` to interruptions."""
@@ -82,7 +84,7 @@ def sizings(
     nothing is counted.
     """
     if rate_per_s is None:
-        return [Sizing("unsized", NO_WAIT, (float("inf"),))]
+        return [Sizing("unsized", NO_WAIT, (float("inf"),), for_all=True)]
     load = sum(loads) * rate_per_s
     by_class: dict[int, float] = {}
     for priority, own in zip(priorities, loads, strict=False):
@@ -142,8 +144,8 @@ def _ladder(load: float, queue: Queue, most: int, taken_back: Interruptions) -> 
         probability = erlang_c(n * slots, load * slots)
         mean_s = service_s / ((n - load) * slots)
         out = outage(n, slots, load * slots, taken_back.availability, taken_back.down_s)
-        laws = queue.laws(n, load)
-        yield Sizing(f"n{n}", Distribution.wait(probability, mean_s), (*(0.0,) * (n - 1), load), out, laws)
+        laws, capacity = queue.laws(n, load), (*(0.0,) * (n - 1), load)
+        yield Sizing(f"n{n}", Distribution.wait(probability, mean_s), capacity, out, laws, for_all=True)
         if max([probability * mean_s, *(law.mean for _, law in laws)]) + out.mean <= NEGLIGIBLE * service_s:
             return
         n += max(1, n // 32)

@@ -68,16 +68,25 @@ def waits_for_slot(subject: Subject, node: Node, piece: str) -> bool:
 
 
 def slots_of(subject: Subject, pool: Pool) -> int:
-    """Visits that one replica serves at once: a batch where tokens are decoded, the cores of a host, else one."""
+    """Visits that start at once in one replica: a batch where tokens are decoded, the cores of a host, else one.
+
+    Where prompts are read and nothing is decoded, one for each attention group.
+    """
     hosted = subject.hosted[pool.id]
     if any(subject.row(piece) is not None or node.kind == "model_call" for node, piece in hosted):
         return 1
     if any(piece == f"{node.name}.decode" for node, piece in hosted):
         return pool.max_batch
     if any(node.is_llm for node, _ in hosted):
-        return 1
+        return pool.dp
     cores = subject.devices[pool.device].cores if pool.device in subject.devices else None
     return cores or 1
+
+
+def prompts_held(subject: Subject, pool: Pool) -> int:
+    """Sequences of language models that one replica holds at once: a batch, or a prompt in each stage of a group."""
+    decodes = any(piece == node.pieces[-1] for node, piece in subject.hosted[pool.id])
+    return slots_of(subject, pool) * (1 if decodes else pool.pp)
 
 
 def _load(subject: Subject, services: Services, pool: Pool, replicas: int) -> Load:

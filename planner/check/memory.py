@@ -9,7 +9,7 @@ from ...costmodel import serving
 from ...ir.diagnostics import Diagnostics
 from ...ir.split import without_class
 from .close import far
-from .load import slots_of
+from .load import prompts_held
 from .service import Services
 from .subject import Node, Pool, Subject
 from .transfer import kv_precision_of
@@ -37,7 +37,7 @@ def adapters(subject: Subject, services: Services, pool: Pool) -> dict[str, floa
     for node, piece in subject.hosted[pool.id]:
         adapter = services.adapter(node) if node.is_llm else None
         if adapter is not None and not subject.is_api(pool) and subject.row(piece) is None:
-            cut, key = serving.Parallel(pool.tp, pool.pp), f"{adapter.name}.{adapter.rank}.{adapter.targets}"
+            cut, key = pool.cut, f"{adapter.name}.{adapter.rank}.{adapter.targets}"
             held[key] = serving.adapter_bytes_per_device(services.llm(node), adapter, cut)
     return held
 
@@ -67,21 +67,21 @@ def _key(node: Node) -> str:
 
 
 def _whole(subject: Subject, services: Services, pool: Pool, node: Node, piece: str) -> tuple[float, float, float]:
-    """Weights, KV cache and activations of as many longest contexts as there are slots, wherever they lie [bytes].
+    """Weights, KV cache and activations of as many longest contexts as a replica has at once, wherever [bytes].
 
     In one server the cache of prefill is that of decode; where its device is split it has a prompt of its own besides.
     """
-    llm, cut = services.llm(node), serving.Parallel(pool.tp, pool.pp)
+    llm, cut = services.llm(node), pool.cut
     weights = serving.weight_bytes_per_device(llm, cut, node.asks.get("precision"))
     ahead = piece == node.pieces[0]
     if ahead and pool.split is None and subject.together(node):
         return weights, 0.0, 0.0
-    slots = 1 if pool.split is not None and ahead else slots_of(subject, pool)
+    held = 1 if pool.split is not None and ahead else prompts_held(subject, pool)
     grown = (len(subject.reached[node.name]) - 1) * node.asks["prompt_growth"]
     prompt, output = (node.asks[name].quantile(TOKEN_QUANTILE) for name in ("prompt_tokens", "output_tokens"))
     longest = prompt + grown + output
-    cache = serving.kv_bytes_per_device(llm, cut, slots, longest, kv_precision_of(node))
-    return weights, cache, serving.activation_bytes_per_device(llm, cut, slots, longest)
+    cache = serving.kv_bytes_per_device(llm, cut, held, longest, kv_precision_of(node))
+    return weights, cache, serving.activation_bytes_per_device(llm, cut, held, longest)
 
 
 def tier_bytes(subject: Subject, services: Services, pool: Pool) -> float:

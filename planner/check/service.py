@@ -3,9 +3,9 @@
 One visit with prompt p, of which c tokens are cached, and o output tokens (the first of them from prefill):
 
     prefill  T(p, c)      decode  (o - 1) g      TBT  g + transfer / (o - 1)
-    g = s(batch, p + o/2), and in one server with prefill g = s + (batch - 1) (T - e) / o: each of the others in the
-    batch prefills once meanwhile, e being what the engine adds to any step; where the phases have parts of the device
-    T and g = s are those of `docs/math/split.md`
+    g = s(batch, p + o/2), and in one server with prefill g = s + (batch / dp - 1) (T - e) / o: each of the others in
+    the batch of its attention group prefills once meanwhile, e being what the engine adds to any step; where the
+    phases have parts of the device T and g = s are those of `docs/math/split.md`
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class Served:
     lost: Distribution = NOTHING
     """[s] of tries that an interruption ended"""
     outage: Outage = ALWAYS_UP
+    stages: int = 1
+    """that it passes one after the other, holding a slot of one of them"""
 
     @property
     def up_share(self) -> float:
@@ -133,7 +135,7 @@ class Services:
         # What a failed try takes of a slot: a model keeps one all the time, other work its share of the cores.
         try_s = again_s = once.time.mean
         if node.is_llm and self.subject.row(piece) is None:
-            try_s = again_s = once.slot_s
+            try_s = again_s = once.slot_s * once.stages
             if piece == node.pieces[1] and self.subject.together(node):
                 again_s += self._prefill_s(node, pool, nth)
         of_slot = once.slot_s / try_s if try_s else 0.0
@@ -154,8 +156,7 @@ class Services:
         if self.subject.row(node.pieces[0]) is not None:
             return 0.0
         if node.is_llm:
-            cut = serving.Parallel(pool.tp, pool.pp)
-            return serving.weight_bytes_per_device(self.llm(node), cut, node.asks.get("precision"))
+            return serving.weight_bytes_per_device(self.llm(node), pool.cut, node.asks.get("precision"))
         return self.subject.works[node.name].weight_bytes if node.name in self.subject.works else 0.0
 
     def _serve(self, node: Node, piece: str, nth: int) -> Served:
@@ -193,8 +194,8 @@ class Services:
 
     def replica(self, node: Node, pool: Pool) -> serving.Replica:
         """A replica of the pool, of the node's model."""
-        cut, precision = serving.Parallel(pool.tp, pool.pp), node.asks.get("precision")
-        replica = serving.Replica(self.llm(node), self.device(pool), cut, precision, kv_precision_of(node))
+        precision = node.asks.get("precision")
+        replica = serving.Replica(self.llm(node), self.device(pool), pool.cut, precision, kv_precision_of(node))
         return replace(replica, adapter=self.adapter(node))
 
     def _prefill_s(self, node: Node, pool: Pool, nth: int) -> float:
@@ -235,8 +236,10 @@ class Services:
         if self.subject.is_api(pool):
             price = self.subject.specs[pool.device].price.input_usd_per_token or 0.0
             return Served(Distribution.point(seconds), 0.0, price * prompt_tokens(node, nth))
-        # A longer prompt takes longer in proportion.
-        return Served(law.scaled(seconds / law.mean), seconds, 0.0)
+        # A longer prompt takes longer in proportion. Where nothing decodes each stage is free for the next prompt
+        # when this one has left it.
+        stages = 1 if self.subject.together(node) else pool.pp
+        return Served(law.scaled(seconds / law.mean), seconds / stages, 0.0, stages=stages)
 
     def _decode(self, node: Node, nth: int, prefill_s: float) -> Served:
         pool, output = self.subject.pool_of[node.pieces[1]], node.asks["output_tokens"]
@@ -253,6 +256,6 @@ class Services:
             if pool.split is not None:
                 gap = self._split(node, pool, nth).step
             elif self.subject.together(node):
-                gap += (batch - 1) * (prefill_s - replica.engine.step_s) / output.mean
+                gap += max(0.0, batch / pool.dp - 1) * (prefill_s - replica.engine.step_s) / output.mean
         time = Distribution.point(max(0.0, output.mean - 1) * gap) if output.kind == "point" else output.scaled(gap)
         return Served(time, 0.0 if self.subject.is_api(pool) else (output.mean - 1) * gap, usd, gap)

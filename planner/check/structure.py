@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from ...costmodel.serving import Parallel, fits_shape
+from ...costmodel.hardware import Device
+from ...costmodel.serving import fits_shape
 from ...ir.diagnostics import Diagnostics
 from ...ir.split import without_class
 from .classes import SHARE_ROUNDING, check_shares, pieces_of_row
@@ -75,7 +76,7 @@ def _check_pool_parts(subject: Subject, faults: Diagnostics) -> None:
             faults.error("check.placement", f"pool `{pool.id}` has `{pool.device}`, which the fleet does not have")
             continue
         in_parallel = pool.tp * pool.pp * pool.dp
-        if pool.devices_per_replica != in_parallel or in_parallel % pool.ep:
+        if pool.devices_per_replica != in_parallel or (pool.tp * pool.dp) % pool.ep:
             message = (
                 f"a replica of pool `{pool.id}` has {pool.devices_per_replica} devices, "
                 f"but tp {pool.tp}, pp {pool.pp}, dp {pool.dp}, ep {pool.ep} take {in_parallel}"
@@ -179,11 +180,32 @@ def _llm_fault(subject: Subject, node: Node, pool: Pool) -> str | None:
         return None if subject.together(node) else f"`{node.name}` cannot be split between `{pool.device}` and others"
     if device is None or device.kind == "cpu":
         return f"`{node.name}` cannot run on `{pool.device}`"
-    if pool.tp > device.chassis:
-        return f"pool `{pool.id}` has tp {pool.tp}, but a chassis of `{pool.device}` holds {device.chassis}"
+    degrees = f"tp {pool.tp}, pp {pool.pp}, dp {pool.dp}, ep {pool.ep}"
+    if (pool.tp * pool.dp) % pool.ep:
+        return f"pool `{pool.id}` cannot have {degrees}: experts are spread over the devices of a stage"
     llm = subject.llms.get(node.asks["model"])
-    if llm is not None and not fits_shape(llm, Parallel(pool.tp, pool.pp)):
-        return f"`{node.asks['model']}` cannot be cut into tp {pool.tp}, pp {pool.pp}"
+    if llm is not None and not fits_shape(llm, pool.cut):
+        return f"`{node.asks['model']}` cannot be cut into {degrees}"
+    if pool.dp > 1 and pool.ep != pool.tp * pool.dp:
+        return f"pool `{pool.id}` has dp {pool.dp}, and its experts are not spread over all devices of a stage"
+    return _chassis_fault(pool, device)
+
+
+def _chassis_fault(pool: Pool, device: Device) -> str | None:
+    """Why replicas do not stand in the chassis of the device, or None.
+
+    An attention group stays in one, replicas of several take them whole, and links lead from each to the next.
+    """
+    chassis, stage = device.chassis, pool.tp * pool.dp
+    if pool.tp > chassis:
+        return f"pool `{pool.id}` has tp {pool.tp}, but a chassis of `{pool.device}` holds {chassis}"
+    if pool.devices_per_replica <= chassis:
+        return None
+    if pool.devices_per_replica % chassis or (chassis % stage and stage % chassis):
+        return f"pool `{pool.id}` does not fill the chassis of {chassis} that its replicas span"
+    in_rack = device.rack_bandwidth_bytes_per_s and pool.devices_per_replica <= (device.rack_devices or 0)
+    if not in_rack and not device.network_bandwidth_bytes_per_s:
+        return f"pool `{pool.id}` spans chassis of `{pool.device}`, and no link joins them"
     return None
 
 
@@ -198,9 +220,9 @@ def _check_constraints(subject: Subject, node: Node, faults: Diagnostics) -> Non
         if subject.specs[pool.device].region != node.region:
             message = f"`{node.name}` is placed on `{pool.device}`, which does not stand in `{node.region}`"
             faults.error("check.constraint", message)
-    for degree, wanted in (("tp", node.tp), ("pp", node.pp)):
+    for degree, wanted in node.degrees.items():
         for pool in pools:
-            if wanted is not None and subject.specs[pool.device].kind != "api" and getattr(pool, degree) != wanted:
+            if subject.specs[pool.device].kind != "api" and getattr(pool, degree) != wanted:
                 message = f"`{node.name}` asks for {degree} {wanted}, but pool `{pool.id}` has {getattr(pool, degree)}"
                 faults.error("check.constraint", message)
     _check_neighbours(subject, node, faults)

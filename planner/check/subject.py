@@ -12,6 +12,7 @@ from xdsl.ir import Attribute, Operation
 
 from ...costmodel.hardware import Device
 from ...costmodel.models import LLM
+from ...costmodel.serving import Parallel
 from ...costmodel.work import Work
 from ...ir.agent import DistAttr, GraphOp, LLMCallOp, NodeOp
 from ...ir.fleet import DeviceSpec, FleetSpec, SiteSpec
@@ -48,6 +49,11 @@ class Pool:
     def part(self, phase: str) -> float:
         """Share of the device that a phase has to itself."""
         return 1.0 if self.split is None else self.split if phase == "prefill" else 1 - self.split
+
+    @property
+    def cut(self) -> Parallel:
+        """How its replicas cut a model; ValueError for degrees that fit not together."""
+        return Parallel(self.tp, self.pp, self.ep, self.dp)
 
 
 @dataclass(frozen=True)
@@ -87,12 +93,9 @@ class Node:
         return self.asks.get("adapter")
 
     @property
-    def tp(self) -> int | None:
-        return self.asks.get("tp")
-
-    @property
-    def pp(self) -> int | None:
-        return self.asks.get("pp")
+    def degrees(self) -> Mapping[str, int]:
+        """What the user names of `tp`, `pp`, `ep` and `dp`."""
+        return {name: self.asks[name] for name in ("tp", "pp", "ep", "dp") if name in self.asks}
 
     @property
     def on(self) -> tuple[str, ...]:

@@ -140,6 +140,9 @@ class Pool:
     dp: int = 1
     max_batch: int = 1
     """Requests that a replica serves at once."""
+    stages: int = 1
+    """Stages that visits pass one after the other, each free for the next visit when one has left it: a pipeline that
+    only prefills. Where work is decoded, a visit keeps its place in all of them, and this is 1."""
     memory_bytes: float = float("inf")
     """Memory of one device [bytes]."""
     whole_nodes: bool = False
@@ -185,6 +188,11 @@ class Pool:
     def goes_down(self) -> bool:
         """Whether it is given back when nothing is in it."""
         return self.billed < 1
+
+    @property
+    def slots(self) -> int:
+        """Visits that start at once in one replica."""
+        return self.max_batch // self.stages
 
 
 @dataclass(frozen=True)

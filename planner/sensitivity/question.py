@@ -52,7 +52,10 @@ class Question:
     """A node whose `place` is left out."""
 
     def problem(self) -> PlacementProblem:
-        """The placement problem of these inputs; InputError where they pose none."""
+        """The placement problem of these inputs; InputError where they pose none.
+
+        Ways to run a model that another makes needless are in it too: plans for other inputs may have them.
+        """
         module = parse_graph(dict(self.graph)).module
         inline_agents(module)
         stay_in_regions(graph_of(module), self.fleet)
@@ -62,7 +65,7 @@ class Question:
             unpin(graph, self.unpinned)
         llms = {name: model for name, model in self.catalogue.models.items() if isinstance(model, LLM)}
         with variation(self.factors):
-            setting = Setting(graph, self.fleet, self.devices, llms)
+            setting = Setting(graph, self.fleet, self.devices, llms, keeps_all=True)
             problem = to_problem(setting, dict(self.works(graph)), self.objective)
         return problem if self.previous is None else with_previous(problem, self.fleet, self.devices, self.previous)
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from ....costmodel import serving
 from ....costmodel.energy import energy_above_idle_j
+from ....costmodel.hardware import Device
+from ....costmodel.models import LLM
 from ....costmodel.quality import as_guess, quality_of
 from ....costmodel.roofline import can_compute
 from ....ir.alternatives import models_of
@@ -17,39 +19,43 @@ from ..profiles import profile_of
 from ..setting import Setting, excluded_by
 from ..sizing import Sizing, sizings
 from .calls import Call, Visit, decode_time, first_of, node_of, per_request, visits_of
-from .servers import DEGREES, Server, adapter_bytes, servers
+from .degrees import Pins, families, pins_of, stands
+from .needless import Draft, needed
+from .servers import Server, adapter_bytes, servers
 from .shared import shared_candidates
 from .tiers import tiered_servers
 from .times import Times, times_of
 
 
 def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
-    """Every pool for every model that nodes of the graph call, with the nodes' pieces in it."""
-    groups: dict[tuple[str, str, str, int | None, int], list[Call]] = {}
+    """Every pool for every model that nodes of the graph call, with the nodes' pieces in it.
+
+    Those that another one makes needless whatever the bounds are left out, unless the setting wants them all.
+    """
+    groups: dict[tuple[str, str, str, Pins], list[Call]] = {}
     for node, prefill, decode, _ in setting.llm_nodes:
         if profile_of(setting, prefill) is not None:
             continue
         kv_precision = prefill.kv_precision.data if prefill.kv_precision else "bf16"
         mass = setting.visits[node]
-        tp = prefill.tp.value.data if prefill.tp is not None else None
-        pp = prefill.pp.value.data if prefill.pp is not None else 1
         visits = visits_of(prefill, decode, len(mass))
         for model in fitting_models(setting, prefill, visits[-1]):
             precision = prefill.precision.data if prefill.precision else setting.llms[model].precision
             call = Call(node, prefill, decode, visits, mass, model, setting.adapter(prefill))
-            groups.setdefault((model, precision, kv_precision, tp, pp), []).append(call)
-    for (model, precision, kv_precision, tp, pp), calls in groups.items():
+            groups.setdefault((model, precision, kv_precision, pins_of(prefill)), []).append(call)
+    for (model, precision, kv_precision, pins), calls in groups.items():
+        llm = setting.llms[model]
         for name, device in setting.devices.items():
             if device.kind != "cpu" and can_compute(device, precision) and can_compute(device, "bf16"):
-                degrees = [serving.Parallel(tp=each, pp=pp) for each in ([tp] if tp else DEGREES)]
-                llm = setting.llms[model]
-                replicas = [serving.Replica(llm, device, each, precision, kv_precision) for each in degrees]
-                sets = list(tenant_sets(calls, node_of, setting.class_of, setting.priorities))
-                for server in servers(replicas, calls):
-                    yield from _pools(setting, name, server, sets)
-                yield from shared_candidates(setting, name, replicas, calls)
-                for server, together in tiered_servers(setting, name, replicas, calls):
-                    yield from _pools(setting, name, server, [together])
+                run = (llm, device, precision, kv_precision)
+                found = list(_drafts(setting, name, run, pins, calls))
+                for draft in found if setting.keeps_all else needed(found, setting):
+                    yield _pool(setting, draft)
+                plain = _of_one_stage(run, pins)
+                yield from shared_candidates(setting, name, plain, calls)
+                for server, together in tiered_servers(setting, name, plain, calls):
+                    for draft in _roles(setting, name, server, [together]):
+                        yield _pool(setting, draft)
 
 
 def fitting_models(setting: Setting, prefill: PrefillOp, last: Visit) -> list[str]:
@@ -59,15 +65,34 @@ def fitting_models(setting: Setting, prefill: PrefillOp, last: Visit) -> list[st
     return [m for m in known if len(named) == 1 or last.prompt + last.output <= setting.llms[m].context_tokens]
 
 
-def _pools(
-    setting: Setting, name: str, server: Server, groups: Iterable[TenantSet[Call]]
-) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+Run = tuple[LLM, Device, str, str]
+"""A model, a device, the precision of the weights and that of the cache."""
+
+
+def _of_one_stage(run: Run, pins: Pins) -> list[serving.Replica]:
+    """Replicas that may be split or use a tier: of one stage unless the user asks for more, and one attention group."""
+    llm, device, precision, kv_precision = run
+    cuts = (cut for family in families(llm, pins) for cut in family if (cut.ep, cut.dp, cut.pp) == (1, 1, pins.pp or 1))
+    return [serving.Replica(llm, device, cut, precision, kv_precision) for cut in cuts]
+
+
+def _drafts(setting: Setting, name: str, run: Run, pins: Pins, calls: list[Call]) -> Iterator[Draft]:
+    """Every way to run a model on a device of the fleet by its own memory and the whole of it."""
+    llm, device, precision, kv_precision = run
+    groups = tuple(tenant_sets(calls, node_of, setting.class_of, setting.priorities))
+    for family in families(llm, pins):
+        cuts = (cut for cut in family if stands(device, cut) and setting.most_replicas(name, cut.devices) != 0)
+        replicas = [serving.Replica(llm, device, cut, precision, kv_precision) for cut in cuts]
+        for server in servers(replicas, calls):
+            yield from _roles(setting, name, server, groups)
+
+
+def _roles(setting: Setting, name: str, server: Server, groups: Iterable[TenantSet[Call]]) -> Iterator[Draft]:
     """The three roles of a server: both phases in it, prefill alone (no batch needed), decode alone."""
     if setting.most_replicas(name, server.parallel.devices) == 0:
         return
-    roles = ("both", "decode", "prefill") if server.batch == 1 else ("both", "decode")
     groups = tuple(groups)
-    for role in roles:
+    for role in ("both", "decode", "prefill") if server.is_least else ("both", "decode"):
         timed = {call.node: times_of(setting, name, server, call, role) for call in groups[0].tenants}
         for group in groups:
             together = TenantSet(tuple((call, timed[call.node]) for call in group.tenants), group.share)
@@ -76,63 +101,79 @@ def _pools(
 
 def _sized(
     setting: Setting, name: str, server: Server, role: str, together: TenantSet[tuple[Call, Times]]
-) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
-    """The pools of one server in one role for these tenants, by their sizes."""
+) -> Iterator[Draft]:
+    """One server in one role for these tenants, by its sizes.
+
+    (32) A prompt leaves each of the pp stages free for the next one: where nothing is decoded, dp prompts start at
+    once and keep a slot for T / pp. What is decoded keeps its place in all stages.
+    """
     tenants = together.tenants
-    slots = 1 if role == "prefill" else server.batch
-    degree = server.parallel.devices
+    stages = server.parallel.pp if role == "prefill" else 1
     held = {call.node: times.slot_s(role) for call, times in tenants}
     welcome = [call for call, _ in tenants if not excluded_by(call.prefill, name)] or [call for call, _ in tenants]
-    loads = loads_by_node({c.node: per_request(c, held[c.node]) / slots for c in welcome}, together.share)
-    longest = max(max(held[call.node]) for call in welcome)
-    model = tenants[0][0].model if setting.chooses_models else ""
-    served, cut = f"{model or server.llm.id}.{server.replica.precision}", server.parallel
+    loads = loads_by_node({c.node: per_request(c, held[c.node]) / server.batch for c in welcome}, together.share)
+    longest = max(max(held[call.node]) for call in welcome) / stages
+    most = setting.most_replicas(name, server.parallel.devices)
+    taken_back = tenants[0][1].interruptions
+    priorities = priorities_by_node(setting.priorities, [call.node for call in welcome])
+    slots = server.batch // stages
+    for sizing in sizings(setting.rate_per_s, slots, loads, longest, most, taken_back, priorities):
+        yield Draft(name, server, role, stages, together, sizing)
+
+
+def _pool(setting: Setting, draft: Draft) -> tuple[Pool, tuple[Option, ...]]:
+    """The pool of a draft, with the pieces of its tenants."""
+    name, server, role, taken_back = draft.device, draft.server, draft.role, draft.tenants[0][1].interruptions
+    parallel, model = server.parallel, draft.tenants[0][0].model if setting.chooses_models else ""
     spill = server.spill
     beside = f"/{spill.tier.name}.w{spill.weights:g}.c{spill.cache:g}" if spill else ""
-    bare = Pool(
-        id=f"{name}/{served}/{role}/tp{cut.tp}.pp{cut.pp}/b{slots}{beside}",
+    way = f"{model or server.llm.id}.{server.replica.precision}/{role}/{_named(parallel)}/b{server.batch}{beside}"
+    pool = Pool(
+        id=f"{name}/{way}/{'+'.join(draft.nodes)}{draft.together.label}/{draft.sizing.label}",
         device=name,
         location=name if role == "both" else "/".join(filter(None, (name, role, model))),
-        devices_per_replica=degree,
-        tp=server.parallel.tp,
-        pp=server.parallel.pp,
-        max_batch=slots,
+        devices_per_replica=parallel.devices,
+        tp=parallel.tp,
+        pp=parallel.pp,
+        ep=parallel.ep,
+        dp=parallel.dp,
+        max_batch=server.batch,
+        stages=draft.stages,
         memory_bytes=server.device.memory_bytes,
         whole_nodes=role == "both",
-        availability=tenants[0][1].interruptions.availability,
-        down_s=tenants[0][1].interruptions.down_s,
+        capacity=draft.sizing.capacity,
+        availability=taken_back.availability,
+        down_s=taken_back.down_s,
         model=model,
         tier=spill.tier.name if spill else "",
         tier_shares=(spill.weights, spill.cache) if spill else (0.0, 0.0),
     )
     quality = quality_of(server.device, setting.spec(name).price)
     quality = quality if spill is None else as_guess(quality)  # that what streams never lags behind
-    taken_back = tenants[0][1].interruptions
-    most = setting.most_replicas(name, degree)
-    priorities = priorities_by_node(setting.priorities, [call.node for call in welcome])
-    for sizing in sizings(setting.rate_per_s, slots, loads, longest, most, taken_back, priorities):
-        id = f"{bare.id}/{'+'.join(call.node for call, _ in tenants)}{together.label}/{sizing.label}"
-        pool = replace(bare, id=id, capacity=sizing.capacity)
-        options = [
-            replace(
-                option,
-                quality=quality,
-                excluded_by=excluded_by(call.prefill, name),
-                weights_key=call.weights_key if model else "",
-                adapter_key=call.adapter_key,
-                adapter_bytes=adapter_bytes(server.replica, call),
-                score=call.score,
-            )
-            for call, times in tenants
-            for option in _options(server, role, pool, slots, call, times, sizing.of(setting.priorities[call.node]))
-        ]
-        yield pool, tuple(options)
+    options = (
+        replace(
+            option,
+            quality=quality,
+            excluded_by=excluded_by(call.prefill, name),
+            weights_key=call.weights_key if model else "",
+            adapter_key=call.adapter_key,
+            adapter_bytes=adapter_bytes(server.replica, call),
+            score=call.score,
+        )
+        for call, times in draft.tenants
+        for option in _options(server, role, pool, call, times, draft.sizing.of(setting.priorities[call.node]))
+    )
+    return pool, tuple(options)
 
 
-def _options(
-    server: Server, role: str, pool: Pool, slots: int, call: Call, times: Times, sizing: Sizing
-) -> Iterator[Option]:
+def _named(cut: serving.Parallel) -> str:
+    """`tp2.pp1`, and with experts spread or attention in groups `tp2.pp1.ep8.dp4`."""
+    return f"tp{cut.tp}.pp{cut.pp}" + (f".ep{cut.ep}.dp{cut.dp}" if (cut.ep, cut.dp) != (1, 1) else "")
+
+
+def _options(server: Server, role: str, pool: Pool, call: Call, times: Times, sizing: Sizing) -> Iterator[Option]:
     """The pieces of one call in `pool`; in one server the wait for a slot comes before prefill."""
+    slots = server.batch
     if role != "decode":
         totals = [call.spread(seconds) for seconds in times.prefill]
         worked = per_request(call, times.worked_s("prefill")) / slots

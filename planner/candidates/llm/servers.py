@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ....costmodel import serving
@@ -11,7 +11,7 @@ from ....costmodel.models import LLM
 from .calls import Call
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-DEGREES = (1, 2, 4, 8)
+"""Sequences of one attention group."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ class Server:
         return self.spill.weights_in_tier(self.replica), self.spill.cache * cache(self.replica, call, sequences)
 
     @property
+    def is_least(self) -> bool:
+        """Whether each attention group has one sequence in each stage."""
+        return self.batch == self.parallel.dp * self.parallel.pp
+
+    @property
     def llm(self) -> LLM:
         return self.replica.llm
 
@@ -67,33 +72,52 @@ class Server:
         return self.replica.parallel
 
 
-def servers(replicas: Iterable[serving.Replica], calls: list[Call]) -> Iterator[Server]:
-    """Batches of each replica whose weights and caches fit the device."""
-    for replica in replicas:
-        if replica.parallel.tp > replica.device.chassis or not serving.fits_shape(replica.llm, replica.parallel):
-            continue
-        batches = [b for b in BATCHES if _memory(replica, calls, b) <= replica.device.memory_bytes]
-        if not batches:
-            continue
-        timed = {call.node: timings(replica, call, batches) for call in calls}
-        for place, batch in enumerate(batches):
-            yield Server(replica, batch, {node: found[place] for node, found in timed.items()})
+def servers(replicas: Sequence[serving.Replica], calls: list[Call]) -> Iterator[Server]:
+    """Batches of replicas whose weights and caches fit the device; the replicas differ in their stages alone.
+
+    Each attention group has 1, 2, 4, ... sequences in each stage, and up to the largest batch in all of them.
+    """
+    fitting = [replica for replica in replicas if _takes(replica, calls, 1)]
+    if not fitting:
+        return
+    sequences = [[each for each in BATCHES if _takes(replica, calls, each)] for replica in fitting]
+    timed = {call.node: staged_timings(fitting, call, BATCHES[: max(map(len, sequences))]) for call in calls}
+    for nth, replica in enumerate(fitting):
+        for place, each in enumerate(sequences[nth]):
+            own = {node: found[nth][place] for node, found in timed.items()}
+            yield Server(replica, each * replica.parallel.dp * replica.parallel.pp, own)
+
+
+def _takes(replica: serving.Replica, calls: list[Call], each: int) -> bool:
+    """Whether every attention group has room for `each` sequences in each stage."""
+    parallel = replica.parallel
+    batch = each * parallel.dp * parallel.pp
+    return each * parallel.pp <= BATCHES[-1] and _memory(replica, calls, batch) <= replica.device.memory_bytes
 
 
 def timings(replica: serving.Replica, call: Call, batches: Sequence[int]) -> list[Timing]:
-    """Of each batch, all priced at once."""
+    """Of each batch of a replica of one stage and one attention group."""
+    return staged_timings([replica], call, batches)[0]
+
+
+def staged_timings(replicas: Sequence[serving.Replica], call: Call, sequences: Sequence[int]) -> list[list[Timing]]:
+    """Of each replica at each number of sequences of a group in a stage, all priced at once."""
     import numpy as np  # slow to import; plans of hosted APIs alone do without
 
     prompt, cached, output, context = (
         np.array([getattr(visit, name) for visit in call.visits]) for name in ("prompt", "cached", "output", "context")
     )
-    replica = replace(replica, adapter=call.adapter)
-    prefill = serving.prefill_s(replica, prompt, cached)
-    batch = np.array(batches, float)[:, None]
-    step = serving.decode_step_s(replica, batch, np.broadcast_to(context, (len(batches), len(context))))
-    gap = serving.tbt_s(replica, step, prefill, batch, prompt, output)
-    first = tuple(prefill.tolist())
-    return [Timing(first, tuple(s), tuple(g)) for s, g in zip(step.tolist(), gap.tolist(), strict=True)]
+    replicas = [replace(replica, adapter=call.adapter) for replica in replicas]
+    each = np.array(sequences, float)[:, None]
+    prefills = serving.prefills_s(replicas, prompt, cached)
+    steps = serving.decode_steps_s(replicas, each, np.broadcast_to(context, (len(sequences), len(context))))
+    found = []
+    for replica, prefill, step in zip(replicas, prefills, steps, strict=True):
+        batch = each * replica.parallel.dp * replica.parallel.pp
+        gap = serving.tbt_s(replica, step, prefill, batch, prompt, output)
+        first = tuple(prefill.tolist())
+        found.append([Timing(first, tuple(s), tuple(g)) for s, g in zip(step.tolist(), gap.tolist(), strict=True)])
+    return found
 
 
 def _memory(replica: serving.Replica, calls: list[Call], sequences: int) -> float:
