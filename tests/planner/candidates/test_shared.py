@@ -45,7 +45,7 @@ class Case(NamedTuple):
     def documents(self, splits: bool) -> tuple[Json, Json]:
         """graph.yaml and fleet.yaml."""
         node = {"kind": "llm", "model": self.model, "prompt_tokens": self.prompt, "output_tokens": self.output}
-        node |= {"parallel": {"tp": self.tp}}
+        node |= {"parallel": {"tp": self.tp, "pp": 1, "ep": 1, "dp": 1}}
         slo = {"ttft": f"{self.ttft_s} s", "tbt": f"{self.tbt_s} s"}
         graph = {"version": 1, "name": "one", "nodes": {"chat": node}, "slo": slo}
         device: Json = {"model": self.device, "count": COUNT, "price": {"rent": "1 USD/h"}}
