@@ -66,10 +66,9 @@ def needed(drafts: Sequence[Draft], setting: Setting) -> list[Draft]:
 def _is_comparable(draft: Draft, setting: Setting) -> bool:
     """Whether (31) speaks of it: one number of replicas, never taken back or given back, in no rack."""
     spec, never = setting.spec(draft.device), draft.tenants[0][1].interruptions == NEVER
-    stays = not spec.scale.keep_alive_s and not spec.scale.min_replicas
-    alone = (
-        draft.sizing.for_all and not draft.sizing.by_class and draft.server.spill is None and not draft.together.label
-    )
+    stays = not spec.scale.keep_alive_s
+    alone = draft.sizing.for_all and not draft.sizing.by_class and draft.server.spill is None
+    return alone and never and stays and not spec.rack and not draft.together.label
     return alone and never and stays and not spec.rack
 
 
