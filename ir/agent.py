@@ -98,8 +98,7 @@ class LLMCallOp(NodeOp):
         "agent.llm_call"() {sym_name = "think", model = "llama-3.1-8b", ...} : () -> ()
 
     (C1) `prompt_tokens` and `output_tokens` are at least 1 on average.
-    (C2) `tp`, `pp`, `ep` and `dp`, where given, are at least 1.
-    (C3) `model` is the first of `models`, where given.
+    (C2) `tp`, `pp`, `ep` and `dp`, where given, are at least 1. (C3) `model` is the first of `models`, where given.
     """
 
     name = "agent.llm_call"
