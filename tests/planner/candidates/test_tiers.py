@@ -44,7 +44,13 @@ class Case(NamedTuple):
 
     def documents(self, tiers: bool) -> tuple[Json, Json]:
         """graph.yaml and fleet.yaml."""
-        node = {"kind": "llm", "model": "llama-3.1-8b", "prompt_tokens": self.prompt, "output_tokens": self.output}
+        node = {
+            "kind": "llm",
+            "parallel": {"pp": 1},
+            "model": "llama-3.1-8b",
+            "prompt_tokens": self.prompt,
+            "output_tokens": self.output,
+        }
         slo = {"ttft": f"{self.ttft_s} s", "tbt": f"{self.tbt_s} s"}
         graph = {"version": 1, "name": "one", "nodes": {"chat": node | {"parallel": {"tp": 1}}}, "slo": slo}
         device: Json = {"model": "h100-sxm", "memory": f"{self.memory_gb} GB", "count": COUNT}
