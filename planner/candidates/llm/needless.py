@@ -69,7 +69,6 @@ def _is_comparable(draft: Draft, setting: Setting) -> bool:
     stays = not spec.scale.keep_alive_s
     alone = draft.sizing.for_all and not draft.sizing.by_class and draft.server.spill is None
     return alone and never and stays and not spec.rack and not draft.together.label
-    return alone and never and stays and not spec.rack
 
 
 def undominated(drafts: Sequence[Draft], setting: Setting) -> list[int]:

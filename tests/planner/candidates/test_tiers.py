@@ -52,7 +52,7 @@ class Case(NamedTuple):
             "output_tokens": self.output,
         }
         slo = {"ttft": f"{self.ttft_s} s", "tbt": f"{self.tbt_s} s"}
-        graph = {"version": 1, "name": "one", "nodes": {"chat": node | {"parallel": {"tp": 1}}}, "slo": slo}
+        graph = {"version": 1, "name": "one", "nodes": {"chat": node | {"parallel": {"tp": 1, "pp": 1}}}, "slo": slo}
         device: Json = {"model": "h100-sxm", "memory": f"{self.memory_gb} GB", "count": COUNT}
         device["price"] = {"rent": "1 USD/h"}
         tier = {"size": f"{self.size_gb} GB", "bandwidth": f"{self.bandwidth_gb_per_s} GB/s"}
