@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from math import prod
 from typing import Any
 
 from xdsl.ir import SSAValue
 
 from ... import nn
-from .reader import Reader, Rule, Unreadable, Value, type_of
+from .reader import Reader, Rule, Unreadable, Value, element_of, type_of
 
 
 def _dot_general(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
@@ -19,7 +20,7 @@ def _dot_general(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
     Each group of axes becomes one, but the rows of a where b is a plain matrix: a product may have any number.
     """
     (inner_a, inner_b), (batch_a, batch_b) = eqn.params["dimension_numbers"]
-    a, b = (reader.tensor(o) for o in operands)
+    a, b = _of_one_type(reader, eqn, operands)
     shape_a, shape_b = nn.shape_of(a), nn.shape_of(b)
     rows = [i for i in range(len(shape_a)) if i not in inner_a and i not in batch_a]
     columns = [i for i in range(len(shape_b)) if i not in inner_b and i not in batch_b]
@@ -34,6 +35,27 @@ def _dot_general(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
     wanted = type_of(eqn.outvars[0].aval)
     result = reshaped(reader, product, nn.shape_in(wanted))
     return result if result.type == wanted else reader.add(nn.CastOp, result, type=wanted)
+
+
+def _of_one_type(reader: Reader, eqn: Any, operands: Sequence[Value]) -> list[SSAValue]:
+    """
+    The operands, in the type that holds both and the result where theirs differ, or are integers narrower than it.
+
+    lax multiplies in that type: float32 by bfloat16 in float32, and int8 by int8 to int32 without overflow.
+    """
+    from jax.numpy import promote_types
+
+    tensors = [reader.tensor(o) for o in operands]
+    dtypes = [each.aval.dtype for each in (*eqn.invars, eqn.outvars[0])]
+    floats = element_of(dtypes[0]) == element_of(dtypes[1]) and nn.is_float(element_of(dtypes[0]))
+    if floats:
+        return tensors
+    element = element_of(reduce(promote_types, dtypes))
+    wanted = [nn.tensor(element, nn.shape_of(each)) for each in tensors]
+    return [
+        each if each.type == type else reader.add(nn.CastOp, each, type=type)
+        for each, type in zip(tensors, wanted, strict=True)
+    ]
 
 
 def transposed(reader: Reader, x: SSAValue, permutation: Sequence[int]) -> SSAValue:

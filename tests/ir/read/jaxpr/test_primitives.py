@@ -17,6 +17,14 @@ TRUTH = X > 0
 IMAGE = np.random.default_rng(2).normal(size=(2, 8, 8, 4)).astype(np.float32)
 INDICES = np.array([[2, 0], [1, 1]], dtype=np.int32)
 
+NARROW = np.array([[100, 120, -90], [127, 55, 3]], dtype=np.int8)
+
+
+def products_of(a: Any, b: Any) -> Any:
+    """Of every two rows, in int32; those of NARROW are too large for its own type."""
+    return jax.lax.dot_general(a, b, (((1,), (1,)), ((), ())), preferred_element_type=jnp.int32)
+
+
 ELEMENTS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "arithmetic": (lambda x, y: (x + y * 2 - x / (y + 5)) ** 3, (X, Y)),
     "roots": (lambda x: jnp.sqrt(x) + jax.lax.rsqrt(x) + jnp.log(x) + jnp.log1p(x) + x**-2, (POSITIVE,)),
@@ -87,6 +95,9 @@ PRODUCTS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "swapped": (lambda x, y: jnp.einsum("bij,jk->bki", x, y[0, :2].T), (X, Y)),
     "vector": (lambda x, y: x @ y[0, 0] + jnp.dot(x[0, 0], y[0, 0]), (X, Y)),
     "half": (lambda x: (x.astype(jnp.bfloat16) @ jnp.ones((4, 2), jnp.bfloat16)).astype(jnp.float32), (X * 0 + 1,)),
+    "mixed": (lambda x: jnp.tanh(x @ jnp.full((4, 2), 0.7, jnp.bfloat16)), (X,)),
+    "mixed vectors": (lambda x: x[0].astype(jnp.float16) @ jnp.full(4, 0.3), (X,)),
+    "narrow integers": (lambda n: products_of(n, n) - products_of(n, n.astype(jnp.uint8)), (NARROW,)),
     "conv": (
         lambda x: jax.lax.conv_general_dilated(
             x, jnp.ones((3, 3, 2, 6)) * 0.1, (2, 1), "SAME", rhs_dilation=(1, 2),
