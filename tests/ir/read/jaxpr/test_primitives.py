@@ -96,7 +96,7 @@ PRODUCTS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "vector": (lambda x, y: x @ y[0, 0] + jnp.dot(x[0, 0], y[0, 0]), (X, Y)),
     "half": (lambda x: (x.astype(jnp.bfloat16) @ jnp.ones((4, 2), jnp.bfloat16)).astype(jnp.float32), (X * 0 + 1,)),
     "mixed": (lambda x: jnp.tanh(x @ jnp.full((4, 2), 0.7, jnp.bfloat16)), (X,)),
-    "mixed vectors": (lambda x: x[0].astype(jnp.float16) @ jnp.full(4, 0.3), (X,)),
+    "mixed vectors": (lambda x: jnp.round(x[0]).astype(jnp.float16) @ jnp.full(4, 0.3, jnp.float32), (X,)),
     "narrow integers": (lambda n: products_of(n, n) - products_of(n, n.astype(jnp.uint8)), (NARROW,)),
     "conv": (
         lambda x: jax.lax.conv_general_dilated(
