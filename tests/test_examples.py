@@ -92,7 +92,8 @@ def test_the_classifier_runs_here_after_planning(tmp_path: Path) -> None:
         [sys.executable, "-m", "dovetail.cli", "run", str(out), "--requests", "2"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("classify: 2 requests with jax on")
+    assert done.stdout.startswith("jax/classify:\n")
+    assert "each of 2 more:" in done.stdout
 
 
 def test_two_graphs_share_a_gpu_since_one_can_wait(tmp_path: Path) -> None:

@@ -96,4 +96,6 @@ def test_the_command_writes_what_runs(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (out / "plan.json").is_file()
     assert (out / "jax" / "network" / "network.py").is_file()
     assert cli.main(["run", str(out)]) == 0
-    assert "network: 1 request with jax on" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("out:\n")
+    assert "each of 1 more:" in said

@@ -15,6 +15,7 @@ from ...ir.diagnostics import Diagnostic, InputError
 from .. import OutputFile, safetensors
 from ..dtypes import dtype_of
 from . import layers, transformer_layers
+from .donation import donated
 from .frame import Input, program_text
 from .names import Names
 from .operators import LAYERS
@@ -24,7 +25,7 @@ from .statements import Body
 from .taken_apart import taken_apart
 from .weights import UsedWeights
 
-RESERVED = ("w", "jax", "jnp", "lax", "np", "Array", "Path", "INPUTS", "OUTPUTS", "load_weights")
+RESERVED = ("w", "jax", "jnp", "lax", "np", "Array", "Path", "partial", "INPUTS", "OUTPUTS", "load_weights")
 """Names of the emitted module that neither a variable nor the network may take."""
 
 IMPORTED = {"jax", "jaxlib", "numpy", "scipy", "ml_dtypes", "opt_einsum", "run", "weights_file"}
@@ -65,7 +66,8 @@ def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
     names = Names([*RESERVED, *_LAYER_NAMES, *IMPORTED, *sys.stdlib_module_names])
     name = names.claim(name)
     names = Names([*RESERVED, *_LAYER_NAMES, name])
-    inputs = [_input(names, *pair) for pair in zip(network.input_names, main.args, strict=True)]
+    taken = donated(main.body.block)
+    inputs = [_input(names, n, value, value in taken) for n, value in zip(network.input_names, main.args, strict=True)]
     weights = UsedWeights(network.weights)
     body = Body(list(main.body.block.ops), names, weights)
     for given, value in zip(inputs, main.args, strict=True):
@@ -81,9 +83,9 @@ def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
     return JaxSource(name, sources, weights.used)
 
 
-def _input(names: Names, name: str, value: SSAValue) -> Input:
+def _input(names: Names, name: str, value: SSAValue, is_donated: bool) -> Input:
     type = nn.tensor_type(value)
-    return Input(name, names.claim(name), tuple(type.get_shape()), dtype_of(type))
+    return Input(name, names.claim(name), tuple(type.get_shape()), dtype_of(type), is_donated)
 
 
 _LAYER_NAMES = {

@@ -18,6 +18,8 @@ class Input:
     """what the emitted function calls it"""
     shape: tuple[int, ...]
     dtype: str
+    donated: bool = False
+    """whether an output may take its buffer"""
 
 
 _WEIGHTS = '''def load_weights() -> dict[str, Array]:
@@ -33,7 +35,7 @@ def program_text(
     name: str, inputs: Sequence[Input], outputs: Sequence[str], layers: Sequence[str], lines: Sequence[str]
 ) -> str:
     """The whole source of the network `name`."""
-    body = "\n".join([_definition(name, inputs, outputs), *lines]) + "\n"
+    body = "\n".join([*_jitted(inputs), _definition(name, inputs, outputs), *lines]) + "\n"
     tables = "\n".join([*_inputs(inputs), *_outputs(outputs)]) + "\n"
     parts = [_WEIGHTS, *layers, body]
     code = "\n\n".join(part.rstrip("\n") + "\n" for part in parts)
@@ -42,9 +44,8 @@ def program_text(
 
 
 def _imports(code: str) -> str:
-    lines = ["from pathlib import Path", ""]
-    lines += ["import jax"] if "jax.nn." in code else []
-    lines.append("import jax.numpy as jnp")
+    lines = ["from functools import partial"] if "partial(" in code else []
+    lines += ["from pathlib import Path", "", "import jax", "import jax.numpy as jnp"]
     lines += ["import numpy as np"] if "np." in code.replace("jnp.", "") else []
     lines.append("from jax import Array, lax" if "lax." in code else "from jax import Array")
     return "\n".join(lines) + "\n"
@@ -57,6 +58,15 @@ def _inputs(inputs: Sequence[Input]) -> list[str]:
 def _outputs(outputs: Sequence[str]) -> list[str]:
     names = [quoted(name) for name in outputs]
     return [f"OUTPUTS = ({names[0]},)"] if len(names) == 1 else ["OUTPUTS = (", *(f"    {n}," for n in names), ")"]
+
+
+def _jitted(inputs: Sequence[Input]) -> list[str]:
+    """The decorator of the network; callers give up the buffers of donated inputs."""
+    names = [quoted(i.variable) for i in inputs if i.donated]
+    if not names:
+        return ["@jax.jit"]
+    keyword = Brackets("donate_argnames=[", tuple(names), "]")
+    return lay_out(Brackets("@partial(", ("jax.jit", keyword), ")"), indent=0)
 
 
 def _definition(name: str, inputs: Sequence[Input], outputs: Sequence[str]) -> str:

@@ -127,7 +127,6 @@ def load_program(folder: Path | str) -> JaxProgram:
 
 
 def _program(source: JaxSource, filename: str) -> JaxProgram:
-    import jax
     import jax.numpy as jnp
 
     module = _execute(source.sources[f"{source.name}.py"], source.name, filename)
@@ -136,9 +135,8 @@ def _program(source: JaxSource, filename: str) -> JaxProgram:
     except AttributeError as error:
         raise _broken(f"`{filename}` is no emitted network: {error}") from None
     weights = {key: jnp.asarray(value) for key, value in source.weights.items()}
-    jitted = jax.jit(network)
     variables = tuple(inspect.signature(network).parameters)[1:]
-    return JaxProgram(source, inputs, outputs, lambda *values: jitted(weights, *values), variables)
+    return JaxProgram(source, inputs, outputs, lambda *values: network(weights, *values), variables)
 
 
 def _execute(text: str, name: str, filename: str) -> Any:

@@ -1,7 +1,9 @@
 """The parts of `run.py` of a program in pieces; `network_name` stands for the network."""
 
 HEAD = '''\
-"""Run the network network_name: python run.py [--inputs X.npz] [--outputs Y.npz]
+"""Run the network network_name.
+
+    python run.py [--requests N] [--inputs X.npz] [--outputs Y.npz]
 
 Each piece runs as it would on its device: Triton kernels on a GPU with torch, or else in
 Triton's interpreter; scratchpad programs on a machine that checks every address; the rest
@@ -10,53 +12,67 @@ in JAX.
 
 import argparse
 import sys
+import time
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
+Runs = Callable[[list[np.ndarray]], list[np.ndarray]]
 HERE = Path(__file__).parent
 '''
 
 JAX = '''\
-def run_jax(folder: Path, name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
+def load_jax(folder: Path, name: str) -> Runs:
     """The piece as a jitted function."""
-    import jax
-
     piece = import_module(name)
-    made = jax.jit(getattr(piece, name))(piece.load_weights(), *typed(arrays, piece))
-    return [np.asarray(each) for each in (made if isinstance(made, tuple) else [made])]
+    function, weights = getattr(piece, name), piece.load_weights()
+
+    def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
+        made = function(weights, *typed(arrays, piece))
+        made = made if isinstance(made, tuple) else (made,)
+        return [np.asarray(each) for each in made]
+
+    return run
 '''
 
 SCRATCHPAD = '''\
-def run_scratchpad(
-    folder: Path, name: str, arrays: list[np.ndarray]
-) -> list[np.ndarray]:
+def load_scratchpad(folder: Path, name: str) -> Runs:
     """The piece on the machine of its scratchpad."""
     piece = import_module(name)
-    kinds = [dtype for _, dtype, _ in piece.INPUTS.values()]
-    typed = [array.astype(kind) for array, kind in zip(arrays, kinds, strict=True)]
     weights = piece.read_safetensors(folder / f"{name}.safetensors")
-    made, _ = piece.execute(dict(zip(piece.INPUTS, typed, strict=True)), weights)
-    return list(made.values())
+    kinds = [dtype for _, dtype, _ in piece.INPUTS.values()]
+
+    def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
+        given = [array.astype(kind) for array, kind in zip(arrays, kinds, strict=True)]
+        made, _ = piece.execute(dict(zip(piece.INPUTS, given, strict=True)), weights)
+        return list(made.values())
+
+    return run
 '''
 
 TRITON = '''\
-def run_triton(folder: Path, name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
+def load_triton(folder: Path, name: str) -> Runs:
     """The piece on a GPU or in the interpreter, as the script in its own folder does."""
     spec = spec_from_file_location(f"{name}_script", folder / "run.py")
     host = module_from_spec(spec)
     spec.loader.exec_module(host)
     weights = host.read_safetensors(folder / "weights.safetensors")
     tensors = {key: host.tensor(array) for key, array in weights.items()}
-    given = (host.tensor(array) for array in typed(arrays, host))
-    made = getattr(host, name)(tensors, host.empty, *given)
-    return [host.array(each) for each in made]
+
+    def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
+        given = (host.tensor(array) for array in typed(arrays, host))
+        made = getattr(host, name)(tensors, host.empty, *given)
+        return [host.array(each) for each in made]
+
+    return run
 '''
 
-RUNNERS = {"jax": JAX, "scratchpad": SCRATCHPAD, "triton": TRITON}
-"""how a piece of each kind runs"""
+LOADERS = {"jax": JAX, "scratchpad": SCRATCHPAD, "triton": TRITON}
+"""how a piece of each kind is loaded"""
 
 CONSTANTS = '''\
 def constants() -> dict[str, np.ndarray]:
@@ -73,19 +89,27 @@ def typed(arrays: list[np.ndarray], piece) -> list[np.ndarray]:
     return [array.astype(kind) for array, kind in zip(arrays, kinds, strict=True)]
 
 
-def run(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The outputs by name, for inputs by name."""
-    # constants
+def load() -> list[tuple[Runs, tuple[str, ...], tuple[str, ...]]]:
+    """Each piece, the values that it takes and those that it gives."""
+    steps = []
     for way, name, takes, gives in PIECES:
         folder = HERE / way / name
         sys.path.insert(0, str(folder))
-        made = RUNNERS[way](folder, name, [values[value] for value in takes])
+        steps.append((LOADERS[way](folder, name), takes, gives))
+    return steps
+
+
+def run(steps: list, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The outputs by name, for inputs by name."""
+    for piece, takes, gives in steps:
+        made = piece([values[value] for value in takes])
         values = values | dict(zip(gives, made, strict=True))
     return {name: values[value] for name, value in OUTPUTS.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=1, help="how often to run it")
     parser.add_argument("--inputs", help="an .npz with the inputs; random if not given")
     parser.add_argument("--outputs", help="an .npz to write the outputs to")
     arguments = parser.parse_args()
@@ -97,9 +121,19 @@ def main() -> None:
         inputs = {
             name: draw(shape).astype(dtype) for name, (shape, dtype) in INPUTS.items()
         }
-    outputs = run(inputs)
+    steps = load()
+    # constants
+    began = time.perf_counter()
+    outputs = run(steps, inputs)
+    print(f"first request (compiles): {time.perf_counter() - began:.3f} s")
+    began = time.perf_counter()
+    for _ in range(arguments.requests):
+        outputs = run(steps, inputs)
+    seconds = (time.perf_counter() - began) / arguments.requests
+    print(f"each of {arguments.requests} more: {seconds:.6f} s")
     for name, value in outputs.items():
-        print(f"{name}: {value.shape} {value.dtype}")
+        checksum = crc32(value.tobytes())
+        print(f"{name}: {value.shape} {value.dtype} checksum {checksum:08x}")
     if arguments.outputs:
         np.savez(arguments.outputs, **outputs)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import OutputFile, safetensors
 from ..python_text import quoted
-from .run_template import CONSTANTS, HEAD, RUNNERS, TAIL
+from .run_template import CONSTANTS, HEAD, LOADERS, TAIL
 
 if TYPE_CHECKING:
     from .program import PlacedProgram
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 def script(program: PlacedProgram) -> list[OutputFile]:
     """`run.py`, and the weights that are outputs as they are."""
     ways = sorted({step.executor.way for step in program.steps})
-    runners = [RUNNERS[way] for way in ways]
-    table = [f'    "{way}": run_{way},' for way in ways]
+    loaders = [LOADERS[way] for way in ways]
+    table = [f'    "{way}": load_{way},' for way in ways]
     parts = [
         HEAD.replace("network_name", program.name),
         "\n".join([*_pieces(program), *_ends(program)]) + "\n",
-        *runners,
-        "\n".join(["RUNNERS = {", *table, "}"]) + "\n",
+        *loaders,
+        "\n".join(["LOADERS = {", *table, "}"]) + "\n",
         *([CONSTANTS] if program.constants else []),
-        TAIL.replace("    # constants\n", "    values = values | constants()\n" if program.constants else ""),
+        TAIL.replace("    # constants\n", "    inputs = inputs | constants()\n" if program.constants else ""),
     ]
     text = parts[0] + "\n" + "\n\n".join(part.strip("\n") + "\n" for part in parts[1:])
     files = [OutputFile("run.py", text)]

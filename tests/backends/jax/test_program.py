@@ -88,10 +88,13 @@ def test_run_prints_outputs_and_equal_checksums(program, tmp_path, capsys):
     for _ in range(2):
         assert run_folder(tmp_path / "out", requests=3) == 0
         printed.append(capsys.readouterr().out.splitlines())
-    assert re.match(r"small: 3 requests with jax on \w+, [\d.]+ ms each after [\d.]+ s to compile", printed[0][0])
-    assert printed[0][1].startswith("  scores (1, 10) float32 checksum ")
-    assert printed[0][1:] == printed[1][1:]
-    assert printed[0][1].split()[-1] != printed[0][2].split()[-1]
+    assert printed[0][0] == "jax/small:"
+    assert re.fullmatch(r"  first request \(compiles\): [\d.]+ s", printed[0][1])
+    assert re.fullmatch(r"  each of 3 more: [\d.]+ s on \w+", printed[0][2])
+    assert printed[0][3].startswith("  scores: (1, 10) float32 checksum ")
+    assert printed[0][3:] == printed[1][3:]
+    assert printed[0][3].split()[-1] != printed[0][4].split()[-1]
+    assert not list((tmp_path / "out").rglob("__pycache__"))
 
 
 def test_run_refuses_what_it_cannot_run(program, tmp_path):
@@ -104,7 +107,7 @@ def test_run_refuses_what_it_cannot_run(program, tmp_path):
     with pytest.raises(InputError, match="cannot run 0 requests"):
         run_folder(tmp_path, requests=0)
     (place / "small.safetensors").write_bytes(b"no weights")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"run\.py` fails: "):
         run_folder(tmp_path)
 
 
@@ -113,14 +116,18 @@ def test_links_out_of_the_folder_are_not_followed(program, tmp_path):
     elsewhere = tmp_path / "elsewhere.py"
     (place / "small.py").rename(elsewhere)
     (place / "small.py").symlink_to(elsewhere)
-    with pytest.raises(InputError, match="links out of their folder"):
+    with pytest.raises(InputError, match="is a link out of"):
         run_folder(tmp_path / "ours")
+    with pytest.raises(InputError, match="links out of their folder"):
+        load_program(place)
 
 
 def test_an_edited_source_that_fails_is_an_error_without_traceback(program, tmp_path):
     place = program.save(tmp_path / "ours") / "jax" / "small"
     (place / "small.py").write_text("INPUTS = {}[0]\n")
     with pytest.raises(InputError, match=r"small\.py` does not run"):
+        load_program(place)
+    with pytest.raises(InputError, match=r"run\.py` fails: KeyError: 0"):
         run_folder(tmp_path / "ours")
 
 

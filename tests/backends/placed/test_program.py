@@ -120,7 +120,9 @@ def test_the_command_says_so(gpus: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert (tmp_path / "out" / "run.py").is_file()
 
 
-def test_a_network_over_a_gpu_an_npu_and_a_cpu_is_the_whole(llama: Path, fleet: Path, tmp_path: Path) -> None:
+def test_a_network_over_a_gpu_an_npu_and_a_cpu_is_the_whole(
+    llama: Path, fleet: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     count = len(working_ops(prepare(read_network(llama, SIZES))))
     third = count // 3
     placement = ["gpu"] * third + ["npu"] * third + ["cpu"] * (count - 2 * third)
@@ -138,6 +140,8 @@ def test_a_network_over_a_gpu_an_npu_and_a_cpu_is_the_whole(llama: Path, fleet: 
         zip(("gpu", "npu", "cpu"), executors, strict=True)
     )
     assert {(row["from"], row["to"]) for row in document["transfers"]} >= {("p0", "p1"), ("p1", "p2")}
+    assert cli.main(["run", str(out), "--requests", "2"]) == 0
+    assert "each of 2 more:" in capsys.readouterr().out
     alone = run_alone(out, dict(zip(program.network.inputs, inputs, strict=True)))
     for found, wanted in zip(alone, expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)

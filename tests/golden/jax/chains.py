@@ -21,6 +21,7 @@ def load_weights() -> dict[str, Array]:
     return {name: jnp.asarray(array) for name, array in arrays.items()}
 
 
+@jax.jit
 def chains(w: dict[str, Array], in0: Array, in1: Array) -> Array:
     """Apply the network to in0 (2, 3, 4), in1 (3, 1)."""
     x = jax.nn.relu(in0 * in1)  # (2, 3, 4)

@@ -108,6 +108,7 @@ def batch_norm(
     return x * gain.reshape(shape) + (bias - mean * gain).reshape(shape)
 
 
+@jax.jit
 def small(w: dict[str, Array], image: Array, bias: Array) -> tuple[Array, ...]:
     """Apply the network to image (1, 3, 16, 16), bias (10,)."""
     x = conv(
