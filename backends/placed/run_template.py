@@ -14,8 +14,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from zlib import crc32
 
@@ -73,6 +71,12 @@ def load_triton(folder: Path, name: str) -> Runs:
 
 LOADERS = {"jax": JAX, "scratchpad": SCRATCHPAD, "triton": TRITON}
 """how a piece of each kind is loaded"""
+IMPORTS = {
+    "jax": "from importlib import import_module\n",
+    "scratchpad": "from importlib import import_module\n",
+    "triton": "from importlib.util import module_from_spec, spec_from_file_location\n",
+}
+"""what that needs beyond what every script imports; it stands before `pathlib`"""
 
 CONSTANTS = '''\
 def constants() -> dict[str, np.ndarray]:

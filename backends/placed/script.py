@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import OutputFile, safetensors
 from ..python_text import quoted
-from .run_template import CONSTANTS, HEAD, LOADERS, TAIL
+from .run_template import CONSTANTS, HEAD, IMPORTS, LOADERS, TAIL
 
 if TYPE_CHECKING:
     from .program import PlacedProgram
@@ -18,8 +18,9 @@ def script(program: PlacedProgram) -> list[OutputFile]:
     ways = sorted({step.executor.way for step in program.steps})
     loaders = [LOADERS[way] for way in ways]
     table = [f'    "{way}": load_{way},' for way in ways]
+    imports = "".join(dict.fromkeys(IMPORTS[way] for way in ways))
     parts = [
-        HEAD.replace("network_name", program.name),
+        HEAD.replace("network_name", program.name).replace("from pathlib", f"{imports}from pathlib"),
         "\n".join([*_pieces(program), *_ends(program)]) + "\n",
         *loaders,
         "\n".join(["LOADERS = {", *table, "}"]) + "\n",

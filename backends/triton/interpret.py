@@ -41,7 +41,12 @@ class HostTensor:
         """Strides [elements]."""
         return tuple(step // self.array.itemsize for step in self.array.strides)
 
-    def as_strided(self, size: tuple[int, ...], stride: tuple[int, ...], storage_offset: int = 0) -> HostTensor:
+    def as_strided(
+        self,
+        size: tuple[int, ...],
+        stride: tuple[int, ...],
+        storage_offset: int = 0,
+    ) -> HostTensor:
         """The elements from `storage_offset` on of a contiguous tensor, in another shape."""
         steps = [step * self.array.itemsize for step in stride]
         flat = self.array.reshape(-1)[storage_offset:]
@@ -54,7 +59,13 @@ class HostTensor:
         """What `set_` then points at the storage."""
         return HostTensor(self.array)
 
-    def set_(self, storage: HostTensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> None:
+    def set_(
+        self,
+        storage: HostTensor,
+        offset: int,
+        size: tuple[int, ...],
+        stride: tuple[int, ...],
+    ) -> None:
         self.array = storage.array
 
     def copy_(self, source: HostTensor) -> None:

@@ -34,6 +34,8 @@ from .views import View
 
 RESERVED = ("w", "empty", "triton", "tl", "INPUTS", "OUTPUTS")
 KERNELS = Path(__file__).parent / "kernels"
+KERNEL_COLUMNS = 120
+"""of the library's files, which are copied as they are; all else is in the columns that `ruff format` has by default"""
 LARGEST = 2**31
 """elements of a buffer, above which generated chains cannot reach"""
 
@@ -53,6 +55,7 @@ class NetworkSource:
         texts = {**self.sources, "run.py": RUN.replace("network_name", self.name)}
         for name, module in (("host_tensor.py", interpret), ("weights_file.py", safetensors)):
             texts[name] = Path(str(module.__file__)).read_text(encoding="utf-8")
+        texts["kernels/ruff.toml"] = f"line-length = {KERNEL_COLUMNS}\n"
         files = [OutputFile(f"{folder}/{path}", text) for path, text in texts.items()]
         return [*files, OutputFile(f"{folder}/weights.safetensors", safetensors.safetensors_bytes(self.weights))]
 

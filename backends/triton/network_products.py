@@ -13,7 +13,7 @@ from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ..dtypes import dtype_of
 from ..jax.names import Names
-from ..python_text import Scalar
+from ..python_text import SUM, Scalar
 from .emit import FUNCTIONS, OF_INTEGERS, chain_lines, constant_scalar
 from .network import Emitter
 from .tiles import Tiles, Work, matmul_tiles
@@ -149,7 +149,7 @@ def write_product(
         # The bias comes first: every use of the product becomes one of the sum.
         chain.parameters.insert(1, "bias")
         chain.tensors.insert(1, bias)
-        chain.values[0] = Scalar("(x1 + bias)")
+        chain.values[0] = Scalar("x1 + bias", SUM)
     out_value = epilogue[-1].results[0] if epilogue else op.results[0]
     function = chain.name(e, "epilogue") if epilogue else None
     if bias is not None and not epilogue:

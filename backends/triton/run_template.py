@@ -23,7 +23,7 @@ except ImportError:
 if not ON_GPU:
     os.environ["TRITON_INTERPRET"] = "1"  # before anything imports triton
 
-from network_name import INPUTS, OUTPUTS, network_name  # noqa: E402
+from network_name import INPUTS, OUTPUTS, network_name
 
 
 def main() -> None:

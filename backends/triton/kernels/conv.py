@@ -72,7 +72,7 @@ def conv_kernel(
         of_pixel = batch * STRIDES[i][0] + place // (OUT[1] * OUT[2]) * STRIDES[i][2]
         of_pixel += place // OUT[2] % OUT[1] * STRIDES[i][3] + place % OUT[2] * STRIDES[i][4]
         at = operands[i] + of_pixel[:, None] + (filter * STRIDES[i][1])[None, :]
-        values = values + (tl.load(at, mask=mask).to(tl.float32),)  # noqa: RUF005  Triton cannot unpack inside a tuple
+        values = values + (tl.load(at, mask=mask).to(tl.float32),)  # Triton cannot unpack inside a tuple
     total = EPILOGUE(total, *values)
     at = out + (batch * filters * PIXELS + place)[:, None] + (filter * PIXELS)[None, :]
     tl.store(at, total.to(out.dtype.element_ty), mask=mask)

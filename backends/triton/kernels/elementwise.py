@@ -117,7 +117,7 @@ def power(x, y):
     odd = whole & (tl.floor(half) != half)
     signed = tl.where(odd, -size, size)
     below = tl.where(whole | (tl.abs(y) == float("inf")), signed, float("nan"))
-    unknown = ((x != x) & (y != 0.0)) | ((y != y) & (x != 1.0))
+    unknown = ((x != x) & (y != 0.0)) | ((y != y) & (x != 1.0))  # noqa: PLR0124
     return tl.where(unknown, float("nan"), tl.where(x < 0.0, below, size))
 
 
@@ -234,5 +234,5 @@ def elementwise(
     values = ()
     for k in tl.static_range(len(operands)):
         value = tl.load(operands[k] + broadcast_offset(at, SIZE, VIEWS[k]), mask=inside)
-        values = values + (value.to(tl.float32) if FLOATS else value,)  # noqa: RUF005  Triton cannot unpack in tuples
+        values = values + (value.to(tl.float32) if FLOATS else value,)  # Triton cannot unpack in tuples
     tl.store(out + at, CHAIN(*values), mask=inside)

@@ -90,7 +90,7 @@ def finish(total, operands, batch, first_row, first_column, m, n, STRIDES: tl.co
         if STRIDES[i][2] != 0:
             at += columns[None, :].to(tl.int64) * STRIDES[i][2]
             inside = inside & (columns[None, :] < n)
-        values = values + (tl.load(at, mask=inside).to(tl.float32),)  # noqa: RUF005  Triton cannot unpack inside a tuple
+        values = values + (tl.load(at, mask=inside).to(tl.float32),)  # Triton cannot unpack inside a tuple
     return EPILOGUE(total, *values)
 
 

@@ -4,7 +4,6 @@
 # pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false, reportAssignmentType=false
 
 # Branches that a constant decides must end in `else`, or Triton compiles what comes after them as well.
-# ruff: noqa: RET505
 
 import triton
 import triton.language as tl
@@ -38,7 +37,7 @@ def reduced_rows(values, KIND: tl.constexpr):
     """`KIND` along axis 1."""
     if KIND == "max" or KIND == "min":
         # Reductions of the hardware pass over what is not a number.
-        strange = tl.sum((values != values).to(tl.int32), 1) > 0
+        strange = tl.sum((values != values).to(tl.int32), 1) > 0  # noqa: PLR0124
         best = tl.max(values, 1) if KIND == "max" else tl.min(values, 1)
         return tl.where(strange, float("nan"), best)
     elif KIND == "prod":

@@ -16,7 +16,7 @@ def ordered(x):
     """Integers in the order of the floats x; not-a-number comes before all, and both zeros are one."""
     bits = tl.where(x == 0.0, 0.0, x).to(tl.int32, bitcast=True)
     key = tl.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-    return tl.where(x != x, LEAST + 1, key)
+    return tl.where(x != x, LEAST + 1, key)  # noqa: PLR0124
 
 
 @triton.jit

@@ -74,7 +74,7 @@ def arg_max_kernel(
         given = tl.load(x + row[:, None] * N + start + column, mask=inside, other=0)
         if FLOATS:
             wide = given.to(tl.float32)
-            keys = tl.where(wide != wide, 2**31 - 1, ordered(wide))
+            keys = tl.where(wide != wide, 2**31 - 1, ordered(wide))  # noqa: PLR0124
         else:
             keys = given.to(tl.int32)
         keys = tl.where(start + column < N, keys, LEAST)

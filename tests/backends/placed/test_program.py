@@ -72,6 +72,12 @@ def one_op(op: nn.TensorOp, block: Block) -> nn.NnModule:
     return nn.NnModule(nn.build_main(block, [last.result]), {}, ("x",), ("y",))
 
 
+def largest_of_many() -> nn.NnModule:
+    """Of more elements than a Triton kernel sorts."""
+    block = Block(arg_types=[TensorType(f32, (2, 20000))])
+    return one_op(nn.TopKOp.make(block.args[0], axis=1, k=3), block)
+
+
 def run_alone(folder: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
     """What `run.py` of a saved program gives in a process that cannot import Dovetail."""
     given, made = folder.parent / "given.npz", folder.parent / "made.npz"
@@ -99,24 +105,24 @@ def test_a_network_on_a_gpu_runs_as_triton_kernels(gpus: Path, tmp_path: Path) -
 
 
 def test_an_operator_without_a_kernel_is_named_with_its_place(gpus: Path) -> None:
-    block = Block(arg_types=[TensorType(f32, (4, 4))])
-    network = one_op(nn.CumSumOp.make(block.args[0], axis=0), block)
+    network = largest_of_many()
     program = dovetail.compile(network, fleet=gpus)
     ((_, executor),) = program.trace
-    assert executor.startswith("jax on cpu: not on `gpu`, since no Triton kernel computes `nn.cum_sum`, at `")
+    assert executor.startswith(
+        "jax on cpu: not on `gpu`, since no Triton kernel picks the largest of more than 16384, at `"
+    )
     ((note),) = program.network.notes
     assert note.severity == "warning"
     assert note.message in executor
-    x = np.random.default_rng(0).standard_normal((4, 4)).astype(np.float32)
-    np.testing.assert_allclose(program(x)[0], np.tanh(np.cumsum(x, axis=0)), rtol=1e-5, atol=1e-6)
+    x = np.random.default_rng(0).standard_normal((2, 20000)).astype(np.float32)
+    np.testing.assert_allclose(program(x)[0], np.tanh(-np.sort(-x)[:, :3]), rtol=1e-5, atol=1e-6)
 
 
 def test_the_command_says_so(gpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    block = Block(arg_types=[TensorType(f32, (4, 4))])
-    save_network(one_op(nn.CumSumOp.make(block.args[0], axis=0), block), tmp_path / "sums.mlir")
-    assert cli.main(["compile", str(tmp_path / "sums.mlir"), "--fleet", str(gpus), "-o", str(tmp_path / "out")]) == 0
+    save_network(largest_of_many(), tmp_path / "top.mlir")
+    assert cli.main(["compile", str(tmp_path / "top.mlir"), "--fleet", str(gpus), "-o", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().err
-    assert "warning[executor]: not on `gpu`, since no Triton kernel computes `nn.cum_sum`, at `" in said
+    assert "warning[executor]: not on `gpu`, since no Triton kernel picks the largest of more than 16384, at `" in said
     assert (tmp_path / "out" / "run.py").is_file()
 
 
