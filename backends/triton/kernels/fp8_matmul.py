@@ -10,7 +10,14 @@ import triton
 import triton.language as tl
 
 from .products import finish, identity, place_of_tile, store_tile
-from .tensors import Tensor, broadcast_strides, is_empty, matrices, require, require_narrow
+from .tensors import (
+    Tensor,
+    broadcast_strides,
+    is_empty,
+    matrices,
+    require,
+    require_narrow,
+)
 
 
 @triton.jit

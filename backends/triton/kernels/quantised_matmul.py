@@ -18,7 +18,14 @@ import triton
 import triton.language as tl
 
 from .products import dot, finish, identity, place_of_tile, store_tile
-from .tensors import Tensor, broadcast_strides, is_empty, matrices, require, require_narrow
+from .tensors import (
+    Tensor,
+    broadcast_strides,
+    is_empty,
+    matrices,
+    require,
+    require_narrow,
+)
 
 WORD = 32
 """Codes along k are padded to a multiple of it, so that every plane ends with a whole word."""
