@@ -15,6 +15,7 @@ from .version import VERSION
 if TYPE_CHECKING:
     from .planner.frontier import Found
     from .planner.placement.result import PlacementResult
+    from .planner.placement.throughput import Throughput
     from .planner.pose import Posed
 
 
@@ -88,8 +89,13 @@ def pareto(
         graph_file, fleet_file, base_dir = read_graph_and_fleet(graphs, fleet, sizes or {})
         posed = pose(graph_file, fleet_file, base_dir, axes[0], axes[1])
 
-        def document(asked: Posed, result: PlacementResult) -> Json:
-            return plan_document_of(asked, result, graph_file.warnings)
+        if "throughput" in axes:
+            from .planner.most import refuse_unless_bounded
+
+            refuse_unless_bounded(posed, graph_file.sources)
+
+        def document(asked: Posed, result: PlacementResult, served: Throughput | None) -> Json:
+            return plan_document_of(asked, result, graph_file.warnings, served)
 
         found = find(posed, axes, clock, solver, document, on_progress=on_progress)
         if found.infeasible:

@@ -17,6 +17,7 @@ WORDS = {
     "latency": "mean end to end",
     "energy": "energy",
     "carbon": "carbon",
+    "throughput": "requests per second",
     "tokens_per_usd": "tokens per USD",
 }
 

@@ -10,13 +10,18 @@ from ..ir.diagnostics import Diagnostic, InputError
 from .goals import GOALS, MAXIMISED, MINIMISED
 from .placement.clock import Clock
 from .placement.frontier import MOST_POINTS, Frontier
+from .placement.frontier_rates import RateFrontier
 from .placement.result import PlacementResult
+from .placement.throughput import Throughput
 from .pose import Posed
 
 Json = dict[str, Any]
+Document = Callable[[Posed, PlacementResult, Throughput | None], Json]
 UNITS = {"latency": "s", "energy": "J/request", "carbon": "gCO2/request", "tokens_per_usd": "token/USD"}
+UNITS |= {"throughput": "req/s"}
 FIGURE = {"latency": ("latency_s", "end_to_end", "mean"), "energy": ("energy_j_per_request",)}
 FIGURE |= {"carbon": ("gco2_per_request",), "tokens_per_usd": ("cost", "usd_per_million_output_tokens")}
+FIGURE |= {"throughput": ("objective", "value")}
 """Where a plan states what an objective is about."""
 EQUAL = 1e-6
 """Figures of two plans within this share are one."""
@@ -31,8 +36,11 @@ def axes_of(text: str) -> tuple[str, str]:
     if len(names) != 2 or names[0] == names[1]:
         raise _refusal(f"a frontier needs two different objectives, and `{text}` names {_count(names)}", EXAMPLE)
     if "throughput" in names:
-        message = "a frontier with `throughput` is not supported: every rate would be a point of it"
-        raise _refusal(message, "give rates one by one, or take another pair")
+        beside = (set(names) - {"throughput"}).pop()
+        if beside in ("cost", "latency"):
+            return names[0], names[1]
+        message = f"`throughput` and `{beside}` have no frontier: more requests share what devices take when idle"
+        raise _refusal(message, "take `cost,throughput` or `latency,throughput`, or give rates one by one")
     if MINIMISED[names[0]] == MINIMISED[names[1]]:
         message = f"`{names[0]}` and `{names[1]}` rank plans alike: their frontier is one plan"
         raise _refusal(message, EXAMPLE)
@@ -99,7 +107,7 @@ def find(
     axes: tuple[str, str],
     clock: Clock,
     solver: str,
-    document: Callable[[Posed, PlacementResult], Json],
+    document: Document,
     points: int = MOST_POINTS,
     on_progress: Callable[[str], None] | None = None,
 ) -> Found:
@@ -107,14 +115,44 @@ def find(
 
     Plans state their latency with the waits of their own load, which are shorter than those they are planned with.
     """
+    if "throughput" in axes:
+        return _over_rates(posed, axes, clock, solver, document, points, on_progress)
     frontier = Frontier(posed.problem, (MINIMISED[axes[0]], MINIMISED[axes[1]]), clock, solver, points, on_progress)
     frontier.run()
     first, second = axes if frontier.axes[0] == MINIMISED[axes[0]] else (axes[1], axes[0])
     asked = replace(posed, goal=first, problem=replace(posed.problem, objective=frontier.axes[0]))
-    plans = _best([document(asked, point.result) for point in frontier.points], axes)
-    for plan in plans:
-        plan["frontier"] = {"objectives": list(axes), "under": {second: value_of(plan, second)}}
-    return Found(axes, tuple(plans), frontier.complete, frontier.infeasible)
+    plans = [document(asked, point.result, None) for point in frontier.points]
+    return Found(axes, _points(plans, axes, second), frontier.complete, frontier.infeasible)
+
+
+def _over_rates(
+    posed: Posed,
+    axes: tuple[str, str],
+    clock: Clock,
+    solver: str,
+    document: Document,
+    points: int,
+    on_progress: Callable[[str], None] | None,
+) -> Found:
+    """(56) The frontier of `throughput` and another objective."""
+    other = next(axis for axis in axes if axis != "throughput")
+    frontier = RateFrontier(posed.problem_at, other, clock, solver, points, on_progress)
+    frontier.run(posed.setting.rate_per_s)
+    plans: list[Json] = []
+    for point in frontier.points:
+        asked = posed.at_rate(point.served.rate or 0.0)
+        if asked is not None:
+            asked = replace(asked, goal="throughput", problem=replace(asked.problem, objective=other))
+            plans.append(document(asked, point.result, point.served))
+    return Found(axes, _points(plans, axes, other), frontier.complete, frontier.infeasible)
+
+
+def _points(plans: list[Json], axes: tuple[str, str], under: str) -> tuple[Json, ...]:
+    """The plans that no other one beats as stated, each with what it is a point of."""
+    found = _best(plans, axes)
+    for plan in found:
+        plan["frontier"] = {"objectives": list(axes), "under": {under: value_of(plan, under)}}
+    return tuple(found)
 
 
 def _best(plans: list[Json], axes: tuple[str, str]) -> list[Json]:

@@ -27,16 +27,21 @@ def at_most_requests(
     nothing bounds the rate.
     """
     least = posed.setting.rate_per_s
-    sized = posed.at_rate(least or FIRST_RATE) or posed
-    if not is_bounded(sized.problem) and posed.at_rate(FAR_RATE) is not None:
-        message = "objective `throughput`: nothing bounds the rate, since every node may run on devices without a count"
-        help = "give `count` to devices, or `limits: {usd_per_hour: 100}`"
-        raise InputError([Diagnostic("objective", message, (Label(graph.value(("objective",))),), help)])
+    refuse_unless_bounded(posed, graph)
     clock = Clock(None if time_limit_s is None else SHARE * time_limit_s)
     served = most_requests(posed.problem_at, least, clock, solver, on_progress)
     if served.rate is None:
         return posed.at_rate(least or LEAST_RATE) or posed, None
     return posed.at_rate(served.rate) or posed, served
+
+
+def refuse_unless_bounded(posed: Posed, graph: SourceMap) -> None:
+    """InputError where neither counts nor limits bound the rate."""
+    sized = posed.at_rate(posed.setting.rate_per_s or FIRST_RATE) or posed
+    if not is_bounded(sized.problem) and posed.at_rate(FAR_RATE) is not None:
+        message = "objective `throughput`: nothing bounds the rate, since every node may run on devices without a count"
+        help = "give `count` to devices, or `limits: {usd_per_hour: 100}`"
+        raise InputError([Diagnostic("objective", message, (Label(graph.value(("objective",))),), help)])
 
 
 FAR_RATE = 1e9

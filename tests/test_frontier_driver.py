@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from dovetail.cli import main
 from dovetail.driver import plan
 from dovetail.frontier_driver import pareto
 from dovetail.ir.diagnostics import Infeasible, InputError
+from dovetail.planner.check import check_plan
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TABLE3 = EXAMPLES / "table3" / "graph.yaml"
@@ -45,6 +47,20 @@ def test_json_has_the_plans(capsys: pytest.CaptureFixture[str]) -> None:
         assert point["plan"]["frontier"]["objectives"] == ["cost", "latency"]
 
 
+def test_the_frontier_of_cost_and_throughput_has_ten_plans_and_more() -> None:
+    found = pareto(TABLE3, objectives="cost,throughput")
+    values = [point["values"] for point in found.found.document()["points"]]
+    assert len(values) >= 10
+    assert values == sorted(values, key=lambda pair: pair[1])
+    for cheap, dear in itertools.pairwise(values):
+        assert cheap[0] < dear[0]
+    for each in found.plans:
+        assert each.status == "optimal"
+        assert each.document["objective"]["name"] == "throughput"
+        assert each.document["frontier"]["under"] == {"cost": pytest.approx(each.cost["usd_per_hour"])}
+        assert check_plan(each.document) == []
+
+
 @pytest.mark.parametrize(
     ("objectives", "message"),
     [
@@ -53,7 +69,8 @@ def test_json_has_the_plans(capsys: pytest.CaptureFixture[str]) -> None:
         ("", "`` is no objective"),
         ("cost,speed", "`speed` is no objective"),
         ("cost,latency,energy", "names 3"),
-        ("cost,throughput", "not supported"),
+        ("energy,throughput", "share what devices take when idle"),
+        ("tokens_per_usd,throughput", "have no frontier"),
         ("cost,tokens_per_usd", "rank plans alike"),
         ("cost,energy", "needs a rate"),
     ],

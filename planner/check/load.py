@@ -80,7 +80,7 @@ def slots_of(subject: Subject, pool: Pool) -> int:
     if any(node.is_llm for node, _ in hosted):
         return pool.dp
     cores = subject.devices[pool.device].cores if pool.device in subject.devices else None
-    return cores or 1
+    return max(1, min(pool.max_batch, cores or 1))
 
 
 def prompts_held(subject: Subject, pool: Pool) -> int:

@@ -82,7 +82,25 @@ def most_requests(
     Ends with what is known when time is up or the user interrupts. The rate is below `MOST_RATE`.
     """
     clock = clock or Clock(None)
-    found = Throughput()
+    found = largest_rate(problem_at, least, clock, solver, on_progress)
+    if not found.stopped and found.bound < math.inf:
+        found.binding = _binding(problem_at(found.bound), clock, solver)
+    if found.rate is not None and (problem := problem_at(found.rate)) is not None:
+        found.plan = some_plan(problem, None if clock.left is None else max(clock.left, PLAN_S), solver, MOST_CUTS)
+    found.seconds = clock.spent
+    return found
+
+
+def largest_rate(
+    problem_at: ProblemAt,
+    least: float | None,
+    clock: Clock,
+    solver: str,
+    on_progress: Callable[[float | None, float | None], None] | None = None,
+    below: float = math.inf,
+) -> Throughput:
+    """The rate of `most_requests` alone, no plan for it; `below` [req/s] is known to have none."""
+    found = Throughput(bound=below)
 
     def served(rate: float) -> bool:
         if has_plan(problem_at(rate), clock, solver):
@@ -96,17 +114,12 @@ def most_requests(
     try:
         _bracket(served, found, least)
         while found.rate is not None and found.gap > OPTIMAL_GAP and found.bound < math.inf:
-            middle = _rounded(math.sqrt(found.rate * found.bound))
+            middle = rounded_rate(math.sqrt(found.rate * found.bound))
             if not found.rate < middle < found.bound:
                 break
             served(middle)
     except (TimeUp, KeyboardInterrupt):
         found.stopped = True
-    if not found.stopped and found.bound < math.inf:
-        found.binding = _binding(problem_at(found.bound), clock, solver)
-    if found.rate is not None and (problem := problem_at(found.rate)) is not None:
-        found.plan = some_plan(problem, None if clock.left is None else max(clock.left, PLAN_S), solver, MOST_CUTS)
-    found.seconds = clock.spent
     return found
 
 
@@ -126,14 +139,14 @@ def _binding(problem: PlacementProblem | None, clock: Clock, solver: str) -> tup
 
 def _bracket(served: Callable[[float], bool], found: Throughput, least: float | None) -> None:
     """A rate with a plan and one without, in steps that double."""
-    rate = _rounded(least or FIRST_RATE)
+    rate = rounded_rate(least or FIRST_RATE)
     while not served(rate):
-        rate = _rounded(rate / 4)
+        rate = rounded_rate(rate / 4)
         if least is not None or rate < LEAST_RATE:
             return
     step = 2.0
     while found.bound == math.inf and rate < MOST_RATE:
-        rate, step = _rounded(rate * step), step * 2
+        rate, step = rounded_rate(rate * step), step * 2
         served(rate)
 
 
@@ -147,5 +160,6 @@ def has_plan(problem: PlacementProblem | None, clock: Clock, solver: str) -> boo
     return answer
 
 
-def _rounded(rate: float) -> float:
+def rounded_rate(rate: float) -> float:
+    """A rate to as many digits as are tried [req/s]."""
     return float(f"{rate:.{DIGITS}g}")

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from test_objectives import every_plan, on_each, sized
+from test_objectives import every_plan, largest_rate, on_each, sized
 
 from dovetail.ir.distribution import Distribution
 from dovetail.planner.placement.clock import Clock
 from dovetail.planner.placement.frontier import Frontier
+from dovetail.planner.placement.frontier_rates import RateFrontier
 from dovetail.planner.placement.problem import PlacementProblem
+from dovetail.planner.placement.throughput import is_bounded
 
 AXES = (("cost", "energy"), ("cost", "latency"), ("energy", "carbon"), ("latency", "carbon"))
 CLOSE = 1e-3
@@ -85,3 +87,51 @@ def test_no_time_gives_no_points_and_says_that_some_are_missing(
     frontier = Frontier(sized(random_problem, 2001), ("cost", "energy"), Clock(0.0))
     frontier.run()
     assert (frontier.points, frontier.complete, frontier.infeasible) == ([], False, False)
+
+
+def without_calls(p: PlacementProblem) -> PlacementProblem:
+    """The problem with devices as all that costs, so that a plan costs the same at any rate that it serves."""
+    options = tuple(replace(o, usd_per_request=0.0) for o in p.options)
+    transfers = tuple(replace(t, routes=tuple(replace(r, usd_per_request=0.0) for r in t.routes)) for t in p.transfers)
+    devices = tuple(replace(d, usd_per_joule=0.0) for d in p.devices)
+    return replace(p, options=options, transfers=transfers, devices=devices)
+
+
+def rates_agree(p: PlacementProblem, other: str) -> bool:
+    """Whether points of the frontier over rates, held against all plans, have other devices or placements."""
+    frontier = RateFrontier(lambda rate: replace(p, rate_per_s=rate), other, Clock(None), most_points=4)
+    frontier.run()
+    if frontier.infeasible:
+        assert (largest_rate(p) or 0.0) < 1e-5
+    slack = 2 * CLOSE if other == "latency" else 3e-6
+    for point in frontier.points:
+        rate = point.served.rate
+        assert rate is not None
+        least = min(found[other] for _, found in every_plan(replace(p, rate_per_s=rate)))
+        assert point.value == pytest.approx(least, rel=slack, abs=1e-9)
+        more = replace(p, rate_per_s=max(rate * (1 + 2e-6), point.served.bound * (1 + 1e-9)))
+        at_least = point.value if other == "cost" else point.value * (1 - slack)
+        assert all(found[other] > at_least for _, found in every_plan(more))
+    taken = [(p.result.devices, p.result.placements) for p in frontier.points]
+    return any(each != taken[0] for each in taken[1:])
+
+
+@pytest.mark.parametrize(
+    ("seeds", "several"), [(range(2500, 2512), 4), pytest.param(range(2512, 2632), 30, marks=pytest.mark.slow)]
+)
+def test_the_frontier_over_rates_is_that_of_all_plans(
+    seeds: range, several: int, random_problem: Callable[[int], PlacementProblem]
+) -> None:
+    def check(seed: int) -> bool:
+        p = certain(sized(random_problem, seed))
+        p = without_calls(p) if seed % 2 else p
+        return is_bounded(p) and rates_agree(p, "latency" if seed % 3 == 0 else "cost")
+
+    assert sum(on_each(seeds, check)) >= several
+
+
+def test_what_falls_where_the_rate_grows_has_no_frontier_with_it(
+    random_problem: Callable[[int], PlacementProblem],
+) -> None:
+    with pytest.raises(ValueError, match="no frontier of throughput and energy"):
+        RateFrontier(lambda _: random_problem(1), "energy", Clock(None))
