@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from xdsl.ir import SSAValue
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
+from ...passes.shard.apply import SpmdNetwork
 from .. import OutputFile, safetensors
 from ..dtypes import dtype_of
 from . import layers, transformer_layers
@@ -19,8 +20,11 @@ from .donation import donated
 from .frame import Input, program_text
 from .names import Names
 from .operators import LAYERS
-from .run_template import RUN
+from .run_template import RUN, run_on
 from .scalars import INTEGER_DIV
+from .sharded_frame import RESERVED as SHARDED
+from .sharded_frame import rank_name, sharded_text
+from .sharding import sharding_of
 from .statements import Body
 from .taken_apart import taken_apart
 from .weights import UsedWeights
@@ -59,28 +63,81 @@ def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
     Raises `InputError` for an operator or an element type that JAX code is not emitted for, for open sizes, and for a
     weight without values. The files are relative to a folder of their own.
     """
+    network = _ready(network)
+    for op in nn.body_of(network.module):
+        if isinstance(op, nn.CollectiveOp):
+            raise InputError([Diagnostic("jax-op", f"`{op.name}` takes several devices: there is no JAX code for one")])
+    name, names = _named(name, RESERVED)
+    inputs = _inputs(names, network)
+    weights = UsedWeights(network.weights)
+    body = _body(network, inputs, names, weights)
+    text = program_text(name, inputs, network.output_names, _functions(body), body.lines)
+    return _source(name, text, RUN, weights)
+
+
+def emit_sharded(program: SpmdNetwork, name: str) -> JaxSource:
+    """
+    JAX source for a network that several devices share as a plan says: a function of whole arrays, as `emit_jax` makes.
+
+    What each device runs is `name_on_device`, with the plan's collectives. Weights are saved whole. Raises `InputError`
+    as `emit_jax` does, and for ends that are partial.
+    """
+    whole, sharding = program.whole, sharding_of(program)
+    local = _ready(nn.NnModule(program.module, whole.weights, whole.input_names, whole.output_names))
+    name, names = _named(name, (*RESERVED, *SHARDED))
+    parts = _inputs(names, local)
+    inputs = [
+        replace(part, shape=nn.shape_of(value))
+        for part, value in zip(parts, nn.main_of(whole.module).args, strict=True)
+    ]
+    weights = UsedWeights(local.weights, packs=False)
+    body = _body(local, parts, names, weights)
+    layers, used = _functions(body), list(weights.used)
+    text = sharded_text(name, sharding, inputs, parts, local.output_names, layers, body.lines, used)
+    return _source(name, text, run_on(sharding.devices), weights)
+
+
+def _ready(network: nn.NnModule) -> nn.NnModule:
     if missing := ", ".join(sorted(nn.open_names(network.module))):
         raise InputError([Diagnostic("jax-sizes", f"JAX code needs sizes for {missing}")])
-    network = taken_apart(network)
-    main = nn.main_of(network.module)
-    names = Names([*RESERVED, *_LAYER_NAMES, *IMPORTED, *sys.stdlib_module_names])
+    return taken_apart(network)
+
+
+def _named(name: str, reserved: Sequence[str]) -> tuple[str, Names]:
+    """The network's name in the emitted module, and what names are left there."""
+    names = Names([*reserved, *_LAYER_NAMES, *IMPORTED, *sys.stdlib_module_names])
     name = names.claim(name)
-    names = Names([*RESERVED, *_LAYER_NAMES, name])
-    taken = donated(main.body.block)
-    inputs = [_input(names, n, value, value in taken) for n, value in zip(network.input_names, main.args, strict=True)]
-    weights = UsedWeights(network.weights)
+    return name, Names([*reserved, *_LAYER_NAMES, name, rank_name(name)])
+
+
+def _body(network: nn.NnModule, inputs: Sequence[Input], names: Names, weights: UsedWeights) -> Body:
+    """The statements of the network."""
+    main = nn.main_of(network.module)
     body = Body(list(main.body.block.ops), names, weights)
     for given, value in zip(inputs, main.args, strict=True):
         body.bind(value, given.variable)
     body.write()
-    functions = [inspect.getsource(function) for key, function in _LAYER_NAMES.items() if key in body.layers]
-    text = program_text(name, inputs, network.output_names, functions, body.lines)
+    return body
+
+
+def _functions(body: Body) -> list[str]:
+    """The layers that the statements call."""
+    return [inspect.getsource(function) for key, function in _LAYER_NAMES.items() if key in body.layers]
+
+
+def _source(name: str, text: str, run: str, weights: UsedWeights) -> JaxSource:
     sources = {
         f"{name}.py": text,
         "weights_file.py": inspect.getsource(safetensors),
-        "run.py": RUN.replace("network_name", name),
+        "run.py": run.replace("network_name", name),
     }
     return JaxSource(name, sources, weights.used)
+
+
+def _inputs(names: Names, network: nn.NnModule) -> list[Input]:
+    main = nn.main_of(network.module)
+    taken = donated(main.body.block)
+    return [_input(names, n, value, value in taken) for n, value in zip(network.input_names, main.args, strict=True)]
 
 
 def _input(names: Names, name: str, value: SSAValue, is_donated: bool) -> Input:

@@ -35,20 +35,33 @@ def program_text(
     name: str, inputs: Sequence[Input], outputs: Sequence[str], layers: Sequence[str], lines: Sequence[str]
 ) -> str:
     """The whole source of the network `name`."""
-    body = "\n".join([*_jitted(inputs), _definition(name, inputs, outputs), *lines]) + "\n"
-    tables = "\n".join([*_inputs(inputs), *_outputs(outputs)]) + "\n"
-    parts = [_WEIGHTS, *layers, body]
-    code = "\n\n".join(part.rstrip("\n") + "\n" for part in parts)
-    head = f'"""The network {name} in JAX; its weights are in {name}.safetensors."""\n'
-    return f"{head}\n{_imports(code)}\n{tables}\n\n{code}"
+    shapes = ", ".join(f"{i.variable} {i.shape}" for i in inputs)
+    about = f'    """Apply the network to {shapes}."""'
+    body = [*decorated(inputs), *definition(name, inputs, outputs), about, *lines]
+    head = f"The network {name} in JAX; its weights are in {name}.safetensors."
+    return module_text(head, inputs, outputs, [_WEIGHTS, *layers, "\n".join(body)])
 
 
-def _imports(code: str) -> str:
+def module_text(
+    head: str,
+    inputs: Sequence[Input],
+    outputs: Sequence[str],
+    functions: Sequence[str],
+    tables: Sequence[str] = (),
+    imports: Sequence[str] = (),
+) -> str:
+    """A module of `functions` behind the tables of inputs and outputs, `tables`, and what all of it imports."""
+    rows = "\n".join([*_inputs(inputs), *_outputs(outputs), *tables]) + "\n"
+    code = "\n\n".join(part.rstrip("\n") + "\n" for part in functions)
+    return f'"""{head}"""\n\n{_imports(code, imports)}\n{rows}\n\n{code}'
+
+
+def _imports(code: str, more: Sequence[str]) -> str:
     lines = ["from functools import partial"] if "partial(" in code else []
     lines += ["from pathlib import Path", "", "import jax", "import jax.numpy as jnp"]
     lines += ["import numpy as np"] if "np." in code.replace("jnp.", "") else []
     lines.append("from jax import Array, lax" if "lax." in code else "from jax import Array")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *more]) + "\n"
 
 
 def _inputs(inputs: Sequence[Input]) -> list[str]:
@@ -60,8 +73,8 @@ def _outputs(outputs: Sequence[str]) -> list[str]:
     return [f"OUTPUTS = ({names[0]},)"] if len(names) == 1 else ["OUTPUTS = (", *(f"    {n}," for n in names), ")"]
 
 
-def _jitted(inputs: Sequence[Input]) -> list[str]:
-    """The decorator of the network; callers give up the buffers of donated inputs."""
+def decorated(inputs: Sequence[Input]) -> list[str]:
+    """The decorator that jits the network; callers give up the buffers of donated inputs."""
     names = [quoted(i.variable) for i in inputs if i.donated]
     if not names:
         return ["@jax.jit"]
@@ -69,9 +82,8 @@ def _jitted(inputs: Sequence[Input]) -> list[str]:
     return lay_out(Brackets("@partial(", ("jax.jit", keyword), ")"), indent=0)
 
 
-def _definition(name: str, inputs: Sequence[Input], outputs: Sequence[str]) -> str:
+def definition(name: str, inputs: Sequence[Input], outputs: Sequence[str]) -> list[str]:
+    """The lines of `def name(w, inputs...)`."""
     result = "Array" if len(outputs) == 1 else "tuple[Array, ...]"
     parameters = ["w: dict[str, Array]", *(f"{i.variable}: Array" for i in inputs)]
-    lines = lay_out(Brackets(f"def {name}(", tuple(parameters), f") -> {result}:"), indent=0)
-    shapes = ", ".join(f"{i.variable} {i.shape}" for i in inputs)
-    return "\n".join([*lines, f'    """Apply the network to {shapes}."""'])
+    return lay_out(Brackets(f"def {name}(", tuple(parameters), f") -> {result}:"), indent=0)

@@ -13,6 +13,7 @@ from ..dtypes import dtype_of
 from ..python_text import Expression, call, quoted, sequence
 from . import transformer_operators
 from .scalars import literal
+from .sharding import COLLECTIVES
 
 LAYERS = {
     nn.ConvOp: "conv",
@@ -245,6 +246,7 @@ EXPRESSIONS: dict[type[Operation], Callable[[Any, Sequence[str]], Expression]] =
     nn.CastOp: _cast,
     nn.WhereOp: _where,
     **dict.fromkeys(nn.COMPARISONS, _comparison),
+    **COLLECTIVES,
     **transformer_operators.EXPRESSIONS,
 }
 """Operator -> its expression; elementwise operators are in `scalars.py`."""

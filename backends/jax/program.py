@@ -13,6 +13,8 @@ import inspect
 import linecache
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,11 +23,12 @@ import numpy as np
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError, did_you_mean
+from ...passes.shard.apply import SpmdNetwork
 from .. import OutputFile
 from ..safetensors import read_safetensors
 from ..writer import write_folder
 from . import FOLDER
-from .emit import JaxSource, emit_jax
+from .emit import JaxSource, emit_jax, emit_sharded
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class JaxProgram:
     """the graph's names, in graph order"""
     _call: Callable[..., Any]
     _variables: tuple[str, ...]
+    devices: int = 1
+    """that share it"""
 
     @property
     def sources(self) -> Mapping[str, str]:
@@ -52,10 +57,11 @@ class JaxProgram:
 
     @property
     def trace(self) -> list[tuple[str, str]]:
-        """(piece, what executes it here): `("densenet.run", "jax on cpu")`."""
+        """(piece, what executes it here): `("densenet.run", "jax on cpu")`, or `jax on 4 x cpu`."""
         import jax
 
-        return [(f"{self.source.name}.run", f"jax on {jax.default_backend()}")]
+        several = f"{self.devices} x " if self.devices > 1 else ""
+        return [(f"{self.source.name}.run", f"jax on {several}{jax.default_backend()}")]
 
     def __call__(self, /, *args: Any, **named: Any) -> tuple[np.ndarray, ...]:
         """
@@ -104,6 +110,12 @@ def build_program(network: nn.NnModule, name: str = "network") -> JaxProgram:
     return _program(source, f"<emitted {source.name}.py>")
 
 
+def build_sharded(program: SpmdNetwork, name: str = "network") -> JaxProgram:
+    """The program for a network that several devices share; raises `InputError` as `build_program`, and for too few."""
+    source = emit_sharded(program, name)
+    return _program(source, f"<emitted {source.name}.py>")
+
+
 def load_program(folder: Path | str) -> JaxProgram:
     """
     The program in `folder`, such as `jax/<name>` of a saved one: it holds one `<name>.py` beside `<name>.safetensors`.
@@ -134,9 +146,23 @@ def _program(source: JaxSource, filename: str) -> JaxProgram:
         network, inputs, outputs = getattr(module, source.name), module.INPUTS, module.OUTPUTS
     except AttributeError as error:
         raise _broken(f"`{filename}` is no emitted network: {error}") from None
-    weights = {key: jnp.asarray(value) for key, value in source.weights.items()}
+    weights, devices = {key: jnp.asarray(value) for key, value in source.weights.items()}, 1
+    if hasattr(module, "MESH"):
+        devices = prod(module.MESH.values())
+        weights = _on_devices(module, devices, weights)
     variables = tuple(inspect.signature(network).parameters)[1:]
-    return JaxProgram(source, inputs, outputs, lambda *values: network(weights, *values), variables)
+    return JaxProgram(source, inputs, outputs, lambda *values: network(weights, *values), variables, devices)
+
+
+def _on_devices(module: Any, wanted: int, weights: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights where the devices want them that share the network; InputError where there are too few devices."""
+    import jax
+
+    if (there := jax.device_count()) < wanted:
+        help = f'`jax.config.update("jax_num_cpu_devices", {wanted})` before JAX is used lets CPUs stand in for others'
+        raise _wrong(f"the network is shared among {wanted} devices, and JAX has {there} here", help)
+    place = partial(jax.sharding.NamedSharding, module.device_mesh())
+    return {key: jax.device_put(value, place(module.WEIGHT_SPECS[key])) for key, value in weights.items()}
 
 
 def _execute(text: str, name: str, filename: str) -> Any:

@@ -60,3 +60,9 @@ if __name__ == "__main__":
     main()
 '''
 """`network_name` stands for the module and its function."""
+
+
+def run_on(devices: int) -> str:
+    """RUN for a network that so many devices share."""
+    line = f'    jax.config.update("jax_num_cpu_devices", {devices})  # where there are no other\n'
+    return RUN.replace("    weights = load_weights()\n", line + "    weights = load_weights()\n", 1)

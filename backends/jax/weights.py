@@ -15,8 +15,8 @@ from ..python_text import quoted
 class UsedWeights:
     """Collects the weights that the emitted lines name, and hands out the text that names them."""
 
-    def __init__(self, values: Mapping[str, np.ndarray]) -> None:
-        self._values = values
+    def __init__(self, values: Mapping[str, np.ndarray], packs: bool = True) -> None:
+        self._values, self._packs = values, packs
         self.used: dict[str, np.ndarray] = {}
 
     def text(self, op: nn.WeightOp) -> str:
@@ -29,8 +29,11 @@ class UsedWeights:
     def packed_text(self, ops: list[nn.WeightOp]) -> str | None:
         """
         `*w["name"]` for vectors that only one layer uses and whose names begin alike: they are kept as one array
-        with a row for each, so that the call of the layer stays one line. None where that cannot be.
+        with a row for each, so that the call of the layer stays one line. None where that cannot be, and where nothing
+        is packed.
         """
+        if not self._packs:
+            return None
         names = [op.weight.data for op in ops]
         key = _common_start(names).rstrip("_./:-")
         alone = all(len(list(op.result.uses)) == 1 for op in ops)

@@ -1,0 +1,76 @@
+"""The frame of an emitted JAX module for several devices: what each of them runs, and the whole by `jax.shard_map`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..python_text import Brackets, call, lay_out, prefixed, quoted
+from .frame import Input, decorated, definition, module_text
+from .sharding import Sharding
+
+_WEIGHTS = '''def device_mesh() -> Mesh:
+    """The devices that share the network: the first that JAX has."""
+    return jax.make_mesh(
+        tuple(MESH.values()), tuple(MESH), axis_types=(AxisType.Auto,) * len(MESH)
+    )
+
+
+def load_weights() -> dict[str, Array]:
+    """The weights, by name, from the file beside this one, each on its devices."""
+    from weights_file import read_safetensors
+
+    arrays = read_safetensors(Path(__file__).with_suffix(".safetensors"))
+    mesh = device_mesh()
+    return {
+        name: jax.device_put(array, NamedSharding(mesh, WEIGHT_SPECS[name]))
+        for name, array in arrays.items()
+    }
+'''
+
+RESERVED = ("MESH", "WEIGHT_SPECS", "P", "AxisType", "Mesh", "NamedSharding", "device_mesh")
+"""Names of the emitted module beside those of a module for one device."""
+
+_IMPORT = ["from jax.sharding import AxisType, Mesh, NamedSharding", "from jax.sharding import PartitionSpec as P"]
+
+
+def rank_name(name: str) -> str:
+    """The function that each device runs."""
+    return f"{name}_on_device"
+
+
+def sharded_text(
+    name: str,
+    sharding: Sharding,
+    inputs: Sequence[Input],
+    parts: Sequence[Input],
+    outputs: Sequence[str],
+    layers: Sequence[str],
+    lines: Sequence[str],
+    used: Sequence[str],
+) -> str:
+    """The whole source of the network `name`; `parts` are what one device has of `inputs`, `used` the weights."""
+    shapes = ", ".join(f"{i.variable} {i.shape}" for i in parts)
+    about = f'    """What each device does with its part: {shapes}."""'
+    rank = [*definition(rank_name(name), parts, outputs), about, *lines]
+    mesh = [f'MESH = {{"{sharding.axis}": {sharding.devices}}}  # axis -> devices']
+    specs = [f"    {quoted(key)}: {sharding.weights[key]}," for key in used]
+    tables = [*mesh, "WEIGHT_SPECS = {", *specs, "}"] if specs else [*mesh, "WEIGHT_SPECS = {}"]
+    head = f"The network {name} in JAX on {sharding.devices} devices; its weights are in {name}.safetensors."
+    functions = [_WEIGHTS, *layers, "\n".join(rank), "\n".join(_whole(name, sharding, inputs, outputs))]
+    return module_text(head, inputs, outputs, functions, tables, _IMPORT)
+
+
+def _whole(name: str, sharding: Sharding, inputs: Sequence[Input], outputs: Sequence[str]) -> list[str]:
+    """The function of the network: whole arrays in and out."""
+    shapes = ", ".join(f"{i.variable} {i.shape}" for i in inputs)
+    taken = Brackets("in_specs=(", ("WEIGHT_SPECS", *sharding.inputs), ")")
+    several = Brackets("out_specs=(", sharding.outputs, ")")
+    given = f"out_specs={sharding.outputs[0]}" if len(outputs) == 1 else several
+    shared = Brackets("jax.shard_map(", (rank_name(name), "mesh=device_mesh()", taken, given, "check_vma=False"), ")")
+    return [
+        *decorated(inputs),
+        *definition(name, inputs, outputs),
+        f'    """Apply the network to {shapes}."""',
+        *lay_out(prefixed("on_devices = ", shared)),
+        *lay_out(prefixed("return ", call("on_devices", "w", *(i.variable for i in inputs)))),
+    ]
