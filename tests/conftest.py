@@ -34,6 +34,15 @@ def data_folder() -> Path:
 
 
 @pytest.fixture
+def schemas_folder() -> Path:
+    """The folder that DOVETAIL_SCHEMAS names: published schemas that the project does not ship."""
+    named = os.environ.get("DOVETAIL_SCHEMAS")
+    if not named or not Path(named).is_dir():
+        pytest.skip("set DOVETAIL_SCHEMAS to the folder of published schemas")
+    return Path(named)
+
+
+@pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     """`golden(path, text)` holds `text` against `tests/golden/<path>`."""
     update = request.config.getoption("--update-golden")

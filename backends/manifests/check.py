@@ -14,19 +14,29 @@ _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|[MGTPE]i?)?")
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 _POOL = "dovetail.dev/pool"
+_WORKLOADS = ("Deployment", "LeaderWorkerSet")
 
 
 def check_manifests(plan: Json, documents: Iterable[Json]) -> list[str]:
     """The faults of `documents`, the manifests of `plan`, each as a sentence; empty where there is none."""
     documents = list(documents)
-    deployments = [d for d in documents if d["kind"] == "Deployment"]
-    faults = [*_names(documents), *_secrets(documents), *_services(documents, deployments), *_counts(plan, documents)]
-    for deployment in deployments:
-        name = deployment["metadata"]["name"]
-        faults += [f"Deployment {name}: {fault}" for fault in (*_selector(deployment), *_containers(deployment))]
-        faults += [f"Deployment {name}: {fault}" for fault in _claims(deployment, documents)]
-        faults += [f"Deployment {name}: {fault}" for fault in _scale(plan, deployment, documents)]
+    workloads = [d for d in documents if d["kind"] in _WORKLOADS]
+    faults = [*_names(documents), *_secrets(documents), *_services(documents, workloads), *_counts(plan, documents)]
+    for workload in workloads:
+        name = f"{workload['kind']} {workload['metadata']['name']}"
+        faults += [f"{name}: {fault}" for fault in _selector(workload)]
+        faults += [f"{name}: {fault}" for pod in _pods(workload) for fault in _containers(pod)]
+        faults += [f"{name}: {fault}" for fault in _claims(workload, documents)]
+        faults += [f"{name}: {fault}" for fault in _scale(plan, workload, documents)]
     return faults
+
+
+def _pods(workload: Json) -> Sequence[Json]:
+    """The templates of the pods of a workload, the one that answers requests first."""
+    if workload["kind"] == "LeaderWorkerSet":
+        group = workload["spec"]["leaderWorkerTemplate"]
+        return (group["leaderTemplate"], group["workerTemplate"])
+    return (workload["spec"]["template"],) if workload["kind"] in _WORKLOADS else ()
 
 
 def _names(documents: Sequence[Json]) -> Iterator[str]:
@@ -50,21 +60,23 @@ def _secrets(documents: Sequence[Json]) -> Iterator[str]:
     for document in documents:
         if document["kind"] == "Secret":
             yield f"Secret {document['metadata']['name']}: manifests hold no secrets"
-        for container in _pod_containers(document):
+        for container in containers_of(document):
             for variable in container.get("env") or ():
                 if _SECRET_NAME.search(variable["name"].upper()) and "value" in variable:
                     yield f"container {container['name']}: {variable['name']} has its value in the manifest"
 
 
-def _selector(deployment: Json) -> Iterator[str]:
-    wanted = deployment["spec"]["selector"]["matchLabels"]
-    have = deployment["spec"]["template"]["metadata"].get("labels") or {}
+def _selector(workload: Json) -> Iterator[str]:
+    if workload["kind"] != "Deployment":
+        return
+    wanted = workload["spec"]["selector"]["matchLabels"]
+    have = workload["spec"]["template"]["metadata"].get("labels") or {}
     if not wanted or not wanted.items() <= have.items():
         yield "the selector does not match the labels of its pods"
 
 
-def _containers(deployment: Json) -> Iterator[str]:
-    containers = _pod_containers(deployment)
+def _containers(pod: Json) -> Iterator[str]:
+    containers = pod["spec"]["containers"]
     names = Counter(c["name"] for c in containers)
     ports = Counter(p.get("name") for c in containers for p in c.get("ports") or ())
     numbers = Counter(p["containerPort"] for c in containers for p in c.get("ports") or ())
@@ -89,16 +101,17 @@ def _resources(container: Json) -> Iterator[str]:
             yield f"container {container['name']}: the request of {name} is not its limit"
 
 
-def _services(documents: Sequence[Json], deployments: Sequence[Json]) -> Iterator[str]:
+def _services(documents: Sequence[Json], workloads: Sequence[Json]) -> Iterator[str]:
     for document in documents:
         if document["kind"] != "Service":
             continue
         name, spec = document["metadata"]["name"], document["spec"]
-        labels = [d["spec"]["template"]["metadata"].get("labels") or {} for d in deployments]
-        found = [d for d, have in zip(deployments, labels, strict=True) if spec["selector"].items() <= have.items()]
+        pods = [pod for workload in workloads for pod in _pods(workload)]
+        labels = [pod["metadata"].get("labels") or {} for pod in pods]
+        found = [pod for pod, have in zip(pods, labels, strict=True) if spec["selector"].items() <= have.items()]
         if len(found) != 1:
-            yield f"Service {name}: selects the pods of {len(found)} Deployments"
-        open_ports = {p.get("name") for d in found for c in _pod_containers(d) for p in c.get("ports") or ()}
+            yield f"Service {name}: selects {len(found)} kinds of pods"
+        open_ports = {p.get("name") for pod in found for c in pod["spec"]["containers"] for p in c.get("ports") or ()}
         for port in spec["ports"]:
             if not port.get("name"):
                 yield f"Service {name}: a port has no name"
@@ -106,9 +119,9 @@ def _services(documents: Sequence[Json], deployments: Sequence[Json]) -> Iterato
                 yield f"Service {name}: no container has the port `{port['targetPort']}`"
 
 
-def _claims(deployment: Json, documents: Sequence[Json]) -> Iterator[str]:
+def _claims(workload: Json, documents: Sequence[Json]) -> Iterator[str]:
     templates = {d["metadata"]["name"] for d in documents if d["kind"] == "ResourceClaimTemplate"}
-    spec = deployment["spec"]["template"]["spec"]
+    spec = _pods(workload)[0]["spec"]
     names = {claim["name"] for claim in spec.get("resourceClaims") or ()}
     for claim in spec.get("resourceClaims") or ():
         if claim["resourceClaimTemplateName"] not in templates:
@@ -133,16 +146,16 @@ def _counts(plan: Json, documents: Sequence[Json]) -> Iterator[str]:
         found = by_pool.pop(pool["id"], [])
         if len(found) != 1:
             yield f"pool {pool['id']} has {len(found)} manifests"
-        elif found[0]["kind"] == "Deployment" and pool.get("replicas"):
+        elif found[0]["kind"] in _WORKLOADS and pool.get("replicas"):
             yield from _pool_counts(pool, found[0], documents)
     yield from (f"the plan has no pool {pool}" for pool in by_pool)
 
 
-def _pool_counts(pool: Json, deployment: Json, documents: Sequence[Json]) -> Iterator[str]:
-    replicas, each = deployment["spec"]["replicas"], _devices_of_a_pod(deployment, documents)
+def _pool_counts(pool: Json, workload: Json, documents: Sequence[Json]) -> Iterator[str]:
+    replicas, each = workload["spec"]["replicas"], _devices_of_a_replica(workload, documents)
     if replicas != pool["replicas"]:
         yield f"pool {pool['id']} has {replicas} replicas where the plan has {pool['replicas']}"
-    yield from _zones(pool, deployment["spec"]["template"]["spec"])
+    yield from _zones(pool, _pods(workload)[0]["spec"])
     # A pod of a CPU pool asks for no device: it is the one pod of its host.
     each = 1 if each is None else each
     if each != pool["devices_per_replica"] or replicas * each != pool["devices"]:
@@ -176,9 +189,16 @@ def _scale(plan: Json, deployment: Json, documents: Sequence[Json]) -> Iterator[
             yield "its ScaledObject is not what the plan says"
 
 
-def _devices_of_a_pod(deployment: Json, documents: Sequence[Json]) -> int | None:
-    """Devices that one pod takes, by extended resources and by claims; None where it asks for none."""
-    spec = deployment["spec"]["template"]["spec"]
+def _devices_of_a_replica(workload: Json, documents: Sequence[Json]) -> int | None:
+    """Devices of all its pods, by extended resources and by claims; None where it asks for none."""
+    asked = [_devices_of_a_pod(pod["spec"], documents) for pod in _pods(workload)]
+    if workload["kind"] == "LeaderWorkerSet":
+        leader, worker = asked
+        return (leader or 0) + (worker or 0) * (workload["spec"]["leaderWorkerTemplate"]["size"] - 1)
+    return asked[0]
+
+
+def _devices_of_a_pod(spec: Json, documents: Sequence[Json]) -> int | None:
     asked = [
         int(quantity)
         for container in spec["containers"]
@@ -192,7 +212,6 @@ def _devices_of_a_pod(deployment: Json, documents: Sequence[Json]) -> int | None
     return sum(asked) if asked else None
 
 
-def _pod_containers(document: Json) -> Sequence[Json]:
-    if document["kind"] != "Deployment":
-        return ()
-    return document["spec"]["template"]["spec"]["containers"]
+def containers_of(document: Json) -> Sequence[Json]:
+    """The containers of all pods that a manifest makes."""
+    return [container for pod in _pods(document) for container in pod["spec"]["containers"]]

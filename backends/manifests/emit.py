@@ -9,15 +9,23 @@ from typing import Any
 from ...ir.diagnostics import Diagnostic, InputError
 from .. import EmitContext, OutputFile
 from ..nested import flat_edges
-from .check import check_manifests
+from .check import check_manifests, containers_of
 from .dump import dump
 from .idle import scaled_object
 from .names import dns_name
-from .objects import claim_template, config_map, deployment, kustomization, service, shares_devices
+from .objects import (
+    claim_template,
+    config_map,
+    deployment,
+    kustomization,
+    leader_worker_set,
+    service,
+    shares_devices,
+)
 from .router import PORT as ROUTER_PORT
 from .router import router
 from .servers import Server, disaggregated, servers_of
-from .view import Json, PlanView, PoolView, node_of, part_of, read_plan, refuse_several_hosts
+from .view import Json, PlanView, PoolView, node_of, part_of, read_plan
 
 FOLDER = "manifests"
 
@@ -39,13 +47,12 @@ def emit_manifests(plan: Mapping[str, Any]) -> list[OutputFile]:
     """
     The manifests of `plan`, the document of plan.json; none where the plan places nothing.
 
-    Raises `InputError` for what they cannot express: replicas over several hosts, and different models on the
-    same devices of a vendor without a driver for resource claims.
+    Raises `InputError` for what they cannot express: different models on the same devices of a vendor without a driver
+    for resource claims, or on the same several hosts.
     """
     if not plan.get("pools") or not plan.get("placements"):
         return []
     view = read_plan(plan)
-    refuse_several_hosts(view)
     servers = {pool.id: servers_of(pool, view) for pool in view.pools if pool.kind != "api"}
     services = _service_names(view, servers)
     files: Files = {}
@@ -87,14 +94,14 @@ def _pool_objects(
     services: Mapping[tuple[str, str], str],
 ) -> list[dict[str, Any]]:
     group = servers[pool.id]
-    objects = [deployment(view.app, pool, group)]
+    objects = [(deployment if pool.hosts == 1 else leader_worker_set)(view.app, pool, group)]
     for server in group:
         name = services[pool.id, server.name]
         objects.append(service(view.app, dns_name(pool.id), name, server.port, server.port_name))
     if pool.keep_alive_s is not None:
         objects.append(scaled_object(view.app, pool))
     if shares_devices(pool, group):
-        if not pool.offer.device_class:
+        if not pool.offer.device_class or pool.hosts > 1:
             message = f"pool `{pool.id}` holds several models on one `{pool.device}`, which manifests cannot express"
             help = f"give the nodes devices of their own: `apart` under `place` of {pool.pieces[0].split('.')[0]}"
             raise InputError([Diagnostic("manifests", message, help=help)])
@@ -151,10 +158,5 @@ def _graph(view: PlanView, endpoints: Mapping[str, Json]) -> dict[str, Any]:
 
 
 def _images(files: Files) -> list[str]:
-    return [
-        container["image"]
-        for documents in files.values()
-        for document in documents
-        if document["kind"] == "Deployment"
-        for container in document["spec"]["template"]["spec"]["containers"]
-    ]
+    documents = [document for documents in files.values() for document in documents]
+    return [container["image"] for document in documents for container in containers_of(document)]

@@ -33,7 +33,7 @@ def scaled_object(app: str, pool: PoolView) -> dict[str, Any]:
             },
         },
         "spec": {
-            "scaleTargetRef": {"name": dns_name(app, component)},
+            "scaleTargetRef": {**_kind(pool), "name": dns_name(app, component)},
             "idleReplicaCount": 0,
             "minReplicaCount": pool.replicas,
             "maxReplicaCount": pool.replicas,
@@ -42,3 +42,9 @@ def scaled_object(app: str, pool: PoolView) -> dict[str, Any]:
             "triggers": [trigger],
         },
     }
+
+
+def _kind(pool: PoolView) -> dict[str, str]:
+    """What holds the pool's replicas: KEDA takes it for a Deployment unless it is said."""
+    group = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet"}
+    return group if pool.hosts > 1 else {}

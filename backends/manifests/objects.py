@@ -1,15 +1,17 @@
-"""The Kubernetes objects, as dicts: Deployment, Service, ConfigMap, ResourceClaimTemplate, Kustomization."""
+"""The Kubernetes objects, as dicts: what holds a pool, Services, ConfigMaps, claims of devices, the kustomization."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .hardware import IMAGE_NEEDED, node_selector
 from .names import dns_name, labels, selector
 from .servers import Server
 from .view import PoolView
+from .vllm import FOLLOWER
 
 Object = dict[str, Any]
 
@@ -49,6 +51,50 @@ def deployment(app: str, pool: PoolView, servers: Sequence[Server]) -> Object:
     }
 
 
+def leader_worker_set(app: str, pool: PoolView, servers: Sequence[Server]) -> Object:
+    """The LeaderWorkerSet of `pool`, whose replicas take several hosts each: a group of pods is a replica.
+
+    The leader alone answers requests, so Services select no other pod. Source: lws.sigs.k8s.io, API v1.
+    """
+    component = dns_name(pool.id)
+    annotations = _annotations(pool, servers)
+    followers = [replace(s, arguments=(*s.arguments, FOLLOWER)) for s in servers]
+    leader = {
+        "metadata": {"labels": labels(app, component), "annotations": annotations},
+        "spec": _pod(app, pool, servers),
+    }
+    worker = {
+        "metadata": {"labels": labels(app, dns_name(component, "worker")), "annotations": annotations},
+        "spec": _without_ports(_pod(app, pool, followers)),
+    }
+    return {
+        "apiVersion": "leaderworkerset.x-k8s.io/v1",
+        "kind": "LeaderWorkerSet",
+        "metadata": {"name": dns_name(app, component), "labels": labels(app, component), "annotations": annotations},
+        "spec": {
+            "replicas": pool.replicas,
+            "rolloutStrategy": {
+                "type": "RollingUpdate",
+                "rollingUpdateConfiguration": {"maxSurge": 0, "maxUnavailable": 1},
+            },
+            "leaderWorkerTemplate": {
+                "size": pool.hosts,
+                # A replica that has lost a host is no replica: all of its processes start anew.
+                "restartPolicy": "RecreateGroupOnPodRestart",
+                "leaderTemplate": leader,
+                "workerTemplate": worker,
+            },
+        },
+    }
+
+
+def _without_ports(pod: Object) -> Object:
+    """A pod that answers no requests has nothing to probe, and may stand anywhere: its leader is spread over zones."""
+    unheard = ("ports", "startupProbe", "readinessProbe")
+    containers = [{key: value for key, value in c.items() if key not in unheard} for c in pod["containers"]]
+    return {key: value for key, value in pod.items() if key != "topologySpreadConstraints"} | {"containers": containers}
+
+
 def _annotations(pool: PoolView, servers: Sequence[Server]) -> dict[str, str]:
     notes = {"dovetail.dev/pool": pool.id, "dovetail.dev/device": pool.device}
     notes["dovetail.dev/pieces"] = ", ".join(piece for server in servers for piece in server.pieces)
@@ -69,7 +115,7 @@ def _pod(app: str, pool: PoolView, servers: Sequence[Server]) -> Object:
     pod: Object = {"containers": [_container(server, pool, shared) for server in servers]}
     # Else each Service adds variables by its name, and an app called `vllm` would set what vLLM takes for options.
     pod["enableServiceLinks"] = False
-    pod["nodeSelector"] = node_selector(pool.offer, pool.model, dns_name(pool.device), pool.devices_per_replica)
+    pod["nodeSelector"] = node_selector(pool.offer, pool.model, dns_name(pool.device), pool.devices_per_host)
     if pool.offer.resource:
         taint = {"key": pool.offer.resource, "operator": "Exists", "effect": "NoSchedule"}
         pod["tolerations"] = [taint]

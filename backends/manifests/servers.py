@@ -96,6 +96,7 @@ def _llm_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanV
         model, vllm.checkpoint(model, known), first, port, pool.parallel, pool.max_batch,
         _longest(lengths, known.get("context_tokens")),
     )  # fmt: skip
+    arguments += vllm.host_arguments(pool.hosts)
     arguments += vllm.memory_arguments(servers) + vllm.offload_arguments(pool.tier)
     arguments += vllm.priority_arguments({view.priority(node) for node in nodes})
     adapters = _adapters(nodes, view)
@@ -169,7 +170,7 @@ def _llm_notes(node: Json, split: list[str], pool: PoolView, view: PlanView) -> 
 
 
 def _devices(pool: PoolView) -> dict[str, str]:
-    return {pool.offer.resource: str(pool.devices_per_replica)} if pool.offer.resource else {}
+    return {pool.offer.resource: str(pool.devices_per_host)} if pool.offer.resource else {}
 
 
 def _model_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanView, servers: int) -> Server:

@@ -51,6 +51,13 @@ class PoolView:
     """what of the pool the plan puts beyond its devices' memory"""
     split: float | None = None
     """share of each device that the plan gives to prefill alone, decode having the rest"""
+    hosts: int = 1
+    """over which the devices of one replica are spread"""
+
+    @property
+    def devices_per_host(self) -> int:
+        """Devices that a replica has on each of its hosts."""
+        return self.devices_per_replica // self.hosts
 
 
 @dataclass(frozen=True)
@@ -120,18 +127,23 @@ def _pool(pool: Json, sized: bool, inputs: Json, placements: tuple[Json, ...]) -
     kind = kind_of(inputs, name) or "device"
     vendor = known.vendor if known else ""
     model = known.id if known else str(written.get("model") or name)
+    chassis, devices = (
+        int(written.get("chassis") or (known.chassis if known else 1)),
+        int(pool.get("devices_per_replica") or 1),
+    )
+    parallel = pool.get("parallel") or {}
     return PoolView(
         id=str(pool["id"]),
         device=name,
         kind=kind,
         model=model,
         vendor=vendor,
-        chassis=int(written.get("chassis") or (known.chassis if known else 1)),
+        chassis=chassis,
         offer=offer_of(kind, vendor, model, dns_name(name)),
         replicas=int(pool.get("replicas") or 1),
         sized=sized,
-        devices_per_replica=int(pool.get("devices_per_replica") or 1),
-        parallel=pool.get("parallel") or {},
+        devices_per_replica=devices,
+        parallel=parallel,
         max_batch=int(pool.get("max_batch") or 1),
         utilisation=float(pool.get("utilisation") or 0.0),
         cold_start_s=parse(written["cold_start"], "time") if written.get("cold_start") else 0.0,
@@ -140,15 +152,13 @@ def _pool(pool: Json, sized: bool, inputs: Json, placements: tuple[Json, ...]) -
         pieces=tuple(sorted({p["piece"] for p in placements if p["pool"] == pool["id"]})),
         tier=pool.get("tier"),
         split=(pool.get("split") or {}).get("prefill"),
+        hosts=_hosts(kind, devices, chassis, int(parallel.get("tp") or 1)),
     )
 
 
-def refuse_several_hosts(view: PlanView) -> None:
-    """Raise `InputError` where one replica does not fit into one host."""
-    for pool in view.pools:
-        if pool.kind not in ("cpu", "api") and pool.devices_per_replica > pool.chassis > 1:
-            message = (
-                f"a replica of pool `{pool.id}` takes {pool.devices_per_replica} devices, and one host has "
-                f"{pool.chassis}; manifests for replicas over several hosts are not supported"
-            )
-            raise InputError([Diagnostic("manifests", message)])
+def _hosts(kind: str, devices: int, chassis: int, tp: int) -> int:
+    """Hosts that one replica takes, as few as can be: each has as many of its devices, and no stage crosses them."""
+    if kind in ("cpu", "api") or chassis <= 1 or devices <= chassis:
+        return 1
+    stages = devices // tp
+    return next(hosts for hosts in range(1, stages + 1) if stages % hosts == 0 and devices // hosts <= chassis)

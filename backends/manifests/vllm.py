@@ -57,6 +57,20 @@ def serve_arguments(
     return arguments + _precision_arguments(node)
 
 
+def host_arguments(hosts: int) -> list[str]:
+    """Arguments of each of the processes, one on each host, that serve one replica together; the first leads.
+
+    LeaderWorkerSet says who is who. Source: docs.vllm.ai, "LWS", the example with multiprocessing (read 2026-11-21).
+    """
+    if hosts == 1:
+        return []
+    group = ["--nnodes", "$(LWS_GROUP_SIZE)", "--node-rank", "$(LWS_WORKER_INDEX)"]
+    return [*group, "--master-addr", "$(LWS_LEADER_ADDRESS)"]
+
+
+FOLLOWER = "--headless"
+"""Argument of the processes that do not lead: they answer no requests."""
+
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """that `--max-lora-rank` takes"""
 

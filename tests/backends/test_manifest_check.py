@@ -75,11 +75,11 @@ TAMPERINGS: dict[str, tuple[Callable[[Objects], object], str]] = {
     ),
     "service selector": (
         lambda o: service(o)["spec"]["selector"].update({"app.kubernetes.io/component": "p9"}),
-        "selects the pods of 0 Deployments",
+        "selects 0 kinds of pods",
     ),
     "wide service selector": (
         lambda o: service(o)["spec"].update(selector={"app.kubernetes.io/name": "voice-agent"}),
-        "selects the pods of 6 Deployments",
+        "selects 6 kinds of pods",
     ),
     "replicas": (lambda o: prefill(o)["spec"].update(replicas=3), "3 replicas where the plan has 2"),
     "devices": (

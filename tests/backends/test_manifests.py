@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import itertools
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
@@ -242,10 +245,28 @@ def test_plan_that_places_nothing_has_no_manifests(split_plan: Json) -> None:
     assert emit_manifests({"status": "infeasible", "inputs": split_plan["inputs"], "conflict": ["slo.tbt"]}) == []
 
 
-def test_replica_over_several_hosts_is_refused(split_plan: Json) -> None:
-    split_plan["pools"][2] |= {"devices_per_replica": 16, "devices": 16}
-    with pytest.raises(InputError, match="takes 16 devices, and one host has 8"):
-        emit_manifests(split_plan)
+def test_a_replica_over_several_hosts_is_a_group_of_pods(split_plan: Json, schemas_folder: Path) -> None:
+    """Equal shares of its devices on each host, no stage over two of them; the leader alone is reached."""
+    pool = split_plan["pools"][2]
+    pool |= {"devices_per_replica": 12, "devices": 12 * pool["replicas"]}
+    pool["parallel"] = {"tp": 4, "pp": 3, "ep": 1, "dp": 1}
+    made = documents(emit_manifests(split_plan))
+    (found,) = [doc for doc in made if doc["kind"] == "LeaderWorkerSet"]
+    group = found["spec"]["leaderWorkerTemplate"]
+    with gzip.open(schemas_folder / "leaderworkerset_leaderworkerset.x-k8s.io_v1.json.gz", "rt") as file:
+        jsonschema.validate(found, json.load(file))
+    assert (found["spec"]["replicas"], group["size"]) == (pool["replicas"], 3)
+    leader, worker = (group[f"{role}Template"]["spec"]["containers"][0] for role in ("leader", "worker"))
+    for container in (leader, worker):
+        assert list(container["resources"]["limits"].values()) == ["4"]
+        assert value_after(container["args"], "--tensor-parallel-size") == "4"
+        assert value_after(container["args"], "--pipeline-parallel-size") == "3"
+        assert value_after(container["args"], "--node-rank") == "$(LWS_WORKER_INDEX)"
+    assert "--headless" in worker["args"]
+    assert "--headless" not in leader["args"]
+    assert not {"ports", "readinessProbe"} & set(worker)
+    have = group["workerTemplate"]["metadata"]["labels"]
+    assert not any(doc["spec"]["selector"].items() <= have.items() for doc in made if doc["kind"] == "Service")
 
 
 def test_several_models_on_a_device_without_claims_are_refused(aggregated_plan: Json) -> None:
