@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .backends import OutputFile
     from .ir.read.fleet import FleetFile
     from .ir.read.graph import GraphFile
-    from .planner.placement.problem import PlacementProblem
     from .planner.placement.result import PlacementResult
     from .planner.placement.throughput import Throughput
     from .planner.pose import Posed
@@ -227,6 +226,8 @@ def plan_files(
     `before` is what runs already, as `planner.running.taken_from` has it.
     """
     from .ir.agent import graph_of
+    from .planner.answer import asking
+    from .planner.best_split import best_split
     from .planner.pose import pose
 
     if "batch_size" in graph_of(graph_file.module).workload.data:
@@ -235,25 +236,14 @@ def plan_files(
         if before is not None:
             raise InputError([Diagnostic("from", "a batch runs once, and replaces no plan", help="leave out `--from`")])
         return Plan(plan_batch(graph_file, fleet_file, base_dir, VERSION, objective, time_limit_s), base_dir)
-    posed, served = pose(graph_file, fleet_file, base_dir, objective, previous=before), None
-    if posed.goal == "throughput":
-        from .planner.most import at_most_requests
-
-        posed, served = at_most_requests(posed, graph_file.sources, time_limit_s, solver, _told(on_progress))
-    found, over = None if served is None else served.plan, Json()
-    if graph_file.ranges or fleet_file.ranges:
-        from .planner.robust.study import over_ranges
-
-        def best(problem: PlacementProblem, left_s: float | None) -> PlacementResult:
-            return _solve(problem, left_s, solver, on_progress)
-
-        posed, found, over = over_ranges(posed, (graph_file, fleet_file), best, time_limit_s, solver)
-    result = _solve(posed.problem, time_limit_s, solver, on_progress) if found is None else found
-    if result.objective is None:
+    posed, files = pose(graph_file, fleet_file, base_dir, objective, previous=before), (graph_file, fleet_file)
+    found = best_split(posed, asking(files, solver, _told(on_progress)), time_limit_s)
+    if found.result.objective is None:
         from .planner.no_plan import no_plan
 
-        raise no_plan(posed, result, (graph_file, fleet_file), VERSION, time_limit_s, over, base_dir)
-    return Plan(plan_document_of(posed, result, graph_file.warnings, served, over), base_dir)
+        raise no_plan(found.posed, found.result, files, VERSION, time_limit_s, found.over, base_dir)
+    document = plan_document_of(found.posed, found.result, graph_file.warnings, found.served, found.over)
+    return Plan(document, base_dir)
 
 
 def read_graph_and_fleet(
@@ -304,15 +294,6 @@ def _read_network(path: Path, fleet: Where | None, sizes: Mapping[str, int]) -> 
     return parse_graph(document, path.name, path.parent), read_fleet(Path(fleet)), path.parent
 
 
-def _solve(
-    problem: PlacementProblem, time_limit_s: float | None, solver: str, on_progress: Progress | None
-) -> PlacementResult:
-    from .planner.placement.solve import solve
-
-    told = _told(on_progress)
-    return solve(problem, time_limit_s=time_limit_s, solver=solver, on_progress=told, with_latency=False)
-
-
 def _told(on_progress: Progress | None) -> Callable[[float | None, float | None], None]:
     """Tells values and bounds in words."""
 
@@ -336,13 +317,15 @@ def plan_document_of(
     from .planner.cautions import cautions
     from .planner.check import check_plan
     from .planner.members import members_document
-    from .planner.plan import plan_document
+    from .planner.plan import plan_document, rounded
 
     solved = posed.solved(result, served)
     warnings = [*(warning.message for warning in noted), *posed.notes, *cautions(solved)]
     document = plan_document(solved, posed.inputs, warnings, VERSION) | dict(over)
     if graphs := members_document(solved):
         document["graphs"] = graphs
+    if posed.splits:
+        document["splits"] = rounded(posed.splits)
     document["warnings"] += kv_transfer_warnings(document)
     require_sound([fault.message for fault in check_plan(document)])
     return document

@@ -114,7 +114,29 @@ def find(
     """The frontier; `document` makes plan.json of a result. Points that another one beats as stated are left out.
 
     Plans state their latency with the waits of their own load, which are shorter than those they are planned with.
+    Each way to split traffic has its own `points`, and its share of the time that the ones before left.
     """
+    ways, found = posed.split_choices, list[Found]()
+    for number, kept in enumerate(ways):
+        share = clock if len(ways) == 1 else Clock(None if clock.left is None else clock.left / (len(ways) - number))
+        found.append(_of_one_split(posed.at_splits(kept), axes, share, solver, document, points, on_progress))
+    if len(found) == 1:
+        return found[0]
+    plans = _best([plan for each in found for plan in each.plans], axes)
+    complete = bool(plans) and all(each.complete or each.infeasible for each in found)
+    return Found(axes, tuple(plans), complete, all(each.infeasible for each in found))
+
+
+def _of_one_split(
+    posed: Posed,
+    axes: tuple[str, str],
+    clock: Clock,
+    solver: str,
+    document: Document,
+    points: int,
+    on_progress: Callable[[str], None] | None,
+) -> Found:
+    """The frontier of one problem, its traffic split as it says."""
     if "throughput" in axes:
         return _over_rates(posed, axes, clock, solver, document, points, on_progress)
     frontier = Frontier(posed.problem, (MINIMISED[axes[0]], MINIMISED[axes[1]]), clock, solver, points, on_progress)

@@ -71,7 +71,9 @@ def _least(
         posed = pose(parse_graph(some, base=base_dir), fleet, base_dir, objective)
     except InputError:
         return None
-    return objective_within(posed.problem, clock.left)
+    ways = posed.split_choices
+    found = (objective_within(posed.at_splits(way).problem, clock.left) for way in ways)
+    return min((value for value in found if value is not None), default=None)
 
 
 def with_advice(faults: Sequence[Diagnostic], found: LeftOut | None, unit: str) -> list[Diagnostic]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from ..ir.fleet import FleetSpec
 from ..ir.read.fleet import FleetFile
 from ..ir.read.graph import GraphFile
 from ..ir.source import SourceFile, SourceMap
+from ..ir.split_choice import Kept, choices, stated
 from ..passes import run_pipeline
 from ..passes.agent.inline_agents import inline_agents
 from ..passes.agent.merge_equal_calls import equal_calls
-from .candidates.setting import Setting, unpin
+from .candidates.setting import Setting, keep_boundaries, unpin
 from .fixed_limits import limit_faults
 from .goal_faults import goal_faults
 from .goals import MINIMISED
@@ -55,6 +56,8 @@ class Posed:
     """What is to be best, one of `goals.GOALS`."""
     notes: tuple[str, ...] = ()
     """What the user should know of the graph, one sentence each."""
+    kept: Kept = field(default_factory=dict)
+    """Boundaries between classes that stand, of each node whose traffic may be split."""
 
     def at_rate(self, rate_per_s: float) -> Posed | None:
         """The same at another rate [req/s]; None where something else than placement stands against it."""
@@ -63,6 +66,25 @@ class Posed:
             return None
         problem = _problem(setting, self.works, self.goal, self.inputs.previous)
         return replace(self, setting=setting, problem=problem)
+
+    def at_splits(self, kept: Kept) -> Posed:
+        """The same with fewer of the boundaries between classes of visits."""
+        if kept == self.kept:
+            return self
+        setting = replace(self.setting, graph=self.setting.graph.clone())
+        keep_boundaries(setting.graph, kept)
+        problem = _problem(setting, self.works, self.goal, self.inputs.previous)
+        return replace(self, setting=setting, problem=problem, kept=kept)
+
+    @property
+    def split_choices(self) -> list[dict[str, tuple[int, ...]]]:
+        """What `at_splits` may be given to find the best, the fewest classes first."""
+        return choices(self.setting.by_node)
+
+    @property
+    def splits(self) -> dict[str, dict[str, Any] | None]:
+        """`splits` of plan.json: how each node is split whose traffic may be."""
+        return {node: stated(self.setting.by_node[node]) for node in self.kept}
 
     @property
     def anew(self) -> Anew:
@@ -142,7 +164,7 @@ def pose(
         help = "lower `max_visits`, or split the graph"
         raise InputError([Diagnostic("too-large", str(error), (label,), help)]) from None
     inputs = Inputs(graph.document, fleet.document, _catalogue(fleet, resolved), previous)
-    return Posed(setting, problem, inputs, resolved.works, goal, notes)
+    return Posed(setting, problem, inputs, resolved.works, goal, notes, setting.written_boundaries)
 
 
 def _problem(

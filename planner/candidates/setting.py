@@ -22,6 +22,7 @@ from ...ir.flow import FlowEdge
 from ...ir.llm import DecodeOp, KVTransferOp, PrefillOp, node_and_part
 from ...ir.members import Member, member_with, members_of
 from ...ir.split import VisitClass, classes_of, without_class
+from ...ir.split_choice import Kept, boundaries, keep
 from ..placement.problem import Pool, Scenario
 from ..placement.unroll import Edge, Flow, unroll
 from .classes import op_of_class, split_scenarios
@@ -46,6 +47,19 @@ class Setting:
     def written(self) -> dict[str, Operation]:
         """Node ops by symbol (`think.prefill`, `hear`), as the graph has them."""
         return {op.sym_name.data: op for op in self.graph.nodes if isinstance(op, NodeOp)}
+
+    @cached_property
+    def by_node(self) -> dict[str, Operation]:
+        """The first op of each node of the graph."""
+        found: dict[str, Operation] = {}
+        for op in self.written.values():
+            found.setdefault(node_and_part(op)[0], op)
+        return found
+
+    @property
+    def written_boundaries(self) -> dict[str, tuple[int, ...]]:
+        """All boundaries between classes of visits, of the nodes that have any."""
+        return {node: every for node, op in self.by_node.items() if (every := tuple(range(len(boundaries(op)))))}
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
@@ -203,6 +217,13 @@ def unpin(graph: GraphOp, node: str) -> None:
         place = op.attributes.get("place")
         if isinstance(op, NodeOp) and node_and_part(op)[0] == node and isinstance(place, DictionaryAttr):
             op.attributes["place"] = DictionaryAttr({key: value for key, value in place.data.items() if key != "on"})
+
+
+def keep_boundaries(graph: GraphOp, kept: Kept) -> None:
+    """Split the traffic of the nodes in `kept` at those boundaries alone."""
+    for op in graph.nodes:
+        if isinstance(op, NodeOp) and (node := node_and_part(op)[0]) in kept:
+            keep(op, kept[node])
 
 
 def number(dictionary: DictionaryAttr | None, key: str) -> float | None:

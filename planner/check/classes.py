@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir.diagnostics import Diagnostics
 from ...ir.split import VisitClass, classes_of, is_when
+from ...ir.split_choice import Kept, boundaries, keep, kept_of
 from .ways import MAX_VISITS, MAX_WAYS, Hop, TooManyWays, Way
 
 if TYPE_CHECKING:
@@ -23,6 +24,26 @@ def classes_in(nodes: Mapping[str, Node]) -> dict[str, tuple[VisitClass, ...]]:
     """Node -> the classes of its visits, where its traffic is split."""
     found = {name: classes_of(node.op, name) for name, node in nodes.items()}
     return {name: classes for name, classes in found.items() if classes}
+
+
+def kept_in(nodes: Mapping[str, Node], plan: Mapping[str, Any], faults: Diagnostics) -> Kept:
+    """Of each node that `splits` names, the boundaries between classes that the plan keeps; it may keep any or none."""
+    kept = {}
+    for name, said in plan.get("splits", {}).items():
+        if name not in nodes or not boundaries(nodes[name].op):
+            faults.error("check.placement", f"the plan says how `{name}` is split, and the graph does not allow that")
+            continue
+        try:
+            kept[name] = kept_of(nodes[name].op, said)
+        except ValueError as reason:
+            faults.error("check.placement", f"`{name}` is split otherwise than the graph allows: {reason}")
+    return kept
+
+
+def keep_classes(nodes: Mapping[str, Node], kept: Kept) -> None:
+    """Leave out the other boundaries, in the nodes' own ops."""
+    for name, own in kept.items():
+        keep(nodes[name].op, own)
 
 
 def split_nodes(nodes: Mapping[str, Node], classes: Classes) -> dict[str, Node]:

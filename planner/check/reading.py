@@ -15,7 +15,7 @@ from ...ir.diagnostics import Diagnostics, DovetailError
 from ...ir.digest import digest
 from ...ir.fleet import FleetSpec
 from ...passes.agent.inline_agents import inline_agents
-from .classes import classes_in, split_nodes
+from .classes import classes_in, keep_classes, kept_in, split_nodes
 from .models import with_chosen_models
 from .ranges import odd_figures
 from .subject import Node, Subject, read_workflow
@@ -56,6 +56,8 @@ def read_subject(plan: Mapping[str, Any], faults: Diagnostics) -> Subject | None
         catalogue = read_catalogue(inputs["catalogue"])
         graph, nodes, hops = read_workflow(graph_of(module))
         nodes = with_chosen_models(nodes, plan)
+        kept = kept_in(nodes, plan, faults)
+        keep_classes(nodes, kept)
         llms = {name: model for name, model in catalogue.models.items() if isinstance(model, LLM)}
         odd = [*odd_figures(catalogue.devices, "devices"), *odd_figures(catalogue.models, "models")]
         for fault in (*odd, *odd_figures(catalogue.works, "models")):
@@ -63,7 +65,7 @@ def read_subject(plan: Mapping[str, Any], faults: Diagnostics) -> Subject | None
         if faults.errors:
             return None
         works = _works(split_nodes(nodes, classes_in(nodes)), catalogue)
-        subject = Subject(dict(plan), graph, nodes, hops, fleet, _devices(fleet, catalogue), llms, works)
+        subject = Subject(dict(plan), graph, nodes, hops, fleet, _devices(fleet, catalogue), llms, works, kept)
         len(subject.ways)  # TooManyWays is a fault of the graph
     except DovetailError as error:
         for fault in error.diagnostics:

@@ -17,6 +17,7 @@ from ...ir.ranges import Range, document_at
 from ...ir.read.fleet import parse_fleet
 from ...ir.read.graph import parse_graph
 from ...passes.agent.inline_agents import inline_agents
+from .classes import keep_classes
 from .close import far
 from .cost import Bill, bill, over_limits
 from .latency import broken_bounds, derive
@@ -77,6 +78,7 @@ def _at(subject: Subject, shares: list[tuple[Range, float]]) -> Subject:
     module = parse_graph(documents["graph"]).module
     inline_agents(module)
     graph, nodes, hops = read_workflow(graph_of(module))
+    keep_classes(nodes, subject.kept)
     fleet = parse_fleet(documents["fleet"]).spec
     return replace(subject, graph=graph, written=nodes, edges=hops, fleet=fleet)
 

@@ -17,6 +17,7 @@ from ...costmodel.work import Work
 from ...ir.agent import DistAttr, GraphOp, LLMCallOp, NodeOp
 from ...ir.fleet import DeviceSpec, FleetSpec, SiteSpec
 from ...ir.split import VisitClass
+from ...ir.split_choice import Kept
 from .classes import classes_in, pieces_of_row, split_hops, split_nodes, split_ways
 from .ways import Hop, Way, visit_probabilities, visits_per_request, ways_through
 
@@ -134,6 +135,8 @@ class Subject:
     """By the name that nodes give; models that only profiles or APIs know are absent."""
     works: Mapping[str, Work]
     """Node -> one visit of its network; absent where only a profile knows it."""
+    kept: Kept = field(default_factory=dict)
+    """Boundaries between classes of visits that the plan keeps, of the nodes that it names under `splits`."""
 
     @cached_property
     def members(self) -> Mapping[str, Figures]:

@@ -208,10 +208,12 @@ def solve(
     solver: str = "highs",
     on_progress: Callable[[float | None, float | None], None] | None = None,
     with_latency: bool = True,
+    below: float | None = None,
 ) -> PlacementResult:
     """The best placement, or the best found with its gap when time runs out or the user interrupts.
 
     `with_latency` leaves `latency` empty where it is False, for callers that summarise it with other waits.
+    With `below` only plans of a lower objective count, and where there is none nothing is said of why.
 
     `solver` is `highs` or `cbc`; `on_progress(value, bound)` is called now and then with the best value known and
     the bound proved, None where there is none yet. Ties go as in `ties.py`.
@@ -220,7 +222,7 @@ def solve(
     clock = Clock(time_limit_s)
     first = _first_plan(problem, solver, clock, on_progress)
     try:
-        search = Search(problem, solver, clock, on_progress, first=first)
+        search = Search(problem, solver, clock, on_progress, math.inf if below is None else below, first=first)
     except TimeUp:
         search = first
     if search is None:
@@ -228,6 +230,8 @@ def solve(
     binding: tuple[str, ...] = ()
     try:
         search.run()
+        if search.infeasible and below is not None:
+            return PlacementResult("infeasible", unit=_unit(problem), stats=_stats(search))
         if search.infeasible:
             return _infeasible(problem, search)
         if search.proved and not search.interrupted:

@@ -102,5 +102,7 @@ def box_of(posed: Posed, graph: GraphFile, fleet: FleetFile) -> Box:
     """The box of files that were read, around the problem that they pose at their worst ends."""
     inputs, setting = posed.inputs, posed.setting
     catalogue = read_catalogue(inputs.catalogue)
-    question = Question(inputs.graph, setting.fleet, setting.devices, catalogue, posed.problem.objective)
+    question = Question(
+        inputs.graph, setting.fleet, setting.devices, catalogue, posed.problem.objective, kept=posed.kept
+    )
     return Box(graph.ranges, fleet.ranges, question, inputs.fleet)

@@ -16,12 +16,14 @@ from ...costmodel.variation import variation
 from ...costmodel.work import Work, network_work
 from ...ir.agent import GraphOp, ModelCallOp, graph_of
 from ...ir.fleet import FleetSpec
+from ...ir.llm import node_and_part
 from ...ir.ranges import document_at
 from ...ir.read.fleet import parse_fleet
 from ...ir.read.graph import parse_graph
+from ...ir.split_choice import Kept, kept_of
 from ...passes import run_pipeline
 from ...passes.agent.inline_agents import inline_agents
-from ..candidates.setting import Setting, unpin
+from ..candidates.setting import Setting, keep_boundaries, unpin
 from ..goals import MINIMISED
 from ..placement.problem import PlacementProblem
 from ..pose import stay_in_regions
@@ -50,6 +52,8 @@ class Question:
     """What ran before, as the plan embeds it."""
     unpinned: str | None = None
     """A node whose `place` is left out."""
+    kept: Kept = field(default_factory=dict)
+    """Boundaries between classes of visits that stand, of nodes whose traffic may be split; all of nodes not named."""
 
     def problem(self) -> PlacementProblem:
         """The placement problem of these inputs; InputError where they pose none.
@@ -61,6 +65,7 @@ class Question:
         stay_in_regions(graph_of(module), self.fleet)
         run_pipeline(module)
         graph = graph_of(module)
+        keep_boundaries(graph, self.kept)
         if self.unpinned is not None:
             unpin(graph, self.unpinned)
         llms = {name: model for name, model in self.catalogue.models.items() if isinstance(model, LLM)}
@@ -108,4 +113,15 @@ def question_of(plan: Json) -> Question:
     graph = document_at(inputs["graph"], [(each, 1.0) for each in parse_graph(inputs["graph"]).ranges])
     if goal == "throughput":
         graph = {**graph, "workload": {**graph.get("workload", {}), "rate": f"{plan['objective']['value']!r} req/s"}}
-    return Question(graph, fleet, devices, catalogue, MINIMISED[goal], previous=inputs.get("previous"))
+    kept = _kept(graph, plan.get("splits", {}))
+    return Question(graph, fleet, devices, catalogue, MINIMISED[goal], previous=inputs.get("previous"), kept=kept)
+
+
+def _kept(graph: Json, splits: Json) -> Kept:
+    """Of each node in `splits`, the boundaries that a plan of `graph` keeps."""
+    if not splits:
+        return {}
+    module = parse_graph(dict(graph)).module
+    inline_agents(module)
+    found = ((node_and_part(op)[0], op) for op in graph_of(module).nodes)
+    return {node: kept_of(op, splits[node]) for node, op in found if node in splits}
