@@ -12,7 +12,7 @@ from .pose import Posed
 
 
 def best_split(posed: Posed, ask: Ask, time_limit_s: float | None) -> Answer:
-    """(57) The answer to the best of the choices; equal ones go to the fewest classes. The bound is the least of all.
+    """The answer to the best of the choices; equal ones go to the fewest classes. The bound is the least of all.
 
     Each has its share of the time that the ones before left, half of it while there is no plan. Without a plan the
     conflict is that of the problem with all classes. Where time is over, or the user interrupts, the choices that are

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,15 @@ from xdsl.ir import Operation
 
 import dovetail
 from dovetail.check_driver import check
+from dovetail.driver import read_graph_and_fleet
+from dovetail.frontier_driver import pareto
 from dovetail.ir.agent import graph_of
 from dovetail.ir.read.graph import parse_graph
 from dovetail.ir.split_choice import MOST_CHOICES, choices, keep, kept_of, stated
+from dovetail.planner.answer import Answer, asking
+from dovetail.planner.best_split import best_split
 from dovetail.planner.check import check_plan
+from dovetail.planner.pose import Posed, pose
 
 TOKENS = {"p50": 2000, "p95": 24000}
 FLEET = {
@@ -129,8 +135,9 @@ def test_plans_that_need_not_split_are_explained_and_studied(tmp_path: Path, who
 def test_ranges_and_most_requests_choose_too(tmp_path: Path) -> None:
     split = {"parts": 2}
     over = planned(tmp_path, graph(split, rate="1..2 req/s"))
-    most = planned(tmp_path, {**graph(split), "objective": "throughput"})
-    whole = planned(tmp_path, {**graph(None), "objective": "throughput"})
+    means = {"objective": "throughput", "slo": {"ttft": "3 s", "tbt": "60 ms", "end_to_end": "12 s"}}
+    most = planned(tmp_path, graph(split, **means))
+    whole = planned(tmp_path, graph(None, **means))
     assert over["splits"].keys() == most["splits"].keys() == {"a"}
     assert most["objective"]["value"] >= whole["objective"]["value"] * (1 - 1e-6)
 
@@ -139,12 +146,25 @@ def test_the_frontier_has_plans_of_every_choice(tmp_path: Path) -> None:
     ends = []
     for split in ({"parts": 2}, None):
         (tmp_path / "graph.yaml").write_text(json.dumps(graph(split)))
-        found = dovetail.pareto(tmp_path / "graph.yaml", objectives="cost,latency").found
+        found = pareto(tmp_path / "graph.yaml", objectives="cost,latency").found
         assert found.complete
         ends.append([point["values"] for point in found.document()["points"]])
     assert all(any(a <= x * (1 + 1e-6) and b <= y * (1 + 1e-6) for a, b in ends[0]) for x, y in ends[1])
 
 
-def test_a_time_limit_is_shared_and_what_is_not_tried_not_claimed(tmp_path: Path) -> None:
-    found = planned(tmp_path, graph({"prompt_tokens": "auto"}), time_limit_s=600)
-    assert found["status"] == "optimal"
+@pytest.mark.parametrize("left", [1, 2])
+def test_nothing_is_claimed_of_choices_that_were_not_tried(tmp_path: Path, left: int) -> None:
+    """The user interrupts the first or the second of four problems."""
+    (tmp_path / "graph.yaml").write_text(json.dumps(graph({"prompt_tokens": [2000, 8000]})))
+    files = read_graph_and_fleet((tmp_path / "graph.yaml",), None, {})
+    posed, answers = pose(files[0], files[1], tmp_path), list[Answer]()
+    usual = asking((files[0], files[1]), "highs", lambda value, bound: None)
+
+    def ask(own: Posed, below: float | None, time_limit_s: float | None) -> Answer:
+        answers.append(usual(own, below, None))
+        proved = len(answers) < left
+        return answers[-1] if proved else replace(answers[-1], result=replace(answers[-1].result, status="feasible"))
+
+    found = best_split(posed, ask, None)
+    assert len(answers) == left
+    assert (found.result.status, found.result.bound, found.result.gap) == ("feasible", None, None)
