@@ -36,6 +36,7 @@ BROKEN = [
     ("agent.llm_call C1 output", VOICE, "[500.0 : f64]", "[0.0 : f64]", "`output_tokens` of `think` is under 1"),
     ("agent.llm_call C2", VOICE, "tp = 2", "tp = 0", "`tp` of `think` is under 1"),
     ("agent.llm_call C2 pp", VOICE, "tp = 2", "pp = -1", "`pp` of `think` is under 1"),
+    ("agent.llm_call C3", VOICE, "tp = 2 : i64", 'models = ["a"]', "`model` of `think` is not the first of `models`"),
     ("agent.model_call C1 both", VOICE, 'graph = "tts.onnx"', 'graph = "a.onnx", model = "b"', "`say` needs one of"),
     ("agent.model_call C1 none", VOICE, 'graph = "tts.onnx", ', "", "`say` needs one of `model` and `graph`"),
     ("agent.tool_call C1", VOICE, "concurrency = 20", "concurrency = 0", "`concurrency` of `search` is under 1"),
