@@ -64,13 +64,14 @@ def _whole(grid: Latencies, kind: str, laws: Laws, plan: dict[str, str], graph: 
     laws = _of_graph(grid.p, laws, graph)
     found = {"mean": sum(weight * grid.grid.mean_of(law) for weight, law in laws)}
     found |= {name: quantile_of_mixture(laws, q, grid.grid) for name, q in PERCENTILES}
-    near = found[PERCENTILES[-1][0]] * SPAN
+    missed = max((law.error_s for _, law in laws), default=0.0)
+    near = (found[PERCENTILES[-1][0]] + missed) * SPAN
     if all(law.mass is None for _, law in laws) or near > grid.grid.step * grid.grid.size / FINER:
         return _proved(grid.p, kind, found, graph)
     # A request that answers long before it ends needs a grid of its own; the mean needs the far tail as well.
     fine = Latencies(grid.p, Grid(near / SIZES[1], SIZES[1], nearest=True))
     laws = _of_graph(fine.p, fine.drawn_laws(kind, *fine.of_plan(plan)), graph)
-    finer = {name: min(found[name], quantile_of_mixture(laws, q, fine.grid)) for name, q in PERCENTILES}
+    finer = {name: quantile_of_mixture(laws, q, fine.grid) for name, q in PERCENTILES}
     return _proved(grid.p, kind, found | finer, graph)
 
 
@@ -135,4 +136,7 @@ def _value(
         return (ttfts if b.kind == "ttft" else tbts).get(b.node or "", 0.0)
     if b.percentile is None:
         return min(b.limit_s, wholes[b.graph][b.kind]["mean"])
+    known = wholes[b.graph][b.kind].get(f"p{100 * b.percentile:g}")
+    if known is not None:
+        return min(b.limit_s, known)
     return min(b.limit_s, quantile_of_mixture(_of_graph(grid.p, laws[b.kind], b.graph), b.percentile, grid.grid))

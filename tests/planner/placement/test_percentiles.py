@@ -67,6 +67,18 @@ def test_paths_that_share_times_without_being_series_or_parallel() -> None:
     assert_close(planned(case), case.simulate(SIZE))
 
 
+def test_a_first_output_long_before_the_end_is_told_on_a_grid_of_its_own() -> None:
+    """Its median is a few points of the grid that spans the whole request, on which it came out 15 % too low."""
+    first = Distribution.lognormal_mean_p95(0.05, 0.15)
+    rest = Distribution.lognormal_mean_p95(2.2, 8.0)
+    times = {
+        "think.prefill": VisitTime(first, first, wait=Distribution.wait(0.29, 0.07)),
+        "think.decode": VisitTime(rest, rest, wait=Distribution.wait(0.38, 0.8)),
+    }
+    case = Case(Flow({"think": tuple(times)}, ()), times)
+    assert_close(planned(case), case.simulate(SIZE))
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_percentiles_of_the_plan_of_an_example(name: str) -> None:
     graph, fleet, folder = read_graph_and_fleet((ROOT / "examples" / name,), None, {})
