@@ -58,19 +58,21 @@ class Program:
         """
         return self.network.trace
 
-    def save(self, folder: Where, force: bool = False) -> Path:
+    def save(self, folder: Where, force: bool = False, exports: Sequence[str] = ()) -> Path:
         """Write sources, weights, manifests, plan.json and `run.py` to `folder`, which appears whole or not at all.
 
-        `run.py` runs each piece as this program does, without Dovetail. InputError for a folder that is not ours,
-        unless `force`.
+        `run.py` runs each piece as this program does, without Dovetail. `exports` are platforms, of cpu, cuda, rocm and
+        tpu, that pieces in JAX are also exported for by `jax.export`, as `<piece>.<platform>.jax_export`. InputError
+        for a folder that is not ours, unless `force`, and for a platform that is none.
         """
         from .backends import OutputFile
         from .backends.writer import write_folder
 
+        files = self.network.files(exports)
         if self.plan is not None:
-            return self.plan.write(folder, force, self.network.files())
+            return self.plan.write(folder, force, files)
         text = json.dumps(self.document, indent=2, ensure_ascii=False) + "\n"
-        return write_folder([OutputFile("plan.json", text), *self.network.files()], Path(folder), force)
+        return write_folder([OutputFile("plan.json", text), *files], Path(folder), force)
 
 
 def compile(
@@ -94,7 +96,8 @@ def compile(
 
     With a `placement` nothing is planned: it is a plan of `partition --over`, as plain data, or a device for each op in
     file order, by its name in the fleet, or without one in the catalogue. The network is cut into a piece for each
-    stretch of ops on one device, and values pass between pieces.
+    stretch of ops on one device, and values pass between pieces. With a plan of `partition --devices` all of so many
+    devices share it, by JAX's sharding, on those that JAX has here.
 
     `example_inputs`, arrays in graph order, must have the shapes that the model states.
 
@@ -109,7 +112,10 @@ def compile(
 
     path, folder = _file_of(model, example_inputs, sizes or {}, allow_python)
     if placement is not None:
-        program, pieces = _in_pieces(path, fleet, placement)
+        if isinstance(placement, Mapping) and "decision" in placement:
+            program, pieces = _shared(path, placement)
+        else:
+            program, pieces = _in_pieces(path, fleet, placement)
         _check_examples(program, example_inputs)
         return Program(None, program, folder, pieces)
     document = {"version": 1, "name": NODE, "nodes": {NODE: {"kind": "model", "graph": path.name}}}
@@ -121,7 +127,15 @@ def compile(
     return Program(plan, program, folder)
 
 
-def _in_pieces(path: Path, fleet: Where | None, placement: Placement) -> tuple[PlacedProgram, dict[str, Any]]:
+def _shared(path: Path, plan: Mapping[str, Any]) -> tuple[PlacedProgram, Mapping[str, Any]]:
+    """The network in a file as the devices share it that `plan` says, and plan.json of it."""
+    from .backends.placed.program import build_shared
+    from .ir.read.networks import read_network, with_weights
+
+    return build_shared(with_weights(read_network(path)), plan["decision"], NODE), plan
+
+
+def _in_pieces(path: Path, fleet: Where | None, placement: Placement) -> tuple[PlacedProgram, Mapping[str, Any]]:
     """The network in a file as pieces on devices that the caller names, and plan.json of it."""
     from .backends.placed.placement import placed_pieces, placement_document, target_named
     from .backends.placed.program import build_pieces

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..version import VERSION
-from .arguments import add_catalogue, add_replanning, count, percentage, positive, sizes
+from .arguments import add_catalogue, add_replanning, count, names, percentage, positive, sizes
 from .terminal import coloured, show_progress
 
 OBJECTIVES = ("cost", "latency", "energy", "carbon", "throughput", "tokens_per_usd")
@@ -181,6 +181,8 @@ def _compile_arguments(parser: argparse.ArgumentParser) -> None:
     _add_sizes(parser)
     parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for sources and weights")
     parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by us")
+    help = "export what runs in JAX for these too, of cpu, cuda, rocm and tpu; none has to be here"
+    parser.add_argument("--export", type=names, default=(), metavar="PLATFORM,...", help=help)
     help = "let this function of yours run, in a process of its own; it returns (JAX function, example inputs)"
     parser.add_argument("--allow-python", action="append", default=[], metavar="MODULE:FUNCTION", help=help)
     parser.set_defaults(do=_do_compile)
@@ -193,7 +195,7 @@ def _do_compile(arguments: argparse.Namespace) -> int:
     program = compile(arguments.model, **options)
     for note in program.network.notes:
         print(note.render(), file=sys.stderr)
-    program.save(arguments.output, force=arguments.force)
+    program.save(arguments.output, force=arguments.force, exports=arguments.export)
     print(f"written to {arguments.output}", file=sys.stderr)
     return DONE
 

@@ -77,6 +77,11 @@ def sizes(text: str) -> dict[str, int]:
     return {name: int(n) for name, _, n in pairs}
 
 
+def names(text: str) -> tuple[str, ...]:
+    """`cuda,tpu`: each name once."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
 def duration(text: str) -> float:
     """[s] `24h`, `90 min`: more than no time."""
     from ..ir.units import UnitError, parse

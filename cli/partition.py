@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import Any
 
 from .arguments import positive, size_bytes, sizes
 from .terminal import coloured, show_progress
 
 EQUAL = ("devices", "device", "memory", "pipeline")
 """options for equal devices alone"""
-UNLIKE = ("fleet", "objective", "ends_at", "time_limit", "output", "force")
+UNLIKE = ("fleet", "objective", "ends_at", "time_limit")
 """options for unlike devices alone"""
 
 
@@ -21,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     help = "open sizes; of a config.json `batch`, and `tokens` or the `context` that one token follows"
     parser.add_argument("--sizes", type=sizes, metavar="NAME=N,...", help=help)
     parser.add_argument("--json", action="store_true", help="print all as JSON, the way of every op too")
+    help = "write the plan here, and the network: for equal devices as sharded JAX source, else in pieces"
+    parser.add_argument("-o", "--output", metavar="DIR", help=help)
+    parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by us")
     equal = parser.add_argument_group("equal devices: each op is shared among all of them")
     equal.add_argument("--devices", type=int, metavar="N", help="how many devices share it")
     equal.add_argument("--device", metavar="NAME", help="of the catalogue, such as h100-sxm")
@@ -34,9 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     unlike.add_argument("--objective", choices=("makespan", "throughput"), help="makespan unless said")
     unlike.add_argument("--ends-at", metavar="NAME", help="inputs come from this device, and outputs go to it")
     unlike.add_argument("--time-limit", type=positive, metavar="S", help="stop after S seconds with the best so far")
-    help = "write the plan and the network in pieces here"
-    unlike.add_argument("-o", "--output", metavar="DIR", help=help)
-    unlike.add_argument("--force", action="store_true", help="replace DIR even if it was not written by us")
     parser.set_defaults(do=do)
 
 
@@ -54,6 +55,8 @@ def do(arguments: argparse.Namespace) -> int:
     if arguments.devices is None or arguments.device is None:
         help = "`--devices 8 --device h100-sxm` are equal ones, `--over epyc-9554,h100-sxm` unlike ones"
         raise InputError([Diagnostic("partition", "nothing says which devices share the network", help=help)])
+    if arguments.pipeline and arguments.output is not None:
+        raise InputError([Diagnostic("partition", "`--output` does not go with `--pipeline`")])
     return _do_equal(arguments)
 
 
@@ -64,7 +67,22 @@ def _do_equal(arguments: argparse.Namespace) -> int:
     plan, text = (pipeline, pipeline_text) if arguments.pipeline else (partition, partition_text)
     found = plan(arguments.model, arguments.devices, arguments.device, arguments.memory, arguments.sizes)
     print(json.dumps(found, indent=2) + "\n" if arguments.json else text(found), end="")
+    if arguments.output is not None:
+        _write_shared(arguments, found)
     return 0
+
+
+def _write_shared(arguments: argparse.Namespace, plan: dict[str, Any]) -> None:
+    """The network in the folder that was asked for, as source that the devices of `plan` share."""
+    import jax
+
+    from ..program import compile
+
+    jax.config.update("jax_platforms", "cpu")  # it is written here, and runs elsewhere
+    jax.config.update("jax_num_cpu_devices", plan["devices"])
+    program = compile(arguments.model, sizes=arguments.sizes, placement=plan)
+    program.save(arguments.output, force=arguments.force)
+    print(f"written to {arguments.output}", file=sys.stderr)
 
 
 def _do_unlike(arguments: argparse.Namespace) -> int:

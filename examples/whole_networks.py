@@ -85,7 +85,9 @@ def thinned(model: onnx.ModelProto, by: int) -> onnx.ModelProto:
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
         if tensor.name in made_of:
-            shape = [_divided(size, by) if axis < 2 or size > LARGEST_KERNEL else size for axis, size in enumerate(values)]
+            shape = [
+                _divided(size, by) if axis < 2 or size > LARGEST_KERNEL else size for axis, size in enumerate(values)
+            ]
             tensor.CopyFrom(numpy_helper.from_array(np.array(shape, np.int64), tensor.name))
         elif tensor.name in flattened:
             shape = [_divided(size, by) for size in values]

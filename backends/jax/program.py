@@ -40,7 +40,10 @@ class JaxProgram:
     """shape and dtype by the graph's name, in graph order"""
     outputs: tuple[str, ...]
     """the graph's names, in graph order"""
-    _call: Callable[..., Any]
+    function: Callable[..., Any]
+    """of weights and inputs, jitted"""
+    placed: Mapping[str, Any]
+    """the weights as arrays on their device, or devices"""
     _variables: tuple[str, ...]
     devices: int = 1
     """that share it"""
@@ -72,7 +75,7 @@ class JaxProgram:
         given = self._bind(args, named)
         values = [_as_declared(given[name], name, *self.inputs[name]) for name in self.inputs]
         try:
-            result = self._call(*values)
+            result = self.function(self.placed, *values)
         except (TypeError, ValueError, KeyError) as error:  # a loaded source that was edited, or lost weights
             raise _broken(f"`{self.source.name}` fails: {error}") from error
         return tuple(np.asarray(value) for value in (result if isinstance(result, tuple) else (result,)))
@@ -151,7 +154,7 @@ def _program(source: JaxSource, filename: str) -> JaxProgram:
         devices = prod(module.MESH.values())
         weights = _on_devices(module, devices, weights)
     variables = tuple(inspect.signature(network).parameters)[1:]
-    return JaxProgram(source, inputs, outputs, lambda *values: network(weights, *values), variables, devices)
+    return JaxProgram(source, inputs, outputs, network, weights, variables, devices)
 
 
 def _on_devices(module: Any, wanted: int, weights: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,13 +32,9 @@ class Sharding:
 def sharding_of(program: SpmdNetwork) -> Sharding:
     """The mesh and the specs of `program`; InputError for an end that is no sharding: partial sums, exchanged rows."""
     mesh = program.mesh
-    ends = [_specs(states, mesh.axis) for states in (program.inputs, program.outputs)]
-    weights = dict(zip(program.weights, _specs(list(program.weights.values()), mesh.axis), strict=True))
-    return Sharding(mesh.axis, mesh.ranks, *ends, weights)
-
-
-def _specs(states: Sequence[State], axis: str) -> tuple[str, ...]:
-    return tuple(spec_of(state, axis) for state in states)
+    inputs, outputs = (tuple(spec_of(s, mesh.axis) for s in states) for states in (program.inputs, program.outputs))
+    weights = {name: spec_of(state, mesh.axis) for name, state in program.weights.items()}
+    return Sharding(mesh.axis, mesh.ranks, inputs, outputs, weights)
 
 
 def spec_of(state: State, axis: str) -> str:

@@ -54,6 +54,13 @@ class Executor:
     """what a folder of its own holds"""
     note: Diagnostic | None = None
     """why the executor of its kind of device does not run it"""
+    devices: int = 1
+    """that share it"""
+
+    @property
+    def folder(self) -> str:
+        """Where its files stand in an output folder."""
+        return f"{self.way}/{self.module}"
 
     @property
     def trace(self) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ...ir.nn import NnModule
 
 Placement = Mapping[str, Any] | Sequence[str]
-"""plan.json of `partition --over`, or the device of each op in file order"""
+"""plan.json of `partition --over` (or of `--devices`, which has no pieces), or the device of each op in file order"""
 
 
 def placed_pieces(network: NnModule, placement: Placement) -> tuple[Pieces, list[str]]:

@@ -12,7 +12,7 @@ from xdsl.dialects.func import CallOp, ReturnOp
 from xdsl.ir import SSAValue
 
 from ...ir import nn
-from ...ir.diagnostics import Diagnostic
+from ...ir.diagnostics import Diagnostic, InputError
 from ...passes.pieces.emit import Pieces, piece_module
 from ...passes.target import lower_for_target
 from .. import OutputFile
@@ -65,19 +65,55 @@ class PlacedProgram:
             values.update(zip(step.gives, made, strict=True))
         return tuple(values[value] for value in self.outputs.values())
 
-    def files(self) -> list[OutputFile]:
-        """A folder for each piece, `triton/<piece>/`, `scratchpad/<piece>/` or `jax/<piece>/`, and `run.py`."""
+    def files(self, exports: Sequence[str] = ()) -> list[OutputFile]:
+        """
+        A folder for each piece, `triton/<piece>/`, `scratchpad/<piece>/` or `jax/<piece>/`, and `run.py`.
+
+        `exports` are platforms that pieces in JAX are exported for; InputError where there is none of either.
+        """
         from .script import script
 
-        pieces = [
-            file for step in self.steps for file in step.executor.files(f"{step.executor.way}/{step.executor.module}")
-        ]
-        return [*pieces, *script(self)]
+        pieces = [file for step in self.steps for file in step.executor.files(step.executor.folder)]
+        return [*pieces, *self._exported(exports), *script(self)]
+
+    def _exported(self, platforms: Sequence[str]) -> list[OutputFile]:
+        from ..jax.export import check_platforms, exported_files
+        from ..jax.program import JaxProgram
+
+        check_platforms(platforms)
+        executors = [step.executor for step in self.steps]
+        found = [(each.run, each.folder) for each in executors if isinstance(each.run, JaxProgram)]
+        if platforms and not found:
+            raise InputError([Diagnostic("export", f"no piece of `{self.name}` runs in JAX, so nothing is exported")])
+        return [file for run, folder in found for file in exported_files(run, folder, platforms)]
 
 
 def build_whole(network: nn.NnModule, name: str, target: Target) -> PlacedProgram:
     """The program of `network`, lowered for the kind of `target`, in one piece. InputError as for `executor_for`."""
     executor = executor_for(network, name, target, _interpreter)
+    values = {output: f"{name}.{i}" for i, output in enumerate(network.output_names)}
+    step = Step(name, executor, network.input_names, tuple(values.values()))
+    return PlacedProgram(name, (step,), ends_of(network), values)
+
+
+def build_shared(network: nn.NnModule, decision: Mapping[str, Any], name: str) -> PlacedProgram:
+    """
+    The program of `network` shared among devices as the `decision` of `dovetail partition --devices` says.
+
+    Raises `InputError` for a decision that does not fit it, where JAX code cannot be emitted, and for too few devices.
+    """
+    from ...passes.shard.apply import apply_decision
+    from ...passes.shard.decision import read_decision
+    from ..jax.program import build_sharded
+
+    try:
+        shared = apply_decision(network, read_decision(decision))
+    except (ValueError, KeyError, TypeError) as error:
+        help = "`dovetail partition MODEL --devices N --device NAME --json` writes one"
+        message = f"the decision does not fit the network: {error}"
+        raise InputError([Diagnostic("decision", message, help=help)]) from error
+    built = build_sharded(shared, name)
+    executor = Executor("jax", built.source.name, built, built.source.files, devices=built.devices)
     values = {output: f"{name}.{i}" for i, output in enumerate(network.output_names)}
     step = Step(name, executor, network.input_names, tuple(values.values()))
     return PlacedProgram(name, (step,), ends_of(network), values)

@@ -27,6 +27,7 @@ JAX = '''\
 def load_jax(folder: Path, name: str) -> Runs:
     """The piece as a jitted function."""
     piece = import_module(name)
+    # devices
     function, weights = getattr(piece, name), piece.load_weights()
 
     def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -77,6 +78,12 @@ IMPORTS = {
     "triton": "from importlib.util import module_from_spec, spec_from_file_location\n",
 }
 """what that needs beyond what every script imports; it stands before `pathlib`"""
+
+DEVICES = """\
+    import jax
+
+    jax.config.update("jax_num_cpu_devices", COUNT)  # where there are no other
+"""
 
 CONSTANTS = '''\
 def constants() -> dict[str, np.ndarray]:

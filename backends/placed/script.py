@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import OutputFile, safetensors
 from ..python_text import quoted
-from .run_template import CONSTANTS, HEAD, IMPORTS, LOADERS, TAIL
+from .run_template import CONSTANTS, DEVICES, HEAD, IMPORTS, LOADERS, TAIL
 
 if TYPE_CHECKING:
     from .program import PlacedProgram
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def script(program: PlacedProgram) -> list[OutputFile]:
     """`run.py`, and the weights that are outputs as they are."""
     ways = sorted({step.executor.way for step in program.steps})
-    loaders = [LOADERS[way] for way in ways]
+    most = max(step.executor.devices for step in program.steps)
+    shared = DEVICES.replace("COUNT", str(most)) if most > 1 else ""
+    loaders = [LOADERS[way].replace("    # devices\n", shared) for way in ways]
     table = [f'    "{way}": load_{way},' for way in ways]
     imports = "".join(dict.fromkeys(IMPORTS[way] for way in ways))
     parts = [

@@ -13,10 +13,12 @@ import pytest
 from xdsl.dialects.builtin import TensorType, f32
 from xdsl.ir import Block
 
+import dovetail
 from dovetail.backends.jax.emit import emit_sharded
-from dovetail.backends.jax.program import build_sharded
+from dovetail.backends.jax.program import build_program, build_sharded
 from dovetail.ir import nn
 from dovetail.ir.diagnostics import InputError
+from dovetail.ir.read.saved import save_network
 from dovetail.passes.shard.apply import SpmdNetwork, apply_decision
 from dovetail.passes.shard.decision import Decision, Way
 from dovetail.passes.shard.signatures import Mesh
@@ -42,16 +44,16 @@ def shared(devices: int, end: str = "B") -> SpmdNetwork:
     inner = nn.TanhOp.make(hidden.result)
     last = nn.MatmulOp.make(inner.result, down.result)
     block.add_ops([up, down, hidden, inner, last])
-    values = {op.weight.data: zeros_of(op) for op in (up, down)}
+    values = {op.weight.data: drawn_for(op) for op in (up, down)}
     network = nn.NnModule(nn.build_main(block, [last.result]), values, ("x",), ("y",))
     ways = ("->S(1)", "->S(0)", "B,S(1)->S(1)", "S(1)->S(1)", "S(1),S(0)->P(sum)")
     decision = Decision(Mesh("tp", devices), (State("B"),), tuple(map(Way.read, ways)), (State.read(end),))
     return apply_decision(network, decision)
 
 
-def zeros_of(op: nn.WeightOp) -> np.ndarray:
+def drawn_for(op: nn.WeightOp) -> np.ndarray:
 
-    return np.zeros(nn.shape_of(op.result), np.float32)
+    return np.random.default_rng(1).normal(size=nn.shape_of(op.result)).astype(np.float32) / 4
 
 
 def test_results_are_those_of_one_device(rows: dict[str, dict[str, Any]]) -> None:
@@ -95,3 +97,31 @@ def test_too_few_devices_are_told() -> None:
 def test_an_output_of_partial_sums_is_refused() -> None:
     with pytest.raises(InputError, match=r"no array of JAX lies on its devices as P\(sum\)"):
         emit_sharded(shared(2, "P(sum)"), "mlp")
+
+
+def test_the_command_writes_what_runs_without_us(tmp_path: Path) -> None:
+    program, out = shared(4), tmp_path / "out"
+    save_network(program.whole, tmp_path / "net.mlir")
+    asked = ["net.mlir", "--devices", "4", "--device", "h100-sxm", "--memory", "1500", "-o", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-m", "dovetail.cli", "partition", *asked], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    plan = json.loads((out / "plan.json").read_text())
+    assert [w["state"] for w in plan["weights"]] == ["S(1)", "S(0)"]
+    x = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=x)
+    (out / "dovetail.py").write_text("raise ImportError('Dovetail is not here')\n")
+    command = [sys.executable, "run.py", "--inputs", str(tmp_path / "x.npz"), "--outputs", str(tmp_path / "y.npz")]
+    alone = subprocess.run(command, cwd=out, capture_output=True, text=True)
+    assert alone.returncode == 0, alone.stderr
+    with np.load(tmp_path / "y.npz") as made:
+        (found,) = made.values()
+    (wanted,) = build_program(program.whole)(x)
+    np.testing.assert_allclose(found, wanted, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("decision", [{}, {"mesh": {"axis": "tp", "ranks": 2}, "inputs": [], "ops": [], "outputs": []}])
+def test_a_decision_that_does_not_fit_is_refused(decision: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="the decision does not fit the network"):
+        dovetail.compile(shared(2).whole, placement={"decision": decision})
