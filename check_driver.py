@@ -33,7 +33,14 @@ def check(file: Where, graph: Where | None = None, fleet: Where | None = None) -
         return _check_scratchpad(document, graph, fleet)
     if isinstance(document, dict) and document.get("plan") == "op-placement":
         return _check_placement(document, graph, fleet)
-    return [*check_plan(document), *_differing_inputs(document, graph, fleet)]
+    if isinstance(document, dict) and ("decision" in document or document.get("plan") == "pieces"):
+        message = f"`{path}` says how a network is cut or shared; there is nothing in it to derive again"
+        help = "plans of `plan`, `scratchpad` and `partition --over` can be checked"
+        raise InputError([Diagnostic("check.shape", message, help=help)])
+    faults = check_plan(document)
+    if any(fault.id == "check.shape" for fault in faults):  # what it was made from cannot be found in it either
+        return faults
+    return [*faults, *_differing_inputs(document, graph, fleet)]
 
 
 def _check_scratchpad(document: Json, graph: Where | None, fleet: Where | None) -> list[Diagnostic]:

@@ -111,3 +111,13 @@ def test_a_wrong_decision_is_refused(network: Path, capsys, tmp_path: Path, text
     (tmp_path / "plan.json").write_text(text)
     assert opt.main([str(network), "-p", f'shard{{file="{tmp_path / "plan.json"}"}}']) == 1
     assert message in capsys.readouterr().err
+
+
+def test_what_has_nothing_to_derive_again_is_not_checked(network: Path, capsys, tmp_path: Path) -> None:
+    _, out, _ = ask(capsys, str(network), "--devices", "2", "--device", "h100-sxm", "--json")
+    (tmp_path / "plan.json").write_text(out)
+    assert cli.main(["check", str(tmp_path / "plan.json")]) == 1
+    assert "says how a network is cut or shared" in capsys.readouterr().err
+    given = ("--devices", "2", "--device", "h100-sxm", "--pipeline", "-o", str(tmp_path / "out"))
+    code, _, err = ask(capsys, str(network), *given)
+    assert (code, "`--output` does not go with `--pipeline`" in err) == (1, True)
