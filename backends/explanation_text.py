@@ -36,13 +36,18 @@ def _binding(found: Json) -> Iterator[str]:
 def _next_best(found: Json) -> Iterator[str]:
     for row in found.get("next_best", ()):
         pools = "; ".join(_pool(pool) for pool in row["pools"])
-        yield f"the next-best plan that differs in a choice is worse by {_amount(found, row['extra'])}: {pools}"
+        yield f"the next-best plan that differs in a choice is {_worse(found, row['extra'])}: {pools}"
     if "next_best" in found and not found["next_best"] and "next_best" not in found["missing"]:
         yield "no other plan keeps the bounds: every choice is forced"
 
 
+def _worse(found: Json, extra: float) -> str:
+    return f"worse by {_amount(found, extra)}" if extra else "as good"
+
+
 def _pool(pool: Json) -> str:
-    split = f" (tp {pool['tp']})" if pool["tp"] > 1 else ""
+    ways = [f"{name} {pool[name]}" for name in ("tp", "batch") if pool[name] > 1]
+    split = f" ({', '.join(ways)})" if ways else ""
     devices = f"{pool['devices']} x {pool['device']}" if pool["devices"] else pool["device"]
     model = f" by {pool['model']}" if "model" in pool else ""
     return f"{', '.join(pool['pieces'])}{model} on {devices}{split}"
@@ -53,7 +58,7 @@ def _unused(found: Json) -> Iterator[str]:
         name = row["device"]
         if row["extra"] is not None:
             what = ", ".join(row["pieces"])
-            yield f"{name} is not used: the best plan with it ({what}) is worse by {_amount(found, row['extra'])}"
+            yield f"{name} is not used: the best plan with it ({what}) is {_worse(found, row['extra'])}"
         elif row["against"]:
             against = " and ".join(constraint(each) for each in row["against"])
             yield f"{name} is not used: no plan with it keeps {against}"

@@ -122,6 +122,7 @@ def _constraint_words(kind: str, of: str | None) -> str | None:
         "rate": "the rate of requests",
         "racks": f"the power limit of the rack {of}",
         "replicas": "the replicas that may fail",
+        "zone": "the zones that may be lost",
         "kv_transfer": f"where the KV cache of {of} may move",
         "transfer": f"where the data of {of} may move",
         "usd_per_hour": "the limit on USD per hour",

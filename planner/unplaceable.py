@@ -76,9 +76,3 @@ def room(setting: Setting, name: str, device: Device, llm: LLM, pins: Pins) -> f
     cuts = (cut for family in families(llm, pins) for cut in family if stands(device, cut))
     fitting = (cut.devices for cut in cuts if setting.most_replicas(name, cut.devices) != 0)
     return device.memory_bytes * max(fitting, default=1)
-
-
-def _kind_help(usable: dict[str, Device]) -> str | None:
-    if not any(device.kind == "cpu" for device in usable.values()):
-        return "add a CPU host: tools, lookups, stores and other small work run there"
-    return None

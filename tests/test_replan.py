@@ -86,6 +86,7 @@ def test_the_objective_is_the_cost_and_the_change_spread(old: dovetail.Plan, tmp
     assert moved["usd_per_hour"] == pytest.approx(moved["usd"] / 2)
     assert value == pytest.approx(new.cost["usd_per_hour"] + moved["usd_per_hour"])
     assert "brought up" in new.to_text()
+    assert "llama-3.1-8b. " not in new.to_text()  # the name alone where no precision is asked
 
 
 def test_old_and_new_that_do_not_fit_side_by_side_make_requests_late(old: dovetail.Plan, tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ def test_share(fraction: float, text: str) -> None:
         ("count[h100]", "how many h100 there are (count[h100])"),
         ("limits.usd_per_hour", "the limit on USD per hour (limits.usd_per_hour)"),
         ("of another kind", "of another kind"),
+        ("survive.replicas", "the replicas that may fail (survive.replicas)"),
+        ("survive.zone", "the zones that may be lost (survive.zone)"),
         ("other[x]", "other[x]"),
     ],
 )

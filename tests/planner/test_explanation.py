@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dovetail.backends.explanation_text import explanation_lines
 from dovetail.driver import plan, plan_files
 from dovetail.explain_driver import explain
 from dovetail.ir.diagnostics import Infeasible, InputError
@@ -70,6 +71,16 @@ def test_a_device_that_is_not_used_costs_what_the_best_plan_with_it_does(tmp_pat
     assert row["device"] == "dear"
     assert row["extra"] > 0
     assert len(row["pieces"]) == 1
+
+
+def test_plans_that_differ_in_their_batch_alone_are_told_apart() -> None:
+    pool = {"pieces": ["think.decode"], "device": "h100", "devices": 2, "tp": 2, "batch": 16}
+    alone = {**pool, "pieces": ["hear.run"], "devices": 1, "tp": 1, "batch": 1}
+    found = {"unit": "USD/h", "next_best": [{"extra": 0.0, "pools": [pool, alone]}], "missing": []}
+    (line,) = explanation_lines(found)
+    assert line.endswith("is as good: think.decode on 2 x h100 (tp 2, batch 16); hear.run on 1 x h100")
+    found["next_best"][0]["extra"] = 0.25
+    assert "is worse by 0.25 USD/h: " in explanation_lines(found)[0]
 
 
 def test_no_time_is_said(tmp_path: Path) -> None:
