@@ -98,6 +98,7 @@ def _check_node(name: str, node: Mapping[str, Any], plain: Mapping[str, Any], to
     check_split(name, node, priced, "batch" in (plain.get("workload") or {}), to)
     match node.get("kind"):
         case "llm":
+            _check_both_parts(name, node, plain, to)
             _check_llm(name, node, priced, to)
         case "model":
             _check_model(name, node, priced, to)
@@ -111,6 +112,16 @@ def _check_node(name: str, node: Mapping[str, Any], plain: Mapping[str, Any], to
 def _profiles(node: Mapping[str, Any], plain: Mapping[str, Any]) -> Iterable[Any]:
     """Device rows that may price the node: its own, and the graph's."""
     return [*node.get("profile", {}).values(), *(plain.get("profile") or {}).values()]
+
+
+def _check_both_parts(name: str, node: Mapping[str, Any], plain: Mapping[str, Any], to: Reading) -> None:
+    """Prefill and decode of a language model are both measured or neither is: one server has no half of a profile."""
+    measured = [part for part in _LLM_PARTS if any(part in (rows or ()) for rows in _profiles(node, plain))]
+    if len(measured) == 1:
+        (missing,) = (part for part in _LLM_PARTS if part not in measured)
+        path = ("nodes", name, "profile") if "profile" in node else ("profile",)
+        message = f"the profile measures `{measured[0]}` of `{name}` and not `{missing}`"
+        to.fault(path, "profile", message, f"measure `{missing}` too, or remove the profile", key=True)
 
 
 def _check_llm(name: str, node: Mapping[str, Any], priced: bool, to: Reading) -> None:

@@ -23,6 +23,7 @@ from .pose import BatchSetting, pose_batch, setting_faults
 from .problem import BatchProblem
 from .simulate import percentiles, simulate
 from .solve import BatchResult, assess, calls_usd, cheapest, fastest
+from .unheeded import unheeded
 
 Json = dict[str, Any]
 MOST_SIMULATED = 60_000
@@ -44,7 +45,9 @@ def plan_batch(
     """plan.json of a batch. InputError for what a batch cannot have, Infeasible where no plan meets the deadline."""
     resolved, started = resolve_files(graph, fleet, base_dir), monotonic()
     setting = BatchSetting(graph_of(graph.module), fleet.spec, resolved.devices, resolved.llms)
-    setting_faults(setting, graph.sources).raise_if_errors()
+    faults = setting_faults(setting, graph.sources)
+    faults.found.extend(unheeded(setting.graph, fleet.spec, graph.sources, fleet.sources))
+    faults.raise_if_errors()
     goal = objective or setting.graph.objective.data
     if goal not in ("cost", "latency"):
         help = "choose `cost`, the cheapest that meets the deadline, or `latency`, the fastest"

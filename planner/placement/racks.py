@@ -14,7 +14,7 @@ from math import exp, lgamma, log, log1p
 import numpy as np
 import pulp
 
-from .evaluate import Books
+from .evaluate import Account, Books
 from .problem import DeviceType, PlacementProblem, Rack
 from .variables import Expr, PlacementVars
 
@@ -67,10 +67,13 @@ def above_idle_w(d: DeviceType) -> float:
 
 
 class Racks:
-    """Holds plans of one problem against the power limits of its racks."""
+    """Holds plans of one problem against the power limits of its racks.
 
-    def __init__(self, p: PlacementProblem, books: Books | None = None) -> None:
-        self.p = p
+    Plans have the fewest replicas that carry their load, or those of `held` where a plan is kept as it is.
+    """
+
+    def __init__(self, p: PlacementProblem, books: Books | None = None, held: Account | None = None) -> None:
+        self.p, self.held = p, held
         self.books = books or Books(p)
         self.devices = {d.name: d for d in p.devices}
 
@@ -94,7 +97,11 @@ class Racks:
 
     def _idle_w(self, rack: Rack, plan: Mapping[str, str]) -> float:
         """All devices in the rack idle [W], those that are taken without need among them."""
-        _, taken = self.books.sizes([self.books.options[each] for each in plan.items()])
+        taken: Mapping[str, int]
+        if self.held is None:
+            _, taken = self.books.sizes([self.books.options[each] for each in plan.items()])
+        else:
+            taken = self.held.devices
         return sum(d.idle_w * taken.get(d.name, 0) for d in self.p.devices if d.rack == rack.name)
 
     def _inside(self, rack: Rack, plan: Mapping[str, str]) -> dict[str, frozenset[str]]:
@@ -114,7 +121,7 @@ class Racks:
         g = self.books.pools[pool]
         options = [self.books.options[q, pool] for q in sorted(pieces)]
         rate = self.p.rate_per_s or 0.0
-        n = self.books.sizes(options)[0].get(pool, 0)
+        n = (self.books.sizes(options)[0] if self.held is None else self.held.replicas).get(pool, 0)
         step_w = g.devices_per_replica * above_idle_w(self.devices[g.device])
         full_w = n * step_w
         busy = rate * sum(o.energy_j_per_request for o in options) / full_w if full_w else 0.0

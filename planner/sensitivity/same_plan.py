@@ -11,6 +11,7 @@ from ...ir.split import is_when, without_class
 from ..placement.evaluate import Account, Books
 from ..placement.memory import memory_bytes
 from ..placement.problem import Option, PlacementProblem, Pool
+from ..placement.racks import ROUNDING, Racks
 from ..placement.result import LatencySummary, PlacementResult
 from ..placement.summary import summarise
 from ..placement.survival import survivors
@@ -123,6 +124,7 @@ def outcome(problem: PlacementProblem, plan: tuple[Held, ...]) -> Outcome:
     account = books.account(placements, replicas)
     chosen = [books.options[each] for each in placements.items()]
     broken = [*_overflows(books, placements, replicas), *_limits(problem, account, chosen)]
+    broken += _racks(books, account, placements)
     if any(name.startswith("capacity") for name in broken):
         return Outcome(None if problem.objective == "latency" else account.worth(problem.objective), tuple(broken))
     latency = _latency(problem, placements, replicas)
@@ -171,6 +173,14 @@ def _limits(problem: PlacementProblem, account: Account, chosen: list[Option]) -
     for name, of_request in (("energy_j_per_request", account.energy_j), ("gco2_per_request", account.carbon_g)):
         if of_request > limits.get(name, inf) * (1 + 1e-6):
             yield f"limits.{name}"
+
+
+def _racks(books: Books, account: Account, placements: Mapping[str, str]) -> list[str]:
+    """Racks that draw over their limits too often with the replicas that the plan has."""
+    if books.p.rate_per_s is None:
+        return []
+    racks = Racks(books.p, books, account)
+    return [f"racks[{r.name}]" for r in books.p.racks if racks.exceeded(r, placements) > r.exceed + ROUNDING]
 
 
 def _latency(problem: PlacementProblem, placements: dict[str, str], replicas: dict[str, int]) -> LatencySummary:

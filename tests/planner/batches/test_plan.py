@@ -12,7 +12,7 @@ import pytest
 
 from dovetail.cli import main
 from dovetail.driver import plan
-from dovetail.ir.diagnostics import DovetailError, Infeasible
+from dovetail.ir.diagnostics import DovetailError, Infeasible, InputError
 from dovetail.planner.check import check_plan
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -168,6 +168,35 @@ def test_a_deadline_that_nobody_meets_says_what_is_missing(
 def test_bad_batches_are_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(DovetailError, match=message):
         plan(chain(tmp_path, old=old, new=new))
+
+
+UNHEEDED = [
+    ("kind: llm", "kind: llm, slo: {tbt: 20 ms}", "a bound on one node"),
+    ("kind: llm", "kind: llm, priority: 2", "a priority"),
+    ("kind: llm", "kind: llm, parallel: {tp: 2}", "a stated degree of parallelism"),
+    ("objective: cost", "objective: cost\npriority: 3", "a priority"),
+    ("kind: tool", "kind: tool, place: {apart: first}", "nodes that are placed apart"),
+    ("fleet:\n", "fleet:\n  survive: {replicas: 1}\n", "the loss of replicas or zones"),
+    ("fleet:\n", "fleet:\n  limits: {usd_per_hour: 100}\n", "a limit of the fleet"),
+    ("h100: {", "h100: {rack: r, ", "a power limit of a rack"),
+    ("h100: {", "h100: {region: eu, ", "a choice of regions"),
+    ("h100: {", "h100: {scale: {min_replicas: 0, keep_alive: 5 min}, cold_start: 30 s, ", "goes down when it is idle"),
+    ("h100: {", "h100: {split: [50 %], ", "a split of a device"),
+    ("h100: {", "h100: {tiers: {dram: {size: 512 GB, bandwidth: 50 GB/s}}, ", "memory beyond the device's own"),
+    ("h100: {", "h100: {chassis: 2, sold_by: chassis, ", "sold by the chassis"),
+    ("price: {rent: 1 USD/h}", "price: {rent: 1 USD/h, interruptions: 0.1 per hour}", "taken back"),
+]
+ALSO = {"a power limit of a rack": "  racks: {r: {power: 9 kW}}\n", "a choice of regions": "  sites: {eu: {}}\n"}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), UNHEEDED)
+def test_what_a_batch_does_not_heed_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    graph = chain(tmp_path)
+    text = graph.read_text().replace(old, new, 1).replace("fleet:\n", "fleet:\n" + ALSO.get(message, ""), 1)
+    graph.write_text(text)
+    with pytest.raises(InputError, match=f"{message}.*in a batch is not supported yet") as caught:
+        plan(graph)
+    assert all(fault.labels for fault in caught.value.diagnostics)
 
 
 def test_the_command_writes_what_the_validator_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
