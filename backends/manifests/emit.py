@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from .objects import (
 from .router import PORT as ROUTER_PORT
 from .router import router
 from .servers import Server, disaggregated, servers_of
+from .split_routes import Addresses, routes_of, split_objects
 from .view import Json, PlanView, PoolView, node_of, part_of, read_plan
 
 FOLDER = "manifests"
@@ -60,8 +61,11 @@ def emit_manifests(plan: Mapping[str, Any]) -> list[OutputFile]:
         documents = _api_objects(pool, view) if pool.kind == "api" else _pool_objects(pool, view, servers, services)
         if documents:
             files[f"{dns_name('pool', dns_name(pool.id))}.yaml"] = documents
-    endpoints = _endpoints(view, servers, services)
-    for node in disaggregated(view):
+    addresses, routes = dict(_addresses(view, servers, services)), routes_of(plan)
+    endpoints = _endpoints(view, addresses)
+    for node, own in routes.items():
+        files[f"{dns_name('routes', node)}.yaml"], endpoints[node]["routes"] = split_objects(view, node, own, addresses)
+    for node in (node for node in disaggregated(view) if node not in routes):
         urls = endpoints[node]
         name = dns_name(view.app, node)
         files[f"{dns_name('router', node)}.yaml"] = router(view.app, node, name, urls["prefill"], urls["decode"])
@@ -130,19 +134,23 @@ def _api_objects(pool: PoolView, view: PlanView) -> list[dict[str, Any]]:
     return [config_map(view.app, component, data, notes)]
 
 
-def _endpoints(
+def _addresses(
     view: PlanView, servers: Mapping[str, tuple[Server, ...]], services: Mapping[tuple[str, str], str]
-) -> dict[str, dict[str, Any]]:
-    """Node -> part -> URLs of the Services that hold it; a hosted API is named by its ConfigMap."""
-    endpoints: dict[str, dict[str, Any]] = {name: {} for name in sorted(view.nodes)}
+) -> Iterator[tuple[tuple[str, str], str]]:
+    """(piece, pool) and the URL of the Service that holds it; a hosted API is named by its ConfigMap."""
     for pool in view.pools:
         for piece in pool.pieces if pool.kind == "api" else ():
-            reference = f"configmap/{dns_name(view.app, dns_name('api', pool.device))}"
-            endpoints[node_of(piece)].setdefault(part_of(piece), []).append(reference)
+            yield (piece, pool.id), f"configmap/{dns_name(view.app, dns_name('api', pool.device))}"
         for server in servers.get(pool.id, ()):
             url = f"http://{services[pool.id, server.name]}:{server.port}"
-            for piece in server.pieces:
-                endpoints[node_of(piece)].setdefault(part_of(piece), []).append(url)
+            yield from (((piece, pool.id), url) for piece in server.pieces)
+
+
+def _endpoints(view: PlanView, addresses: Addresses) -> dict[str, dict[str, Any]]:
+    """Node -> part -> URLs of what holds it."""
+    endpoints: dict[str, dict[str, Any]] = {name: {} for name in sorted(view.nodes)}
+    for (piece, _), url in addresses.items():
+        endpoints[node_of(piece)].setdefault(part_of(piece), []).append(url)
     return endpoints
 
 
