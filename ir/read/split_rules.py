@@ -52,10 +52,15 @@ def _check_thresholds(name: str, thresholds: Any, law: Distribution, path: Docum
         at = (*path, number) if (*path, number) in to.sources.values else path
         if high <= low:
             message = f"the thresholds of `{name}` do not rise: {figure(high)} follows {figure(low)}"
-            to.fault(at, "split", message)
+            to.fault(at, "split", message, "write them in rising order")
             return
         if share_between(law, low, high) <= RARE:
-            where = f"of {figure(high)} tokens or fewer" if not low else f"from {figure(low)} to {figure(high)} tokens"
+            least = f"of {figure(high)} token{'s' if high != 1 else ''} or fewer"
+            where = least if not low else f"from {figure(low)} to {figure(high)} tokens"
+                f"of {figure(high)} token{'s' if high != 1 else ''} or fewer"
+                if not low
+                else f"from {figure(low)} to {figure(high)} tokens"
+            )
             to.fault(at, "split", f"`{name}` has no prompts {where}", _range(law))
         low = high
     if share_between(law, low, float("inf")) <= RARE:

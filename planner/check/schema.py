@@ -164,10 +164,7 @@ PLACEMENT = _record(
         "latency_s": NUMBER,
     }
 )
-SPLITS = _map_of(
-    {**_record({}, {"parts": COUNT, "prompt_tokens": _list_of(NUMBER)}), "type": ["object", "null"]},
-)
-"""Of each node whose traffic may be split, how it is; null: not at all."""
+SPLITS = _map_of({**_record({}, {"parts": COUNT, "prompt_tokens": _list_of(NUMBER)}), "type": ["object", "null"]})
 WHEN: Schema = {"type": "object", "additionalProperties": TEXT}  # of each node whose traffic is split
 TRANSFER = _record({"from": PIECE, "to": PIECE, "bytes": NUMBER, "latency_s": NUMBER}, {"when": WHEN})
 SOLVE: Mapping[str, Schema] = {
@@ -295,7 +292,7 @@ PLAN = _record(
         "graphs": _map_of(MEMBER),
         "ranges": RANGES,
         "robust": ROBUST,
-        "splits": SPLITS,
+        "splits": SPLITS,  # of each node whose traffic may be split, how it is; null: not at all
     },
 )
 UNSOLVED = _record(
