@@ -57,10 +57,6 @@ def _check_thresholds(name: str, thresholds: Any, law: Distribution, path: Docum
         if share_between(law, low, high) <= RARE:
             least = f"of {figure(high)} token{'s' if high != 1 else ''} or fewer"
             where = least if not low else f"from {figure(low)} to {figure(high)} tokens"
-                f"of {figure(high)} token{'s' if high != 1 else ''} or fewer"
-                if not low
-                else f"from {figure(low)} to {figure(high)} tokens"
-            )
             to.fault(at, "split", f"`{name}` has no prompts {where}", _range(law))
         low = high
     if share_between(law, low, float("inf")) <= RARE:
