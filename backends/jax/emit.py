@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from xdsl.ir import SSAValue
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
@@ -16,6 +15,7 @@ from ...passes.shard.apply import SpmdNetwork
 from .. import OutputFile, safetensors
 from ..dtypes import dtype_of
 from . import layers, transformer_layers
+from .axes import AxisNames
 from .donation import donated
 from .frame import Input, program_text
 from .names import Names
@@ -68,9 +68,10 @@ def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
         if isinstance(op, nn.CollectiveOp):
             raise InputError([Diagnostic("jax-op", f"`{op.name}` takes several devices: there is no JAX code for one")])
     name, names = _named(name, RESERVED)
-    inputs = _inputs(names, network)
+    axes = AxisNames(list(nn.body_of(network.module)))
+    inputs = _inputs(names, network, axes)
     weights = UsedWeights(network.weights)
-    body = _body(network, inputs, names, weights)
+    body = _body(network, inputs, names, weights, axes)
     text = program_text(name, inputs, network.output_names, _functions(body), body.lines)
     return _source(name, text, RUN, weights)
 
@@ -85,13 +86,14 @@ def emit_sharded(program: SpmdNetwork, name: str) -> JaxSource:
     whole, sharding = program.whole, sharding_of(program)
     local = _ready(nn.NnModule(program.module, whole.weights, whole.input_names, whole.output_names))
     name, names = _named(name, (*RESERVED, *SHARDED))
-    parts = _inputs(names, local)
+    axes, axes_of_whole = (AxisNames(list(nn.body_of(each.module))) for each in (local, whole))
+    parts = _inputs(names, local, axes)
     inputs = [
-        replace(part, shape=nn.shape_of(value))
+        replace(part, shape=nn.shape_of(value), shown=axes_of_whole.shown(value))
         for part, value in zip(parts, nn.main_of(whole.module).args, strict=True)
     ]
     weights = UsedWeights(local.weights, packs=False)
-    body = _body(local, parts, names, weights)
+    body = _body(local, parts, names, weights, axes)
     layers, used = _functions(body), list(weights.used)
     text = sharded_text(name, sharding, inputs, parts, local.output_names, layers, body.lines, used)
     return _source(name, text, run_on(sharding.devices), weights)
@@ -110,10 +112,10 @@ def _named(name: str, reserved: Sequence[str]) -> tuple[str, Names]:
     return name, Names([*reserved, *_LAYER_NAMES, name, rank_name(name)])
 
 
-def _body(network: nn.NnModule, inputs: Sequence[Input], names: Names, weights: UsedWeights) -> Body:
+def _body(network: nn.NnModule, inputs: Sequence[Input], names: Names, weights: UsedWeights, axes: AxisNames) -> Body:
     """The statements of the network."""
     main = nn.main_of(network.module)
-    body = Body(list(main.body.block.ops), names, weights)
+    body = Body(list(main.body.block.ops), names, weights, axes)
     for given, value in zip(inputs, main.args, strict=True):
         body.bind(value, given.variable)
     body.write()
@@ -134,15 +136,20 @@ def _source(name: str, text: str, run: str, weights: UsedWeights) -> JaxSource:
     return JaxSource(name, sources, weights.used)
 
 
-def _inputs(names: Names, network: nn.NnModule) -> list[Input]:
+def _inputs(names: Names, network: nn.NnModule, axes: AxisNames) -> list[Input]:
     main = nn.main_of(network.module)
     taken = donated(main.body.block)
-    return [_input(names, n, value, value in taken) for n, value in zip(network.input_names, main.args, strict=True)]
-
-
-def _input(names: Names, name: str, value: SSAValue, is_donated: bool) -> Input:
-    type = nn.tensor_type(value)
-    return Input(name, names.claim(name), tuple(type.get_shape()), dtype_of(type), is_donated)
+    return [
+        Input(
+            name,
+            names.claim(name),
+            nn.shape_of(value),
+            dtype_of(nn.tensor_type(value)),
+            axes.shown(value),
+            value in taken,
+        )
+        for name, value in zip(network.input_names, main.args, strict=True)
+    ]
 
 
 _LAYER_NAMES = {

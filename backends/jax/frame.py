@@ -18,6 +18,8 @@ class Input:
     """what the emitted function calls it"""
     shape: tuple[int, ...]
     dtype: str
+    shown: str
+    """its shape with the names of its axes"""
     donated: bool = False
     """whether an output may take its buffer"""
 
@@ -35,7 +37,7 @@ def program_text(
     name: str, inputs: Sequence[Input], outputs: Sequence[str], layers: Sequence[str], lines: Sequence[str]
 ) -> str:
     """The whole source of the network `name`."""
-    shapes = ", ".join(f"{i.variable} {i.shape}" for i in inputs)
+    shapes = ", ".join(f"{i.variable} {i.shown}" for i in inputs)
     about = f'    """Apply the network to {shapes}."""'
     body = [*decorated(inputs), *definition(name, inputs, outputs), about, *lines]
     head = f"The network {name} in JAX; its weights are in {name}.safetensors."

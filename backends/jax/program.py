@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import linecache
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -40,7 +40,7 @@ class JaxProgram:
     """shape and dtype by the graph's name, in graph order"""
     outputs: tuple[str, ...]
     """the graph's names, in graph order"""
-    function: Callable[..., Any]
+    function: Any
     """of weights and inputs, jitted"""
     placed: Mapping[str, Any]
     """the weights as arrays on their device, or devices"""

@@ -49,7 +49,7 @@ def sharded_text(
     used: Sequence[str],
 ) -> str:
     """The whole source of the network `name`; `parts` are what one device has of `inputs`, `used` the weights."""
-    shapes = ", ".join(f"{i.variable} {i.shape}" for i in parts)
+    shapes = ", ".join(f"{i.variable} {i.shown}" for i in parts)
     about = f'    """What each device does with its part: {shapes}."""'
     rank = [*definition(rank_name(name), parts, outputs), about, *lines]
     mesh = [f'MESH = {{"{sharding.axis}": {sharding.devices}}}  # axis -> devices']
@@ -62,7 +62,7 @@ def sharded_text(
 
 def _whole(name: str, sharding: Sharding, inputs: Sequence[Input], outputs: Sequence[str]) -> list[str]:
     """The function of the network: whole arrays in and out."""
-    shapes = ", ".join(f"{i.variable} {i.shape}" for i in inputs)
+    shapes = ", ".join(f"{i.variable} {i.shown}" for i in inputs)
     taken = Brackets("in_specs=(", ("WEIGHT_SPECS", *sharding.inputs), ")")
     several = Brackets("out_specs=(", sharding.outputs, ")")
     given = f"out_specs={sharding.outputs[0]}" if len(outputs) == 1 else several

@@ -10,6 +10,7 @@ from xdsl.ir import Operation, SSAValue
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ..python_text import Expression, Scalar, fits, lay_out, prefixed
+from .axes import AxisNames
 from .names import Names
 from .operators import EXPRESSIONS, LAYERS, SEVERAL
 from .scalars import INTEGER_DIV, apply, is_integer_div, literal
@@ -27,8 +28,9 @@ class Body:
     other value gets a numbered name of its kind. Weights, reshaped weights and scalars stand where they are used.
     """
 
-    def __init__(self, ops: Sequence[Operation], names: Names, weights: UsedWeights) -> None:
+    def __init__(self, ops: Sequence[Operation], names: Names, weights: UsedWeights, axes: AxisNames) -> None:
         self._names, self._weights = names, weights
+        self._axes = axes
         self._ops = [op for op in ops if not self._inlined(op)]
         self._text: dict[SSAValue, str] = {}
         self._flow = names.claim("x", "y")
@@ -119,7 +121,7 @@ class Body:
         for kind, args in chain:
             values.append(apply(kind, [values[a] for a in args], op.type))
         shared = any(used.count(first + step) > 1 for step in range(len(chain) - 1))
-        if not shared and fits(f"{name} = {values[-1].text}", _shape(op)):
+        if not shared and fits(f"{name} = {values[-1].text}", self._shape(op)):
             return self._assign(name, values[-1].text, op)
         del values[first:]
         for step, (kind, args) in enumerate(chain):
@@ -138,14 +140,14 @@ class Body:
 
     def _write_step(self, name: str, kind: str, values: Sequence[Scalar], op: nn.TensorOp) -> None:
         text = apply(kind, values, op.type).text
-        if not fits(f"{name} = {text}", _shape(op)):
+        if not fits(f"{name} = {text}", self._shape(op)):
             text = apply(kind, [Scalar(self._short(v.text)) for v in values], op.type).text
         self._assign(name, text, op)
 
     def _write_layer(self, name: str, op: Operation) -> None:
         express, operands = EXPRESSIONS[type(op)], self._operands(op)
         expression = express(op, operands)
-        if isinstance(expression, str) and not fits(f"{name} = {expression}", _shape(op)):
+        if isinstance(expression, str) and not fits(f"{name} = {expression}", self._shape(op)):
             expression = express(op, [self._short(text) for text in operands])
         self._assign(name, expression, op)
 
@@ -158,7 +160,10 @@ class Body:
         return name
 
     def _assign(self, name: str, expression: Expression, op: Operation) -> None:
-        self.lines += lay_out(prefixed(f"{name} = ", expression), _shape(op))
+        self.lines += lay_out(prefixed(f"{name} = ", expression), self._shape(op))
+
+    def _shape(self, op: Operation) -> str:
+        return ", ".join(dict.fromkeys(self._axes.shown(result) for result in op.results))
 
     def _write_return(self, op: ReturnOp) -> None:
         names = ", ".join(self._scalar(o).text for o in op.operands)
@@ -174,7 +179,3 @@ def _takes_literal(op: Operation) -> bool:
 def _kind(op: Operation) -> str:
     """What a variable for the result is named after; a chain goes by its last step."""
     return op.chain[-1][0] if isinstance(op, nn.FusedElementwiseOp) else op.name.removeprefix("nn.")
-
-
-def _shape(op: Operation) -> str:
-    return ", ".join(dict.fromkeys(str(nn.shape_of(result)) for result in op.results))

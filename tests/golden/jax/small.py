@@ -110,16 +110,18 @@ def batch_norm(
 
 @jax.jit
 def small(w: dict[str, Array], image: Array, bias: Array) -> tuple[Array, ...]:
-    """Apply the network to image (1, 3, 16, 16), bias (10,)."""
+    """Apply the network to image (n 1, c 3, h 16, w 16), bias (10,)."""
     x = conv(
         image, w["conv/w"], w["conv/b"], strides=(2, 2), pads=(1, 1, 1, 1)
-    )  # (1, 8, 8, 8)
-    x = batch_norm(x, *w["bn"], epsilon=1e-05)  # (1, 8, 8, 8)
-    relu_1 = jax.nn.relu(x)  # (1, 8, 8, 8)
-    max_pool_1 = max_pool(relu_1, kernel=(3, 3), pads=(1, 1, 1, 1))  # (1, 8, 8, 8)
-    x = average_pool(relu_1, kernel=(3, 3), pads=(1, 1, 1, 1))  # (1, 8, 8, 8)
-    concat_1 = jnp.concatenate([max_pool_1, x], axis=1)  # (1, 16, 8, 8)
-    x = concat_1.mean(axis=(2, 3), keepdims=True)  # (1, 16, 1, 1)
+    )  # (n 1, c 8, h 8, w 8)
+    x = batch_norm(x, *w["bn"], epsilon=1e-05)  # (n 1, c 8, h 8, w 8)
+    relu_1 = jax.nn.relu(x)  # (n 1, c 8, h 8, w 8)
+    max_pool_1 = max_pool(
+        relu_1, kernel=(3, 3), pads=(1, 1, 1, 1)
+    )  # (n 1, c 8, h 8, w 8)
+    x = average_pool(relu_1, kernel=(3, 3), pads=(1, 1, 1, 1))  # (n 1, c 8, h 8, w 8)
+    concat_1 = jnp.concatenate([max_pool_1, x], axis=1)  # (n 1, 16, h 8, w 8)
+    x = concat_1.mean(axis=(2, 3), keepdims=True)  # (n 1, 16, 1, 1)
     x = x.reshape(1, 16)  # (1, 16)
     x = x @ w["fc/w"].T + bias  # (1, 10)
     x = jax.nn.softmax(x, axis=1)  # (1, 10)
