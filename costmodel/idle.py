@@ -13,13 +13,16 @@ from .cold_start import cold_start_s
 from .hardware import Device
 from .interruptions import RECOVERY_S
 
+MOST_EXPECTED = 600.0
+"""Visits expected in the keep-alive time beyond which a pool is never down: e^-600 is 0 beside 1."""
+
 
 def start_wait(arrivals_per_s: float, keep_alive_s: float, start_s: float) -> Distribution:
     """Law of the wait for a pool to start [s]. Equation (2).
 
     S with 1 / (e^(lambda tau) + lambda S), uniform between 0 and S with lambda S times that, and 0 else.
     """
-    weight = math.exp(arrivals_per_s * keep_alive_s) + arrivals_per_s * start_s
+    weight = math.exp(min(MOST_EXPECTED, arrivals_per_s * keep_alive_s)) + arrivals_per_s * start_s
     down, starting = 1 / weight, arrivals_per_s * start_s / weight
     knots = [(0.0, 0.0)]
     for probability, seconds in ((1 - down - starting, 0.0), (1 - down, start_s), (1.0, start_s)):
@@ -41,7 +44,7 @@ def billed(servers: int, offered: float, service_s: float, keep_alive_s: float, 
         first += still * seconds
         term *= arrivals * start_s / k
         still = max(0.0, still - term)
-    again = math.expm1(arrivals * keep_alive_s)
+    again = math.expm1(min(MOST_EXPECTED, arrivals * keep_alive_s))
     in_cycle = 1 + arrivals * (start_s + first) + again * (1 + arrivals * emptying[0])
     return 1 - 1 / in_cycle
 

@@ -18,6 +18,8 @@ from .close import far
 from .interruptions import ASSUMED_RECOVERY_S
 from .subject import Pool, Subject
 
+NEVER = 600.0
+"""So many visits expected while a pool is kept up, and it does not go down."""
 ALMOST_NOTHING = 1e-13
 AT_ONCE = Distribution.point(0.0)
 
@@ -50,7 +52,8 @@ def idle_of(
         start_s = ASSUMED_RECOVERY_S if spec.recovery_s is None else spec.recovery_s
         if weight_bytes and not (device is not None and device.kind == "cpu"):
             start_s += weight_bytes * pool.devices_per_replica / LOADER_BYTES_PER_S + ENGINE_START_S
-    empty_per_cold, during = math.exp(requests_per_s * pool.keep_alive_s) - 1, requests_per_s * start_s
+    empty_per_cold = math.exp(min(NEVER, requests_per_s * pool.keep_alive_s)) - 1
+    during = requests_per_s * start_s
     found = empty_per_cold + 1 + during
     knots = [(0.0, 0.0), (empty_per_cold / found, 0.0), ((empty_per_cold + during) / found, start_s), (1.0, start_s)]
     rising = [knot for k, knot in enumerate(knots) if k == 0 or knot[0] > knots[k - 1][0]]
@@ -69,7 +72,7 @@ def _up_share(served: tuple[int, float, float], keep_alive_s: float, start_s: fl
         busy += rest * _falls_s(k + 1, slots, visits_per_s, slot_s)
         term *= gathered / k
         rest -= term
-    again = math.exp(visits_per_s * keep_alive_s) - 1
+    again = math.exp(min(NEVER, visits_per_s * keep_alive_s)) - 1
     up_s = start_s + busy + again * (one + 1 / visits_per_s)
     return up_s / (up_s + 1 / visits_per_s)
 

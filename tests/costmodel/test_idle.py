@@ -72,6 +72,11 @@ def test_a_pool_that_is_never_idle_is_paid_for_all_the_time() -> None:
     assert start_wait(1.0, 60.0, 30.0).mean == pytest.approx(0.0, abs=1e-20)
 
 
+def test_a_pool_that_thousands_ask_while_it_is_kept_is_never_down() -> None:
+    assert billed(3, 1.5, 0.3, 3600.0, 40.0) == 1.0
+    assert start_wait(5.0, 3600.0, 40.0).mean == 0.0
+
+
 def test_a_pool_that_is_hardly_asked_is_hardly_paid_for() -> None:
     assert billed(4, 1e-6, 1.0, 60.0, 30.0) == pytest.approx(1e-6 * (30 + 60 + 1), rel=1e-3)
     cold = start_wait(1e-6, 60.0, 30.0)
