@@ -49,6 +49,11 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def imported(*names: str) -> str:
+    """The names after `from x import` in the order of isort: constants, classes, then all others."""
+    return ", ".join(sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name.lower(), name)))
+
+
 def prefixed(prefix: str, expression: Expression) -> Expression:
     """`expression` with `prefix` before it: `return `, `x = `, `axis=`."""
     if isinstance(expression, str):

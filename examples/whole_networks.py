@@ -36,9 +36,13 @@ CLASSES = 1000
 """of the image networks: as many as they are, thin ones too"""
 THINNING: Mapping[str, int] = {
     "bvlc_alexnet": 16, "densenet121": 8, "inception_v1": 8, "inception_v2": 16, "resnet50": 16, "shufflenet": 1,
-    "squeezenet": 8, "vgg19": 32, "zfnet512": 32,
+    "squeezenet": 4, "vgg19": 32, "zfnet512": 32,
 }  # fmt: skip
 """image network -> by how much a thin one has fewer channels; groups of ShuffleNet leave nothing to divide"""
+THIN_IMAGE = 64
+"""pixels along one side"""
+LAST_PIXELS, THIN_PIXELS = 7, 2
+"""along one side, before the classifiers of those that do not pool all there are, at 224 pixels and in thin ones"""
 LARGEST_KERNEL = 11
 """along one side, of the image networks"""
 MIXTRAL = {
@@ -62,7 +66,7 @@ class Whole:
 def light(name: str, thin: bool) -> Whole:
     """The image network `light_<name>.onnx`."""
     path = LIGHT / f"light_{name}.onnx"
-    if thin and THINNING[name] > 1:
+    if thin:
         with TemporaryDirectory() as folder:
             thinner = Path(folder) / path.name
             onnx.save(thinned(onnx.load(path), THINNING[name]), thinner)
@@ -73,34 +77,64 @@ def light(name: str, thin: bool) -> Whole:
     (arg,) = nn.main_of(network.module).args
     # White noise would average out, and every image of it give nearly the same: flat blocks do not.
     blocks = np.random.default_rng(1).standard_normal((1, 3, 7, 7), dtype=np.float32)
-    image = blocks.repeat(32, axis=2).repeat(32, axis=3)
-    assert image.shape == nn.shape_of(arg)
+    side = nn.shape_of(arg)[-1]
+    image = blocks.repeat(32, axis=2).repeat(32, axis=3)[:, :, -side:, -side:]
     return Whole(network, (image,))
 
 
 def thinned(model: onnx.ModelProto, by: int) -> onnx.ModelProto:
-    """`model`, whose weights are constants of given shapes, with channels divided by `by` where it divides them."""
-    made_of = {node.input[0] for node in model.graph.node if node.op_type == "ConstantOfShape"}
-    flattened = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if tensor.name in made_of:
-            shape = [
-                _divided(size, by) if axis < 2 or size > LARGEST_KERNEL else size for axis, size in enumerate(values)
-            ]
-            tensor.CopyFrom(numpy_helper.from_array(np.array(shape, np.int64), tensor.name))
-        elif tensor.name in flattened:
-            shape = [_divided(size, by) for size in values]
-            tensor.CopyFrom(numpy_helper.from_array(np.array(shape, np.int64), tensor.name))
-        elif values.dtype == np.float32 and values.ndim == 1 and (size := _divided(len(values), by)) < len(values):
-            tensor.CopyFrom(numpy_helper.from_array(values[:size], tensor.name))
-    inputs = {given.name: given for given in model.graph.input}
-    for tensor in model.graph.initializer:
-        if tensor.name in inputs:
-            for size, wanted in zip(inputs[tensor.name].type.tensor_type.shape.dim, tensor.dims, strict=True):
-                size.dim_value = wanted
-    del model.graph.value_info[:]
+    """`model`, whose weights are constants of given shapes, with fewer channels and pixels, and all of its nodes."""
+    graph = model.graph
+    initial = {tensor.name: tensor for tensor in graph.initializer}
+    made_of = [node.input[0] for node in graph.node if node.op_type == "ConstantOfShape"]
+    reshapes = {node.input[1]: node.output[0] for node in graph.node if node.op_type == "Reshape"}
+    for given in graph.input:
+        if given.name not in initial:
+            for axis in (2, 3):
+                given.type.tensor_type.shape.dim[axis].dim_value = THIN_IMAGE
+    for node in graph.node:
+        if node.op_type == "AveragePool":
+            for attribute in node.attribute:
+                if attribute.name == "kernel_shape" and attribute.ints[0] == LAST_PIXELS:
+                    attribute.ints[:] = [THIN_PIXELS, THIN_PIXELS]
+    for name in made_of:
+        shape = numpy_helper.to_array(initial[name])
+        _set(graph, name, [_divided(n, by) if axis < 2 or n > LARGEST_KERNEL else n for axis, n in enumerate(shape)])
+    for tensor in list(graph.initializer):
+        if len(tensor.dims) == 1 and tensor.data_type == onnx.TensorProto.FLOAT:
+            _set(graph, tensor.name, numpy_helper.to_array(tensor)[: _divided(tensor.dims[0], by)])
+    _set_reshapes(model, {name: made for name, made in reshapes.items() if name in initial}, by)
+    del graph.value_info[:]
     return model
+
+
+def _set_reshapes(model: onnx.ModelProto, reshapes: Mapping[str, str], by: int) -> None:
+    """What is reshaped has fewer elements; matrices behind a flattened image take as many as there are now."""
+    initial = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    for name in reshapes:
+        shape = initial[name]
+        pixels = [n * THIN_PIXELS // LAST_PIXELS for n in shape[-2:]]
+        is_image = len(shape) > 2
+        channels = [_divided(n, by) for n in shape]
+        _set(model.graph, name, [*shape[:-2], *pixels] if is_image else channels if shape[0] > 1 else [1, -1])
+    del model.graph.value_info[:]
+    known = {each.name: each for each in onnx.shape_inference.infer_shapes(model).graph.value_info}
+    for name, made in reshapes.items():
+        if len(initial[name]) == 2 and initial[name][0] == 1:
+            flat, old = known[made].type.tensor_type.shape.dim[1].dim_value, _divided(initial[name][1], by)
+            for node in model.graph.node:
+                if node.op_type == "ConstantOfShape" and len(shape := initial[node.input[0]]) == 2:
+                    _set(model.graph, node.input[0], [flat if n == old else n for n in shape])
+
+
+def _set(graph: onnx.GraphProto, name: str, values: Sequence[int] | np.ndarray) -> None:
+    """The initialiser `name`, and the input of that name if there is one."""
+    tensor = next(each for each in graph.initializer if each.name == name)
+    kind = numpy_helper.to_array(tensor).dtype
+    tensor.CopyFrom(numpy_helper.from_array(np.asarray(values, kind), name))
+    for given in graph.input:
+        if given.name == name:
+            given.type.tensor_type.shape.dim[0].dim_value = len(values)
 
 
 def _divided(size: int, by: int) -> int:

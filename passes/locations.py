@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, FusedLoc, LocationAttr, NameLoc, NoneAttr, UnknownLoc
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, Operation
+
+from ..ir.diagnostics import InputError
 
 
 def fused_location(*locations: LocationAttr) -> LocationAttr:
@@ -28,3 +32,10 @@ def location_text(location: Attribute) -> str:
         case FusedLoc(locations=ArrayAttr() as parts):
             return ", ".join(text for part in parts if (text := location_text(part)))
     return ""
+
+
+def located(error: InputError, op: Operation) -> InputError:
+    """`error`, whose faults say where `op` comes from."""
+    place = location_text(op.location)
+    faults = [replace(each, message=f"{each.message}, at `{place}`") for each in error.diagnostics]
+    return InputError(faults) if place else error

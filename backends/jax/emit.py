@@ -14,6 +14,7 @@ from ...ir.diagnostics import Diagnostic, InputError
 from ...passes.shard.apply import SpmdNetwork
 from .. import OutputFile, safetensors
 from ..dtypes import dtype_of
+from ..python_text import imported
 from . import layers, transformer_layers
 from .axes import AxisNames
 from .donation import donated
@@ -128,10 +129,11 @@ def _functions(body: Body) -> list[str]:
 
 
 def _source(name: str, text: str, run: str, weights: UsedWeights) -> JaxSource:
+    names_of_run = imported("INPUTS", "OUTPUTS", "load_weights", name)
     sources = {
         f"{name}.py": text,
         "weights_file.py": inspect.getsource(safetensors),
-        "run.py": run.replace("network_name", name),
+        "run.py": run.replace("imported_names", names_of_run).replace("network_name", name),
     }
     return JaxSource(name, sources, weights.used)
 

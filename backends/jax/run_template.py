@@ -9,7 +9,7 @@ from zlib import crc32
 
 import jax
 import numpy as np
-from network_name import INPUTS, OUTPUTS, load_weights, network_name
+from network_name import imported_names
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def random_inputs() -> dict[str, np.ndarray]:
 if __name__ == "__main__":
     main()
 '''
-"""`network_name` stands for the module and its function."""
+"""`network_name` stands for the module and its function, `imported_names` for what is imported of it, in order."""
 
 
 def run_on(devices: int) -> str:

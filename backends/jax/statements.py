@@ -9,6 +9,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
+from ...passes.locations import located
 from ..python_text import Expression, Scalar, fits, lay_out, prefixed
 from .axes import AxisNames
 from .names import Names
@@ -48,7 +49,10 @@ class Body:
             if isinstance(op, ReturnOp):
                 self._write_return(op)
             else:
-                self._write_op(op, follower)
+                try:
+                    self._write_op(op, follower)
+                except InputError as error:
+                    raise located(error, op) from error
 
     def _inlined(self, op: Operation) -> bool:
         match op:

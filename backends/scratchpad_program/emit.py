@@ -89,8 +89,9 @@ def _network_text(program: ScratchpadProgram) -> str:
     lines = lay_out(Brackets(f"def {program.name}(", parameters, ") -> None:"), indent=0)
     lines.append(f'    """Run {len(program.steps)} operators, with the DMA between them; `w` are weights."""')
     for number, step in enumerate(program.steps):
-        (operator,) = (each.operator for each in step if isinstance(each, Run))
-        lines.append(f"    # step {number}: {' '.join(operator.split())}")
+        (run,) = (each for each in step if isinstance(each, Run))
+        made = ", ".join(str(at.shape) for at in run.writes)
+        lines.append(f"    # step {number}: {' '.join(run.operator.split())} -> {made}")
         lines += [line for each in step for line in _line(each, program)]
     return "\n".join(lines) + "\n"
 

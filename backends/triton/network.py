@@ -11,7 +11,7 @@ of numpy in the interpreter. Views (reshapes, transpositions, slices, splits, br
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
@@ -22,11 +22,11 @@ from xdsl.ir import Operation, SSAValue
 from ...costmodel.hardware import Device
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
-from ...passes.locations import location_text
+from ...passes.locations import located
 from .. import OutputFile, safetensors
 from ..dtypes import dtype_of, numpy_dtype
 from ..jax.names import Names
-from ..python_text import call, lay_out, prefixed, quoted, sequence
+from ..python_text import Brackets, call, lay_out, prefixed, quoted, sequence
 from . import interpret
 from .row_tiles import row_tiles
 from .run_template import RUN
@@ -111,8 +111,9 @@ class Emitter:
     def launch(self, module: str, wrapper: str, *arguments: object, comment: str = "", **options: object) -> None:
         """A call of a wrapper of the library."""
         self.imports.setdefault(module, set()).add(wrapper)
-        named = {key: repr(value) if isinstance(value, str) else value for key, value in options.items()}
-        self.lines += lay_out(call(wrapper, *map(str, arguments), **named), comment)
+        named = {key: quoted(value) if isinstance(value, str) else value for key, value in options.items()}
+        given = [each if isinstance(each, Brackets) else str(each) for each in arguments]
+        self.lines += lay_out(call(wrapper, *given, **named), comment)
 
     def copied(self, view: View, kind: str = "copy") -> View:
         """The elements of `view` together in order in a buffer of their own."""
@@ -172,15 +173,10 @@ def emit_network(network: nn.NnModule, name: str, device: Device) -> NetworkSour
             try:
                 write_op(emitter, op)
             except InputError as error:
-                raise InputError([_placed(each, op) for each in error.diagnostics]) from error
+                raise located(error, op) from error
     sources = {f"{name}.py": _module_text(emitter, name, inputs, network.output_names)}
     sources |= {f"kernels/{path.name}": path.read_text(encoding="utf-8") for path in sorted(KERNELS.glob("*.py"))}
     return NetworkSource(name, sources, emitter.weights, tuple(inputs))
-
-
-def _placed(fault: Diagnostic, op: Operation) -> Diagnostic:
-    place = location_text(op.location)
-    return replace(fault, message=f"{fault.message}, at `{place}`") if place else fault
 
 
 def _write_return(emitter: Emitter, op: Operation) -> None:
@@ -202,7 +198,8 @@ def _module_text(
     imports = {**emitter.imports, **({"elementwise": scalar} if scalar else {})}
     lines = [f'"""The network {name} in Triton: the kernels that it launches, in order."""', ""]
     if emitter.functions:
-        lines += ["import triton", "import triton.language as tl  # noqa: F401  the interpreter looks for it here"]
+        unused = "" if "tl." in code else "  # noqa: F401  the interpreter looks for it here"
+        lines += ["import triton", f"import triton.language as tl{unused}"]
     for module in sorted(imports):
         lines.append(f"from kernels.{module} import {', '.join(sorted(imports[module]))}")
     lines += ["", "INPUTS = {", *(f'    "{variable}": ({shape}, "{dtype}"),' for variable, shape, dtype in inputs), "}"]

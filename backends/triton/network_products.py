@@ -13,7 +13,7 @@ from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ..dtypes import dtype_of
 from ..jax.names import Names
-from ..python_text import SUM, Scalar
+from ..python_text import SUM, Brackets, Scalar, sequence
 from .emit import FUNCTIONS, OF_INTEGERS, chain_lines, constant_scalar
 from .network import Emitter
 from .tiles import Tiles, Work, matmul_tiles
@@ -101,8 +101,7 @@ def write_chain(e: Emitter, op: nn.ElementwiseOp | nn.FusedElementwiseOp) -> Non
 
 def write_pointwise(e: Emitter, out: View, operands: Sequence[View], function: str, floats: bool) -> None:
     """`out` from the elements of `operands`, in float32 or in their own types."""
-    texts = ", ".join(map(str, operands))
-    given = f"({texts}{',' if len(operands) == 1 else ''})"
+    given = f"({operands[0]},)" if len(operands) == 1 else Brackets("(", tuple(map(str, operands)), ")")
     options = {} if floats else {"floats": False}
     e.launch("pointwise", "pointwise", given, out, function, **options, **BLOCKS, comment=f"{out.sizes}")
 
@@ -184,7 +183,7 @@ def _launch_matmul(
     operands = [e.reshaped(each.broadcast(shape), sizes) if len(shape) > 2 else each for each in operands]
     out = replace(out, sizes=sizes, strides=View.whole("", sizes, dtype).strides)
     tiles = matmul_tiles(e.device, Work(m, n, k, batch, dtype))
-    extra = {"operands": f"[{', '.join(map(str, operands))}]"} if operands else {}
+    extra = {"operands": sequence([str(each) for each in operands])} if operands else {}
     _launch_tiled(e, "matmul", (a, b, out), tiles, f"{a.sizes} {b.sizes} -> {sizes}", function, extra)
 
 
@@ -220,7 +219,7 @@ def _launch_conv(
     work = Work(
         out.sizes[0] * prod(out.sizes[2:]), w.sizes[0] // groups, prod(w.sizes[1:]), groups, dtype, gathered=True
     )
-    extra: dict[str, object] = {"operands": f"[{', '.join(map(str, operands))}]"} if operands else {}
+    extra: dict[str, object] = {"operands": sequence([str(each) for each in operands])} if operands else {}
     extra |= {"strides": nn.ints(op.strides), "pads": nn.ints(op.pads), "dilations": nn.ints(op.dilations)}
     extra |= {"groups": groups}
     text = f"{x.sizes} {w.sizes} -> {out.sizes}"

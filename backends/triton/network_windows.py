@@ -9,6 +9,7 @@ import numpy as np
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
+from ..python_text import sequence
 from .network import Emitter
 from .network_movement import taken
 from .network_products import BLOCKS, float_dtype
@@ -43,7 +44,7 @@ def write_conv_transpose(e: Emitter, op: nn.ConvTransposeOp) -> None:
     operands, function = [], None
     if op.bias is not None:
         function = e.function("epilogue", ["x1", "bias"], ["    return x1 + bias"])
-        operands = [f"[{e.reshaped(e.view(op.bias), (out.sizes[1], *[1] * rank))}]", function]
+        operands = [sequence([str(e.reshaped(e.view(op.bias), (out.sizes[1], *[1] * rank)))]), function]
     work = Work(
         out.sizes[0] * prod(out.sizes[2:]), out.sizes[1] // groups, prod(turned.sizes[1:]), groups, dtype, gathered=True
     )

@@ -299,7 +299,7 @@ def silu_1(x1: Array) -> Array:
 
 def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
     """Run 27 operators, with the DMA between them; `w` are weights."""
-    # step 0: model
+    # step 0: model -> (1, 6, 16)
     npu.load(384, "input_ids")
     npu.run(
         gather_1,
@@ -307,7 +307,7 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         [At(0, "model", "float32", (1, 6, 16))],
     )
     npu.free("input_ids")
-    # step 1: model_2
+    # step 1: model_2 -> (1, 6)
     npu.load(384, "position_ids")
     npu.run(
         cast_1,
@@ -315,27 +315,27 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         [At(432, "model_2", "float32", (1, 6))],
     )
     npu.free("position_ids")
-    # step 2: model_3
+    # step 2: model_3 -> (1, 6, 2)
     npu.run(
         mul_1,
         [At(432, "model_2", "float32", (1, 6, 1)), w["model.exp"]],
         [At(384, "model_3", "float32", (1, 6, 2))],
     )
     npu.free("model_2")
-    # step 3: model_4
+    # step 3: model_4 -> (1, 6, 2)
     npu.run(
         cos_1,
         [At(384, "model_3", "float32", (1, 6, 2))],
         [At(1536, "model_4", "float32", (1, 6, 2))],
     )
-    # step 4: model_5
+    # step 4: model_5 -> (1, 6, 2)
     npu.run(
         sin_1,
         [At(384, "model_3", "float32", (1, 6, 2))],
         [At(1584, "model_5", "float32", (1, 6, 2))],
     )
     npu.free("model_3")
-    # step 5: model.layers.0
+    # step 5: model.layers.0 -> (6, 16)
     npu.run(
         rms_norm_1,
         [
@@ -344,7 +344,7 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         ],
         [At(384, "model.layers.0", "float32", (6, 16))],
     )
-    # step 6: model.layers.0.self_attn
+    # step 6: model.layers.0.self_attn -> (6, 16)
     npu.run(
         gemm_1,
         [
@@ -353,14 +353,14 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         ],
         [At(768, "model.layers.0.self_attn", "float32", (6, 16))],
     )
-    # step 7: model.layers.0.self_attn_2
+    # step 7: model.layers.0.self_attn_2 -> (1, 4, 6, 4)
     npu.run(
         transpose_1,
         [At(768, "model.layers.0.self_attn", "float32", (1, 6, 4, 4))],
         [At(1152, "model.layers.0.self_attn_2", "float32", (1, 4, 6, 4))],
     )
     npu.free("model.layers.0.self_attn")
-    # step 8: model.layers.0.self_attn_3
+    # step 8: model.layers.0.self_attn_3 -> (1, 4, 6, 4)
     npu.run(
         rotary_1,
         [
@@ -371,7 +371,7 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         [At(768, "model.layers.0.self_attn_3", "float32", (1, 4, 6, 4))],
     )
     npu.free("model.layers.0.self_attn_2")
-    # step 9: model.layers.0.self_attn_4
+    # step 9: model.layers.0.self_attn_4 -> (6, 8)
     npu.run(
         gemm_1,
         [
@@ -380,14 +380,14 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         ],
         [At(1152, "model.layers.0.self_attn_4", "float32", (6, 8))],
     )
-    # step 10: model.layers.0.self_attn_5
+    # step 10: model.layers.0.self_attn_5 -> (1, 2, 6, 4)
     npu.run(
         transpose_1,
         [At(1152, "model.layers.0.self_attn_4", "float32", (1, 6, 2, 4))],
         [At(1344, "model.layers.0.self_attn_5", "float32", (1, 2, 6, 4))],
     )
     npu.free("model.layers.0.self_attn_4")
-    # step 11: model.layers.0.self_attn_6
+    # step 11: model.layers.0.self_attn_6 -> (1, 2, 6, 4)
     npu.run(
         rotary_1,
         [
@@ -399,7 +399,7 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
     )
     npu.store(1152, "present.0.key")
     npu.free("model_4", "model_5", "model.layers.0.self_attn_5")
-    # step 12: model.layers.0.self_attn_7
+    # step 12: model.layers.0.self_attn_7 -> (6, 8)
     npu.run(
         gemm_1,
         [
@@ -409,7 +409,7 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         [At(1344, "model.layers.0.self_attn_7", "float32", (6, 8))],
     )
     npu.free("model.layers.0")
-    # step 13: model.layers.0.self_attn_8
+    # step 13: model.layers.0.self_attn_8 -> (1, 2, 6, 4)
     npu.run(
         transpose_1,
         [At(1344, "model.layers.0.self_attn_7", "float32", (1, 6, 2, 4))],
@@ -417,7 +417,7 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
     )
     npu.store(1536, "present.0.value")
     npu.free("model.layers.0.self_attn_7")
-    # step 14: model.layers.0.self_attn_9
+    # step 14: model.layers.0.self_attn_9 -> (1, 4, 6, 4)
     npu.run(
         attention_1,
         [
@@ -428,14 +428,14 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         [At(384, "model.layers.0.self_attn_9", "float32", (1, 4, 6, 4))],
     )
     npu.free("model.layers.0.self_attn_3", "present.0.key", "present.0.value")
-    # step 15: model.layers.0.self_attn_10
+    # step 15: model.layers.0.self_attn_10 -> (1, 6, 4, 4)
     npu.run(
         transpose_1,
         [At(384, "model.layers.0.self_attn_9", "float32", (1, 4, 6, 4))],
         [At(768, "model.layers.0.self_attn_10", "float32", (1, 6, 4, 4))],
     )
     npu.free("model.layers.0.self_attn_9")
-    # step 16: model.layers.0.self_attn_11
+    # step 16: model.layers.0.self_attn_11 -> (6, 16)
     npu.run(
         gemm_1,
         [
@@ -445,7 +445,7 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         [At(384, "model.layers.0.self_attn_11", "float32", (6, 16))],
     )
     npu.free("model.layers.0.self_attn_10")
-    # step 17: model.layers.0_2
+    # step 17: model.layers.0_2 -> (6, 16)
     npu.run(
         add_1,
         [
@@ -455,7 +455,7 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         [At(768, "model.layers.0_2", "float32", (6, 16))],
     )
     npu.free("model", "model.layers.0.self_attn_11")
-    # step 18: model.layers.0_3
+    # step 18: model.layers.0_3 -> (6, 16)
     npu.run(
         rms_norm_1,
         [
@@ -466,7 +466,7 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
     )
     npu.store(768, "model.layers.0_2")
     npu.free("model.layers.0_2")
-    # step 19: model.layers.0.mlp
+    # step 19: model.layers.0.mlp -> (6, 24)
     npu.run(
         gemm_1,
         [
@@ -475,14 +475,14 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         ],
         [At(576, "model.layers.0.mlp", "float32", (6, 24))],
     )
-    # step 20: model.layers.0.mlp_2
+    # step 20: model.layers.0.mlp_2 -> (6, 24)
     npu.run(
         silu_1,
         [At(576, "model.layers.0.mlp", "float32", (6, 24))],
         [At(0, "model.layers.0.mlp_2", "float32", (6, 24))],
     )
     npu.free("model.layers.0.mlp")
-    # step 21: model.layers.0.mlp_3
+    # step 21: model.layers.0.mlp_3 -> (6, 24)
     npu.run(
         gemm_1,
         [
@@ -492,7 +492,7 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         [At(576, "model.layers.0.mlp_3", "float32", (6, 24))],
     )
     npu.free("model.layers.0_3")
-    # step 22: model.layers.0.mlp_4
+    # step 22: model.layers.0.mlp_4 -> (6, 24)
     npu.run(
         mul_1,
         [
@@ -502,7 +502,7 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         [At(1152, "model.layers.0.mlp_4", "float32", (6, 24))],
     )
     npu.free("model.layers.0.mlp_2", "model.layers.0.mlp_3")
-    # step 23: model.layers.0.mlp_5
+    # step 23: model.layers.0.mlp_5 -> (6, 16)
     npu.run(
         gemm_1,
         [
@@ -512,7 +512,7 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         [At(0, "model.layers.0.mlp_5", "float32", (6, 16))],
     )
     npu.free("model.layers.0.mlp_4")
-    # step 24: model.layers.0_4
+    # step 24: model.layers.0_4 -> (6, 16)
     npu.load(768, "model.layers.0_2")
     npu.run(
         add_1,
@@ -523,14 +523,14 @@ def decoder(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
         [At(384, "model.layers.0_4", "float32", (6, 16))],
     )
     npu.free("model.layers.0_2", "model.layers.0.mlp_5")
-    # step 25: model_6
+    # step 25: model_6 -> (6, 16)
     npu.run(
         rms_norm_1,
         [At(384, "model.layers.0_4", "float32", (6, 16)), w["model.norm.weight"]],
         [At(768, "model_6", "float32", (6, 16))],
     )
     npu.free("model.layers.0_4")
-    # step 26: network
+    # step 26: network -> (6, 31)
     npu.run(
         gemm_1,
         [At(768, "model_6", "float32", (6, 16)), w["lm_head.weight"]],

@@ -1,0 +1,95 @@
+"""The text of three networks on each way: golden, formatted, the same each time, shapes in it and weights not."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dovetail.backends.placed.executors import Target
+from dovetail.backends.placed.program import PlacedProgram, build_whole
+from dovetail.costmodel.hardware import find_device
+from dovetail.ir import nn
+from dovetail.ir.read.jaxpr import read_jax
+from dovetail.passes.target import lower_for_target
+from examples.jax_models import bert, llama, parameters
+
+TARGETS = {
+    "jax": Target("host", "cpu", None),
+    "triton": Target("gpu", "gpu", find_device("h100-sxm")),
+    "scratchpad": Target("npu", "npu", None, 2**20),
+}
+RUFF = Path(sys.executable).parent / "ruff"
+
+
+def small_cnn() -> nn.NnModule:
+    """Two convolutions, the second one strided, a pool, a residual sum, a mean and a classifier."""
+    import jax
+    import jax.numpy as jnp
+
+    rng = np.random.default_rng(0)
+    shapes = {"first": (8, 3, 3, 3), "second": (8, 8, 3, 3), "last": (8, 10)}
+    w = {name: jnp.asarray(rng.standard_normal(shape, dtype=np.float32) / 4) for name, shape in shapes.items()}
+
+    def classify(image: jax.Array) -> jax.Array:
+        x = jax.nn.relu(jax.lax.conv(image, w["first"], (2, 2), "SAME"))
+        x = x + jax.nn.relu(jax.lax.conv(x, w["second"], (1, 1), "SAME"))
+        x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+        return jax.nn.softmax(x.mean((2, 3)) @ w["last"], axis=-1)
+
+    return read_jax(classify, (np.zeros((1, 3, 16, 16), np.float32),))
+
+
+def bert_layer() -> nn.NnModule:
+    config = bert.Config(layers=1, width=32, heads=4, vocabulary=50, positions=16)
+    function = partial(bert.forward, config, parameters(bert.shapes(config)))
+    return read_jax(function, (np.zeros((1, 8), np.int32),))
+
+
+def llama_decode() -> nn.NnModule:
+    config = llama.SMALL
+    p = parameters(llama.shapes(config))
+    cache = np.zeros((1, config.kv_heads, 8, config.head), np.float32)
+    return read_jax(
+        lambda x, k, v: llama.forward(config, p, x, (k, v)), (np.zeros((1, 1, 32), np.float32), cache, cache)
+    )
+
+
+NETWORKS = {made.__name__: made for made in (small_cnn, bert_layer, llama_decode)}
+
+
+def compiled(make: Callable[[], nn.NnModule], way: str) -> PlacedProgram:
+    target = TARGETS[way]
+    low = lower_for_target(make(), target.kind, target.device.id if target.device else None)
+    program = build_whole(low, make.__name__, target)
+    assert [step.executor.way for step in program.steps] == [way]
+    return program
+
+
+@pytest.mark.parametrize("way", TARGETS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_text_of_a_network(name: str, way: str, golden, tmp_path: Path) -> None:
+    if way == "triton":
+        pytest.importorskip("triton")
+    files, again = (compiled(NETWORKS[name], way).files() for _ in range(2))
+    assert files == again
+    path = f"{way}/{name}/{name}.py"
+    (text,) = [str(file.content) for file in files if file.path == path]
+    golden(f"emitted/{name}_{way}.py", text)
+    assert re.search(r"# .*\(1, .*\)", text), "no shape in a comment"
+    assert not re.search(r"\d\.\d{4,}.*\d\.\d{4,}", text), "weights among the text"
+    assert len(text) < 20_000  # the weights as text would be several times that
+    for file in files:
+        place = tmp_path / file.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(file.content if isinstance(file.content, bytes) else file.content.encode())
+    assert RUFF.exists()
+    for command in (["check", "--isolated"], ["format", "--check"]):
+        done = subprocess.run([RUFF, *command, tmp_path], capture_output=True, text=True, cwd=tmp_path.parent)
+        assert done.returncode == 0, done.stdout
