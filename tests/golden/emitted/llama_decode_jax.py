@@ -87,25 +87,25 @@ def rotary(x: Array, cos: Array, sin: Array, interleaved: bool = False) -> Array
 def llama_decode(
     w: dict[str, Array], x0: Array, x1: Array, x2: Array
 ) -> tuple[Array, ...]:
-    """Apply the network to x0 (1, 1, 32), x1 (1, 2, 8, 8), x2 (1, 2, 8, 8)."""
+    """Apply the network to x0 (1, 1, 32), x1 (b 1, h 2, 8, d 8), x2 (b 1, h 2, 8, d 8)."""
     rms_norm_1 = rms_norm(x0, w["weight_0"], axis=2, epsilon=1e-05)  # (1, 1, 32)
     x = rms_norm_1 @ w["weight_1"]  # (1, 1, 32)
-    x = x.reshape(1, 4, 1, 8)  # (1, 4, 1, 8)
+    x = x.reshape(1, 4, 1, 8)  # (b 1, h 4, s 1, d 8)
     rotary_1 = rotary(
         x, w["constant_9"].reshape(1, 4), w["constant_10"].reshape(1, 4)
-    )  # (1, 4, 1, 8)
+    )  # (b 1, h 4, s 1, d 8)
     x = rms_norm_1 @ w["weight_2"]  # (1, 1, 16)
-    x = x.reshape(1, 2, 1, 8)  # (1, 2, 1, 8)
+    x = x.reshape(1, 2, 1, 8)  # (b 1, h 2, s 1, d 8)
     rotary_2 = rotary(
         x, w["constant_9"].reshape(1, 4), w["constant_10"].reshape(1, 4)
-    )  # (1, 2, 1, 8)
+    )  # (b 1, h 2, s 1, d 8)
     x = rms_norm_1 @ w["weight_3"]  # (1, 1, 16)
-    reshape_1 = x.reshape(1, 2, 1, 8)  # (1, 2, 1, 8)
-    concat_1 = jnp.concatenate([x1, rotary_2], axis=2)  # (1, 2, 9, 8)
-    concat_2 = jnp.concatenate([x2, reshape_1], axis=2)  # (1, 2, 9, 8)
+    reshape_1 = x.reshape(1, 2, 1, 8)  # (b 1, h 2, 1, d 8)
+    concat_1 = jnp.concatenate([x1, rotary_2], axis=2)  # (b 1, h 2, t 9, d 8)
+    concat_2 = jnp.concatenate([x2, reshape_1], axis=2)  # (b 1, h 2, t 9, d 8)
     x = attention(
         rotary_1, concat_1, concat_2, scale=0.3535533966440824
-    )  # (1, 4, 1, 8)
+    )  # (b 1, h 4, s 1, d 8)
     x = x.reshape(1, 1, 32)  # (1, 1, 32)
     x = x @ w["weight_4"]  # (1, 1, 32)
     add_1 = x0 + x  # (1, 1, 32)

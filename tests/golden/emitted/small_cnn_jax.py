@@ -67,15 +67,17 @@ def max_pool(
 
 @jax.jit
 def small_cnn(w: dict[str, Array], x0: Array) -> Array:
-    """Apply the network to x0 (1, 3, 16, 16)."""
-    x = conv(x0, w["weight_0"], strides=(2, 2), pads=(0, 0, 1, 1))  # (1, 8, 8, 8)
-    relu_1 = jax.nn.relu(x)  # (1, 8, 8, 8)
-    x = conv(relu_1, w["weight_1"], pads=(1, 1, 1, 1))  # (1, 8, 8, 8)
-    x = jax.nn.relu(x)  # (1, 8, 8, 8)
-    x = relu_1 + x  # (1, 8, 8, 8)
-    x = max_pool(x, kernel=(2, 2), strides=(2, 2))  # (1, 8, 4, 4)
-    x = x.mean(axis=(2, 3), keepdims=True)  # (1, 8, 1, 1)
-    x = x.reshape(1, 8)  # (1, 8)
+    """Apply the network to x0 (n 1, c 3, h 16, w 16)."""
+    x = conv(
+        x0, w["weight_0"], strides=(2, 2), pads=(0, 0, 1, 1)
+    )  # (n 1, c 8, h 8, w 8)
+    relu_1 = jax.nn.relu(x)  # (n 1, c 8, h 8, w 8)
+    x = conv(relu_1, w["weight_1"], pads=(1, 1, 1, 1))  # (n 1, c 8, h 8, w 8)
+    x = jax.nn.relu(x)  # (n 1, c 8, h 8, w 8)
+    x = relu_1 + x  # (n 1, c 8, h 8, w 8)
+    x = max_pool(x, kernel=(2, 2), strides=(2, 2))  # (n 1, c 8, h 4, w 4)
+    x = x.mean(axis=(2, 3), keepdims=True)  # (n 1, c 8, 1, 1)
+    x = x.reshape(1, 8)  # (1, c 8)
     x = x @ w["weight_2"]  # (1, 10)
     x = jax.nn.softmax(x, axis=1)  # (1, 10)
     return x
