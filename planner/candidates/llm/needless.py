@@ -20,7 +20,8 @@ from ..classes import TenantSet
 from ..setting import Setting
 from ..sizing import Sizing
 from .calls import Call, per_request
-from .servers import Server, adapter_bytes, state, weights
+from .needless_classes import undominated_classes
+from .servers import Server, adapter_bytes, state
 from .times import Times
 
 
@@ -51,24 +52,35 @@ class Draft:
 
 def needed(drafts: Sequence[Draft], setting: Setting) -> list[Draft]:
     """The drafts of one model on one device that no other of them makes needless, in their order."""
-    alike: dict[tuple[str, tuple[str, ...]], list[int]] = defaultdict(list)
+    alike: dict[tuple[bool, str, tuple[str, ...]], list[int]] = defaultdict(list)
     kept: set[int] = set()
     for i, draft in enumerate(drafts):
-        if _is_comparable(draft, setting):
-            alike[draft.role, draft.nodes].append(i)
+        if _is_comparable(draft, setting) and (draft.sizing.for_all or _carries_any(draft, setting)):
+            alike[draft.sizing.for_all, draft.role, draft.nodes].append(i)
         else:
             kept.add(i)
-    for places in alike.values():
-        kept |= {places[i] for i in undominated([drafts[i] for i in places], setting)}
+    for (for_all, *_), places in alike.items():
+        some = [drafts[i] for i in places]
+        kept |= {places[i] for i in (undominated(some, setting) if for_all else _undominated_classes(some))}
     return [drafts[i] for i in sorted(kept)]
 
 
 def _is_comparable(draft: Draft, setting: Setting) -> bool:
-    """Whether (31) speaks of it: one number of replicas, never taken back or given back, in no rack."""
+    """Whether (31) or (60) speaks of it: never taken back or given back, in no rack, its tenants of one priority."""
     spec, never = setting.spec(draft.device), draft.tenants[0][1].interruptions == NEVER
     stays = not spec.scale.keep_alive_s
-    alone = draft.sizing.for_all and not draft.sizing.by_class and draft.server.spill is None
+    alone = not draft.sizing.by_class and draft.server.spill is None
     return alone and never and stays and not spec.rack and not draft.together.label
+
+
+def _carries_any(draft: Draft, setting: Setting) -> bool:
+    """Whether replicas are sized for some of the tenants and enough of them carry all, none of which may be lost."""
+    lost = bool(setting.fleet.spare_replicas or setting.fleet.lost_zones)
+    rate = setting.rate_per_s
+    if lost or rate is None:
+        return False
+    load = rate * sum(per_request(c, t.slot_s(draft.role)) for c, t in draft.tenants) / draft.server.batch
+    return draft.sizing.capacity[-1] >= load
 
 
 def undominated(drafts: Sequence[Draft], setting: Setting) -> list[int]:
@@ -77,8 +89,9 @@ def undominated(drafts: Sequence[Draft], setting: Setting) -> list[int]:
     g stands for h where it has memory for all tenants at once, and neither its devices, the probability and mean of
     waiting, the times of any visit, nor the device time of any piece are more.
     """
-    figures = np.array([list(_figures(draft, setting)) for draft in drafts])
-    has_room = [_holds_all(draft) for draft in drafts]
+    unsized = _unsized(drafts)
+    figures = np.array([[*_taken(draft, setting), *_waits(draft), *way.times] for draft, way in unsized])
+    has_room = [way.has_room for _, way in unsized]
     stay: list[int] = []
     rivals = np.empty((0, figures.shape[1]))
     for i in sorted(range(len(drafts)), key=lambda i: (*figures[i], i)):
@@ -89,14 +102,63 @@ def undominated(drafts: Sequence[Draft], setting: Setting) -> list[int]:
     return stay
 
 
-def _figures(draft: Draft, setting: Setting) -> Iterator[float]:
-    """What (31) compares: devices, then waiting, then each tenant's times and device time."""
-    degree = draft.server.parallel.devices
+def _undominated_classes(drafts: Sequence[Draft]) -> list[int]:
+    """(60) of drafts, all of one role and the same tenants."""
+    unsized = _unsized(drafts)
+    return undominated_classes(
+        np.array([[*_waits(draft), *way.times] for draft, way in unsized]),
+        np.array([way.loads for _, way in unsized]),
+        [draft.server.parallel.devices for draft in drafts],
+        [draft.sizing.capacity for draft in drafts],
+        [way.has_room for _, way in unsized],
+    )
+
+
+@dataclass(frozen=True)
+class _Way:
+    """What does not depend on how a draft is sized."""
+
+    times: tuple[float, ...]
+    loads: tuple[float, ...]
+    """of each piece on one replica [s/request]"""
+    has_room: bool
+
+
+def _unsized(drafts: Sequence[Draft]) -> list[tuple[Draft, _Way]]:
+    """Each draft with its way; all sizes of one server, in one role for the same tenants, share it."""
+    known: dict[int, _Way] = {}
+    for draft in drafts:
+        if id(draft.together) not in known:
+            batch = draft.server.batch
+            loads = (per_request(c, s) / batch for c, t in draft.tenants for s in _parts(draft, t))
+            known[id(draft.together)] = _Way(tuple(_times(draft)), tuple(loads), _holds_all(draft))
+    return [(draft, known[id(draft.together)]) for draft in drafts]
+
+
+def _parts(draft: Draft, times: Times) -> Iterator[tuple[float, ...]]:
+    """Seconds of the visits of each piece of a tenant."""
+    if draft.role != "decode":
+        yield times.prefill
+    if draft.role != "prefill":
+        yield times.decode
+
+
+def _taken(draft: Draft, setting: Setting) -> Iterator[float]:
+    """Devices that it takes; none where nothing is counted."""
     if setting.rate_per_s is not None:
-        yield from (degree * replicas for replicas in _replicas(draft, setting))
+        yield from (draft.server.parallel.devices * replicas for replicas in _replicas(draft, setting))
+
+
+def _waits(draft: Draft) -> tuple[float, float]:
+    """Probability and mean of waiting [s]."""
     law = draft.sizing.law
     probability, mean_s = law.params if law.kind == "wait" else (0.0, 0.0)
-    yield from (probability, mean_s if probability else 0.0)
+    return probability, mean_s if probability else 0.0
+
+
+def _times(draft: Draft) -> Iterator[float]:
+    """Each tenant's times and device time [s]."""
+    degree = draft.server.parallel.devices
     for call, times in draft.tenants:
         if draft.role != "decode":
             yield from times.prefill
@@ -117,6 +179,6 @@ def _replicas(draft: Draft, setting: Setting) -> Iterator[float]:
 def _holds_all(draft: Draft) -> bool:
     """Whether a device has memory for the weights and the caches of all tenants."""
     replica, batch = draft.server.replica, draft.server.batch
-    held = weights(replica)
+    held = draft.server.weight_bytes
     held += sum(state(replica, call, batch) + adapter_bytes(replica, call) for call, _ in draft.tenants)
     return held <= replica.device.memory_bytes * (1 + LOAD_TOLERANCE)

@@ -49,13 +49,14 @@ def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
             if device.kind != "cpu" and can_compute(device, precision) and can_compute(device, "bf16"):
                 run = (llm, device, precision, kv_precision)
                 found = list(_drafts(setting, name, run, pins, calls))
+                priced: Priced = {}
                 for draft in found if setting.keeps_all else needed(found, setting):
-                    yield _pool(setting, draft)
+                    yield _pool(setting, draft, priced)
                 plain = _of_one_stage(run, pins)
                 yield from shared_candidates(setting, name, plain, calls)
                 for server, together in tiered_servers(setting, name, plain, calls):
                     for draft in _roles(setting, name, server, [together]):
-                        yield _pool(setting, draft)
+                        yield _pool(setting, draft, priced)
 
 
 def fitting_models(setting: Setting, prefill: PrefillOp, last: Visit) -> list[str]:
@@ -65,6 +66,8 @@ def fitting_models(setting: Setting, prefill: PrefillOp, last: Visit) -> list[st
     return [m for m in known if len(named) == 1 or last.prompt + last.output <= setting.llms[m].context_tokens]
 
 
+Priced = dict[tuple[Server, str, str], tuple[Option, ...]]
+"""Pieces by server, role and node, without a pool or a wait."""
 Run = tuple[LLM, Device, str, str]
 """A model, a device, the precision of the weights and that of the cache."""
 
@@ -121,8 +124,8 @@ def _sized(
         yield Draft(name, server, role, stages, together, sizing)
 
 
-def _pool(setting: Setting, draft: Draft) -> tuple[Pool, tuple[Option, ...]]:
-    """The pool of a draft, with the pieces of its tenants."""
+def _pool(setting: Setting, draft: Draft, priced: Priced) -> tuple[Pool, tuple[Option, ...]]:
+    """The pool of a draft, with the pieces of its tenants; what they take without a wait is `priced` once."""
     name, server, role, taken_back = draft.device, draft.server, draft.role, draft.tenants[0][1].interruptions
     parallel, model = server.parallel, draft.tenants[0][0].model if setting.chooses_models else ""
     spill = server.spill
@@ -148,21 +151,12 @@ def _pool(setting: Setting, draft: Draft) -> tuple[Pool, tuple[Option, ...]]:
         tier=spill.tier.name if spill else "",
         tier_shares=(spill.weights, spill.cache) if spill else (0.0, 0.0),
     )
-    quality = quality_of(server.device, setting.spec(name).price)
-    quality = quality if spill is None else as_guess(quality)  # that what streams never lags behind
-    options = (
-        replace(
-            option,
-            quality=quality,
-            excluded_by=excluded_by(call.prefill, name),
-            weights_key=call.weights_key if model else "",
-            adapter_key=call.adapter_key,
-            adapter_bytes=adapter_bytes(server.replica, call),
-            score=call.score,
-        )
-        for call, times in draft.tenants
-        for option in _options(server, role, pool, call, times, draft.sizing.of(setting.priorities[call.node]))
-    )
+    options: list[Option] = []
+    for call, times in draft.tenants:
+        key = (server, role, call.node)
+        if key not in priced:
+            priced[key] = tuple(_unsized(setting, draft, call, times))
+        options += _sized_options(role, pool.id, priced[key], draft.sizing.of(setting.priorities[call.node]))
     return pool, tuple(options)
 
 
@@ -171,41 +165,60 @@ def _named(cut: serving.Parallel) -> str:
     return f"tp{cut.tp}.pp{cut.pp}" + (f".ep{cut.ep}.dp{cut.dp}" if (cut.ep, cut.dp) != (1, 1) else "")
 
 
-def _options(server: Server, role: str, pool: Pool, call: Call, times: Times, sizing: Sizing) -> Iterator[Option]:
-    """The pieces of one call in `pool`; in one server the wait for a slot comes before prefill."""
-    slots = server.batch
+def _sized_options(role: str, pool: str, unsized: tuple[Option, ...], sizing: Sizing) -> Iterator[Option]:
+    """The pieces of one call in a pool; in one server the wait for a slot comes before prefill."""
+    for i, o in enumerate(unsized):
+        # In one server the decode has its slot from the prefill on.
+        slot = sizing if role != "both" or i == 0 else Sizing("kept", NO_WAIT, ())
+        visits = (VisitTime(t.first, t.total, slot.law, slot.lost(t.lost[0])) for t in o.visits)
+        yield replace(o, pool=pool, visits=tuple(visits))
+
+
+def _unsized(setting: Setting, draft: Draft, call: Call, times: Times) -> Iterator[Option]:
+    """The pieces of one call in a server, in whatever pool: without a wait, and all that interruptions take."""
+    server, role, device = draft.server, draft.role, draft.server.device
+    slots, degree = server.batch, server.parallel.devices
+    quality = quality_of(device, setting.spec(draft.device).price)
+    common = Option(
+        "",
+        "",
+        (),
+        0.0,
+        server.weight_bytes,
+        quality=quality if server.spill is None else as_guess(quality),  # that what streams never lags behind
+        excluded_by=excluded_by(call.prefill, draft.device),
+        weights_key=call.weights_key if setting.chooses_models else "",
+        adapter_key=call.adapter_key,
+        adapter_bytes=adapter_bytes(server.replica, call),
+        score=call.score,
+    )
     if role != "decode":
         totals = [call.spread(seconds) for seconds in times.prefill]
         worked = per_request(call, times.worked_s("prefill")) / slots
-        yield Option(
-            f"{call.node}.prefill",
-            pool.id,
-            tuple(
-                VisitTime(t, t, sizing.law, sizing.lost(own))
-                for t, own in zip(totals, times.lost("prefill"), strict=True)
+        yield replace(
+            common,
+            piece=f"{call.node}.prefill",
+            visits=tuple(
+                VisitTime(t, t, NO_WAIT, (own,)) for t, own in zip(totals, times.lost("prefill"), strict=True)
             ),
-            times.interruptions.capacity_s(worked),
-            server.weight_bytes,
-            server.state_bytes(call, slots) if role == "prefill" else 0.0,
-            energy_j_per_request=energy_above_idle_j(server.device, worked, pool.devices_per_replica),
+            load=times.interruptions.capacity_s(worked),
+            state_bytes=server.state_bytes(call, slots) if role == "prefill" else 0.0,
+            energy_j_per_request=energy_above_idle_j(device, worked, degree),
             tier_bytes=server.tier_bytes(call, slots if role == "prefill" else 0),
         )
     if role != "prefill":
         totals = [decode_time(call.output, gap) for gap in times.gap]
         worked = per_request(call, times.worked_s("decode")) / slots
-        # In one server the decode has its slot from the prefill on.
-        slot = sizing if role == "decode" else Sizing("kept", NO_WAIT, ())
-        yield Option(
-            f"{call.node}.decode",
-            pool.id,
-            tuple(
-                VisitTime(first_of(total, gap), total, slot.law, slot.lost(own))
+        yield replace(
+            common,
+            piece=f"{call.node}.decode",
+            visits=tuple(
+                VisitTime(first_of(total, gap), total, NO_WAIT, (own,))
                 for total, gap, own in zip(totals, times.gap, times.lost("decode"), strict=True)
             ),
-            times.interruptions.capacity_s(worked),
-            server.weight_bytes,
-            server.state_bytes(call, slots),
-            energy_j_per_request=energy_above_idle_j(server.device, worked, pool.devices_per_replica),
+            load=times.interruptions.capacity_s(worked),
+            state_bytes=server.state_bytes(call, slots),
+            energy_j_per_request=energy_above_idle_j(device, worked, degree),
             tbt_s=times.gap,
             tier_bytes=server.tier_bytes(call, slots),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ....costmodel import serving
 from ....costmodel.hardware import Device
@@ -25,9 +26,9 @@ class Timing:
     """between tokens, where prefills of others ride along"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Server:
-    """One way to run a language model: devices, and the batch."""
+    """One way to run a language model: devices, and the batch; each is equal to itself alone."""
 
     replica: serving.Replica
     batch: int
@@ -36,7 +37,7 @@ class Server:
     spill: serving.Spill | None = None
     """what of it lies beyond the devices' own memory"""
 
-    @property
+    @cached_property
     def weight_bytes(self) -> float:
         """In the memory of one device."""
         return weights(self.replica) if self.spill is None else self.spill.weights_held(self.replica)

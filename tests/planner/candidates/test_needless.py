@@ -23,12 +23,12 @@ def node(r: random.Random) -> Json:
     return {"kind": "llm", "model": "llama-3.2-3b", "prompt_tokens": tokens, "output_tokens": r.choice([20, 80])}
 
 
-def posed(seed: int) -> Posed:
-    """One or two calls of one model, on one or two kinds of devices."""
+def posed(seed: int, calls: tuple[int, ...] = (1, 2)) -> Posed:
+    """So many calls of one model, one after the other, on one or two kinds of devices."""
     r = random.Random(seed)
-    nodes = {name: node(r) for name in ("a", "b")[: r.choice([1, 2])]}
+    nodes = {name: node(r) for name in ("a", "b", "c")[: r.choice(calls)]}
     slo = {"ttft": f"{r.choice([0.1, 0.4])} s", "end_to_end": f"{r.choice([2, 6])} s"}
-    graph: Json = {"version": 1, "nodes": nodes, "edges": ["a -> b"] if len(nodes) > 1 else [], "slo": slo}
+    graph: Json = {"version": 1, "nodes": nodes, "edges": ["a -> b", "b -> c"][: len(nodes) - 1], "slo": slo}
     if r.random() < 0.5:
         graph["slo"] = {**slo, "percentile": 95}
     if r.random() < 0.8:
@@ -67,3 +67,21 @@ def test_pruned_problems_have_the_optimum_of_those_with_all() -> None:
         solved += all_ is not None
     assert solved >= 15
     assert pruned < 0.6 * everything
+
+
+@pytest.mark.slow
+def test_classes_of_waiting_pruned_by_another_way_change_no_optimum() -> None:
+    pruned = everything = solved = 0
+    for seed in range(8):
+        it = posed(seed, calls=(3,))
+        if it.problem.rate_per_s is None or it.setting.fleet.spare_replicas:
+            continue
+        whole = to_problem(replace(it.setting, keeps_all=True), it.works, it.problem.objective)
+        few, all_ = objective_within(it.problem, None), objective_within(whole, None)
+        assert few == (None if all_ is None else pytest.approx(all_, rel=1e-6, abs=1e-12)), seed
+        ours, theirs = (
+            sum(g.id.endswith(("/tight", "/normal", "/loose")) for g in p.pools) for p in (it.problem, whole)
+        )
+        pruned, everything, solved = pruned + ours, everything + theirs, solved + (all_ is not None)
+    assert solved >= 3
+    assert pruned < 0.8 * everything
