@@ -1,4 +1,4 @@
-"""Random workflows of many fields: every plan passes the validator, or the input is refused; equal inputs, equal bytes."""
+"""Random workflows of many fields: every plan passes the validator, or the input is refused; and equal bytes."""
 
 from __future__ import annotations
 
