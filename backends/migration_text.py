@@ -41,7 +41,7 @@ def migration_table(plan: Json) -> Table:
     """What changes, by kind of replica; no rows where nothing does."""
     rows = [
         (
-            row["model"].removesuffix(".") or "small work",  # what follows the last dot is the precision, if one is asked
+            row["model"].removesuffix(".") or "small work",  # else its precision is behind the dot
             f"{row['device']}{_cut(row)}",
             "" if row["role"] == "run" else str(ROLES.get(row["role"], row["role"])),
             *(str(row[name]) if row[name] else "" for name in ("kept", "started", "stopped")),
