@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..costmodel.interruptions import RECOVERY_S, interruptions_per_hour
 from .pool_record import scale_of
 from .solved import Solved
+from .to_problem import energy_in_rent
 
 PRICES = ("list_price", "rent")
 """Figures of the catalogue that `_prices` speaks of where they are used."""
@@ -24,6 +25,7 @@ def cautions(solved: Solved) -> list[str]:
         *_unlisted_links(solved),
         *_idle_apis(solved),
         *_prices(solved),
+        *_energy(solved),
         *_interruptions(solved),
         *_splits(solved),
         *_tiers(solved),
@@ -78,6 +80,21 @@ def _prices(solved: Solved) -> Iterator[str]:
             yield f"`{spec.name}` has no price in the fleet: the catalogue's rent, {device.rent_usd_per_hour:g} USD/h"
         else:
             yield f"`{spec.name}` has no price in the fleet: the catalogue's list price, {device.list_price_usd:g} USD"
+
+
+def _energy(solved: Solved) -> Iterator[str]:
+    """Devices in use whose energy costs nothing because no price of electricity is given."""
+    used = {pool.device for pool in solved.pools.values()}
+    free = [
+        f"`{spec.name}`"
+        for spec in solved.fleet.devices
+        if spec.name in used
+        and spec.name in solved.devices
+        and not energy_in_rent(spec, solved.devices[spec.name])
+        and not solved.fleet.site_of(spec).electricity_usd_per_kwh
+    ]
+    if free:
+        yield f"the fleet says no price of electricity: the energy of {', '.join(free)} costs nothing"
 
 
 def _interruptions(solved: Solved) -> Iterator[str]:

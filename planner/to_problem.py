@@ -103,7 +103,7 @@ def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:
     device, site = setting.devices.get(spec.name), setting.fleet.site_of(spec)
     price = money(spec.price, device) or Money()
     per_joule = idle_usd_per_hour = 0.0
-    if device and not _energy_in_rent(spec, device):
+    if device and not energy_in_rent(spec, device):
         if spec.price.accounting == "interest_only":
             # Table 5 of the paper takes the full power all the time, and no PUE: nothing is left to pay by load.
             idle_usd_per_hour = energy_usd_per_hour(device, 1.0, site.electricity_usd_per_kwh)
@@ -140,7 +140,7 @@ def _drawn(setting: Setting, spec: DeviceSpec, device: Device | None) -> tuple[f
     return device.idle_w * site.pue, site.pue, g_per_joule
 
 
-def _energy_in_rent(spec: DeviceSpec, device: Device) -> bool:
+def energy_in_rent(spec: DeviceSpec, device: Device) -> bool:
     """Whether the rent pays for energy; devices that are all owned have no rent to pay it with."""
     return is_rented(spec.price, device) and not spec.price.energy_extra and not _is_all_owned(spec)
 

@@ -87,3 +87,8 @@ def test_a_start_takes_what_the_fleet_says() -> None:
     assert start_s(DeviceSpec("d", cold_start_s=7.0), None, 1e9, 2) == 7.0
     assert start_s(DeviceSpec("d"), None, 0.0, 1) == RECOVERY_S
     assert start_s(DeviceSpec("d", recovery_s=10.0), None, 17e9, 2) == pytest.approx(10 + 20 + 34)
+
+
+def test_a_pool_that_never_empties_is_paid_for_all_the_time() -> None:
+    assert billed(4, 2.0, 1.0, 3600.0, 60.0) == 1.0
+    assert billed(2048, 1800.0, 10.0, 0.001, 1.0) == 1.0

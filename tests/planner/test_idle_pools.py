@@ -49,8 +49,9 @@ def test_pools_that_are_seldom_asked_go_down_where_bounds_allow_it(tmp_path: Pat
     assert down.cost["parts"]["rent"] == pytest.approx(2.5 * billed["h100"] + billed["host"], rel=1e-6)
 
 
-def test_a_busy_pool_stays_up(tmp_path: Path) -> None:
-    plan = planned(tmp_path, "2 req/s", {"min_replicas": 0, "keep_alive": "1 min"})
+@pytest.mark.parametrize("keep_alive", ["1 min", "1 h"])
+def test_a_busy_pool_stays_up(keep_alive: str, tmp_path: Path) -> None:
+    plan = planned(tmp_path, "2 req/s", {"min_replicas": 0, "keep_alive": keep_alive})
     assert not any("scale" in pool for pool in plan.pools)
 
 
