@@ -66,6 +66,12 @@ def _jax() -> Backend:
     return JaxBackend()
 
 
+def _pallas() -> Backend:
+    from .pallas.backend import PallasBackend
+
+    return PallasBackend()
+
+
 def _scratchpad() -> Backend:
     from .scratchpad_program.backend import ScratchpadBackend
 
@@ -81,6 +87,7 @@ def _triton() -> Backend:
 _BUILT_IN: Mapping[str, Callable[[], Backend]] = {
     "jax": _jax,
     "manifests": _manifests,
+    "pallas": _pallas,
     "report": _report,
     "scratchpad": _scratchpad,
     "triton": _triton,

@@ -24,7 +24,7 @@ class Input:
     """whether an output may take its buffer"""
 
 
-_WEIGHTS = '''def load_weights() -> dict[str, Array]:
+WEIGHTS = '''def load_weights() -> dict[str, Array]:
     """The weights, by name, from the file beside this one."""
     from weights_file import read_safetensors
 
@@ -41,7 +41,7 @@ def program_text(
     about = f'    """Apply the network to {shapes}."""'
     body = [*decorated(inputs), *definition(name, inputs, outputs), about, *lines]
     head = f"The network {name} in JAX; its weights are in {name}.safetensors."
-    return module_text(head, inputs, outputs, [_WEIGHTS, *layers, "\n".join(body)])
+    return module_text(head, inputs, outputs, [WEIGHTS, *layers, "\n".join(body)])
 
 
 def module_text(

@@ -8,7 +8,7 @@ from ..python_text import Brackets, call, lay_out, prefixed, quoted
 from .frame import Input, decorated, definition, module_text
 from .sharding import Sharding
 
-_WEIGHTS = '''def device_mesh() -> Mesh:
+WEIGHTS = '''def device_mesh() -> Mesh:
     """The devices that share the network: the first that JAX has."""
     return jax.make_mesh(
         tuple(MESH.values()), tuple(MESH), axis_types=(AxisType.Auto,) * len(MESH)
@@ -56,7 +56,7 @@ def sharded_text(
     specs = [f"    {quoted(key)}: {sharding.weights[key]}," for key in used]
     tables = [*mesh, "WEIGHT_SPECS = {", *specs, "}"] if specs else [*mesh, "WEIGHT_SPECS = {}"]
     head = f"The network {name} in JAX on {sharding.devices} devices; its weights are in {name}.safetensors."
-    functions = [_WEIGHTS, *layers, "\n".join(rank), "\n".join(_whole(name, sharding, inputs, outputs))]
+    functions = [WEIGHTS, *layers, "\n".join(rank), "\n".join(_whole(name, sharding, inputs, outputs))]
     return module_text(head, inputs, outputs, functions, tables, _IMPORT)
 
 

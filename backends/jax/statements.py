@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Operation, SSAValue
@@ -27,11 +28,18 @@ class Body:
 
     A value that the next statement alone uses flows on in one variable, `x` (`y` if an input is called `x`); every
     other value gets a numbered name of its kind. Weights, reshaped weights and scalars stand where they are used.
+    `calls` are expressions of single ops, in place of those of their kind.
     """
 
-    def __init__(self, ops: Sequence[Operation], names: Names, weights: UsedWeights, axes: AxisNames) -> None:
-        self._names, self._weights = names, weights
-        self._axes = axes
+    def __init__(
+        self,
+        ops: Sequence[Operation],
+        names: Names,
+        weights: UsedWeights,
+        axes: AxisNames,
+        calls: Mapping[Operation, Callable[[Body], Expression]] = MappingProxyType({}),
+    ) -> None:
+        self._names, self._weights, self._axes, self._calls = names, weights, axes, calls
         self._ops = [op for op in ops if not self._inlined(op)]
         self._text: dict[SSAValue, str] = {}
         self._flow = names.claim("x", "y")
@@ -41,6 +49,10 @@ class Body:
     def bind(self, value: SSAValue, name: str) -> None:
         """Let `value` be called `name`."""
         self._text[value] = name
+
+    def text(self, value: SSAValue) -> str:
+        """What stands for `value`, which was written or is a weight or a number."""
+        return self._scalar(value).text
 
     def write(self) -> None:
         """Fill `lines`, and `layers` with the names of the functions that they call."""
@@ -68,6 +80,10 @@ class Body:
         if type(op) in SEVERAL:
             return self._write_several(op)
         name = self._name(op, follower)
+        if op in self._calls:
+            self._assign(name, self._calls[op](self), op)
+            self._text[op.results[0]] = name
+            return None
         if isinstance(op, nn.ElementwiseOp | nn.FusedElementwiseOp):
             kinds = [op.kind] if isinstance(op, nn.ElementwiseOp) else [kind for kind, _ in op.chain]
             self.layers |= {INTEGER_DIV for kind in kinds if is_integer_div(kind, op.type)}

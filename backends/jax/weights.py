@@ -26,6 +26,12 @@ class UsedWeights:
         self.used[name] = self._value(name).astype(stored, copy=False)
         return _subscript(name) if stored == dtype else f"{_subscript(name)}.astype(jnp.{dtype})"
 
+    def turned_text(self, op: nn.WeightOp, axes: tuple[int, ...]) -> str:
+        """`w["name.10"]`: the weight with its axes in the order `axes`, kept so, that nothing is turned at run time."""
+        name = f"{op.weight.data}.{''.join(map(str, axes))}"
+        self.used[name] = np.ascontiguousarray(self._value(op.weight.data).transpose(axes)).astype(dtype_of(op.type))
+        return _subscript(name)
+
     def packed_text(self, ops: list[nn.WeightOp]) -> str | None:
         """
         `*w["name"]` for vectors that only one layer uses and whose names begin alike: they are kept as one array

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...ir.nn import NnModule
     from ..triton.interpreter import Interpreter
 
-Way = Literal["triton", "scratchpad", "jax"]
+Way = Literal["triton", "pallas", "scratchpad", "jax"]
 """also the folder of the piece in an output folder: `triton/<piece>/`"""
 
 
@@ -53,7 +53,7 @@ class Executor:
     files: Callable[[str], list[OutputFile]]
     """what a folder of its own holds"""
     note: Diagnostic | None = None
-    """why the executor of its kind of device does not run it"""
+    """why the executor of its kind of device does not run it, or which of its operators it leaves to XLA"""
     devices: int = 1
     """that share it"""
 
@@ -99,13 +99,27 @@ def _on_gpu(network: NnModule, name: str, target: Target, interpreter: Callable[
 
 
 def _on_npu(network: NnModule, name: str, target: Target, interpreter: Callable[[], Interpreter]) -> Executor:
+    from ..pallas.backend import serves
     from ..scratchpad_program.backend import program_within
     from ..scratchpad_program.execute import build_scratchpad
 
     if target.scratchpad_bytes is None:
         raise InputError([Diagnostic("device", "the size of its scratchpad is not known")])
+    if target.device is not None and serves(target.device):
+        return _on_tpu(network, name, target.device, target.scratchpad_bytes)
     built = build_scratchpad(program_within(network, name, int(target.scratchpad_bytes)))
     return Executor("scratchpad", name, built, built.source.files)
+
+
+def _on_tpu(network: NnModule, name: str, device: Device, scratchpad_bytes: float) -> Executor:
+    from ..pallas.backend import core_bytes
+    from ..pallas.program import build_pallas
+
+    program = build_pallas(network, name, device.id, core_bytes(device, scratchpad_bytes))
+    left = program.source.left
+    message = f"XLA computes {'; '.join(left)}"
+    note = Diagnostic("executor", message, severity="warning") if left else None
+    return Executor("pallas", program.source.name, program, program.source.files, note)
 
 
 ACCELERATORS: Mapping[str, Callable[[NnModule, str, Target, Callable[[], Interpreter]], Executor]] = {

@@ -6,8 +6,8 @@ HEAD = '''\
     python run.py [--requests N] [--inputs X.npz] [--outputs Y.npz]
 
 Each piece runs as it would on its device: Triton kernels on a GPU with torch, or else in
-Triton's interpreter; scratchpad programs on a machine that checks every address; the rest
-in JAX.
+Triton's interpreter; Pallas kernels on a TPU, or else interpreted; scratchpad programs on
+a machine that checks every address; the rest in JAX.
 """
 
 import argparse
@@ -37,6 +37,8 @@ def load_jax(folder: Path, name: str) -> Runs:
 
     return run
 '''
+
+PALLAS = JAX.replace("load_jax", "load_pallas").replace("function.", "function; without a TPU its kernels are interpreted.")
 
 SCRATCHPAD = '''\
 def load_scratchpad(folder: Path, name: str) -> Runs:
@@ -70,10 +72,11 @@ def load_triton(folder: Path, name: str) -> Runs:
     return run
 '''
 
-LOADERS = {"jax": JAX, "scratchpad": SCRATCHPAD, "triton": TRITON}
+LOADERS = {"jax": JAX, "pallas": PALLAS, "scratchpad": SCRATCHPAD, "triton": TRITON}
 """how a piece of each kind is loaded"""
 IMPORTS = {
     "jax": "from importlib import import_module\n",
+    "pallas": "from importlib import import_module\n",
     "scratchpad": "from importlib import import_module\n",
     "triton": "from importlib.util import module_from_spec, spec_from_file_location\n",
 }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir.diagnostics import Infeasible, InputError
 from .. import EmitContext, OutputFile
-from ..fleet_devices import scratchpad_bytes
+from ..fleet_devices import known_device, scratchpad_bytes
 from ..networks import placed_networks
+from ..pallas.backend import serves
 from . import FOLDER
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class ScratchpadBackend:
     name: str = "scratchpad"
 
     def emit(self, plan: Mapping[str, Any], context: EmitContext) -> list[OutputFile]:
-        """Programs of the networks on NPUs, but of those that do not fit there untiled, which are left to JAX."""
+        """Programs of the networks on NPUs but TPUs; those that do not fit there untiled are left to JAX."""
         from .emit import emit
 
         found: list[OutputFile] = []
@@ -44,12 +45,12 @@ def program_on(plan: Mapping[str, Any], node: str, network: NnModule) -> Scratch
     """
     The program of `network`, lowered for the device that `plan` places `node` on, with weights streamed.
 
-    None where the device has no scratchpad of a known size, where an operator does not fit into it, and where there is
-    no such program for one, or for its elements.
+    None where the device is a TPU or has no scratchpad of a known size, where an operator does not fit into it, and
+    where there is no such program for one, or for its elements.
     """
     devices = {p["piece"].rpartition(".")[0]: p["device"] for p in plan.get("placements") or ()}
-    size_bytes = scratchpad_bytes(plan["inputs"], devices[node])
-    if size_bytes is None:
+    size_bytes, known = scratchpad_bytes(plan["inputs"], devices[node]), known_device(plan["inputs"], devices[node])
+    if size_bytes is None or (known is not None and serves(known)):
         return None
     try:
         return program_within(network, node, int(size_bytes))

@@ -1,8 +1,8 @@
-"""Flash attention: causal, in a window, with grouped queries (FlashAttention, arXiv 2205.14135, algorithm 1)."""
+"""Flash attention: causal, windows, masks, grouped queries (FlashAttention, arXiv 2205.14135, algorithm 1)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -58,10 +58,11 @@ def _blocks(place: Any, size: int) -> Any:
     return lax.div(jnp.maximum(place, 0), size)
 
 
-def attention(
+def flash_attention(
     q: Array,
     k: Array,
     v: Array,
+    mask: Array | None = None,
     *,
     blocks: Mapping[str, int],
     scale: float,
@@ -74,7 +75,8 @@ def attention(
     """
     Attend with (b, hq, m, d) to (b, hkv, n, d); queries are the last m of n places.
 
-    Blocks `i` of queries, `j` of keys. Rows that see no key give 0.
+    A mask that broadcasts to (b, hq, m, n) is added to the scores. Blocks `i` of queries, `j` of keys. Rows
+    that see no key give 0.
     """
     (b, heads, m, d), (_, kv_heads, n, e) = q.shape, v.shape
     bi, bj = min(blocks["i"], m), min(blocks["j"], n)
@@ -83,6 +85,7 @@ def attention(
     def of_keys(h: Any, i: Any, j: Any) -> tuple[Any, ...]:
         return lax.div(h, group), jnp.clip(j, sight.first(i), sight.last(i)), 0  # an equal block is not moved again
 
+    masks, mask_specs = ([], []) if mask is None else _mask_blocks(mask, heads, (bi, bj), of_keys)
     result = pl.pallas_call(
         partial(_kernel, sight=sight, scale=scale, softcap=softcap),
         grid=(b * heads, pl.cdiv(m, bi), sight.steps),
@@ -90,6 +93,7 @@ def attention(
             pl.BlockSpec((1, bi, d), lambda h, i, j: (h, i, 0)),
             pl.BlockSpec((1, bj, d), of_keys),
             pl.BlockSpec((1, bj, e), of_keys),
+            *mask_specs,
         ],
         out_specs=pl.BlockSpec((1, bi, e), lambda h, i, j: (h, i, 0)),
         out_shape=jax.ShapeDtypeStruct((b * heads, m, e), v.dtype),
@@ -98,15 +102,28 @@ def attention(
             dimension_semantics=("parallel", "parallel", "arbitrary"), vmem_limit_bytes=vmem_bytes
         ),
         interpret=interpret,
-    )(q.reshape(b * heads, m, d), k.reshape(b * kv_heads, n, d), v.reshape(b * kv_heads, n, e))
+    )(q.reshape(b * heads, m, d), k.reshape(b * kv_heads, n, d), v.reshape(b * kv_heads, n, e), *masks)
     return result.reshape(b, heads, m, e)
 
 
-def _kernel(
-    q: Any, k: Any, v: Any, out: Any, greatest: Any, total: Any, sums: Any,
-    *, sight: Sight, scale: float, softcap: float,
-) -> None:  # fmt: skip
-    """One block of queries meets one block of keys."""
+def _mask_blocks(
+    mask: Array, heads: int, sizes: tuple[int, int], of_keys: Callable[..., tuple[Any, ...]]
+) -> tuple[list[Array], list[pl.BlockSpec]]:
+    """The mask with four axes, and its blocks; an axis of one element is never moved along."""
+    mask = mask.reshape((1,) * (4 - mask.ndim) + mask.shape)
+    sequences, of_head, rows, columns = (size > 1 for size in mask.shape)
+
+    def place(h: Any, i: Any, j: Any) -> tuple[Any, ...]:
+        sequence, head = (lax.div(h, heads) if sequences else 0), (lax.rem(h, heads) if of_head else 0)
+        return sequence, head, i if rows else 0, of_keys(h, i, j)[1] if columns else 0
+
+    block = (1, 1, sizes[0] if rows else 1, sizes[1] if columns else 1)
+    return [mask], [pl.BlockSpec(block, place)]
+
+
+def _kernel(q: Any, k: Any, v: Any, *refs: Any, sight: Sight, scale: float, softcap: float) -> None:
+    """One block of queries meets one block of keys; `refs` are the mask, the result, and sums of what was seen."""
+    *mask, out, greatest, total, sums = refs
     i, j = pl.program_id(1), pl.program_id(2)
     precision = lax.Precision.HIGHEST if q.dtype == jnp.float32 else None
 
@@ -122,6 +139,8 @@ def _kernel(
         scores = scale * lax.dot_general(q[0], k[0], along, precision, jnp.float32)
         if softcap:
             scores = softcap * jnp.tanh(scores / softcap)
+        if mask:
+            scores = scores + mask[0][0, 0].astype(jnp.float32)
         seen = sight.seen(i, j)
         scores = jnp.where(seen, scores, NEVER)
         most = jnp.maximum(greatest[:, :1], scores.max(axis=1, keepdims=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -46,13 +46,15 @@ def convolution(
     strides: tuple[int, int] = (1, 1),
     pads: tuple[int, int, int, int] = (0, 0, 0, 0),
     dilations: tuple[int, int] = (1, 1),
-    activation: Callable[[Array], Array] | None = None,
+    activation: Callable[..., Array] | None = None,
+    beside: Sequence[Array] = (),
     vmem_bytes: int | None = None,
     interpret: Any = False,
 ) -> Array:
     """
-    activation(x (n, h, w, c) * w (r, s, c, k) + bias (k)) as (n, p, q, k); pads: before both axes, after both.
+    activation(x (n, h, w, c) * w (r, s, c, k) + bias (k), *beside) as (n, p, q, k); pads: before both axes, after both.
 
+    Each beside has the shape of the result or k elements.
     Blocks `p` of output rows, `k` of filters, `c` of channels. The image is taken apart into phases, one for each place
     modulo the strides, so that every element of the window meets one piece of one phase without steps.
     """
@@ -68,6 +70,14 @@ def convolution(
         w = jnp.pad(w, ((0, 0), (0, 0), (0, -c % bc), (0, 0)))
     phases = _phases(x, strides, pads, height, width)
     image = tuple(pl.Element(size) for size in (1, phases.shape[1], bp + window.reach[0], width, bc))
+    operands, specs = [], []
+    for each in beside:
+        vector = each.size == k
+        operands.append(
+            each.reshape(1, 1, 1, k) if vector else jnp.pad(each, ((0, 0), (0, 0), (0, places - q), (0, 0)))
+        )
+        block = (1, 1, 1, bk) if vector else (1, bp, places, bk)
+        specs.append(pl.BlockSpec(block, lambda b, f, i, step, v=vector: (0, 0, 0, f) if v else (b, i, 0, f)))
     result = pl.pallas_call(
         partial(_kernel, window=window, activation=activation),
         grid=(n, pl.cdiv(k, bk), pl.cdiv(p, bp), phases.shape[4] // bc),
@@ -75,6 +85,7 @@ def convolution(
             pl.BlockSpec(image, lambda b, f, i, step: (b, 0, i * bp, 0, step * bc)),
             pl.BlockSpec((r, s, bc, bk), lambda b, f, i, step: (0, 0, step, f)),
             pl.BlockSpec((1, bk), lambda b, f, i, step: (0, f)),
+            *specs,
         ],
         out_specs=pl.BlockSpec((1, bp, places, bk), lambda b, f, i, step: (b, i, 0, f)),
         out_shape=jax.ShapeDtypeStruct((n, p, places, k), x.dtype),
@@ -83,15 +94,26 @@ def convolution(
             dimension_semantics=("parallel", "parallel", "parallel", "arbitrary"), vmem_limit_bytes=vmem_bytes
         ),
         interpret=interpret,
-    )(phases, w, jnp.zeros((1, k), x.dtype) if bias is None else bias.reshape(1, k))
+    )(phases, w, jnp.zeros((1, k), x.dtype) if bias is None else bias.reshape(1, k), *operands)
     return result[:, :, :q]
 
 
-def _kernel(
-    x: Any, w: Any, bias: Any, out: Any, sums: Any,
-    *, window: Window, activation: Callable[[Array], Array] | None,
-) -> None:  # fmt: skip
-    """One block of rows and filters takes in one block of channels."""
+def convolution_nchw(
+    x: Array, w: Array, bias: Array | None = None, *, beside: Sequence[Array] = (), **options: Any
+) -> Array:
+    """
+    `convolution` of x (n, c, h, w) with w (r, s, c, k) to (n, k, p, q), and everything beside it in that order too.
+
+    Between kernels XLA may keep images with channels last, so that turning them twice moves nothing.
+    """
+    last = [each.transpose(0, 2, 3, 1) if each.ndim == 4 else each for each in beside]
+    y = convolution(x.transpose(0, 2, 3, 1), w, bias, beside=last, **options)
+    return y.transpose(0, 3, 1, 2)
+
+
+def _kernel(x: Any, w: Any, bias: Any, *refs: Any, window: Window, activation: Callable[..., Array] | None) -> None:
+    """One block of rows and filters takes in one block of channels; `refs` are beside, result and sums."""
+    *beside, out, sums = refs
     step, (rows, places, filters) = pl.program_id(3), out.shape[1:]
     precision = lax.Precision.HIGHEST if x.dtype == jnp.float32 else None
 
@@ -108,7 +130,8 @@ def _kernel(
     @pl.when(step == pl.num_programs(3) - 1)
     def _() -> None:
         y = sums[...] + bias[...].astype(jnp.float32)
-        y = y if activation is None else activation(y)
+        given = [each[0].reshape(-1, filters).astype(jnp.float32) for each in beside]
+        y = y if activation is None else activation(y, *given)
         out[0] = y.reshape(rows, places, filters).astype(out.dtype)
 
 

@@ -1,9 +1,10 @@
-"""Matrix product with bias and activation, accumulated in float32."""
+"""Matrix product with bias, activation and residual, accumulated in float32."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import prod
 from typing import Any
 
 import jax
@@ -19,22 +20,32 @@ def matmul(
     bias: Array | None = None,
     *,
     blocks: Mapping[str, int],
-    activation: Callable[[Array], Array] | None = None,
+    activation: Callable[..., Array] | None = None,
+    beside: Sequence[Array] = (),
     vmem_bytes: int | None = None,
     interpret: Any = False,
 ) -> Array:
-    """activation(x (m, k) @ w (k, n) + bias (n)); blocks `m`, `n`, `k` of the three loops."""
-    (m, k), n = x.shape, w.shape[1]
+    """
+    activation(x (..., k) @ w (k, n) + bias (n), *beside), each beside having the shape of the result or n elements.
+
+    Blocks `m`, `n`, `k` of the three loops; m are all rows of x.
+    """
+    *leading, k = x.shape
+    m, n = prod(leading), w.shape[1]
     bm, bn, bk = (min(blocks[loop], size) for loop, size in zip("mnk", (m, n, k), strict=True))
-    operands, specs = [x, w], [
+    operands, specs = [x.reshape(m, k), w], [
         pl.BlockSpec((bm, bk), lambda i, j, step: (i, step)),
         pl.BlockSpec((bk, bn), lambda i, j, step: (step, j)),
     ]  # fmt: skip
     if bias is not None:
         operands.append(bias.reshape(1, n))
         specs.append(pl.BlockSpec((1, bn), lambda i, j, step: (0, j)))
-    return pl.pallas_call(
-        partial(_kernel, k=k, activation=activation),
+    for each in beside:
+        vector = each.size == n
+        operands.append(each.reshape(1 if vector else m, n))
+        specs.append(pl.BlockSpec((1, bn) if vector else (bm, bn), lambda i, j, step, v=vector: (0 if v else i, j)))
+    result = pl.pallas_call(
+        partial(_kernel, k=k, biased=bias is not None, activation=activation),
         grid=(pl.cdiv(m, bm), pl.cdiv(n, bn), pl.cdiv(k, bk)),
         in_specs=specs,
         out_specs=pl.BlockSpec((bm, bn), lambda i, j, step: (i, j)),
@@ -45,11 +56,12 @@ def matmul(
         ),
         interpret=interpret,
     )(*operands)
+    return result.reshape(*leading, n)
 
 
-def _kernel(x: Any, w: Any, *refs: Any, k: int, activation: Callable[[Array], Array] | None) -> None:
-    """One block of the result takes in one block of the k rows of w; `refs` are the bias, the result and the sums."""
-    *bias, out, sums = refs
+def _kernel(x: Any, w: Any, *refs: Any, k: int, biased: bool, activation: Callable[..., Array] | None) -> None:
+    """One block of the result takes in one block of the k rows of w; `refs` are bias, beside, result and sums."""
+    *more, out, sums = refs
     step, size = pl.program_id(2), x.shape[1]
     precision = lax.Precision.HIGHEST if x.dtype == jnp.float32 else None
 
@@ -66,5 +78,6 @@ def _kernel(x: Any, w: Any, *refs: Any, k: int, activation: Callable[[Array], Ar
 
     @pl.when(step == pl.num_programs(2) - 1)
     def _() -> None:
-        y = sums[...] + bias[0][...].astype(jnp.float32) if bias else sums[...]
-        out[...] = (y if activation is None else activation(y)).astype(out.dtype)
+        given = [each[...].astype(jnp.float32) for each in more]
+        y = sums[...] + given.pop(0) if biased else sums[...]
+        out[...] = (y if activation is None else activation(y, *given)).astype(out.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import jax
@@ -20,15 +21,17 @@ def norm(
     blocks: Mapping[str, int],
     epsilon: float,
     centred: bool,
+    axes: int = 1,
     vmem_bytes: int | None = None,
     interpret: Any = False,
 ) -> Array:
     """
-    Normalise each row of (rows, n): with its mean taken off if `centred` (layer norm), else as it is (RMS norm).
+    Normalise the last `axes` axes of x together: with the mean taken off if `centred` (layer norm), else as they
+    are (RMS norm).
 
-    Blocks `row` of rows.
+    Scale and bias have the shape of these axes. Blocks `row` of rows, which are all that lies before them.
     """
-    rows, n = x.shape
+    rows, n = prod(x.shape[:-axes]), prod(x.shape[-axes:])
     vectors = [v.reshape(1, n) for v in (scale, bias) if v is not None]
     block = min(blocks["row"], rows)
     row_block, vector_block = pl.BlockSpec((block, n), lambda i: (i, 0)), pl.BlockSpec((1, n), lambda i: (0, 0))
@@ -46,12 +49,13 @@ def norm(
             value = value + next(given)[...].astype(jnp.float32)
         out[...] = value.astype(out.dtype)
 
-    return pl.pallas_call(
+    result = pl.pallas_call(
         kernel,
         grid=(pl.cdiv(rows, block),),
         in_specs=[row_block, *[vector_block] * len(vectors)],
         out_specs=row_block,
-        out_shape=jax.ShapeDtypeStruct(x.shape, x.dtype),
+        out_shape=jax.ShapeDtypeStruct((rows, n), x.dtype),
         compiler_params=pltpu.CompilerParams(dimension_semantics=("parallel",), vmem_limit_bytes=vmem_bytes),
         interpret=interpret,
-    )(x, *vectors)
+    )(x.reshape(rows, n), *vectors)
+    return result.reshape(x.shape)

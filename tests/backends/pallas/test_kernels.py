@@ -15,7 +15,7 @@ from jax.experimental.pallas import tpu as pltpu
 from xdsl.dialects.builtin import bf16, f32
 from xdsl.ir import Block, SSAValue
 
-from dovetail.backends.pallas.kernels.attention import attention
+from dovetail.backends.pallas.kernels.attention import flash_attention
 from dovetail.backends.pallas.kernels.convolution import convolution
 from dovetail.backends.pallas.kernels.elementwise import elementwise
 from dovetail.backends.pallas.kernels.matmul import matmul
@@ -71,7 +71,7 @@ def test_matmul_of_random_shape(interpreted, seed: int) -> None:
 def check_attention(interpreted, rng: np.random.Generator, shape: tuple[int, ...], dtype: str, **given: Any) -> None:
     b, heads, kv_heads, m, n, d = shape
     q, k, v = draw(rng, dtype, b, heads, m, d), draw(rng, dtype, b, kv_heads, n, d), draw(rng, dtype, b, kv_heads, n, d)
-    found = interpreted(attention, q, k, v, blocks={"i": 16, "j": 128}, scale=0.3, **given)
+    found = interpreted(flash_attention, q, k, v, blocks={"i": 16, "j": 128}, scale=0.3, **given)
     op = nn.AttentionOp.make(*arguments(dtype, q, k, v), scale=0.3, **given)
     must = meaning.MEANING[nn.AttentionOp](op, *(each.astype(np.float64) for each in (q, k, v)))
     hold(found, must, dtype)

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import pytest
 
-from dovetail.backends.pallas.kernels.attention import attention
+from dovetail.backends.pallas.kernels.attention import flash_attention
 from dovetail.backends.pallas.kernels.convolution import convolution
 from dovetail.backends.pallas.kernels.elementwise import elementwise
 from dovetail.backends.pallas.kernels.matmul import matmul
@@ -40,7 +40,7 @@ def cases(dtype: str, vmem_bytes: float) -> dict[str, Case]:
             [(4096, 4096), (4096, 11008), (11008,)], {"activation": jax.nn.silu}),
         "ragged matmul": (matmul, plan_matmul(50, 200, 300, dtype, vmem_bytes), [(50, 300), (300, 200)], {}),
         "attention": (
-            attention, plan_attention(32, 8, 2048, 2048, 128, dtype, vmem_bytes), [heads, caches, caches],
+            flash_attention, plan_attention(32, 8, 2048, 2048, 128, dtype, vmem_bytes), [heads, caches, caches],
             {"scale": 0.1, "causal": True, "window": 512}),
         "norm": (
             norm, plan_norm(2048, 4096, dtype, vmem_bytes), [(2048, 4096), (4096,)],
