@@ -66,5 +66,5 @@ def literal(value: float, type: Tensor) -> Scalar:
     """`value` in the fewest digits that give the same number in the element type of `type`."""
     if not math.isfinite(value):
         return Scalar(f"jnp.{'nan' if math.isnan(value) else 'inf'}") if not value < 0 else Scalar("-jnp.inf", UNARY)
-    text = str(numpy_dtype(dtype_of(type)).type(value))
+    text = str(numpy_dtype(dtype_of(type)).type(value)).replace("e+", "e")  # as formatters write it
     return Scalar(text, UNARY if value < 0 else ATOM)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,7 +25,7 @@ class PallasProgram:
     """One network, ready to run on the device that JAX prefers on this machine."""
 
     source: PallasSource
-    function: Callable[..., Any]
+    function: Any
     """the emitted one, of weights and inputs; with `interpret=False` it can be lowered for a TPU that is not there"""
 
     @property

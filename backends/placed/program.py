@@ -54,7 +54,7 @@ class PlacedProgram:
 
     @property
     def notes(self) -> tuple[Diagnostic, ...]:
-        """A warning for each piece that JAX runs though its device has an executor of its own."""
+        """A warning for each piece whose device's own executor leaves it, or some of its operators, to JAX."""
         return tuple(step.executor.note for step in self.steps if step.executor.note)
 
     def __call__(self, /, *args: Any, **named: Any) -> tuple[np.ndarray, ...]:
@@ -67,7 +67,7 @@ class PlacedProgram:
 
     def files(self, exports: Sequence[str] = ()) -> list[OutputFile]:
         """
-        A folder for each piece, `triton/<piece>/`, `scratchpad/<piece>/` or `jax/<piece>/`, and `run.py`.
+        A folder for each piece, `triton/<piece>/`, `pallas/..`, `scratchpad/..` or `jax/..`, and `run.py`.
 
         `exports` are platforms that pieces in JAX are exported for; InputError where there is none of either.
         """

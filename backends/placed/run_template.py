@@ -38,7 +38,9 @@ def load_jax(folder: Path, name: str) -> Runs:
     return run
 '''
 
-PALLAS = JAX.replace("load_jax", "load_pallas").replace("function.", "function; without a TPU its kernels are interpreted.")
+PALLAS = JAX.replace("load_jax", "load_pallas").replace(
+    "function.", "function; without a TPU its kernels are interpreted."
+)
 
 SCRATCHPAD = '''\
 def load_scratchpad(folder: Path, name: str) -> Runs:

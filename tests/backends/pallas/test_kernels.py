@@ -89,6 +89,26 @@ def test_attention(interpreted, shape, dtype: str, given: dict[str, Any]) -> Non
     check_attention(interpreted, np.random.default_rng(1), shape, dtype, **given)
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 1, 150), (2, 4, 13, 150), (13, 1)])
+def test_attention_with_a_mask(interpreted, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(5)
+    q, k, v = draw(rng, "float32", 2, 4, 13, 8), draw(rng, "float32", 2, 2, 150, 8), draw(rng, "float32", 2, 2, 150, 8)
+    mask = np.where(rng.random(shape) < 0.3, np.float32(-1e9), rng.standard_normal(shape).astype(np.float32))
+    found = interpreted(flash_attention, q, k, v, mask, blocks={"i": 8, "j": 128}, scale=0.3)
+    op = nn.AttentionOp.make(*arguments("float32", q, k, v, mask), scale=0.3)
+    must = meaning.MEANING[nn.AttentionOp](op, *(each.astype(np.float64) for each in (q, k, v, mask)))
+    hold(found, must, "float32")
+
+
+def test_products_take_tensors_beside_them(interpreted) -> None:
+    rng = np.random.default_rng(6)
+    x, w = draw(rng, "float32", 2, 10, 30), draw(rng, "float32", 30, 140)
+    gate, shift = draw(rng, "float32", 2, 10, 140), draw(rng, "float32", 140)
+    given = {"blocks": {"m": 8, "n": 128, "k": 128}, "beside": (gate, shift)}
+    found = interpreted(matmul, x, w, activation=lambda y, a, b: y * a + b, **given)
+    hold(found, (x.astype(np.float64) @ w) * gate + shift, "float32")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SLOW)
 def test_attention_of_random_shape(interpreted, seed: int) -> None:

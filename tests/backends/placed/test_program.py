@@ -16,6 +16,8 @@ from xdsl.ir import Block
 
 import dovetail
 from dovetail import cli
+from dovetail.backends import EmitContext
+from dovetail.backends.pallas.backend import PallasBackend
 from dovetail.backends.placed.placement import Placement
 from dovetail.ir import nn
 from dovetail.ir.read.jaxpr import read_jax
@@ -151,6 +153,44 @@ def test_a_network_over_a_gpu_an_npu_and_a_cpu_is_the_whole(
     alone = run_alone(out, dict(zip(program.network.inputs, inputs, strict=True)))
     for found, wanted in zip(alone, expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_network_over_a_gpu_two_tpus_and_a_cpu_is_the_whole(llama: Path, tmp_path: Path) -> None:
+    """Pieces on TPUs bring different kernels, which one program finds."""
+    count = len(working_ops(prepare(read_network(llama, SIZES))))
+    half = count // 2
+    devices = {"l4": 2, "tpu-v5e": half, "epyc-9554": 2, "tpu-v5p": count - half - 4}
+    placement = [device for device, ops in devices.items() for _ in range(ops)]
+    program = dovetail.compile(llama, sizes=SIZES, placement=placement)
+    executors = ["triton (interpreter)", "pallas (interpret mode)", "jax on cpu", "pallas (interpret mode)"]
+    assert [text for _, text in program.trace] == executors
+    inputs = (TOKENS, np.arange(4)[None])
+    expected = dovetail.compile(llama, sizes=SIZES)(*inputs)
+    out = program.save(tmp_path / "out")
+    brought = [{path.name for path in out.glob(f"pallas/{piece}/pallas_kernels/*")} for piece in ("p1", "p3")]
+    assert brought[0] != brought[1]
+    alone = run_alone(out, dict(zip(program.network.inputs, inputs, strict=True)))
+    for found, again, wanted in zip(program(*inputs), alone, expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(again, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_planned_for_a_tpu_is_a_jax_program_with_kernels(tmp_path: Path) -> None:
+    (tmp_path / "tpus.yaml").write_text("devices:\n  tpu: {model: tpu-v5p, count: 1, price: {rent: 4.2 USD/h}}\n")
+    x = np.random.default_rng(0).standard_normal((3, 8)).astype(np.float32)
+    w = np.random.default_rng(1).standard_normal((8, 5)).astype(np.float32)
+    program = dovetail.compile(lambda x: abs(x @ w), fleet=tmp_path / "tpus.yaml", example_inputs=(x,))
+    assert program.trace == [("network.run", "pallas (interpret mode)")]
+    np.testing.assert_allclose(program(x)[0], abs(x @ w), rtol=1e-5, atol=1e-6)
+    out = program.save(tmp_path / "out")
+    assert not (out / "scratchpad").exists()
+    source = (out / "pallas" / "network" / "network.py").read_text()
+    assert '"vmem_bytes": 67_108_864' in source  # of one core of two
+    (found,) = run_alone(out, dict.fromkeys(program.network.inputs, x))
+    np.testing.assert_allclose(found, abs(x @ w), rtol=1e-5, atol=1e-6)
+    written = PallasBackend().emit(program.plan.document, EmitContext(program.plan.base_dir)) if program.plan else []
+    assert {file.path: file.content for file in written}["pallas/network/network.py"] == source
 
 
 def test_a_placement_that_a_solver_found_is_followed(fleet: Path, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ softmax.
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -58,7 +57,7 @@ def conv(
 
 
 @partial(jax.jit, static_argnames=["interpret"])
-def small(w: dict[str, Array], x0: Array, interpret: Any = INTERPRET) -> Array:
+def small(w: dict[str, Array], x0: Array, interpret: object = INTERPRET) -> Array:
     """Apply the network to x0 (1, 3, 13, 15)."""
     tpu = {"vmem_bytes": 134_217_728, "interpret": interpret}
     x = convolution_nchw(
