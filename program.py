@@ -92,7 +92,8 @@ def compile(
 
     It is lowered for the kind of device it was placed on, and runs as it would there: on a GPU as Triton kernels, in
     Triton's interpreter; on a TPU as Pallas kernels, interpreted; on another NPU into whose scratchpad it fits as a
-    scratchpad program, on a machine that checks every address; else in JAX, on the device that JAX prefers on this machine. `trace` says which, and why.
+    scratchpad program, on a machine that checks every address; else in JAX, on the device that JAX prefers on this
+    machine. `trace` says which, and why.
 
     With a `placement` nothing is planned: it is a plan of `partition --over`, as plain data, or a device for each op in
     file order, by its name in the fleet, or without one in the catalogue. The network is cut into a piece for each
