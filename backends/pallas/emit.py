@@ -17,6 +17,7 @@ from ...passes.locations import location_text
 from .. import OutputFile, safetensors
 from ..dtypes import dtype_of
 from ..jax import layers, transformer_layers
+from ..jax.axes import AxisNames
 from ..jax.emit import IMPORTED
 from ..jax.frame import Input
 from ..jax.names import Names
@@ -137,8 +138,9 @@ def emit_pallas(network: nn.NnModule, name: str, device: str, vmem_bytes: float)
     main = nn.main_of(network.module)
     name = Names([*RESERVED, *_LAYERS, *IMPORTED]).claim(name)
     names, weights = Names([*RESERVED, *_LAYERS, name]), UsedWeights(network.weights)
+    axes = AxisNames(list(nn.body_of(network.module)))
     inputs = [
-        Input(given, names.claim(given), nn.shape_of(arg), dtype_of(nn.tensor_type(arg)))
+        Input(given, names.claim(given), nn.shape_of(arg), dtype_of(nn.tensor_type(arg)), axes.shown(arg))
         for given, arg in zip(network.input_names, main.args, strict=True)
     ]
     calls = _Calls(weights, names)
@@ -151,6 +153,7 @@ def emit_pallas(network: nn.NnModule, name: str, device: str, vmem_bytes: float)
         [op for op in ops if not _only_literal(op, calls.made)],
         names,
         weights,
+        axes,
         {op: partial(calls.text, op) for op in calls.made},
     )
     for given, value in zip(inputs, main.args, strict=True):

@@ -34,7 +34,7 @@ def program_text(
 def _definition(name: str, inputs: Sequence[Input], outputs: Sequence[str], vmem_bytes: int) -> list[str]:
     result = "Array" if len(outputs) == 1 else "tuple[Array, ...]"
     given = ["w: dict[str, Array]", *(f"{i.variable}: Array" for i in inputs), "interpret: object = INTERPRET"]
-    shapes = ", ".join(f"{i.variable} {i.shape}" for i in inputs)
+    shapes = ", ".join(f"{i.variable} {i.shown}" for i in inputs)
     return [
         '@partial(jax.jit, static_argnames=["interpret"])',
         *lay_out(Brackets(f"def {name}(", tuple(given), f") -> {result}:"), indent=0),

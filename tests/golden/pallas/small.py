@@ -78,10 +78,10 @@ def small(w: dict[str, Array], x0: Array, interpret: object = INTERPRET) -> Arra
         activation=epilogue_1,
         beside=(x,),
         **tpu,
-    )  # (1, 8, 7, 8)
-    x = conv(x, w["weight_3"], pads=(1, 1, 1, 1), groups=8)  # (1, 8, 7, 8)
-    x = x.mean(axis=(2, 3), keepdims=True)  # (1, 8, 1, 1)
-    x = x.reshape(1, 8)  # (1, 8)
+    )  # (n 1, c 8, h 7, w 8)
+    x = conv(x, w["weight_3"], pads=(1, 1, 1, 1), groups=8)  # (n 1, c 8, h 7, w 8)
+    x = x.mean(axis=(2, 3), keepdims=True)  # (n 1, c 8, 1, 1)
+    x = x.reshape(1, 8)  # (1, c 8)
     x = matmul(x, w["weight_4"], blocks={"m": 1, "n": 5, "k": 8}, **tpu)  # (1, 5)
     x = jax.nn.softmax(x, axis=1)  # (1, 5)
     return x
