@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -28,6 +29,9 @@ from dovetail.ir.read.onnx import read_onnx
 from dovetail.ir.weights import onnx_with_weights, reseed_constant_weights
 from dovetail.passes.pieces.emit import working_ops
 from dovetail.passes.pieces.prepare import prepare
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # `examples`
+
 from examples.whole_networks import LIGHT, WHOLE, Whole
 
 RENT = "price: {rent: 1 USD/h}"
