@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .backends.placed.placement import Placement
     from .backends.placed.program import PlacedProgram
     from .ir.nn import NnModule
+    from .passes.nn.precisions import Precisions
 
     Model = Where | Callable[..., Any] | NnModule
 
@@ -82,6 +83,7 @@ def compile(
     sizes: Mapping[str, int] | None = None,
     allow_python: Sequence[str] = (),
     placement: Placement | None = None,
+    precision: str | Mapping[str, str] | None = None,
 ) -> Program:
     """The network `model`, placed on `fleet` (or this machine's CPU) and made to run here.
 
@@ -100,30 +102,39 @@ def compile(
     stretch of ops on one device, and values pass between pieces. With a plan of `partition --devices` all of so many
     devices share it, by JAX's sharding, on those that JAX has here.
 
+    `precision` says what it computes in, and what its weights are kept in: `"bf16"`, `"matmul=bf16,weights=int4"`, or
+    `{"default": "bf16", "norm": "fp32"}`, by kinds of ops or by the place of one. Norms, softmax and reductions stay in
+    fp32 unless they are named. `verify` says what that costs in accuracy.
+
     `example_inputs`, arrays in graph order, must have the shapes that the model states.
 
     InputError where they do not, where the model cannot be read, and where code cannot be emitted for it; Infeasible
     where the fleet cannot hold it.
     """
     from .backends import EmitContext
-    from .backends.networks import placed_networks
+    from .backends.networks import read_placed
     from .backends.placed.program import build_whole
     from .ir.read.fleet import parse_fleet, read_fleet
     from .ir.read.graph import parse_graph
 
+    wanted = None if precision is None else _precisions(precision)
     path, folder = _file_of(model, example_inputs, sizes or {}, allow_python)
     if placement is not None:
         if isinstance(placement, Mapping) and "decision" in placement:
+            if wanted is not None:
+                message = "a network that devices share computes as its file says: give no precision"
+                raise InputError([Diagnostic("precision", message)])
             program, pieces = _shared(path, placement)
         else:
-            program, pieces = _in_pieces(path, fleet, placement)
+            program, pieces = _in_pieces(path, fleet, placement, wanted)
         _check_examples(program, example_inputs)
         return Program(None, program, folder, pieces)
     document = {"version": 1, "name": NODE, "nodes": {NODE: {"kind": "model", "graph": path.name}}}
     fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
     plan = plan_files(parse_graph(document, path.name, path.parent), fleet_file, path.parent)
-    (_, kind, network), *_ = placed_networks(plan.document, EmitContext(path.parent))
-    program = build_whole(network, NODE, _target(plan.document, kind))
+    (_, kind, network), *_ = read_placed(plan.document, EmitContext(path.parent))
+    _require_places(wanted, network)
+    program = build_whole(network, NODE, _target(plan.document, kind), wanted)
     _check_examples(program, example_inputs)
     return Program(plan, program, folder)
 
@@ -136,7 +147,23 @@ def _shared(path: Path, plan: Mapping[str, Any]) -> tuple[PlacedProgram, Mapping
     return build_shared(with_weights(read_network(path)), plan["decision"], NODE), plan
 
 
-def _in_pieces(path: Path, fleet: Where | None, placement: Placement) -> tuple[PlacedProgram, Mapping[str, Any]]:
+def _precisions(precision: str | Mapping[str, str]) -> Precisions:
+    from .passes.nn.precisions import read_precisions
+
+    return read_precisions(precision)
+
+
+def _require_places(wanted: Precisions | None, network: NnModule) -> None:
+    from .ir.nn import body_of
+    from .passes.nn.precisions import require_places
+
+    if wanted is not None:
+        require_places(wanted, body_of(network.module))
+
+
+def _in_pieces(
+    path: Path, fleet: Where | None, placement: Placement, wanted: Precisions | None
+) -> tuple[PlacedProgram, Mapping[str, Any]]:
     """The network in a file as pieces on devices that the caller names, and plan.json of it."""
     from .backends.placed.placement import placed_pieces, placement_document, target_named
     from .backends.placed.program import build_pieces
@@ -147,10 +174,11 @@ def _in_pieces(path: Path, fleet: Where | None, placement: Placement) -> tuple[P
     read = read_network(path)
     prepared = prepare(read)
     network = replace(prepared, weights={**with_weights(read).weights, **prepared.weights})
+    _require_places(wanted, network)
     pieces, names = placed_pieces(network, placement)
     specs = None if fleet is None else read_fleet(Path(fleet)).spec.devices
     targets = [target_named(name, specs) for name in names]
-    program = build_pieces(network, pieces, targets, NODE)
+    program = build_pieces(network, pieces, targets, NODE, wanted)
     return program, placement_document(pieces, targets, program.trace)
 
 

@@ -19,14 +19,26 @@ def placed_networks(plan: Mapping[str, Any], context: EmitContext) -> Iterator[t
     Nothing where the plan places nothing. Raises `InputError` for a file that cannot be read; a config.json is read
     with seeded weights.
     """
-    from ..ir.read.networks import SIZES, SUFFIXES, read_network, with_weights
     from ..passes.target import lower_for_target
 
-    devices = {p["piece"].rpartition(".")[0]: p["device"] for p in plan.get("placements") or ()}
+    for name, kind, network in read_placed(plan, context):
+        known = known_device(plan["inputs"], device_of(plan)[name])
+        yield name, kind, lower_for_target(network, kind, known.id if known else None)
+
+
+def read_placed(plan: Mapping[str, Any], context: EmitContext) -> Iterator[tuple[str, str, NnModule]]:
+    """As `placed_networks`, of networks as their files have them."""
+    from ..ir.read.networks import SIZES, SUFFIXES, read_network, with_weights
+
+    devices = device_of(plan)
     for name, node in sorted(flat_nodes(plan["inputs"]["graph"]).items()):
         graph = node.get("graph")
         if name in devices and node["kind"] == "model" and isinstance(graph, str) and graph.endswith(SUFFIXES):
-            inputs = plan["inputs"]
-            kind, known = kind_of(inputs, devices[name]) or "cpu", known_device(inputs, devices[name])
+            kind = kind_of(plan["inputs"], devices[name]) or "cpu"
             network = read_network(context.base_dir / graph, {key: node[key] for key in SIZES if key in node})
-            yield name, kind, lower_for_target(with_weights(network), kind, known.id if known else None)
+            yield name, kind, with_weights(network)
+
+
+def device_of(plan: Mapping[str, Any]) -> dict[str, str]:
+    """Node -> the device of its last piece."""
+    return {p["piece"].rpartition(".")[0]: p["device"] for p in plan.get("placements") or ()}

@@ -87,6 +87,7 @@ BUILT_IN = {
     "recognise-rotary": (".nn.recognise_rotary", "RecogniseRotaryPass"),
     "recognise-softmax": (".nn.recognise_softmax", "RecogniseSoftmaxPass"),
     "remove-dead-code": (".nn.remove_dead_code", "RemoveDeadCodePass"),
+    "set-precision": (".nn.set_precision", "SetPrecisionPass"),
     "shard": (".shard.shard_pass", "ShardPass"),
     "tile-convolutions": (".nn.tile_convolutions", "TileConvolutionsPass"),
     "tile-products": (".nn.tile_products", "TileProductsPass"),

@@ -39,3 +39,12 @@ def located(error: InputError, op: Operation) -> InputError:
     place = location_text(op.location)
     faults = [replace(each, message=f"{each.message}, at `{place}`") for each in error.diagnostics]
     return InputError(faults) if place else error
+
+
+def places(location: Attribute) -> list[str]:
+    """The places that went into it, as people say them, each by itself."""
+    match location:
+        case FusedLoc(locations=ArrayAttr() as parts):
+            return [text for part in parts for text in places(part)]
+    text = location_text(location)
+    return [text] if text else []

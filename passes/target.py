@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..ir import nn
 from ..ir.verify import verify_module
 from . import NN_PIPELINE, TARGET_PIPELINE
 from .nn import run
+from .nn.precisions import Precisions
+from .nn.set_precision import Reduced, reduced
 
 
 def simplify(network: nn.NnModule, device: str = "gpu") -> nn.NnModule:
@@ -22,6 +26,22 @@ def lower_for_target(network: nn.NnModule, kind: str, device: str | None = None)
     """
     pipeline = TARGET_PIPELINE[kind]
     return _run(network, (*NN_PIPELINE, *pipeline), device or kind) if pipeline else network
+
+
+def lower_at_precision(
+    network: nn.NnModule, kind: str, device: str | None = None, wanted: Precisions | None = None
+) -> Reduced:
+    """
+    As `lower_for_target`, in the precisions `wanted`, or in those of the file.
+
+    They are set between both pipelines: patterns are found before casts stand between their ops, and fusions made
+    after, around what is cast.
+    """
+    if wanted is None:
+        return Reduced(lower_for_target(network, kind, device))
+    simple = _run(network, (*NN_PIPELINE, ("decompose-fusions", "each op has a precision of its own")), device or kind)
+    done = reduced(simple, wanted)
+    return replace(done, network=_run(done.network, TARGET_PIPELINE[kind], device or kind))
 
 
 def _run(network: nn.NnModule, pipeline: tuple[tuple[str, str], ...], device: str) -> nn.NnModule:

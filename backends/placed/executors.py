@@ -14,6 +14,7 @@ from .. import OutputFile
 if TYPE_CHECKING:
     from ...costmodel.hardware import Device
     from ...ir.nn import NnModule
+    from ...passes.nn.precisions import Precisions
     from ..triton.interpreter import Interpreter
 
 Way = Literal["triton", "pallas", "scratchpad", "jax"]
@@ -31,6 +32,15 @@ class Target:
     device: Device | None
     """of the catalogue; None where nothing but its kind is known"""
     scratchpad_bytes: float | None = None
+
+
+def require_formats(wanted: Precisions, target: Target) -> None:
+    """InputError where `wanted` names fp8, and nothing says that `target` computes with it."""
+    rates = target.device.flops_per_s if target.device else {}
+    if "fp8" in wanted.formats and not rates.get("fp8"):
+        known = f"it has {', '.join(sorted(rates))}" if rates else "the catalogue does not know it"
+        help = "weights in int8 are kept on every device"
+        raise InputError([Diagnostic("precision", f"`{target.name}` has no fp8: {known}", help=help)])
 
 
 class Runs(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,13 @@ from xdsl.ir import SSAValue
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ...passes.pieces.emit import Pieces, piece_module
-from ...passes.target import lower_for_target
+from ...passes.nn.precisions import Precisions
+from ...passes.nn.set_precision import Reduced
+from ...passes.target import lower_at_precision
 from .. import OutputFile
 from ..dtypes import dtype_of
 from ..inputs import Ends, bind_inputs
-from .executors import Executor, Target, executor_for
+from .executors import Executor, Target, executor_for, require_formats
 
 if TYPE_CHECKING:
     from ..triton.interpreter import Interpreter
@@ -33,6 +35,11 @@ class Step:
     takes: tuple[str, ...]
     """the values that it is given, in order"""
     gives: tuple[str, ...]
+    target: Target
+    network: nn.NnModule
+    """what it is to compute: the piece before it was lowered"""
+    lowered: Reduced
+    """what it does compute, in the precisions that were asked for"""
 
 
 @dataclass(frozen=True)
@@ -88,11 +95,13 @@ class PlacedProgram:
         return [file for run, folder in found for file in exported_files(run, folder, platforms)]
 
 
-def build_whole(network: nn.NnModule, name: str, target: Target) -> PlacedProgram:
-    """The program of `network`, lowered for the kind of `target`, in one piece. InputError as for `executor_for`."""
-    executor = executor_for(network, name, target, _interpreter)
+def build_whole(network: nn.NnModule, name: str, target: Target, wanted: Precisions | None = None) -> PlacedProgram:
+    """The program of `network`, in one piece, lowered for `target`, in the precisions `wanted` or those of the file.
+
+    InputError as for `executor_for`, and for precisions that the device has not.
+    """
     values = {output: f"{name}.{i}" for i, output in enumerate(network.output_names)}
-    step = Step(name, executor, network.input_names, tuple(values.values()))
+    step = _step(network, name, target, _interpreter, (network.input_names, tuple(values.values())), wanted)
     return PlacedProgram(name, (step,), ends_of(network), values)
 
 
@@ -115,11 +124,14 @@ def build_shared(network: nn.NnModule, decision: Mapping[str, Any], name: str) -
     built = build_sharded(shared, name)
     executor = Executor("jax", built.source.name, built, built.source.files, devices=built.devices)
     values = {output: f"{name}.{i}" for i, output in enumerate(network.output_names)}
-    step = Step(name, executor, network.input_names, tuple(values.values()))
+    here = Target("these devices", "cpu", None)
+    step = Step(name, executor, network.input_names, tuple(values.values()), here, network, Reduced(network))
     return PlacedProgram(name, (step,), ends_of(network), values)
 
 
-def build_pieces(network: nn.NnModule, pieces: Pieces, targets: Sequence[Target], name: str) -> PlacedProgram:
+def build_pieces(
+    network: nn.NnModule, pieces: Pieces, targets: Sequence[Target], name: str, wanted: Precisions | None = None
+) -> PlacedProgram:
     """
     The program of a network cut into `pieces`, each of which is lowered for the kind of its own target.
 
@@ -137,8 +149,8 @@ def build_pieces(network: nn.NnModule, pieces: Pieces, targets: Sequence[Target]
                 takes = tuple(known[o] for o in op.operands)
                 gives = tuple(f"{piece}.{i}" for i in range(len(op.results)))
                 known.update(zip(op.results, gives, strict=True))
-                alone = _piece(network, pieces, piece, target_of[piece])
-                steps.append(Step(piece, executor_for(alone, piece, target_of[piece], interpreter), takes, gives))
+                alone = _piece(network, pieces, piece)
+                steps.append(_step(alone, piece, target_of[piece], interpreter, (takes, gives), wanted))
             case nn.TransferOp():
                 known[op.result] = known[op.operands[0]]
             case nn.WeightOp():
@@ -158,16 +170,25 @@ def ends_of(network: nn.NnModule) -> Ends:
     }
 
 
-def _piece(network: nn.NnModule, pieces: Pieces, name: str, target: Target) -> nn.NnModule:
-    """The piece `name` as a network of its own, lowered for its target."""
+def _step(
+    network: nn.NnModule, name: str, target: Target, interpreter: Callable[[], Interpreter],
+    ends: tuple[tuple[str, ...], tuple[str, ...]], wanted: Precisions | None,
+) -> Step:  # fmt: skip
+    if wanted is not None:
+        require_formats(wanted, target)
+    lowered = lower_at_precision(network, target.kind, target.device.id if target.device else None, wanted)
+    return Step(name, executor_for(lowered.network, name, target, interpreter), *ends, target, network, lowered)
+
+
+def _piece(network: nn.NnModule, pieces: Pieces, name: str) -> nn.NnModule:
+    """The piece `name` as a network of its own."""
     module = piece_module(pieces, name)
     main = nn.main_of(module)
     used = {op.weight.data for op in nn.body_of(module) if isinstance(op, nn.WeightOp)}
     weights = {key: value for key, value in network.weights.items() if key in used}
     given = tuple(f"x{i}" for i in range(len(main.args)))
     made = tuple(f"y{i}" for i in range(len(main.function_type.outputs)))
-    alone = nn.NnModule(module, weights, given, made)
-    return lower_for_target(alone, target.kind, target.device.id if target.device else None)
+    return nn.NnModule(module, weights, given, made)
 
 
 def _interpreter() -> Interpreter:

@@ -103,40 +103,66 @@ def _rewrite(op: Product, element: Attribute, block: int, draft: Draft) -> float
     """Put the quantised product in the place of `op`, and say the error of its weight; None where it does not pay."""
     weight = op.operands[1].owner
     assert isinstance(weight, nn.WeightOp)
-    name, blocks = weight.weight.data, blocks_of(op, block)
-    values = np.asarray(draft.weights[name], dtype=np.float64)
-    scales = scales_of(values, blocks, element).astype(dtype_of(weight.result))
-    new = f"{name}.{element}.{'x'.join(map(str, blocks))}"  # one weight may be used in two ways
-    few = nn.WeightOp.make(type=nn.tensor(element, values.shape), weight=new)
-    scale = nn.WeightOp.make(type=nn.with_shape(weight.result, scales.shape), weight=f"{new}.scale")
-    back = nn.DequantiseOp.make(few.result, scale.result, block=blocks)
+    few = few_bits(weight, draft.weights[weight.weight.data], blocks_of(op, block), element)
     product = type(op).create(
-        operands=[op.operands[0], back.result, *op.operands[2:]],
+        operands=[op.operands[0], few.back.result, *op.operands[2:]],
         attributes=dict(op.attributes),
         result_types=[op.result.type],
     )
-    back.location = product.location = op.location
-    made = nn.FusionOp.around([back, product])
+    few.back.location = product.location = op.location
+    made = nn.FusionOp.around([few.back, product])
     pays = should_quantise(op, made, draft.target)
-    for each in (product, back):
+    for each in (product, few.back):
         each.drop_all_references()
     if not pays:
         made.drop_all_references()
         return None
-    quantise = nn.QuantiseOp.create(
-        operands=[weight.result, scale.result], attributes=dict(back.attributes), result_types=[few.result.type]
-    )
-    (stored,) = evaluate(quantise, [values, scales.astype(np.float64)], {})
-    (restored,) = evaluate(back, [stored, scales.astype(np.float64)], {})
-    quantise.drop_all_references()
-    draft.weights[few.weight.data] = stored.astype(np.int8 if isinstance(element, IntegerType) else np.float32)
-    draft.weights[scale.weight.data] = scales
-    for source in (few, scale):
+    error = few.store(draft)
+    for source in (few.codes, few.scale):
         draft.put(op, source)
     draft.replace(op, draft.put(op, made).results)
     draft.fired["quantise"] += 1
-    norm = float(np.sqrt(np.mean(values**2)))
-    return float(np.sqrt(np.mean((restored - values) ** 2))) / norm if norm else 0.0
+    return error
+
+
+@dataclass(frozen=True)
+class FewBits:
+    """A weight in few bits: ops that stand nowhere yet, and what their values are made from."""
+
+    weight: nn.WeightOp
+    back: nn.DequantiseOp
+    codes: nn.WeightOp
+    scale: nn.WeightOp
+    values: np.ndarray
+    scales: np.ndarray
+
+    def store(self, draft: Draft) -> float:
+        """Give the draft the codes and the scales; the relative error of the weight."""
+        element = self.codes.type.element_type
+        quantise = nn.QuantiseOp.create(
+            operands=[self.weight.result, self.scale.result],
+            attributes=dict(self.back.attributes),
+            result_types=[self.codes.result.type],
+        )
+        (stored,) = evaluate(quantise, [self.values, self.scales.astype(np.float64)], {})
+        (restored,) = evaluate(self.back, [stored, self.scales.astype(np.float64)], {})
+        quantise.drop_all_references()
+        kind = np.int8 if isinstance(element, IntegerType) else np.float32
+        draft.weights[self.codes.weight.data] = stored.astype(kind)
+        draft.weights[self.scale.weight.data] = self.scales
+        norm = float(np.sqrt(np.mean(self.values**2)))
+        return float(np.sqrt(np.mean((restored - self.values) ** 2))) / norm if norm else 0.0
+
+
+def few_bits(weight: nn.WeightOp, values: np.ndarray, blocks: nn.Shape, element: Attribute) -> FewBits:
+    """`weight` in numbers of type `element`, with a scale for each block, and back to its own type."""
+    exact = np.asarray(values, dtype=np.float64)
+    scales = scales_of(exact, blocks, element).astype(dtype_of(weight.result))
+    name = f"{weight.weight.data}.{element}.{'x'.join(map(str, blocks))}"  # one weight may be used in two ways
+    codes = nn.WeightOp.make(type=nn.tensor(element, exact.shape), weight=name)
+    scale = nn.WeightOp.make(type=nn.with_shape(weight.result, scales.shape), weight=f"{name}.scale")
+    back = nn.DequantiseOp.make(codes.result, scale.result, block=blocks)
+    return FewBits(weight, back, codes, scale, exact, scales)
 
 
 def blocks_of(op: Product, block: int) -> nn.Shape:
