@@ -59,21 +59,46 @@ class Program:
         """
         return self.network.trace
 
-    def save(self, folder: Where, force: bool = False, exports: Sequence[str] = ()) -> Path:
+    def verify(self, *inputs: Any, seed: int = 0, **named: Any) -> dict[str, Any]:
+        """How far each piece, and the whole, is from its meaning in float64, on these inputs or on random ones.
+
+        `holds` says whether all are within the tolerance of their precision; docs/numerics.md explains the rest.
+        InputError for inputs that are missing, unknown, or of another shape or kind.
+        """
+        from .backends.inputs import bind_inputs
+        from .backends.placed.verify import verify
+
+        if inputs or named:
+            inputs = tuple(bind_inputs(self.network.name, self.network.inputs, inputs, named).values())
+        return verify(self.network, inputs, seed)
+
+    def save(
+        self,
+        folder: Where,
+        force: bool = False,
+        exports: Sequence[str] = (),
+        verified: Mapping[str, Any] | None = None,
+    ) -> Path:
         """Write sources, weights, manifests, plan.json and `run.py` to `folder`, which appears whole or not at all.
 
         `run.py` runs each piece as this program does, without Dovetail. `exports` are platforms, of cpu, cuda, rocm and
-        tpu, that pieces in JAX are also exported for by `jax.export`, as `<piece>.<platform>.jax_export`. InputError
-        for a folder that is not ours, unless `force`, and for a platform that is none.
+        tpu, that pieces in JAX are also exported for by `jax.export`, as `<piece>.<platform>.jax_export`; what `verify`
+        found is written as verify.json. InputError for a folder that is not ours, unless `force`, and for a platform
+        that is none.
         """
         from .backends import OutputFile
         from .backends.writer import write_folder
 
         files = self.network.files(exports)
+        if verified is not None:
+            files.append(OutputFile("verify.json", _json(verified)))
         if self.plan is not None:
             return self.plan.write(folder, force, files)
-        text = json.dumps(self.document, indent=2, ensure_ascii=False) + "\n"
-        return write_folder([OutputFile("plan.json", text), *files], Path(folder), force)
+        return write_folder([OutputFile("plan.json", _json(self.document)), *files], Path(folder), force)
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def compile(

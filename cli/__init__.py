@@ -176,28 +176,9 @@ def _do_check(arguments: argparse.Namespace) -> int:
 
 
 def _compile_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="an .onnx, a config.json, an .mlir, or module:function")
-    parser.add_argument("--fleet", metavar="FILE", help="fleet.yaml; this machine's CPU unless said")
-    _add_sizes(parser)
-    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for sources and weights")
-    parser.add_argument("--force", action="store_true", help="replace DIR even if it was not written by us")
-    help = "export what runs in JAX for these too, of cpu, cuda, rocm and tpu; none has to be here"
-    parser.add_argument("--export", type=names, default=(), metavar="PLATFORM,...", help=help)
-    help = "let this function of yours run, in a process of its own; it returns (JAX function, example inputs)"
-    parser.add_argument("--allow-python", action="append", default=[], metavar="MODULE:FUNCTION", help=help)
-    parser.set_defaults(do=_do_compile)
+    from .compile import add_arguments
 
-
-def _do_compile(arguments: argparse.Namespace) -> int:
-    from ..program import compile
-
-    options = {"fleet": arguments.fleet, "sizes": arguments.sizes, "allow_python": arguments.allow_python}
-    program = compile(arguments.model, **options)
-    for note in program.network.notes:
-        print(note.render(), file=sys.stderr)
-    program.save(arguments.output, force=arguments.force, exports=arguments.export)
-    print(f"written to {arguments.output}", file=sys.stderr)
-    return DONE
+    add_arguments(parser)
 
 
 def _scratchpad_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,9 +13,9 @@ from xdsl.ir import SSAValue
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
-from ...passes.pieces.emit import Pieces, piece_module
 from ...passes.nn.precisions import Precisions
 from ...passes.nn.set_precision import Reduced
+from ...passes.pieces.emit import Pieces, piece_module
 from ...passes.target import lower_at_precision
 from .. import OutputFile
 from ..dtypes import dtype_of

@@ -10,7 +10,7 @@ of numpy in the interpreter. Views (reshapes, transpositions, slices, splits, br
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -73,10 +73,25 @@ class Emitter:
         self.weights: dict[str, np.ndarray] = {}
         self._given = network.weights
         self._views: dict[SSAValue, View] = {}
+        self._later: dict[SSAValue, Callable[[], None]] = {}
+        self.few_bits: dict[SSAValue, nn.DequantiseOp] = {}
+        """weights that a product may read in few bits -> the op that would write them out"""
 
     def view(self, value: SSAValue) -> View:
         """Where `value` lies."""
+        if value in self._later:
+            self._later.pop(value)()
         return self._views[value]
+
+    def later(self, value: SSAValue, write: Callable[[], None]) -> None:
+        """Let `write` bind `value` when it is first looked at, if ever."""
+        self._later[value] = write
+
+    def share(self, value: SSAValue, given: SSAValue) -> None:
+        """Let `value`, an argument of a fusion, lie where `given` does."""
+        if given in self.few_bits:
+            self.few_bits[value] = self.few_bits[given]
+        self.later(value, lambda: self.bind(value, self.view(given)))
 
     def bind(self, value: SSAValue, view: View) -> None:
         """Let `value` lie there."""
@@ -107,6 +122,10 @@ class Emitter:
         if name not in self._given:
             raise InputError([Diagnostic("weight", f"weight `{name}` has no values")])
         self.bind(op.result, self.weight(name, self._given[name], dtype_of(op.type)))
+
+    def values(self, op: nn.WeightOp) -> np.ndarray | None:
+        """The values of a weight, where the network has them."""
+        return self._given.get(op.weight.data)
 
     def launch(self, module: str, wrapper: str, *arguments: object, comment: str = "", **options: object) -> None:
         """A call of a wrapper of the library."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
+from xdsl.dialects.builtin import Float8E4M3FNType, Float8E5M2Type
 from xdsl.ir import Operation, SSAValue
 
 from ...ir import nn
@@ -106,8 +107,14 @@ def write_quantise(e: Emitter, op: nn.QuantiseOp) -> None:
 
 
 def write_dequantise(e: Emitter, op: nn.DequantiseOp) -> None:
+    """Written out for those that need the wide numbers; a product may read the weights as they are."""
     _require_few_bits(op, op.q)
-    q, block = e.view(op.q), nn.ints(op.block)
+    e.few_bits[op.result] = op
+    e.later(op.result, lambda: _write_out(e, op))
+
+
+def _write_out(e: Emitter, op: nn.DequantiseOp) -> None:
+    q, block = _codes(e, op), nn.ints(op.block)
     operands = [q, _spread_over(e, e.view(op.scale), q.sizes, block)]
     if op.zero is not None:
         operands.append(_spread_over(e, e.view(op.zero), q.sizes, block))
@@ -117,8 +124,19 @@ def write_dequantise(e: Emitter, op: nn.DequantiseOp) -> None:
     write_pointwise(e, e.result(op.result, "restored"), operands, function, floats=True)
 
 
+def _codes(e: Emitter, op: nn.DequantiseOp) -> View:
+    """Where the narrow numbers lie: weights of less than a byte have a whole one each."""
+    owner, kind = op.q.owner, nn.tensor_type(op.q).element_type
+    if isinstance(owner, nn.WeightOp) and nn.is_integer(kind) and nn.bits_of(kind) < 8:
+        values = e.values(owner)
+        if values is not None:
+            return e.weight(owner.weight.data, values, "int8")
+    return e.view(op.q)
+
+
 def _require_few_bits(op: Operation, value: SSAValue) -> None:
-    """InputError unless `value` is of integers whose every value float32 holds."""
+    """InputError unless `value` is of numbers whose every value float32 holds, in whole bytes or a weight."""
     kind = nn.tensor_type(value).element_type
-    if not nn.is_integer(kind) or nn.bits_of(kind) not in (8, 16):
+    whole = nn.bits_of(kind) in (8, 16) or (nn.bits_of(kind) < 8 and isinstance(value.owner, nn.WeightOp))
+    if not whole or not (nn.is_integer(kind) or isinstance(kind, Float8E4M3FNType | Float8E5M2Type)):
         raise InputError([Diagnostic("triton-op", f"no Triton kernel computes `{op.name}` of {kind}")])

@@ -16,6 +16,7 @@ from ..jax.names import Names
 from ..python_text import SUM, Brackets, Scalar, sequence
 from .emit import FUNCTIONS, OF_INTEGERS, chain_lines, constant_scalar
 from .network import Emitter
+from .network_quantised import few_bits_of, quantised_launch
 from .tiles import Tiles, Work, matmul_tiles
 from .views import View
 
@@ -109,7 +110,7 @@ def write_pointwise(e: Emitter, out: View, operands: Sequence[View], function: s
 def write_fusion(e: Emitter, op: nn.FusionOp, write_op: Callable[[Emitter, Operation], None]) -> None:
     """A product takes the scalar functions behind it as its epilogue; all else is done op by op."""
     for arg, operand in zip(op.body.block.args, op.operands, strict=True):
-        e.bind(arg, e.view(operand))
+        e.share(arg, operand)
     constants: dict[SSAValue, SSAValue] = dict(zip(op.body.block.args, op.operands, strict=True))
 
     def constant(value: SSAValue) -> Scalar | None:
@@ -164,7 +165,16 @@ def write_product(
 def _launch_matmul(
     e: Emitter, op: Operation, out: View, operands: list[View], function: str | None, dtype: str
 ) -> None:
-    a, b = e.view(op.operands[0]), e.view(op.operands[1])
+    a = e.view(op.operands[0])
+    if (weights := few_bits_of(e, op)) is not None:
+        a = a.transposed((1, 0)) if isinstance(op, nn.GemmOp) and nn.integer(op.transpose_a) else a
+        arguments, options, tiles, sizes = quantised_launch(e, op, a, weights, out, dtype)
+        operands = [e.reshaped(each.broadcast(out.sizes), sizes) if len(out.sizes) > 2 else each for each in operands]
+        options |= {"operands": f"[{', '.join(map(str, operands))}]"} if operands else {}
+        text = f"{a.sizes} {(a.sizes[-1], sizes[1])} of {weights.bits} bits -> {sizes}"
+        _launch_tiled(e, "quantised_matmul", arguments, tiles, text, function, options)
+        return
+    b = e.view(op.operands[1])
     if isinstance(op, nn.GemmOp):
         a = a.transposed((1, 0)) if nn.integer(op.transpose_a) else a
         b = b.transposed((1, 0)) if nn.integer(op.transpose_b) else b

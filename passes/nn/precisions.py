@@ -2,7 +2,7 @@
 Which precision each op of a network computes in, and which its weights are kept in, as a user says it.
 
     bf16                        products, chains and movement in bf16; norms, softmax and reductions in fp32
-    matmul=bf16,norm=fp32       by kinds of ops; what is not named stays as the file has it
+    matmul=bf16,norm=fp32       by kinds of ops; what is not named computes as in the file
     bf16,weights=int4           weights of all products in integers of 4 bits, arithmetic in bf16
     int8                        weights of all products in integers of 8 bits, arithmetic as the file has it
     bf16,encoder/fc1=fp32       one op, by the place that the model gives it

@@ -14,7 +14,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from ...ir import nn
 from .draft import Draft
 from .nn_pass import NnPass
-from .precisions import Precisions, read_precisions, require_places
+from .precisions import Precisions, kind_of, read_precisions, require_places
 from .quantise_weights import Product, blocks_of, can_quantise, element_of, few_bits
 from .remove_dead_code import RemoveDeadCodePass
 
@@ -83,7 +83,7 @@ def set_precision(draft: Draft, wanted: Precisions) -> dict[str, str]:
     for op in draft.ops:
         if isinstance(op, nn.QuantiseOp | nn.DequantiseOp):
             _give(op, declared[op], casts)
-        elif not isinstance(op, MADE) and (element := _element(op, wanted)) is not None:
+        elif not isinstance(op, MADE) and (element := _element(op, declared[op], wanted)) is not None:
             _retype(op, element, casts)
     if isinstance(end, ReturnOp):
         _give(end, declared[end], casts)
@@ -96,13 +96,16 @@ def set_precision(draft: Draft, wanted: Precisions) -> dict[str, str]:
     return wide
 
 
-def _element(op: Operation, wanted: Precisions) -> Attribute | None:
-    """The element type in which `op` computes: the one asked for, or the widest in which its operands come."""
-    kinds = {nn.tensor_type(value).element_type for value in op.operands}
-    wide = [kind for kind in kinds if isinstance(kind, WIDE)]
-    if not wide:
+def _element(op: Operation, declared: list[Attribute], wanted: Precisions) -> Attribute | None:
+    """
+    The element type in which `op` computes: the one asked for, or that of the file; what moves elements takes them in
+    the widest type in which they come.
+    """
+    come = [nn.tensor_type(value).element_type for value in op.operands]
+    kinds = {kind for kind in (come if kind_of(op) is None else declared) if isinstance(kind, WIDE)}
+    if not kinds:
         return None
-    return wanted.computed(op) or (wide[0] if len(wide) == 1 else Float32Type())
+    return wanted.computed(op) or (kinds.pop() if len(kinds) == 1 else Float32Type())
 
 
 def _retype(op: Operation, element: Attribute, casts: Casts) -> None:

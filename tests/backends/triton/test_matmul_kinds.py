@@ -8,7 +8,7 @@ import pytest
 from random_shapes import SEEDS, Case, wide
 
 from dovetail.backends.triton.interpreter import Named, library
-from dovetail.backends.triton.kernels.quantised_matmul import pack_weights, planes
+from dovetail.backends.triton.kernels.packing import pack_weights, planes
 
 
 def tiles(case: Case, *inner: int) -> dict[str, int]:
