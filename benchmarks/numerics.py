@@ -1,4 +1,4 @@
-"""Errors of three small networks against float64, in each precision and by each executor: the table of docs/numerics.md.
+"""Errors of three small networks against float64, by precision and executor: the table of docs/numerics.md.
 
 python -m dovetail.benchmarks.numerics
 """

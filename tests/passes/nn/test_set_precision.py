@@ -52,7 +52,7 @@ def test_each_kind_computes_in_what_is_said(net, said, expected):
     done = reduced(network, read_precisions(said)).network
     done.module.verify()
     assert elements(done) == expected
-    (out,) = nn.main_of(done.module).body.block.last_op.operands
+    out = nn.main_of(done.module).body.block.ops.last.operands[0]  # type: ignore[union-attr]
     assert nn.tensor_type(out).element_type == f32
     x = RNG.normal(size=(4, 256))
     before, after = (interpret(each.module, [x], each.weights)[0] for each in (network, done))
