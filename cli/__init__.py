@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..version import VERSION
-from .arguments import add_catalogue, add_replanning, count, names, percentage, positive, sizes
+from .arguments import add_catalogue, add_replanning, count, percentage, positive, sizes
 from .terminal import coloured, show_progress
 
 OBJECTIVES = ("cost", "latency", "energy", "carbon", "throughput", "tokens_per_usd")
