@@ -82,7 +82,7 @@ def convolution(
         partial(_kernel, window=window, activation=activation),
         grid=(n, pl.cdiv(k, bk), pl.cdiv(p, bp), phases.shape[4] // bc),
         in_specs=[
-            pl.BlockSpec(image, lambda b, f, i, step: (b, 0, i * bp, 0, step * bc)),
+            pl.BlockSpec(image, lambda b, f, i, step: (b, 0, i * bp, 0, step * bc if bc < c else 0)),
             pl.BlockSpec((r, s, bc, bk), lambda b, f, i, step: (0, 0, step, f)),
             pl.BlockSpec((1, bk), lambda b, f, i, step: (0, f)),
             *specs,
