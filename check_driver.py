@@ -87,7 +87,7 @@ def _path_of_plan(path: Path) -> Path:
 def _lint(path: Path, fleet: Where | None) -> list[Diagnostic]:
     from .ir.read.graph import path_of_graph
     from .ir.read.inputs import read_inputs
-    from .planner.pose import resolve_files
+    from .planner.posing.pose import resolve_files
 
     try:
         graph_file, fleet_file = read_inputs(path, None if fleet is None else Path(fleet))

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from .ir.read.fleet import FleetFile
     from .ir.read.graph import GraphFile
     from .planner.placement.result import PlacementResult
-    from .planner.placement.throughput import Throughput
-    from .planner.pose import Posed
+    from .planner.placement.search.throughput import Throughput
+    from .planner.posing.pose import Posed
 
 Json = dict[str, Any]
 Where = str | PathLike[str]
@@ -104,7 +104,7 @@ class Plan:
 
         Ends with what is known when time is up or the user interrupts.
         """
-        from .planner.explanation import Explanation
+        from .planner.answers.explanation import Explanation
 
         found = Explanation(self.document, time_limit_s, solver).run(on_progress)
         return Plan({**self.document, "explanation": found}, self.base_dir)
@@ -185,7 +185,7 @@ def _before(
     """What runs, as a plan embeds it, and the fleet without what was lost."""
     from .check_driver import read_plan
     from .ir.read.fleet import parse_fleet
-    from .planner.running import OVER_S, taken_from, without_lost
+    from .planner.posing.running import OVER_S, taken_from, without_lost
 
     if previous is None:
         message = "what devices are lost, or what changes cost, needs a plan that runs, and none is given"
@@ -226,9 +226,9 @@ def plan_files(
     `before` is what runs already, as `planner.running.taken_from` has it.
     """
     from .ir.agent import graph_of
-    from .planner.answer import asking
-    from .planner.best_split import best_split
-    from .planner.pose import pose
+    from .planner.answers.answer import asking
+    from .planner.answers.best_split import best_split
+    from .planner.posing.pose import pose
 
     if "batch_size" in graph_of(graph_file.module).workload.data:
         from .planner.batches.plan import plan_batch
@@ -239,7 +239,7 @@ def plan_files(
     posed, files = pose(graph_file, fleet_file, base_dir, objective, previous=before), (graph_file, fleet_file)
     found = best_split(posed, asking(files, solver, _told(on_progress)), time_limit_s)
     if found.result.objective is None:
-        from .planner.no_plan import no_plan
+        from .planner.conflicts.no_plan import no_plan
 
         raise no_plan(found.posed, found.result, files, VERSION, time_limit_s, found.over, base_dir)
     document = plan_document_of(found.posed, found.result, graph_file.warnings, found.served, found.over)
@@ -314,10 +314,10 @@ def plan_document_of(
 ) -> Json:
     """plan.json of a solved problem, which the validator has accepted; `over` is what it says of ranges."""
     from .backends.manifests.kv_transfer import kv_transfer_warnings
-    from .planner.cautions import cautions
     from .planner.check import check_plan
-    from .planner.members import members_document
-    from .planner.plan import plan_document, rounded
+    from .planner.record.cautions import cautions
+    from .planner.record.members import members_document
+    from .planner.record.plan import plan_document, rounded
 
     solved = posed.solved(result, served)
     warnings = [*(warning.message for warning in noted), *posed.notes, *cautions(solved)]
@@ -351,7 +351,7 @@ def prefixes(
     from .ir.read.calls import read_calls
     from .ir.read.graph import read_graph
     from .passes.agent.inline_agents import inline_agents
-    from .planner.prefixes import caches_of, shared_prefixes
+    from .planner.batches.prefixes import caches_of, shared_prefixes
 
     made, cache_of = read_calls(Path(calls)), {}
     if graph is not None:

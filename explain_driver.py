@@ -33,8 +33,8 @@ def explain(
     the file cannot be read, or is no plan that can be explained.
     """
     document = read_plan(Path(file))
+    from .planner.answers.explanation import Explanation, explain_conflict
     from .planner.check import check_plan
-    from .planner.explanation import Explanation, explain_conflict
 
     faults = check_plan(document)
     if faults:

@@ -13,10 +13,10 @@ from .ir.diagnostics import Diagnostic, Infeasible
 from .version import VERSION
 
 if TYPE_CHECKING:
-    from .planner.frontier import Found
+    from .planner.answers.frontier import Found
     from .planner.placement.result import PlacementResult
-    from .planner.placement.throughput import Throughput
-    from .planner.pose import Posed
+    from .planner.placement.search.throughput import Throughput
+    from .planner.posing.pose import Posed
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def pareto(
     Where time is up or the user interrupts it has the points found by then. InputError for what is wrong in the files
     or in `objectives`; Infeasible where no plan exists, or none was found in the time.
     """
-    from .planner.frontier import axes_of, find
-    from .planner.placement.clock import Clock
-    from .planner.pose import pose
+    from .planner.answers.frontier import axes_of, find
+    from .planner.placement.search.clock import Clock
+    from .planner.posing.pose import pose
 
     axes = axes_of(objectives)
     with with_catalogue(catalogue):
@@ -90,7 +90,7 @@ def pareto(
         posed = pose(graph_file, fleet_file, base_dir, axes[0], axes[1])
 
         if "throughput" in axes:
-            from .planner.most import refuse_unless_bounded
+            from .planner.answers.most import refuse_unless_bounded
 
             refuse_unless_bounded(posed, graph_file.sources)
 
@@ -108,7 +108,7 @@ def pareto(
 
 def _nothing_found(posed: Posed) -> Infeasible:
     from .planner.placement.result import PlacementResult
-    from .planner.plan import unsolved_document
+    from .planner.record.plan import unsolved_document
 
     message = "no point of the frontier was found in the time given, and none was excluded"
     fault = Diagnostic("time", message, help="give more with `--time-limit`")

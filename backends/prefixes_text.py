@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..planner.prefixes import NodePrefixes
+from ..planner.batches.prefixes import NodePrefixes
 from .wording import share
 
 

@@ -17,7 +17,7 @@ from dovetail.planner.batches.pose import BatchSetting, pose_batch
 from dovetail.planner.batches.problem import BatchProblem
 from dovetail.planner.batches.simulate import percentiles, simulate
 from dovetail.planner.batches.solve import BatchResult, fastest
-from dovetail.planner.pose import resolve_files
+from dovetail.planner.posing.pose import resolve_files
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 RUNS = 5

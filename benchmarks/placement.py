@@ -145,8 +145,8 @@ def measure(case: str, seed: int, limit_s: float | None) -> Json:
     from dovetail.driver import read_graph_and_fleet
     from dovetail.ir.read.fleet import parse_fleet
     from dovetail.ir.read.graph import parse_graph
-    from dovetail.planner.placement.solve import solve
-    from dovetail.planner.pose import pose
+    from dovetail.planner.placement.search.solve import solve
+    from dovetail.planner.posing.pose import pose
 
     began = at = time.perf_counter()
     stages: dict[str, float] = {}

@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from dovetail.planner.placement.solve import solve
+from dovetail.planner.placement.search.solve import solve
 from dovetail.planner.sensitivity.question import question_of
 
 ROOT = Path(__file__).parents[1]

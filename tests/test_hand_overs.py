@@ -20,7 +20,7 @@ from dovetail.ir.read.inputs import read_inputs
 from dovetail.ir.text import print_module
 from dovetail.passes import run_pipeline
 from dovetail.planner.placement.problem import Option, PlacementProblem
-from dovetail.planner.pose import pose
+from dovetail.planner.posing.pose import pose
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = ("table3", "voice_agent")

@@ -15,8 +15,8 @@ from ...ir.agent import graph_of
 from ...ir.diagnostics import Diagnostic, Infeasible, InputError, Label
 from ...ir.read.fleet import FleetFile
 from ...ir.read.graph import GraphFile
-from ..plan import FORMAT, Inputs, rounded
-from ..pose import resolve_files
+from ..posing.pose import resolve_files
+from ..record.plan import FORMAT, Inputs, rounded
 from .bound import instance_bound_s, lower_bound_s, tools_bound_s
 from .phases import solve_phases
 from .pose import BatchSetting, pose_batch, setting_faults

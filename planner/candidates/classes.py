@@ -15,7 +15,7 @@ from ...ir.agent import DistAttr
 from ...ir.llm import DecodeOp, PrefillOp, node_and_part
 from ...ir.split import VisitClass, without_class
 from ..placement.problem import Scenario, Step
-from ..placement.unroll import MAX_SCENARIOS, MAX_STEPS, TooManyScenarios, node_of
+from ..placement.times.unroll import MAX_SCENARIOS, MAX_STEPS, TooManyScenarios, node_of
 
 Tenant = TypeVar("Tenant")
 Classes = Mapping[str, tuple[VisitClass, ...]]

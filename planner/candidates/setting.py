@@ -24,7 +24,7 @@ from ...ir.members import Member, member_with, members_of
 from ...ir.split import VisitClass, classes_of, without_class
 from ...ir.split_choice import Kept, boundaries, keep
 from ..placement.problem import Pool, Scenario
-from ..placement.unroll import Edge, Flow, unroll
+from ..placement.times.unroll import Edge, Flow, unroll
 from .classes import op_of_class, split_scenarios
 
 

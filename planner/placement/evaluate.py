@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...ir.units import HOUR_S
-from .migration import usd_per_hour
-from .objective import down
+from .model.migration import usd_per_hour
+from .model.objective import down
+from .model.variables import fewest_replicas
 from .problem import DeviceType, Option, PlacementProblem, Pool, Route, Transfer
 from .result import COST_PARTS, UsedTransfer
-from .variables import fewest_replicas
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ...ir.ranges import Range, document_at
 from ...ir.read.fleet import FleetFile, parse_fleet
 from ...ir.read.graph import GraphFile
 from ..placement.problem import PlacementProblem
-from ..pose import Posed
+from ..posing.pose import Posed
 from ..sensitivity.question import Question
 
 Point = tuple[float, ...]

@@ -9,10 +9,10 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from ..placement.clock import Clock
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
-from ..placement.solve import OPTIMAL_GAP
+from ..placement.search.clock import Clock
+from ..placement.search.solve import OPTIMAL_GAP
 from ..sensitivity.same_plan import Outcome, hardware
 
 MOST_CUTS = 300

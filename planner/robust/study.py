@@ -9,12 +9,12 @@ from typing import Any
 from ...ir.ranges import Range
 from ...ir.read.fleet import FleetFile
 from ...ir.read.graph import GraphFile
-from ..placement.clock import Clock
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
-from ..placement.solve import best_plan
-from ..plan import rounded
-from ..pose import Posed
+from ..placement.search.clock import Clock
+from ..placement.search.solve import best_plan
+from ..posing.pose import Posed
+from ..record.plan import rounded
 from ..sensitivity.same_plan import Held, Outcome, hardware, held, outcome
 from .box import Box, Point, box_of
 from .search import Best, Robust, best_everywhere

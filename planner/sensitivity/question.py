@@ -24,12 +24,12 @@ from ...ir.split_choice import Kept, kept_of
 from ...passes import run_pipeline
 from ...passes.agent.inline_agents import inline_agents
 from ..candidates.setting import Setting, keep_boundaries, unpin
-from ..goals import MINIMISED
+from ..conflicts.relaxations import Anew
 from ..placement.problem import PlacementProblem
-from ..pose import stay_in_regions
-from ..relaxations import Anew
-from ..running import with_previous
-from ..to_problem import to_problem
+from ..posing.goals import MINIMISED
+from ..posing.pose import stay_in_regions
+from ..posing.running import with_previous
+from ..posing.to_problem import to_problem
 
 Json = Mapping[str, Any]
 

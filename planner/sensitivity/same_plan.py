@@ -9,13 +9,13 @@ from typing import Any
 
 from ...ir.split import is_when, without_class
 from ..placement.evaluate import Account, Books
-from ..placement.memory import memory_bytes
+from ..placement.model.memory import memory_bytes
+from ..placement.model.racks import ROUNDING, Racks
+from ..placement.model.survival import survivors
 from ..placement.problem import Option, PlacementProblem, Pool
-from ..placement.racks import ROUNDING, Racks
 from ..placement.result import LatencySummary, PlacementResult
-from ..placement.summary import summarise
-from ..placement.survival import survivors
-from ..waits import with_waits
+from ..placement.times.summary import summarise
+from ..record.waits import with_waits
 
 SLACK = 1e-3
 """A bound counts as broken beyond this share: latencies stand on a grid."""

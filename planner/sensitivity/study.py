@@ -8,10 +8,10 @@ from math import inf
 from typing import Any
 
 from ...ir.diagnostics import DovetailError
-from ..placement.clock import Clock, TimeUp
 from ..placement.problem import PlacementProblem
-from ..placement.solve import best_plan
-from ..plan import rounded
+from ..placement.search.clock import Clock, TimeUp
+from ..placement.search.solve import best_plan
+from ..record.plan import rounded
 from .knobs import Knob, knobs
 from .question import question_of
 from .same_plan import Held, Outcome, held, held_by, outcome

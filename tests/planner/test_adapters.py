@@ -15,8 +15,8 @@ from dovetail.ir.digest import digest
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
 from dovetail.planner.check import check_plan
-from dovetail.planner.placement.solve import objective_within
-from dovetail.planner.pose import pose
+from dovetail.planner.placement.search.solve import objective_within
+from dovetail.planner.posing.pose import pose
 
 Json = dict[str, Any]
 SITE = {"electricity": "0.20 USD/kWh"}

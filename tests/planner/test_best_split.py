@@ -20,10 +20,10 @@ from dovetail.frontier_driver import pareto
 from dovetail.ir.agent import graph_of
 from dovetail.ir.read.graph import parse_graph
 from dovetail.ir.split_choice import MOST_CHOICES, choices, keep, kept_of, stated
-from dovetail.planner.answer import Answer, asking
-from dovetail.planner.best_split import best_split
+from dovetail.planner.answers.answer import Answer, asking
+from dovetail.planner.answers.best_split import best_split
 from dovetail.planner.check import check_plan
-from dovetail.planner.pose import Posed, pose
+from dovetail.planner.posing.pose import Posed, pose
 
 TOKENS = {"p50": 2000, "p95": 24000}
 FLEET = {

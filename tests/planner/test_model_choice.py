@@ -16,8 +16,8 @@ from dovetail.ir.digest import digest
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
 from dovetail.planner.check import check_plan
-from dovetail.planner.placement.solve import objective_within
-from dovetail.planner.pose import pose
+from dovetail.planner.placement.search.solve import objective_within
+from dovetail.planner.posing.pose import pose
 
 Json = dict[str, Any]
 MODELS = ("llama-3.2-1b", "llama-3.2-3b", "qwen3-8b")

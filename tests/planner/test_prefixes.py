@@ -11,7 +11,7 @@ import pytest
 from dovetail.cli import main
 from dovetail.ir.diagnostics import InputError
 from dovetail.ir.read.calls import Call, read_calls
-from dovetail.planner.prefixes import longest_earlier, shared_prefixes
+from dovetail.planner.batches.prefixes import longest_earlier, shared_prefixes
 
 NESTED = Path(__file__).parents[1] / "cases" / "nested" / "graph.yaml"
 

@@ -14,7 +14,7 @@ from dovetail.ir.diagnostics import Infeasible
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
 from dovetail.ir.read.inputs import read_inputs
-from dovetail.planner.explanation import explain_conflict
+from dovetail.planner.answers.explanation import explain_conflict
 
 GRAPH: dict[str, Any] = {
     "version": 1,

@@ -12,7 +12,7 @@ from dovetail.costmodel.tensor_graph import total
 from dovetail.costmodel.work import read_work, work_record
 from dovetail.ir.read.onnx import read_onnx
 from dovetail.passes.target import lower_for_target
-from dovetail.planner.resolve import file_work
+from dovetail.planner.posing.resolve import file_work
 
 
 def test_a_file_is_priced_after_the_passes_for_each_kind_of_device(tmp_path: Path) -> None:

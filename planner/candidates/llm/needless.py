@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ....costmodel.interruptions import NEVER
+from ...placement.model.survival import replicas_for
+from ...placement.model.variables import LOAD_TOLERANCE
 from ...placement.problem import Pool
-from ...placement.survival import replicas_for
-from ...placement.variables import LOAD_TOLERANCE
 from ..classes import TenantSet
 from ..setting import Setting
 from ..sizing import Sizing

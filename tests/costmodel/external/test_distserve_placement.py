@@ -37,7 +37,7 @@ from dovetail.planner.placement.problem import (
     VisitTime,
 )
 from dovetail.planner.placement.result import PlacementResult
-from dovetail.planner.placement.solve import solve
+from dovetail.planner.placement.search.solve import solve
 
 DEGREES = (1, 2, 4, 8)
 """of tensor parallelism that the planner tries; the fits have 3 too, for which 66B would need 7 GPUs in place of 8"""

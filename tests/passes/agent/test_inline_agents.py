@@ -21,7 +21,7 @@ from dovetail.ir.verify import verify_module
 from dovetail.passes import find_pass, run_passes
 from dovetail.passes.agent.inline_agents import inline_agents
 from dovetail.planner.check import check_plan
-from dovetail.planner.pose import pose
+from dovetail.planner.posing.pose import pose
 
 NESTED = Path(__file__).parents[2] / "cases" / "nested"
 

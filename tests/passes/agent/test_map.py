@@ -21,7 +21,7 @@ from dovetail.ir.verify import verify_module
 from dovetail.passes.agent.inline_agents import inline_agents
 from dovetail.passes.agent.merge_equal_calls import equal_calls
 from dovetail.planner.check import check_plan
-from dovetail.planner.pose import pose
+from dovetail.planner.posing.pose import pose
 
 MAPPED = Path(__file__).parents[2] / "cases" / "mapped"
 

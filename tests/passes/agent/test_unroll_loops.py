@@ -18,7 +18,7 @@ from dovetail.opt import parse_passes
 from dovetail.passes import run_passes
 from dovetail.passes.agent.unroll_loops import Loop, can_unroll, loops, unroll_loops
 from dovetail.planner.placement.problem import Scenario
-from dovetail.planner.placement.unroll import Edge, Flow, TooManyScenarios, node_of, unroll
+from dovetail.planner.placement.times.unroll import Edge, Flow, TooManyScenarios, node_of, unroll
 
 MOST_WAYS = 150
 """Random loops with more ways through them are left out, for time."""

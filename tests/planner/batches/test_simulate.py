@@ -15,7 +15,7 @@ from dovetail.planner.batches.pose import BatchSetting, pose_batch
 from dovetail.planner.batches.problem import BatchProblem, Call, Rate, Setup, Tool, Workers
 from dovetail.planner.batches.simulate import simulate
 from dovetail.planner.batches.solve import fastest
-from dovetail.planner.pose import resolve_files
+from dovetail.planner.posing.pose import resolve_files
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 POINT = Distribution.point

@@ -18,8 +18,8 @@ from dovetail.costmodel.models import LLM, find_model
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
 from dovetail.planner.check.waiting import erlang_c
-from dovetail.planner.placement.solve import objective_within
-from dovetail.planner.pose import pose
+from dovetail.planner.placement.search.solve import objective_within
+from dovetail.planner.posing.pose import pose
 
 Json = dict[str, Any]
 BATCHES = tuple(2**k for k in range(9))

@@ -12,8 +12,8 @@ import pytest
 
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
-from dovetail.planner.placement.solve import solve
-from dovetail.planner.pose import pose
+from dovetail.planner.placement.search.solve import solve
+from dovetail.planner.posing.pose import pose
 
 Json = dict[str, Any]
 GIB = 2**30

@@ -11,9 +11,9 @@ import pytest
 
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
-from dovetail.planner.placement.solve import objective_within
-from dovetail.planner.pose import Posed, pose
-from dovetail.planner.to_problem import to_problem
+from dovetail.planner.placement.search.solve import objective_within
+from dovetail.planner.posing.pose import Posed, pose
+from dovetail.planner.posing.to_problem import to_problem
 
 Json = dict[str, Any]
 

@@ -20,8 +20,8 @@ from dovetail.costmodel.models import LLM, find_model
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
 from dovetail.planner.check import check_plan
-from dovetail.planner.placement.solve import solve
-from dovetail.planner.pose import pose
+from dovetail.planner.placement.search.solve import solve
+from dovetail.planner.posing.pose import pose
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 COUNT = 10

@@ -20,8 +20,8 @@ from dovetail.planner.placement.problem import (
     VisitTime,
 )
 from dovetail.planner.placement.result import LatencySummary
-from dovetail.planner.placement.summary import summarise
-from dovetail.planner.placement.unroll import Edge, Flow, TooManyScenarios, unroll
+from dovetail.planner.placement.times.summary import summarise
+from dovetail.planner.placement.times.unroll import Edge, Flow, TooManyScenarios, unroll
 
 MOST_VISITS = 12
 MOST_WAYS = 150

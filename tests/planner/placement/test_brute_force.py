@@ -11,7 +11,7 @@ import pytest
 
 from dovetail.ir.distribution import Distribution
 from dovetail.planner.placement.problem import Bound, Kind, Option, PlacementProblem, Pool, Rack, Scenario, VisitTime
-from dovetail.planner.placement.solve import solve
+from dovetail.planner.placement.search.solve import solve
 
 Plan = dict[str, Option]
 BATCHES = 12

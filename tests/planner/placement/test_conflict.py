@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from dovetail.planner.placement.conflict import (
+from dovetail.planner.placement.problem import PlacementProblem
+from dovetail.planner.placement.search.conflict import (
     binding_names,
     constraint_names,
     irreducible_conflict,
     without,
 )
-from dovetail.planner.placement.problem import PlacementProblem
-from dovetail.planner.placement.solve import Clock, Search, solve
+from dovetail.planner.placement.search.solve import Clock, Search, solve
 
 Make = Callable[[int], PlacementProblem]
 

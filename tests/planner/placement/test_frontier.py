@@ -9,11 +9,11 @@ import pytest
 from test_objectives import every_plan, largest_rate, on_each, sized
 
 from dovetail.ir.distribution import Distribution
-from dovetail.planner.placement.clock import Clock
-from dovetail.planner.placement.frontier import Frontier
-from dovetail.planner.placement.frontier_rates import RateFrontier
 from dovetail.planner.placement.problem import PlacementProblem
-from dovetail.planner.placement.throughput import is_bounded
+from dovetail.planner.placement.search.clock import Clock
+from dovetail.planner.placement.search.frontier import Frontier
+from dovetail.planner.placement.search.frontier_rates import RateFrontier
+from dovetail.planner.placement.search.throughput import is_bounded
 
 AXES = (("cost", "energy"), ("cost", "latency"), ("energy", "carbon"), ("latency", "carbon"))
 CLOSE = 1e-3

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from dovetail.ir.distribution import Distribution
-from dovetail.planner.placement.latency import Latencies, scenario_law
-from dovetail.planner.placement.laws import Grid
 from dovetail.planner.placement.problem import (
     DeviceType,
     Option,
@@ -17,7 +15,9 @@ from dovetail.planner.placement.problem import (
     Step,
     VisitTime,
 )
-from dovetail.planner.placement.summary import summarise
+from dovetail.planner.placement.times.latency import Latencies, scenario_law
+from dovetail.planner.placement.times.laws import Grid
+from dovetail.planner.placement.times.summary import summarise
 
 SLOW_OR_FAST = Distribution("samples", (0.1, 0.4))
 PLAN = {"a.run": "g", "b.run": "g", "c.run": "g"}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from dovetail.ir.distribution import Distribution
-from dovetail.planner.placement.latency import Latencies, ttft
-from dovetail.planner.placement.laws import Grid, never_longer, quantile_of_mixture
 from dovetail.planner.placement.problem import Option, Piece, PlacementProblem, Pool, Scenario, Step, VisitTime
+from dovetail.planner.placement.times.latency import Latencies, ttft
+from dovetail.planner.placement.times.laws import Grid, never_longer, quantile_of_mixture
 
 LAWS = [
     Distribution.point(0.2),

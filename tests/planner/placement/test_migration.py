@@ -10,9 +10,9 @@ import pytest
 from test_brute_force import best
 
 from dovetail.planner.placement.evaluate import Books
-from dovetail.planner.placement.migration import kinds_by_pool, moves
+from dovetail.planner.placement.model.migration import kinds_by_pool, moves
 from dovetail.planner.placement.problem import Kind, PlacementProblem, Previous
-from dovetail.planner.placement.solve import best_plan, solve
+from dovetail.planner.placement.search.solve import best_plan, solve
 
 HOUR_S = 3600.0
 

@@ -13,7 +13,7 @@ import pytest
 from test_migration import running
 
 from dovetail.ir.distribution import Distribution
-from dovetail.planner.placement.model import build
+from dovetail.planner.placement.model.build import build
 from dovetail.planner.placement.problem import (
     Bound,
     DeviceType,

@@ -14,8 +14,8 @@ import pytest
 from test_brute_force import Plan, calls, keeps, moments, placeable
 
 from dovetail.planner.placement.problem import PlacementProblem
-from dovetail.planner.placement.solve import solve
-from dovetail.planner.placement.throughput import is_bounded, most_requests
+from dovetail.planner.placement.search.solve import solve
+from dovetail.planner.placement.search.throughput import is_bounded, most_requests
 
 T = TypeVar("T")
 OBJECTIVES = ("cost", "energy", "carbon")

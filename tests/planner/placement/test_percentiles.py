@@ -12,13 +12,13 @@ from simulation import Array, Drawn, simulate
 
 from dovetail.driver import _solve, read_graph_and_fleet
 from dovetail.ir.distribution import Distribution
-from dovetail.planner.placement.latency import Latencies
-from dovetail.planner.placement.laws import Grid
 from dovetail.planner.placement.problem import VisitTime
 from dovetail.planner.placement.result import LatencySummary
-from dovetail.planner.placement.unroll import Edge, Flow
-from dovetail.planner.pose import pose
-from dovetail.planner.waits import with_waits
+from dovetail.planner.placement.times.latency import Latencies
+from dovetail.planner.placement.times.laws import Grid
+from dovetail.planner.placement.times.unroll import Edge, Flow
+from dovetail.planner.posing.pose import pose
+from dovetail.planner.record.waits import with_waits
 
 SIZE = 100_000
 CLOSE = 0.03

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from dovetail.planner.placement import quick
-from dovetail.planner.placement import solve as solving
-from dovetail.planner.placement.clock import Clock
-from dovetail.planner.placement.cutoff import least_cost
 from dovetail.planner.placement.problem import PlacementProblem
-from dovetail.planner.placement.solve import Search, solve
+from dovetail.planner.placement.search import quick
+from dovetail.planner.placement.search import solve as solving
+from dovetail.planner.placement.search.clock import Clock
+from dovetail.planner.placement.search.cutoff import least_cost
+from dovetail.planner.placement.search.solve import Search, solve
 
 Make = Callable[[int], PlacementProblem]
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from test_brute_force import agrees, best
 
+from dovetail.planner.placement.model.racks import Draw, no_less, share_over
 from dovetail.planner.placement.problem import PlacementProblem, Rack
-from dovetail.planner.placement.racks import Draw, no_less, share_over
 from dovetail.planner.placement.result import PlacementResult
-from dovetail.planner.placement.solve import solve
+from dovetail.planner.placement.search.solve import solve
 from dovetail.planner.sensitivity.same_plan import held, outcome
 
 

@@ -13,10 +13,10 @@ import pytest
 from test_brute_force import Plan, calls, costs, keeps, placeable
 
 from dovetail.ir.distribution import Distribution
-from dovetail.planner.placement.clock import NO_LIMIT
 from dovetail.planner.placement.problem import Option, PlacementProblem, VisitTime
 from dovetail.planner.placement.result import PlacementResult
-from dovetail.planner.placement.solve import best_plan
+from dovetail.planner.placement.search.clock import NO_LIMIT
+from dovetail.planner.placement.search.solve import best_plan
 from dovetail.planner.robust.search import best_everywhere
 from dovetail.planner.sensitivity.same_plan import Outcome
 

@@ -15,11 +15,11 @@ from test_split import fits
 
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
-from dovetail.planner.answer import Answer
-from dovetail.planner.best_split import best_split
+from dovetail.planner.answers.answer import Answer
+from dovetail.planner.answers.best_split import best_split
 from dovetail.planner.placement.problem import Bound, Option, PlacementProblem
-from dovetail.planner.placement.solve import solve
-from dovetail.planner.pose import Posed, pose
+from dovetail.planner.placement.search.solve import solve
+from dovetail.planner.posing.pose import Posed, pose
 
 
 def question(seed: int, by: str) -> tuple[dict[str, Any], dict[str, Any], tuple[int, ...]]:

@@ -8,8 +8,6 @@ from dataclasses import replace
 import pytest
 
 from dovetail.ir.distribution import Distribution
-from dovetail.planner.placement.clock import Clock, TimeUp
-from dovetail.planner.placement.judge import Judge
 from dovetail.planner.placement.problem import (
     Bound,
     DeviceType,
@@ -23,7 +21,9 @@ from dovetail.planner.placement.problem import (
     Transfer,
     VisitTime,
 )
-from dovetail.planner.placement.solve import objective_within, solve
+from dovetail.planner.placement.search.clock import Clock, TimeUp
+from dovetail.planner.placement.search.solve import objective_within, solve
+from dovetail.planner.placement.times.judge import Judge
 
 SOLVERS = ("highs", "cbc")
 

@@ -23,7 +23,7 @@ from dovetail.planner.placement.problem import (
     Transfer,
     VisitTime,
 )
-from dovetail.planner.placement.solve import best_plan
+from dovetail.planner.placement.search.solve import best_plan
 
 MOST_PLANS = 600
 NODE = "n0"

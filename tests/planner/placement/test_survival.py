@@ -9,8 +9,8 @@ from itertools import count
 import pytest
 from test_brute_force import agrees, best
 
+from dovetail.planner.placement.model.survival import replicas_for, survivors
 from dovetail.planner.placement.problem import PlacementProblem, Pool
-from dovetail.planner.placement.survival import replicas_for, survivors
 
 
 def test_planner_and_brute_force_agree_on_replicas_to_spare(random_problem: Callable[[int], PlacementProblem]) -> None:

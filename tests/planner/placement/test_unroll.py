@@ -3,7 +3,7 @@
 import pytest
 
 from dovetail.planner.placement.problem import Scenario
-from dovetail.planner.placement.unroll import Edge, Flow, TooManyScenarios, node_of, unroll
+from dovetail.planner.placement.times.unroll import Edge, Flow, TooManyScenarios, node_of, unroll
 
 
 def expected_visits(scenarios: tuple[Scenario, ...]) -> dict[str, float]:

@@ -11,8 +11,8 @@ from typing import Any
 
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
-from dovetail.planner.placement.solve import objective_within
-from dovetail.planner.pose import pose
+from dovetail.planner.placement.search.solve import objective_within
+from dovetail.planner.posing.pose import pose
 
 Json = dict[str, Any]
 MOST = 4

@@ -13,7 +13,7 @@ import dovetail
 from dovetail.backends.manifests.emit import emit_manifests
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.planner.check import check_plan
-from dovetail.planner.leave_out import left_out
+from dovetail.planner.conflicts.leave_out import left_out
 
 from .random_graphs import instance, least, least_of_all
 

@@ -1,0 +1,1 @@
+"""No plan: which constraints exclude each other, and the cheapest ways out."""

@@ -1,0 +1,105 @@
+"""No plan: the constraints that exclude each other, each with the line that it was written on."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from ...ir.diagnostics import Diagnostic, Label
+from ...ir.source import Path, SourceMap, Span
+from ..candidates.setting import Setting
+from ..placement.problem import PlacementProblem
+from ..placement.result import PlacementResult
+from ..posing.goal_faults import PER_REQUEST
+from .relaxations import Anew, way_out
+from .unplaceable import unplaceable_diagnostic
+
+SLO = re.compile(r"slo\.(?P<kind>\w+)(\[(?P<node>[^\]]+)\])?$")
+OF_DEVICE = re.compile(r"(?P<what>count|memory)\[(?P<device>[^\]]+)\]$")
+OF_NODE = re.compile(r"(?P<what>place|with|apart|parallel)\[(?P<node>[^\]]+)\]$")
+KV_TRANSFER = re.compile(r"kv_transfer\[(?P<node>[^\]]+)\]$")
+TRANSFER = re.compile(r"transfer\[(?P<source>.+)->(?P<target>[^\]]+)\]$")
+NOWHERE = re.compile(r"place\[(?P<node>[^\]]+)\]$")
+RACK = re.compile(r"racks\[(?P<rack>[^\]]+)\]$")
+LIMIT = re.compile(r"limits\.(?P<what>\w+)$")
+
+
+def infeasible_diagnostics(
+    setting: Setting,
+    problem: PlacementProblem,
+    anew: Anew,
+    result: PlacementResult,
+    graph: SourceMap,
+    fleet: SourceMap,
+    time_limit_s: float | None = None,
+) -> list[Diagnostic]:
+    """Why there is no plan: an error for each node that runs nowhere, or else one for the conflict.
+
+    `time_limit_s` is the user's limit for all of planning; what solving left of it may go into trials of a way out.
+    """
+    nowhere = [match["node"] for name in result.conflict if (match := NOWHERE.match(name))]
+    if nowhere and len(nowhere) == len(result.conflict):
+        return [unplaceable_diagnostic(setting, node, graph, fleet) for node in nowhere]
+    left_s = math.inf if time_limit_s is None else max(0.0, time_limit_s - result.stats.seconds)
+    return [conflict_diagnostic(problem, anew, result, graph, fleet, left_s)]
+
+
+def conflict_diagnostic(
+    problem: PlacementProblem,
+    anew: Anew,
+    result: PlacementResult,
+    graph: SourceMap,
+    fleet: SourceMap,
+    left_s: float = math.inf,
+) -> Diagnostic:
+    """The one error of an infeasible problem; every constraint of the conflict is underlined where it stands.
+
+    A way out is sought for `left_s` at most.
+    """
+    if result.status == "unknown":
+        message = "no plan was found in the time given, and none was excluded"
+        return Diagnostic("time", message, help="give more with `--time-limit`")
+    names = [f"`{name}`" for name in result.conflict]
+    if not names:
+        message = "no plan exists: no device of the fleet can hold every piece"
+    elif len(names) == 1:
+        message = f"no plan exists: {names[0]} excludes every placement"
+    else:
+        message = f"no plan meets {', '.join(names[:-1])} and {names[-1]} together"
+    labels = []
+    for name in result.conflict:
+        span = span_of(name, graph, fleet)
+        if span is not None and all(span != label.span for label in labels):
+            labels.append(Label(span, f"`{name}`", primary=not labels))
+    help = way_out(problem, result, anew, left_s)
+    if help is None and len(names) > 1:
+        help = "loosen one of them: none is to spare in this conflict"
+    return Diagnostic("infeasible", message, tuple(labels), help)
+
+
+def span_of(name: str, graph: SourceMap, fleet: SourceMap) -> Span | None:
+    """Where the constraint that plans call `name` is written; None for one that stands nowhere."""
+    if match := SLO.match(name):
+        kind, node = match["kind"], match["node"]
+        own: Path = ("nodes", node or "", "slo", kind)
+        of_graph: Path = ("nodes", (node or "").partition("/")[0], "slo", kind)
+        return graph.value(next((path for path in (own, of_graph) if path in graph.values), ("slo", kind)))
+    if match := OF_DEVICE.match(name):
+        path: Path = ("devices", match["device"], match["what"])
+        return fleet.value(path) if path in fleet.values else fleet.key(path[:2])
+    if match := OF_NODE.match(name):
+        inner = (match["what"],) if match["what"] in ("place", "parallel") else ("place", match["what"])
+        return graph.value(("nodes", match["node"], *inner))
+    if name == "rate":
+        return graph.value(("workload", "rate"))
+    if match := KV_TRANSFER.match(name):
+        return graph.key(("nodes", match["node"]))
+    if match := TRANSFER.match(name):
+        return graph.key(("nodes", match["target"]))
+    if match := RACK.match(name):
+        return fleet.value(("racks", match["rack"]))
+    if name.startswith("survive."):
+        return fleet.value(("survive", name.removeprefix("survive.")))
+    if match := LIMIT.match(name):
+        return fleet.value(("limits", PER_REQUEST.get(match["what"], match["what"].removesuffix("_w"))))
+    return None

@@ -1,0 +1,147 @@
+"""Running a solver on the model: HiGHS or CBC through PuLP, quiet, on one thread, with a fixed seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pulp
+
+from ..model.variables import PlacementVars
+from .clock import Clock
+
+Plan = dict[str, str]
+"""Piece id to pool id."""
+Progress = Callable[[float | None, float | None], None]
+"""Called with the best value known and the bound proved, in the model's units."""
+GAP = 1e-9
+"""Relative gap at which the solver may stop: far below the 1e-6 that plans are called optimal at."""
+SOLVERS = ("highs", "cbc")
+
+
+@dataclass
+class Outcome:
+    """What one run of a solver found."""
+
+    status: Literal["optimal", "infeasible", "stopped"]
+    bound: float | None = None
+    """No solution of the model is below this, in the model's units."""
+    plans: list[Plan] = field(default_factory=list)
+    """Solutions found, the best first."""
+    interrupted: bool = False
+    """The user asked to stop."""
+
+
+def run(
+    m: pulp.LpProblem, v: PlacementVars, solver: str, time_limit_s: float | None, progress: Progress | None = None
+) -> Outcome:
+    """Solve the model; ValueError for a solver other than `SOLVERS`."""
+    if solver == "highs":
+        return _run_highs(m, v, time_limit_s, progress)
+    if solver == "cbc":
+        return _run_cbc(m, v, time_limit_s)
+    raise ValueError(f"solver {solver!r} is none of {', '.join(SOLVERS)}")
+
+
+class _InterruptibleHiGHS(pulp.HiGHS):
+    """HiGHS in a thread of its own, so that Ctrl-C stops it with what it has."""
+
+    interrupted = False
+    clock = Clock(None)
+
+    def callSolver(self, lp: Any) -> None:
+        h = lp.solverModel
+        h.HandleUserInterrupt = True
+        if self.clock.left is not None:
+            # Large models take seconds to hand over, which count as well.
+            h.setOptionValue("time_limit", self.clock.left)
+        h.startSolve()
+        done = False
+        while not done:
+            try:
+                done = h.wait(0.5)[0]
+            except KeyboardInterrupt:
+                self.interrupted = True
+                h.cancelSolve()
+
+
+SMALL = 1000
+"""Variables up to which HiGHS's presolve costs more than it saves: ours has dropped what is dominated already."""
+
+
+MIP_TOLERANCE = 1e-8
+"""How far from whole a variable may be. At 1e-9, the slack of the rows, HiGHS 1.14 without presolve loses optima now
+and then: 2 of 374 small packings (`tests/planner/candidates/test_host_packing.py`), and none at 1e-8, 1e-7 or 1e-10."""
+
+
+def _run_highs(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None, progress: Progress | None) -> Outcome:
+    engine = _InterruptibleHiGHS(
+        msg=False,
+        threads=1,
+        gapRel=GAP,
+        gapAbs=GAP,
+        timeLimit=time_limit_s,
+        random_seed=0,
+        presolve="off" if m.numVariables() <= SMALL else "choose",
+        mip_feasibility_tolerance=MIP_TOLERANCE,
+        primal_feasibility_tolerance=1e-9,
+    )
+    engine.clock = Clock(time_limit_s)
+    found: list[list[float]] = []
+
+    def improved(event: Any) -> None:
+        found.append(list(event.data_out.mip_solution))
+        if progress is not None:
+            progress(event.data_out.objective_function_value, event.data_out.mip_dual_bound)
+
+    create = engine.createAndConfigureSolver
+
+    def configure(lp: Any) -> None:
+        create(lp)
+        lp.solverModel.cbMipImprovingSolution += improved
+
+    engine.createAndConfigureSolver = configure  # type: ignore[method-assign]
+    with suppress(IndexError):  # PuLP reads row values, which HiGHS has none of where it found no solution
+        m.solve(engine)
+    h: Any = m.solverModel
+    name = h.modelStatusToString(h.getModelStatus())
+    info = h.getInfo()
+    last = list(h.getSolution().col_value)
+    has_last = info.primal_solution_status == 2
+    values = ([last] if has_last else []) + found[::-1]
+    plans = _distinct([_plan(v, lambda x, at=at: at[x.index]) for at in values])
+    if name in ("Infeasible", "Primal infeasible or unbounded"):
+        return Outcome("infeasible")
+    status = "optimal" if name == "Optimal" else "stopped"
+    bound = info.mip_dual_bound
+    return Outcome(status, bound if abs(bound) < 1e30 else None, plans, engine.interrupted)
+
+
+def _run_cbc(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None) -> Outcome:
+    # Left alone, CBC drops plans that are better by less than 1e-5.
+    exact = ["randomCbcSeed 1", "primalT 1e-9", "increment 1e-9"]
+    engine = pulp.PULP_CBC_CMD(msg=False, threads=1, timeLimit=time_limit_s, gapRel=GAP, gapAbs=GAP, options=exact)
+    m.solve(engine)
+    if m.status == pulp.LpStatusInfeasible:
+        return Outcome("infeasible")
+    has_values = m.sol_status in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible)
+    plans = [_plan(v, lambda x: x.varValue or 0.0)] if has_values else []
+    if m.sol_status == pulp.LpSolutionOptimal:
+        assert m.objective is not None
+        value: Any = m.objective.value()
+        return Outcome("optimal", value, plans)
+    return Outcome("stopped", None, plans)
+
+
+def _plan(v: PlacementVars, value: Callable[[Any], float]) -> Plan:
+    return {q: g for (q, g), x in v.x.items() if value(x) > 0.5}
+
+
+def _distinct(plans: list[Plan]) -> list[Plan]:
+    kept: list[Plan] = []
+    for plan in plans:
+        if plan not in kept:
+            kept.append(plan)
+    return kept

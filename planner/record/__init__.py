@@ -1,0 +1,1 @@
+"""plan.json: what a plan says of itself."""
