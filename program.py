@@ -136,32 +136,44 @@ def compile(
     InputError where they do not, where the model cannot be read, and where code cannot be emitted for it; Infeasible
     where the fleet cannot hold it.
     """
+    wanted = None if precision is None else _precisions(precision)
+    path, folder = _file_of(model, example_inputs, sizes or {}, allow_python)
+    if placement is None:
+        plan, program = _planned(path, fleet, wanted)
+        made = Program(plan, program, folder)
+    else:
+        program, pieces = _as_placed(path, fleet, placement, wanted)
+        made = Program(None, program, folder, pieces)
+    _check_examples(made.network, example_inputs)
+    return made
+
+
+def _planned(path: Path, fleet: Where | None, wanted: Precisions | None) -> tuple[Plan, PlacedProgram]:
+    """The network in a file where the cheapest plan has it."""
     from .backends import EmitContext
     from .backends.networks import read_placed
     from .backends.placed.program import build_whole
     from .ir.read.fleet import parse_fleet, read_fleet
     from .ir.read.graph import parse_graph
 
-    wanted = None if precision is None else _precisions(precision)
-    path, folder = _file_of(model, example_inputs, sizes or {}, allow_python)
-    if placement is not None:
-        if isinstance(placement, Mapping) and "decision" in placement:
-            if wanted is not None:
-                message = "a network that devices share computes as its file says: give no precision"
-                raise InputError([Diagnostic("precision", message)])
-            program, pieces = _shared(path, placement)
-        else:
-            program, pieces = _in_pieces(path, fleet, placement, wanted)
-        _check_examples(program, example_inputs)
-        return Program(None, program, folder, pieces)
     document = {"version": 1, "name": NODE, "nodes": {NODE: {"kind": "model", "graph": path.name}}}
     fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
     plan = plan_files(parse_graph(document, path.name, path.parent), fleet_file, path.parent)
     (_, kind, network), *_ = read_placed(plan.document, EmitContext(path.parent))
     _require_places(wanted, network)
-    program = build_whole(network, NODE, _target(plan.document, kind), wanted)
-    _check_examples(program, example_inputs)
-    return Program(plan, program, folder)
+    return plan, build_whole(network, NODE, _target(plan.document, kind), wanted)
+
+
+def _as_placed(
+    path: Path, fleet: Where | None, placement: Placement, wanted: Precisions | None
+) -> tuple[PlacedProgram, Mapping[str, Any]]:
+    """The network in a file where its caller has it, and plan.json of that."""
+    if not (isinstance(placement, Mapping) and "decision" in placement):
+        return _in_pieces(path, fleet, placement, wanted)
+    if wanted is not None:
+        message = "a network that devices share computes as its file says: give no precision"
+        raise InputError([Diagnostic("precision", message)])
+    return _shared(path, placement)
 
 
 def _shared(path: Path, plan: Mapping[str, Any]) -> tuple[PlacedProgram, Mapping[str, Any]]:

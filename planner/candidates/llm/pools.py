@@ -105,9 +105,9 @@ def _roles(setting: Setting, name: str, server: Server, groups: Iterable[TenantS
 def _sized(
     setting: Setting, name: str, server: Server, role: str, together: TenantSet[tuple[Call, Times]]
 ) -> Iterator[Draft]:
-    """One server in one role for these tenants, by its sizes.
+    """(32) One server in one role for these tenants, by its sizes.
 
-    (32) A prompt leaves each of the pp stages free for the next one: where nothing is decoded, dp prompts start at
+    A prompt leaves each of the pp stages free for the next one: where nothing is decoded, dp prompts start at
     once and keep a slot for T / pp. What is decoded keeps its place in all stages.
     """
     tenants = together.tenants
