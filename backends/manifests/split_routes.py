@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...ir.agent import graph_of
-from ...ir.llm import node_and_part
-from ...ir.read.graph import parse_graph
-from ...ir.split import VisitClass, classes_of, is_when, when_of
-from ...ir.split_choice import keep, kept_of
-from ...passes.agent.inline_agents import inline_agents
 from .dump import dump
 from .names import dns_name, labels
 from .objects import config_map
 from .router import PORT, router
 from .view import Json, PlanView, node_of, part_of
+
+if TYPE_CHECKING:
+    from ...ir.split import VisitClass
 
 GATEWAY = "inference-gateway"
 """Stands for the user's own Gateway."""
@@ -50,6 +47,13 @@ def routes_of(plan: Json) -> dict[str, tuple[Route, ...]]:
     splits = {node: said for node, said in (plan.get("splits") or {}).items() if said is not None}
     if not splits:
         return {}
+    from ...ir.agent import graph_of
+    from ...ir.llm import node_and_part
+    from ...ir.read.graph import parse_graph
+    from ...ir.split import classes_of
+    from ...ir.split_choice import keep, kept_of
+    from ...passes.agent.inline_agents import inline_agents
+
     module = parse_graph(plan["inputs"]["graph"]).module
     inline_agents(module)
     found = {}
@@ -66,6 +70,8 @@ def routes_of(plan: Json) -> dict[str, tuple[Route, ...]]:
 
 def _routes(classes: tuple[VisitClass, ...], rows: list[Json]) -> Iterator[Route]:
     """The classes of one node by the pools of their pieces."""
+    from ...ir.split import is_when
+
     ways: dict[tuple[tuple[str, str], ...], list[VisitClass]] = {}
     for each in classes:
         pools = tuple((part_of(row["piece"]), row["pool"]) for row in rows if is_when(row["when"], each))
@@ -81,6 +87,8 @@ def split_objects(
 
     A route with prefill and decode in two pools has a router of its own over those.
     """
+    from ...ir.split import when_of
+
     objects, found = list[dict[str, Any]](), list[dict[str, Any]]()
     for number, route in enumerate(routes, 1):
         urls = {part: addresses[f"{node}.{part}", pool] for part, pool in route.pools.items()}
