@@ -11,6 +11,7 @@ import numpy as np
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
+from ...passes.locations import located
 from ...passes.shard.apply import SpmdNetwork
 from .. import OutputFile, safetensors
 from ..dtypes import dtype_of
@@ -67,7 +68,8 @@ def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
     network = _ready(network)
     for op in nn.body_of(network.module):
         if isinstance(op, nn.CollectiveOp):
-            raise InputError([Diagnostic("jax-op", f"`{op.name}` takes several devices: there is no JAX code for one")])
+            message = f"there is no JAX code for operator `{op.name}` on one device"
+            raise located(InputError([Diagnostic("jax-op", message)]), op)
     name, names = _named(name, RESERVED)
     axes = AxisNames(list(nn.body_of(network.module)))
     inputs = _inputs(names, network, axes)

@@ -111,7 +111,7 @@ class _Statements:
             return self._apply(last, [values[a] for a in arguments], op)
         if isinstance(op, nn.ElementwiseOp):
             return self._apply(op.kind, values, op)
-        if type(op) not in EXPRESSIONS:
+        if type(op) not in EXPRESSIONS or isinstance(op, nn.CollectiveOp):
             raise InputError([Diagnostic("scratchpad-op", f"there is no code for operator `{op.name}`")])
         if type(op) in LAYERS:
             self._layers.add(LAYERS[type(op)])

@@ -57,4 +57,4 @@ def test_networks_of_nested_graphs_become_code_that_runs(tmp_path: Path, capsys:
     dovetail.plan(tmp_path).write(tmp_path / "out")
     assert main(["run", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
-    assert re.findall(r"^(\S+): 1 request", printed, re.MULTILINE) == ["many/1/net", "many/2/net", "one/net"]
+    assert re.findall(r"^jax/(\S+):$", printed, re.MULTILINE) == ["many/1/net", "many/2/net", "one/net"]

@@ -136,7 +136,7 @@ machines: {}
         ("models:\n  new: {hidden: 8}\n", "mine.yaml:2:3", "the model `new`"),
         ("models: {new: {like: llama-9}}\n", "mine.yaml:1:22", "`like: llama-9` is in no catalogue"),
         (
-            "devices:\n  l4: {figures: [{source: s, date: 2026, quality: guess, bandwidth: 1e-300 GB/s}]}\n",
+            "devices:\n  l4: {figures: [{source: s, date: 2026, quality: guess, bandwidth: 1e-25 GB/s}]}\n",
             "mine.yaml:2:69",
             "has a rate below a thousand a second (`bandwidth`)",
         ),

@@ -111,7 +111,7 @@ def test_transfers() -> None:
         ("placements.1.share", float("nan"), "`share` is nan, not a number"),
         ("placements.1.piece", "sing.run", "(C1) there is no `plan.piece` called `sing.run`"),
         ("placements.1.pool", "p9", "(C1) there is no `plan.pool` called `p9`"),
-        ("placements.1.when", "night", "a placement that depends on `when` (night) is not supported yet"),
+        ("placements.1.when", 5, "`when` is 5, not a name"),
         ("transfers.0.bytes", -1, "(C2) `bytes` must not be negative"),
         ("transfers.0.to", "nowhere", "(C1) there is no `plan.piece` called `nowhere`"),
     ],

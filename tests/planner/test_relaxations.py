@@ -87,7 +87,8 @@ def test_a_lower_rate_ranks_by_what_a_request_costs() -> None:
 
 
 def test_more_memory_for_a_model_that_fits_nowhere() -> None:
-    llm = {"kind": "llm", "model": "llama-3.1-8b", "prompt_tokens": 500, "output_tokens": 100, "parallel": {"tp": 1}}
+    llm = {"kind": "llm", "model": "llama-3.1-8b", "prompt_tokens": 500, "output_tokens": 100}
+    llm["parallel"] = {"tp": 1, "pp": 1}
     graph = {"version": 1, "nodes": {"chat": llm}, "workload": {"rate": "1 req/s"}}
     small = {"model": "l4", "memory": "8 GB", "count": 4, "price": {"rent": "1 USD/h"}}
     found = ways(graph, {"devices": {"small": small}})

@@ -30,6 +30,8 @@ def reshape(op: nn.ReshapeOp, ranks: int) -> AxisMap:
 
 def first_axes(old: nn.Shape, new: nn.Shape) -> Iterator[tuple[int, int]]:
     """(axis of `old`, axis of `new`): the outermost of each smallest group of axes with as many elements in both."""
+    if 0 in old:
+        return  # nothing is laid out, so no axis goes with another
     i = j = 0
     while True:
         while i < len(old) and old[i] == 1:

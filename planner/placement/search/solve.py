@@ -13,7 +13,7 @@ from ..evaluate import Books
 from ..model.build import build
 from ..model.objective import unit
 from ..model.racks import Racks
-from ..model.ties import EQUAL, break_ties
+from ..model.ties import break_ties
 from ..model.variables import Expr, PlacementVars
 from ..problem import PlacementProblem
 from ..result import LatencySummary, PlacementResult, SolveStats
@@ -24,7 +24,7 @@ from ..times.summary import horizon_s, summarise
 from .clock import Clock, TimeUp
 from .conflict import binding_names, irreducible_conflict
 from .cutoff import least_cost
-from .engine import Outcome, Plan, run
+from .engine import MIP_TOLERANCE, Outcome, Plan, run
 from .presolve import presolve
 from .quick import MANY_OPTIONS, few_options
 
@@ -81,7 +81,8 @@ class Search:
         self.unit = self.v.time_scale if self.v.mean is not None else unit(self.p, self.v)
         if self.below < math.inf:
             assert self.m.objective is not None
-            better = self.below - max(abs(self.below) * OPTIMAL_GAP, self.unit * 10 * EQUAL)
+            # By more than a variable that is not quite whole can feign.
+            better = self.below - max(abs(self.below) * OPTIMAL_GAP, self.unit * 10 * MIP_TOLERANCE)
             self.m.addConstraint(self.m.objective <= better / self.unit, "better")
         elif most < math.inf:
             assert self.m.objective is not None

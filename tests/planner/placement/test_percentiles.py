@@ -10,10 +10,11 @@ import pytest
 from random_flows import Case, planned, random_case
 from simulation import Array, Drawn, simulate
 
-from dovetail.driver import _solve, read_graph_and_fleet
+from dovetail.driver import read_graph_and_fleet
 from dovetail.ir.distribution import Distribution
 from dovetail.planner.placement.problem import VisitTime
 from dovetail.planner.placement.result import LatencySummary
+from dovetail.planner.placement.search.solve import solve
 from dovetail.planner.placement.times.latency import Latencies
 from dovetail.planner.placement.times.laws import Grid
 from dovetail.planner.placement.times.unroll import Edge, Flow
@@ -83,7 +84,7 @@ def test_a_first_output_long_before_the_end_is_told_on_a_grid_of_its_own() -> No
 def test_percentiles_of_the_plan_of_an_example(name: str) -> None:
     graph, fleet, folder = read_graph_and_fleet((ROOT / "examples" / name,), None, {})
     posed = pose(graph, fleet, folder)
-    result = _solve(posed.problem, None, "highs", None)
+    result = solve(posed.problem, with_latency=False)
     problem = with_waits(posed.problem, result)
     times = {option.piece: option.visits for option in problem.options}
     between = Latencies(problem, Grid(1.0, 2)).of_plan(result.placements)[1]
