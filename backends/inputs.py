@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,15 @@ Ends = Mapping[str, tuple[tuple[int, ...], str]]
 """shape and dtype by name, in graph order"""
 
 
-def bind_inputs(program: str, wanted: Ends, args: Sequence[Any], named: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def bind_inputs(
+    program: str,
+    wanted: Ends,
+    args: Sequence[Any],
+    named: Mapping[str, Any],
+    aliases: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, np.ndarray]:
     """
-    The arrays for `wanted`, in its order and of its dtypes, from positional and named ones.
+    The arrays for `wanted`, in its order and of its dtypes, from positional and named ones; an alias stands for a name.
 
     Raises `InputError` for inputs that are missing, unknown, given twice, or of another shape or kind.
     """
@@ -24,11 +31,12 @@ def bind_inputs(program: str, wanted: Ends, args: Sequence[Any], named: Mapping[
         raise _wrong(f"`{program}` takes {len(wanted)} inputs, not {len(args)}")
     given = dict(zip(wanted, args, strict=False))
     for key, value in named.items():
-        if key not in wanted:
+        name = key if key in wanted else aliases.get(key)
+        if name is None:
             raise _wrong(f"`{program}` has no input `{key}`", did_you_mean(key, wanted))
-        if key in given:
-            raise _wrong(f"input `{key}` is given twice")
-        given[key] = value
+        if name in given:
+            raise _wrong(f"input `{name}` is given twice")
+        given[name] = value
     missing = [f"`{name}`" for name in wanted if name not in given]
     if missing:
         raise _wrong(f"`{program}` needs its input {', '.join(missing)}")

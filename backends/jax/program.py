@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from ...ir import nn
-from ...ir.diagnostics import Diagnostic, InputError, did_you_mean
+from ...ir.diagnostics import Diagnostic, InputError
 from ...passes.shard.apply import SpmdNetwork
 from .. import OutputFile
+from ..inputs import bind_inputs
 from ..safetensors import read_safetensors
 from ..writer import write_folder
 from . import FOLDER
@@ -72,31 +73,13 @@ class JaxProgram:
 
         Raises `InputError` for inputs that are missing, unknown, given twice, or of another shape or kind.
         """
-        given = self._bind(args, named)
-        values = [_as_declared(given[name], name, *self.inputs[name]) for name in self.inputs]
+        aliases = dict(zip(self._variables, self.inputs, strict=True))
+        values = bind_inputs(self.source.name, self.inputs, args, named, aliases)
         try:
-            result = self.function(self.placed, *values)
+            result = self.function(self.placed, *values.values())
         except (TypeError, ValueError, KeyError) as error:  # a loaded source that was edited, or lost weights
             raise _broken(f"`{self.source.name}` fails: {error}") from error
         return tuple(np.asarray(value) for value in (result if isinstance(result, tuple) else (result,)))
-
-    def _bind(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
-        names = list(self.inputs)
-        if len(args) > len(names):
-            raise _wrong(f"`{self.source.name}` takes {len(names)} inputs, not {len(args)}")
-        given = dict(zip(names, args, strict=False))
-        aliases = dict(zip(self._variables, names, strict=True))
-        for key, value in named.items():
-            name = key if key in self.inputs else aliases.get(key)
-            if name is None:
-                raise _wrong(f"`{self.source.name}` has no input `{key}`", did_you_mean(key, names))
-            if name in given:
-                raise _wrong(f"input `{name}` is given twice")
-            given[name] = value
-        missing = [f"`{name}`" for name in names if name not in given]
-        if missing:
-            raise _wrong(f"`{self.source.name}` needs its input {', '.join(missing)}")
-        return given
 
     def files(self) -> list[OutputFile]:
         """What `save` writes: `jax/<name>/` with `<name>.py`, `run.py` and `<name>.safetensors`."""
@@ -163,7 +146,8 @@ def _on_devices(module: Any, wanted: int, weights: Mapping[str, Any]) -> dict[st
 
     if (there := jax.device_count()) < wanted:
         help = f'`jax.config.update("jax_num_cpu_devices", {wanted})` before JAX is used lets CPUs stand in for others'
-        raise _wrong(f"the network is shared among {wanted} devices, and JAX has {there} here", help)
+        message = f"the network is shared among {wanted} devices, and JAX has {there} here"
+        raise InputError([Diagnostic("program-input", message, help=help)])
     place = partial(jax.sharding.NamedSharding, module.device_mesh())
     return {key: jax.device_put(value, place(module.WEIGHT_SPECS[key])) for key, value in weights.items()}
 
@@ -179,19 +163,6 @@ def _execute(text: str, name: str, filename: str) -> Any:
     except Exception as error:
         raise _broken(f"`{filename}` does not run: {error}") from error
     return module
-
-
-def _as_declared(value: Any, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    array = np.asarray(value)
-    if array.shape != shape:
-        raise _wrong(f"input `{name}` has the shape {array.shape}, the network takes {shape}")
-    if not np.can_cast(array.dtype, dtype, casting="same_kind"):
-        raise _wrong(f"input `{name}` holds {array.dtype}, the network takes {dtype}")
-    return array.astype(dtype, copy=False)
-
-
-def _wrong(message: str, help: str | None = None) -> InputError:
-    return InputError([Diagnostic("program-input", message, help=help)])
 
 
 def _broken(message: str) -> InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
@@ -16,16 +17,23 @@ from .resize_taps import taps
 from .views import View
 
 
+def _around(sizes: Sequence[int], axis: int) -> tuple[int, int, int]:
+    """(elements of the axes before, of the axis, of those behind)."""
+    return prod(sizes[:axis]), sizes[axis], prod(sizes[axis + 1 :])
+
+
 def write_gather(e: Emitter, op: nn.GatherOp) -> None:
-    axis, x = nn.integer(op.axis), e.view(op.x)
-    outer, count, inner = prod(x.sizes[:axis]), x.sizes[axis], prod(x.sizes[axis + 1 :])
-    indices = e.view(op.indices)
-    picked = prod(indices.sizes)
-    table, flat = e.contiguous(x, (outer, count, inner)), e.contiguous(indices, (picked,))
-    out = e.result(op.result, "gather")
+    axis, x, indices = nn.integer(op.axis), e.view(op.x), e.view(op.indices)
+    table, flat = e.contiguous(x, _around(x.sizes, axis)), e.contiguous(indices, (prod(indices.sizes),))
+    _launch_gather(e, table, flat, e.result(op.result, "gather"))
+
+
+def _launch_gather(e: Emitter, table: View, indices: View, out: View) -> None:
+    """`out` from the rows of `table`, (outer, count, inner), at `indices`; all contiguous."""
+    (outer, _, inner), (picked,) = table.sizes, indices.sizes
     options = e.row_options(outer * picked, inner, "block_rows", "block_n")
     at = replace(out, sizes=(outer, picked, inner), strides=(picked * inner, inner, 1))
-    e.launch("gather", "gather", table, flat, at, comment=f"{out.sizes}", **options)
+    e.launch("gather", "gather", table, indices, at, comment=f"{out.sizes}", **options)
 
 
 def write_concat(e: Emitter, op: nn.ConcatOp) -> None:
@@ -72,14 +80,9 @@ def write_split(e: Emitter, op: nn.SplitOp) -> None:
 
 def taken(e: Emitter, x: View, axis: int, places: np.ndarray) -> View:
     """The slices of `x` along `axis` that stand at `places`."""
-    outer, inner = prod(x.sizes[:axis]), prod(x.sizes[axis + 1 :])
-    sizes = (*x.sizes[:axis], len(places), *x.sizes[axis + 1 :])
-    out = e.buffer(sizes, x.dtype, "taken")
-    table = e.contiguous(x, (outer, x.sizes[axis], inner))
-    indices = e.weight(e.names.number("places"), places, "int32")
-    at = replace(out, sizes=(outer, len(places), inner), strides=(len(places) * inner, inner, 1))
-    options = e.row_options(outer * len(places), inner, "block_rows", "block_n")
-    e.launch("gather", "gather", table, indices, at, comment=f"{out.sizes}", **options)
+    out = e.buffer((*x.sizes[:axis], len(places), *x.sizes[axis + 1 :]), x.dtype, "taken")
+    table = e.contiguous(x, _around(x.sizes, axis))
+    _launch_gather(e, table, e.weight(e.names.number("places"), places, "int32"), out)
     return out
 
 
@@ -136,7 +139,7 @@ def write_resize(e: Emitter, op: nn.ResizeOp) -> None:
 
 def write_scatter(e: Emitter, op: nn.ScatterOp) -> None:
     axis, x, indices = nn.integer(op.axis), e.view(op.x), e.view(op.indices)
-    outer, count, inner = prod(x.sizes[:axis]), x.sizes[axis], prod(x.sizes[axis + 1 :])
+    outer, count, inner = _around(x.sizes, axis)
     out, picked = e.result(op.result, "scatter"), prod(indices.sizes)
     e.launch("copy", "copy", x, out, **BLOCKS, comment=f"{x.sizes}")
     table = replace(out, sizes=(outer, count, inner), strides=(count * inner, inner, 1))
@@ -156,7 +159,6 @@ def write_gather_elements(e: Emitter, op: nn.GatherElementsOp) -> None:
     x, out = x.sliced(inside), e.result(op.result, "gather")
 
     def flat(view: View) -> View:
-        sizes = prod(view.sizes[:axis]), view.sizes[axis], prod(view.sizes[axis + 1 :])
-        return e.contiguous(view, sizes)
+        return e.contiguous(view, _around(view.sizes, axis))
 
     e.launch("scatter", "gather_elements", flat(x), flat(indices), flat(out), **BLOCKS, comment=f"{out.sizes}")

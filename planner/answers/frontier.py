@@ -116,10 +116,10 @@ def find(
     Plans state their latency with the waits of their own load, which are shorter than those they are planned with.
     Each way to split traffic has its own `points`, and its share of the time that the ones before left.
     """
-    ways, found = posed.split_choices, list[Found]()
+    asked, ways, found = Asked(axes, solver, document, points, on_progress), posed.split_choices, list[Found]()
     for number, kept in enumerate(ways):
         share = clock if len(ways) == 1 else Clock(None if clock.left is None else clock.left / (len(ways) - number))
-        found.append(_of_one_split(posed.at_splits(kept), axes, share, solver, document, points, on_progress))
+        found.append(_of_one_split(posed.at_splits(kept), share, asked))
     if len(found) == 1:
         return found[0]
     plans = _best([plan for each in found for plan in each.plans], axes)
@@ -127,46 +127,44 @@ def find(
     return Found(axes, tuple(plans), complete, all(each.infeasible for each in found))
 
 
-def _of_one_split(
-    posed: Posed,
-    axes: tuple[str, str],
-    clock: Clock,
-    solver: str,
-    document: Document,
-    points: int,
-    on_progress: Callable[[str], None] | None,
-) -> Found:
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted of every problem whose points make one frontier."""
+
+    axes: tuple[str, str]
+    solver: str
+    document: Document
+    points: int
+    """at most"""
+    on_progress: Callable[[str], None] | None
+
+
+def _of_one_split(posed: Posed, clock: Clock, asked: Asked) -> Found:
     """The frontier of one problem, its traffic split as it says."""
+    axes = asked.axes
     if "throughput" in axes:
-        return _over_rates(posed, axes, clock, solver, document, points, on_progress)
-    frontier = Frontier(posed.problem, (MINIMISED[axes[0]], MINIMISED[axes[1]]), clock, solver, points, on_progress)
+        return _over_rates(posed, clock, asked)
+    minimised = MINIMISED[axes[0]], MINIMISED[axes[1]]
+    frontier = Frontier(posed.problem, minimised, clock, asked.solver, asked.points, asked.on_progress)
     frontier.run()
     first, second = axes if frontier.axes[0] == MINIMISED[axes[0]] else (axes[1], axes[0])
-    asked = replace(posed, goal=first, problem=replace(posed.problem, objective=frontier.axes[0]))
-    plans = [document(asked, point.result, None) for point in frontier.points]
+    again = replace(posed, goal=first, problem=replace(posed.problem, objective=frontier.axes[0]))
+    plans = [asked.document(again, point.result, None) for point in frontier.points]
     return Found(axes, _points(plans, axes, second), frontier.complete, frontier.infeasible)
 
 
-def _over_rates(
-    posed: Posed,
-    axes: tuple[str, str],
-    clock: Clock,
-    solver: str,
-    document: Document,
-    points: int,
-    on_progress: Callable[[str], None] | None,
-) -> Found:
+def _over_rates(posed: Posed, clock: Clock, asked: Asked) -> Found:
     """(56) The frontier of `throughput` and another objective."""
-    other = next(axis for axis in axes if axis != "throughput")
-    frontier = RateFrontier(posed.problem_at, other, clock, solver, points, on_progress)
+    other = next(axis for axis in asked.axes if axis != "throughput")
+    frontier = RateFrontier(posed.problem_at, other, clock, asked.solver, asked.points, asked.on_progress)
     frontier.run(posed.setting.rate_per_s)
     plans: list[Json] = []
     for point in frontier.points:
-        asked = posed.at_rate(point.served.rate or 0.0)
-        if asked is not None:
-            asked = replace(asked, goal="throughput", problem=replace(asked.problem, objective=other))
-            plans.append(document(asked, point.result, point.served))
-    return Found(axes, _points(plans, axes, other), frontier.complete, frontier.infeasible)
+        again = posed.at_rate(point.served.rate or 0.0)
+        if again is not None:
+            again = replace(again, goal="throughput", problem=replace(again.problem, objective=other))
+            plans.append(asked.document(again, point.result, point.served))
+    return Found(asked.axes, _points(plans, asked.axes, other), frontier.complete, frontier.infeasible)
 
 
 def _points(plans: list[Json], axes: tuple[str, str], under: str) -> tuple[Json, ...]:
