@@ -4,7 +4,6 @@ Networks that run here: the emitted JAX source, executed as it stands, as one ca
     program = build_program(read_onnx("densenet.onnx"), "densenet")
     (scores,) = program(image)             # or program(**{"data_0": image})
     program.save(Path("out"))              # out/jax/densenet/densenet.py, run.py, densenet.safetensors
-    program = load_program(Path("out/jax/densenet"))
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from ...ir.diagnostics import Diagnostic, InputError
 from ...passes.shard.apply import SpmdNetwork
 from .. import OutputFile
 from ..inputs import bind_inputs
-from ..safetensors import read_safetensors
 from ..writer import write_folder
 from . import FOLDER
 from .emit import JaxSource, emit_jax, emit_sharded
@@ -75,10 +73,7 @@ class JaxProgram:
         """
         aliases = dict(zip(self._variables, self.inputs, strict=True))
         values = bind_inputs(self.source.name, self.inputs, args, named, aliases)
-        try:
-            result = self.function(self.placed, *values.values())
-        except (TypeError, ValueError, KeyError) as error:  # a loaded source that was edited, or lost weights
-            raise _broken(f"`{self.source.name}` fails: {error}") from error
+        result = self.function(self.placed, *values.values())
         return tuple(np.asarray(value) for value in (result if isinstance(result, tuple) else (result,)))
 
     def files(self) -> list[OutputFile]:
@@ -92,52 +87,25 @@ class JaxProgram:
 
 def build_program(network: nn.NnModule, name: str = "network") -> JaxProgram:
     """The program for `network`; raises `InputError` where JAX code cannot be emitted for it."""
-    source = emit_jax(network, name)
-    return _program(source, f"<emitted {source.name}.py>")
+    return _program(emit_jax(network, name))
 
 
 def build_sharded(program: SpmdNetwork, name: str = "network") -> JaxProgram:
     """The program for a network that several devices share; raises `InputError` as `build_program`, and for too few."""
-    source = emit_sharded(program, name)
-    return _program(source, f"<emitted {source.name}.py>")
+    return _program(emit_sharded(program, name))
 
 
-def load_program(folder: Path | str) -> JaxProgram:
-    """
-    The program in `folder`, such as `jax/<name>` of a saved one: it holds one `<name>.py` beside `<name>.safetensors`.
-
-    The file is executed: load only what you trust. Raises `InputError` where there is no such pair, or where one of
-    the two cannot be read, is a link out of the folder, or fails.
-    """
-    folder = Path(folder).resolve()
-    found = [path for path in sorted(folder.glob("*.safetensors")) if path.with_suffix(".py").is_file()]
-    if len(found) != 1:
-        raise _broken(f"`{folder}` holds {len(found)} networks, not one `NAME.py` beside `NAME.safetensors`")
-    code = found[0].with_suffix(".py")
-    if any(path.resolve().parent != folder for path in (code, found[0])):
-        raise _broken(f"`{code}` or its weights are links out of their folder")
-    try:
-        weights = read_safetensors(found[0])
-        sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _broken(f"`{code}` and its weights cannot be read: {error}") from None
-    return _program(JaxSource(code.stem, sources, weights), str(code))
-
-
-def _program(source: JaxSource, filename: str) -> JaxProgram:
+def _program(source: JaxSource) -> JaxProgram:
     import jax.numpy as jnp
 
-    module = _execute(source.sources[f"{source.name}.py"], source.name, filename)
-    try:
-        network, inputs, outputs = getattr(module, source.name), module.INPUTS, module.OUTPUTS
-    except AttributeError as error:
-        raise _broken(f"`{filename}` is no emitted network: {error}") from None
+    module = _execute(source.sources[f"{source.name}.py"], source.name)
+    network = getattr(module, source.name)
     weights, devices = {key: jnp.asarray(value) for key, value in source.weights.items()}, 1
     if hasattr(module, "MESH"):
         devices = prod(module.MESH.values())
         weights = _on_devices(module, devices, weights)
     variables = tuple(inspect.signature(network).parameters)[1:]
-    return JaxProgram(source, inputs, outputs, network, weights, variables, devices)
+    return JaxProgram(source, module.INPUTS, module.OUTPUTS, network, weights, variables, devices)
 
 
 def _on_devices(module: Any, wanted: int, weights: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,18 +120,11 @@ def _on_devices(module: Any, wanted: int, weights: Mapping[str, Any]) -> dict[st
     return {key: jax.device_put(value, place(module.WEIGHT_SPECS[key])) for key, value in weights.items()}
 
 
-def _execute(text: str, name: str, filename: str) -> Any:
-    """The module that `text` defines; nothing is left in `sys.modules`, and no bytecode beside the file."""
-    module = ModuleType(name)
+def _execute(text: str, name: str) -> Any:
+    """The module that `text` defines; nothing is left in `sys.modules`."""
+    module, filename = ModuleType(name), f"<emitted {name}.py>"
     module.__file__ = filename
-    # Lets errors inside the network quote their line, also where there is no file.
+    # Lets errors inside the network quote their line, though there is no file.
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-    try:
-        exec(compile(text, filename, "exec"), module.__dict__)
-    except Exception as error:
-        raise _broken(f"`{filename}` does not run: {error}") from error
+    exec(compile(text, filename, "exec"), module.__dict__)
     return module
-
-
-def _broken(message: str) -> InputError:
-    return InputError([Diagnostic("program", message)])

@@ -74,8 +74,8 @@ class Emitter:
         self._given = network.weights
         self._views: dict[SSAValue, View] = {}
         self._later: dict[SSAValue, Callable[[], None]] = {}
-        self.few_bits: dict[SSAValue, nn.DequantiseOp] = {}
-        """weights that a product may read in few bits -> the op that would write them out"""
+        self.origins: dict[SSAValue, nn.WeightOp | nn.DequantiseOp] = {}
+        """weights, as they are and written out from few bits -> the op, for who reads them in another form"""
 
     def view(self, value: SSAValue) -> View:
         """Where `value` lies."""
@@ -89,8 +89,8 @@ class Emitter:
 
     def share(self, value: SSAValue, given: SSAValue) -> None:
         """Let `value`, an argument of a fusion, lie where `given` does."""
-        if given in self.few_bits:
-            self.few_bits[value] = self.few_bits[given]
+        if given in self.origins:
+            self.origins[value] = self.origins[given]
         self.later(value, lambda: self.bind(value, self.view(given)))
 
     def bind(self, value: SSAValue, view: View) -> None:
@@ -117,15 +117,17 @@ class Emitter:
         return View.whole(f'w["{key}"]', values.shape, dtype)
 
     def weight_op(self, op: nn.WeightOp) -> None:
-        """The values that the network has of a weight."""
-        name = op.weight.data
-        if name not in self._given:
-            raise InputError([Diagnostic("weight", f"weight `{name}` has no values")])
-        self.bind(op.result, self.weight(name, self._given[name], dtype_of(op.type)))
+        """The values that the network has of a weight; given to the function if somebody reads them as they are."""
+        if op.weight.data not in self._given:
+            raise InputError([Diagnostic("weight", f"weight `{op.weight.data}` has no values")])
+        self.origins[op.result] = op
+        self.later(
+            op.result, lambda: self.bind(op.result, self.weight(op.weight.data, self.values(op), dtype_of(op.type)))
+        )
 
-    def values(self, op: nn.WeightOp) -> np.ndarray | None:
-        """The values of a weight, where the network has them."""
-        return self._given.get(op.weight.data)
+    def values(self, op: nn.WeightOp) -> np.ndarray:
+        """The values that the network has of a weight."""
+        return self._given[op.weight.data]
 
     def launch(self, module: str, wrapper: str, *arguments: object, comment: str = "", **options: object) -> None:
         """A call of a wrapper of the library."""

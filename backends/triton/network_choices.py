@@ -109,7 +109,7 @@ def write_quantise(e: Emitter, op: nn.QuantiseOp) -> None:
 def write_dequantise(e: Emitter, op: nn.DequantiseOp) -> None:
     """Written out for those that need the wide numbers; a product may read the weights as they are."""
     _require_few_bits(op, op.q)
-    e.few_bits[op.result] = op
+    e.origins[op.result] = op
     e.later(op.result, lambda: _write_out(e, op))
 
 
@@ -128,9 +128,7 @@ def _codes(e: Emitter, op: nn.DequantiseOp) -> View:
     """Where the narrow numbers lie: weights of less than a byte have a whole one each."""
     owner, kind = op.q.owner, nn.tensor_type(op.q).element_type
     if isinstance(owner, nn.WeightOp) and nn.is_integer(kind) and nn.bits_of(kind) < 8:
-        values = e.values(owner)
-        if values is not None:
-            return e.weight(owner.weight.data, values, "int8")
+        return e.weight(owner.weight.data, e.values(owner), "int8")
     return e.view(op.q)
 
 

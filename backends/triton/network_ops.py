@@ -180,16 +180,8 @@ def _combine(e: Emitter, op: nn.CombineOp) -> None:
     e.launch("dispatch", "combine", y, weights, order, out, comment=f"{out.sizes}", block_n=block, num_warps=4)
 
 
-def _weight(e: Emitter, op: nn.WeightOp) -> None:
-    """Those in few bits are bound when somebody reads them: who packs them does not."""
-    if all(isinstance(use.operation, nn.DequantiseOp) for use in op.result.uses):
-        e.later(op.result, lambda: e.weight_op(op))
-    else:
-        e.weight_op(op)
-
-
 WRITERS: Mapping[type[Operation], Callable[[Emitter, Any], None]] = {
-    nn.WeightOp: _weight,
+    nn.WeightOp: lambda e, op: e.weight_op(op),
     nn.FillOp: write_constant,
     nn.IotaOp: write_constant,
     nn.ReshapeOp: lambda e, op: e.bind(op.result, e.reshaped(e.view(op.x), nn.shape_of(op.result))),

@@ -35,24 +35,18 @@ def few_bits_of(e: Emitter, op: Operation) -> Packed | None:
     It takes constant integers of up to 8 bits without a zero, with a scale for each so many rows of each column.
     """
     value = op.operands[1]
-    back = e.few_bits.get(value)
+    back = e.origins.get(value)
     turned = isinstance(op, nn.GemmOp) and bool(nn.integer(op.transpose_b))
-    if back is None or prod(nn.shape_of(value)[:-2]) != 1 or 0 in nn.shape_of(value):
+    if not isinstance(back, nn.DequantiseOp) or prod(nn.shape_of(value)[:-2]) != 1 or 0 in nn.shape_of(value):
         return None
     *_, down, across = reversed(nn.ints(back.block)) if turned else nn.ints(back.block)
     codes, scale = back.q.owner, back.scale.owner
     if across != 1 or not isinstance(codes, nn.WeightOp) or not isinstance(scale, nn.WeightOp):
         return None
-    element, values, scales = codes.type.element_type, e.values(codes), e.values(scale)
-    if (
-        not nn.is_integer(element)
-        or nn.bits_of(element) > 8
-        or back.zero is not None
-        or values is None
-        or scales is None
-    ):
+    element = codes.type.element_type
+    if not nn.is_integer(element) or nn.bits_of(element) > 8 or back.zero is not None:
         return None
-    values, scales = (array.reshape(array.shape[-2:]) for array in (values, scales))
+    values, scales = (array.reshape(array.shape[-2:]) for array in (e.values(codes), e.values(scale)))
     values, scales = (values.T, scales.T) if turned else (values, scales)
     bits, low = nn.bits_of(element), nn.integer_range(element)[0]
     name, dtype = codes.weight.data + (".T" if turned else ""), dtype_of(scale.type)

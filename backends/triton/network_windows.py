@@ -6,9 +6,11 @@ from dataclasses import replace
 from math import prod
 
 import numpy as np
+from xdsl.ir import SSAValue
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
+from ..dtypes import dtype_of
 from ..python_text import sequence
 from .network import Emitter
 from .network_movement import taken
@@ -30,17 +32,17 @@ def write_pool(e: Emitter, op: nn.MaxPoolOp | nn.AveragePoolOp) -> None:
 
 def write_conv_transpose(e: Emitter, op: nn.ConvTransposeOp) -> None:
     """The convolution of the input, `strides` apart among zeros, with the window turned about."""
-    dtype, x, w = float_dtype(op), e.view(op.x), e.view(op.w)
+    dtype, x = float_dtype(op), e.view(op.x)
     strides, dilations, pads = nn.ints(op.strides), nn.ints(op.dilations), nn.ints(op.pads)
     rank, groups = len(strides), nn.integer(op.groups)
-    reach = [d * (size - 1) for d, size in zip(dilations, w.sizes[2:], strict=True)]
+    reach = [d * (size - 1) for d, size in zip(dilations, nn.shape_of(op.w)[2:], strict=True)]
     low = [r - p for r, p in zip(reach, pads[:rank], strict=True)]
     high = [r - p + more for r, p, more in zip(reach, pads[rank:], nn.ints(op.output_pads), strict=True)]
     if min(*low, *high) < 0:
         raise InputError([Diagnostic("triton-op", f"no Triton kernel cuts pads {pads} off a window that is smaller")])
     spread = _spread(e, x, strides, low, high)
     out = e.result(op.result, "conv")
-    turned = _turned(e, w, groups)
+    turned = _turned(e, op.w, groups)
     operands, function = [], None
     if op.bias is not None:
         function = e.function("epilogue", ["x1", "bias"], ["    return x1 + bias"])
@@ -67,8 +69,21 @@ def _spread(e: Emitter, x: View, strides: tuple[int, ...], low: list[int], high:
     return out
 
 
-def _turned(e: Emitter, w: View, groups: int) -> View:
-    """Weights (c, m / groups, ...) as those (m, c / groups, ...) of a convolution that reads the window backwards."""
+def _turned(e: Emitter, value: SSAValue, groups: int) -> View:
+    """
+    Weights (c, m / groups, ...) as those (m, c / groups, ...) of a convolution that reads the window backwards.
+
+    Weights of the network are turned here; the function turns what it is given or computes.
+    """
+    origin = e.origins.get(value)
+    if isinstance(origin, nn.WeightOp):
+        values = e.values(origin)
+        channels, filters, *window = values.shape
+        backwards = np.flip(values, tuple(range(2, values.ndim)))
+        turned = backwards.reshape(groups, channels // groups, filters, *window).swapaxes(1, 2)
+        turned = turned.reshape(groups * filters, channels // groups, *window)
+        return e.weight(f"{origin.weight.data}.turned{groups}", turned, dtype_of(origin.type))
+    w = e.view(value)
     for axis in range(2, len(w.sizes)):
         if w.sizes[axis] > 1:
             w = taken(e, w, axis, np.arange(w.sizes[axis])[::-1])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +156,21 @@ def api_plan() -> Json:
 def any_plan(request: pytest.FixtureRequest) -> Json:
     """Each of the plans above."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def imported(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Callable[..., Any]]:
+    """`imported(place)`: the one network in a written folder, imported from there as a user would, with its weights."""
+
+    def load(place: Path) -> Callable[..., Any]:
+        (weights,) = place.glob("*.safetensors")
+        monkeypatch.syspath_prepend(place)
+        for name in (weights.stem, "weights_file"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        module = import_module(weights.stem)
+        return partial(getattr(module, weights.stem), module.load_weights())
+
+    return load
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from dovetail.backends import EmitContext
 from dovetail.backends.jax.backend import JaxBackend
-from dovetail.backends.jax.program import JaxProgram, build_program, load_program
+from dovetail.backends.jax.program import JaxProgram, build_program
 from dovetail.backends.run import run_folder
 from dovetail.backends.writer import write_folder
 from dovetail.ir.diagnostics import InputError
@@ -64,14 +64,11 @@ def test_wrong_inputs_are_named(program, args, named, text):
         program(*args, **named)
 
 
-def test_a_saved_program_gives_the_same_again(program, small_inputs, tmp_path):
+def test_a_saved_program_gives_the_same_again(program, small_inputs, imported, tmp_path):
     place = program.save(tmp_path / "out") / "jax" / "small"
     assert sorted(p.name for p in place.iterdir()) == ["run.py", "small.py", "small.safetensors", "weights_file.py"]
-    again = load_program(place)
-    assert again.sources == program.sources
-    for one, other in zip(program(**small_inputs), again(**small_inputs), strict=True):
+    for one, other in zip(program(**small_inputs), imported(place)(**small_inputs), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert not list(place.glob("__pycache__"))
 
 
 def test_a_foreign_folder_is_neither_filled_nor_run(program, tmp_path):
@@ -118,20 +115,16 @@ def test_links_out_of_the_folder_are_not_followed(program, tmp_path):
     (place / "small.py").symlink_to(elsewhere)
     with pytest.raises(InputError, match="is a link out of"):
         run_folder(tmp_path / "ours")
-    with pytest.raises(InputError, match="links out of their folder"):
-        load_program(place)
 
 
 def test_an_edited_source_that_fails_is_an_error_without_traceback(program, tmp_path):
     place = program.save(tmp_path / "ours") / "jax" / "small"
     (place / "small.py").write_text("INPUTS = {}[0]\n")
-    with pytest.raises(InputError, match=r"small\.py` does not run"):
-        load_program(place)
     with pytest.raises(InputError, match=r"run\.py` fails: KeyError: 0"):
         run_folder(tmp_path / "ours")
 
 
-def test_backend_emits_the_networks_of_a_plan(program, small_onnx, small_inputs, tmp_path):
+def test_backend_emits_the_networks_of_a_plan(program, small_onnx, small_inputs, imported, tmp_path):
     nodes = {
         "say": {"kind": "model", "graph": small_onnx.name},
         "hear": {"kind": "model", "model": "whisper-large-v3"},
@@ -151,7 +144,7 @@ def test_backend_emits_the_networks_of_a_plan(program, small_onnx, small_inputs,
         f"jax/say/{name}" for name in ("say.py", "weights_file.py", "run.py", "say.safetensors")
     ]
     place = write_folder(files, tmp_path / "out") / "jax" / "say"
-    for one, other in zip(load_program(place)(**small_inputs), program(**small_inputs), strict=True):
+    for one, other in zip(imported(place)(**small_inputs), program(**small_inputs), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
 
 

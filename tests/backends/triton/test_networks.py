@@ -206,6 +206,22 @@ def test_chains_alone_where_an_operator_has_no_kernel():
     assert names == {"triton/sums/chain_1.py", "triton/sums/elementwise.py"}
 
 
+def test_weights_of_a_transposed_convolution_are_turned_when_it_is_emitted():
+    rng = np.random.default_rng(3)
+    block = Block(arg_types=[TensorType(f32, (2, 4, 5, 6))])
+    weight = nn.WeightOp.make(type=TensorType(f32, (4, 3, 3, 2)), weight="w")
+    conv = nn.ConvTransposeOp.make(block.args[0], weight.result, strides=(2, 1), groups=2)
+    relu = nn.ReluOp.make(conv.result)
+    block.add_ops([weight, conv, relu])
+    held = rng.standard_normal((4, 3, 3, 2)).astype(np.float32)
+    network = nn.NnModule(nn.build_main(block, [relu.result]), {"w": held}, ("x",), ("y",))
+    check(network, [rng.standard_normal((2, 4, 5, 6)).astype(np.float32)])
+    source = emit_network(lower_for_target(network, "gpu"), "up", DEVICE)
+    assert "w.turned2" in source.weights
+    assert "w" not in source.weights
+    assert "gather" not in source.sources["up.py"]
+
+
 def one_op(op: nn.TensorOp, block: Block) -> nn.NnModule:
     block.add_op(op)
     return nn.NnModule(nn.build_main(block, [op.results[0]]), {}, ("x",), ("y",))
