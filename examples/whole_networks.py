@@ -22,12 +22,14 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import numpy_helper
+from xdsl.ir import Operation
 
 from dovetail.ir import nn
 from dovetail.ir.read.huggingface import read_config
 from dovetail.ir.read.jaxpr import read_jax
 from dovetail.ir.read.onnx import read_onnx
 from dovetail.ir.weights import fill_weights, reseed_constant_weights
+from dovetail.passes.nn.precisions import kind_of
 
 from .jax_models import bert, gpt2, llama, parameters, unet, vit
 
@@ -211,14 +213,24 @@ WHOLE: Mapping[str, Callable[[bool], Whole]] = {
 
 
 def with_more_outputs(network: nn.NnModule, count: int) -> nn.NnModule:
-    """`network` with `count` tensors of floats spread along it as further outputs."""
+    """
+    `network` with `count` tensors of floats that it computes, spread along it, as further outputs.
+
+    None is a sum or a difference, such as `x - max(x)` before a softmax: where terms cancel, errors that are small
+    beside the terms are large beside what is left (Higham, "Accuracy and Stability of Numerical Algorithms", 1.7), and
+    say nothing about the code. What is made from them is compared.
+    """
     module = network.module.clone()
     main = nn.main_of(module)
-    made = [op.results[0] for op in main.body.block.ops if not isinstance(op, nn.WeightOp | nn.FillOp) and op.results]
+    made = [op.results[0] for op in main.body.block.ops if kind_of(op) is not None and not _is_sum(op)]
     made = [value for value in made if nn.is_float(nn.tensor_type(value).element_type)]
     step = max(1, len(made) // (count + 1))
     more = made[step::step][:count]
     return _returning(network, main, more)
+
+
+def _is_sum(op: Operation) -> bool:
+    return isinstance(op, nn.ElementwiseOp) and op.kind in ("add", "sub")
 
 
 def _returning(network: nn.NnModule, main: Any, more: Sequence[Any]) -> nn.NnModule:

@@ -102,6 +102,8 @@ def _products(device: Device) -> Iterator[Binding]:
 
 def _convolutions(device: Device) -> Iterator[Binding]:
     from .kernels.conv import conv_kernel
+    from .kernels.depthwise import depthwise_kernel
+    from .kernels.products import identity
 
     for dtype, channels, size, kernel in (("float16", 128, 28, 3), ("float16", 512, 14, 1), ("float32", 64, 56, 3)):
         types: dict[str, Types] = dict.fromkeys(("x", "w", "out"), POINTERS[dtype])
@@ -113,6 +115,12 @@ def _convolutions(device: Device) -> Iterator[Binding]:
             types, matmul_tiles(device, work), SIZE=square, KERNEL=(1, kernel, kernel), STRIDE=ones, DILATION=ones,
             PAD=(0, pad, pad), OUT=square, DEPTH=channels, GROUPS=1, PRECISION="ieee",
         )  # fmt: skip
+    types = dict.fromkeys(("x", "w", "out"), "*fp16") | dict.fromkeys(("batches", "filters"), "i32") | {"operands": ()}
+    constants = {
+        "SIZE": (1, 28, 28), "KERNEL": (1, 3, 3), "STRIDE": (1, 1, 1), "DILATION": (1, 1, 1), "PAD": (0, 1, 1),
+        "OUT": (1, 28, 28), "REPEAT": 1, "STRIDES": (), "EPILOGUE": identity, "BLOCK": 256,
+    }  # fmt: skip
+    yield Binding("depthwise", "8 x 256 x 28 x 28, 3 x 3 float16", "256", depthwise_kernel, types, constants, 4)
 
 
 def _attentions(device: Device) -> Iterator[Binding]:

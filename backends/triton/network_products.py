@@ -17,12 +17,14 @@ from ..python_text import SUM, Brackets, Scalar, sequence
 from .emit import FUNCTIONS, OF_INTEGERS, chain_lines, constant_scalar
 from .network import Emitter
 from .network_quantised import few_bits_of, quantised_launch
-from .tiles import Tiles, Work, matmul_tiles
+from .tiles import Work, matmul_tiles
 from .views import View
 
 FLOATS = ("float32", "float16", "bfloat16")
 BLOCKS = {"block": 1024, "num_warps": 4}
 """elements of one program of a kernel that reads and writes each once, and its warps"""
+DEPTHWISE = {"block": 256, "num_warps": 4}
+"""elements of one program of a convolution in which every filter sees one channel, and its warps"""
 SCALARS = (nn.ElementwiseOp, nn.FusedElementwiseOp)
 PRODUCTS = (nn.MatmulOp, nn.GemmOp, nn.ConvOp)
 
@@ -172,7 +174,7 @@ def _launch_matmul(
         operands = [e.reshaped(each.broadcast(out.sizes), sizes) if len(out.sizes) > 2 else each for each in operands]
         options |= {"operands": f"[{', '.join(map(str, operands))}]"} if operands else {}
         text = f"{a.sizes} {(a.sizes[-1], sizes[1])} of {weights.bits} bits -> {sizes}"
-        _launch_tiled(e, "quantised_matmul", arguments, tiles, text, function, options)
+        _launch_tiled(e, "quantised_matmul", arguments, tiles.options, text, function, options)
         return
     b = e.view(op.operands[1])
     if isinstance(op, nn.GemmOp):
@@ -194,7 +196,7 @@ def _launch_matmul(
     out = replace(out, sizes=sizes, strides=View.whole("", sizes, dtype).strides)
     tiles = matmul_tiles(e.device, Work(m, n, k, batch, dtype))
     extra = {"operands": sequence([str(each) for each in operands])} if operands else {}
-    _launch_tiled(e, "matmul", (a, b, out), tiles, f"{a.sizes} {b.sizes} -> {sizes}", function, extra)
+    _launch_tiled(e, "matmul", (a, b, out), tiles.options, f"{a.sizes} {b.sizes} -> {sizes}", function, extra)
 
 
 def _batched(e: Emitter, view: View, batch: Sequence[int]) -> View:
@@ -207,30 +209,41 @@ def _batched(e: Emitter, view: View, batch: Sequence[int]) -> View:
 
 
 def _launch_tiled(
-    e: Emitter, kernel: str, arguments: Sequence[View], tiles: Tiles, comment: str, function: str | None,
+    e: Emitter, kernel: str, arguments: Sequence[View], tiles: Mapping[str, int], comment: str, function: str | None,
     options: Mapping[str, object],
 ) -> None:  # fmt: skip
     extra = dict(options)
     if function is not None:
         operands = extra.pop("operands", "()")
-        e.launch(kernel, kernel, *arguments, operands, function, comment=comment, **extra, **tiles.options)
+        e.launch(kernel, kernel, *arguments, operands, function, comment=comment, **extra, **tiles)
     else:
-        e.launch(kernel, kernel, *arguments, comment=comment, **extra, **tiles.options)
+        e.launch(kernel, kernel, *arguments, comment=comment, **extra, **tiles)
 
 
 def _launch_conv(
     e: Emitter, op: nn.ConvOp, out: View, operands: list[View], function: str | None, dtype: str, has_bias: bool
 ) -> None:
     x, w = e.contiguous(e.view(op.x)), e.contiguous(e.view(op.w))
-    rank = len(x.sizes) - 2
     if has_bias:
-        operands[0] = e.reshaped(operands[0], (out.sizes[1], *[1] * rank))
-    groups = nn.integer(op.groups)
+        operands[0] = e.reshaped(operands[0], (out.sizes[1], *[1] * (len(x.sizes) - 2)))
+    window = {"strides": nn.ints(op.strides), "pads": nn.ints(op.pads), "dilations": nn.ints(op.dilations)}
+    launch_conv(e, x, w, out, operands, function, dtype, window)
+
+
+def launch_conv(
+    e: Emitter, x: View, w: View, out: View, operands: Sequence[View], function: str | None, dtype: str,
+    window: Mapping[str, tuple[int, ...]],
+) -> None:  # fmt: skip
+    """x (batch, channels, ...) with w (filters, channels / groups, ...): a product of matrices, if there is one."""
+    text = f"{x.sizes} {w.sizes} -> {out.sizes}"
+    extra: dict[str, object] = {"operands": sequence([str(each) for each in operands])} if operands else {}
+    extra |= window
+    if w.sizes[1] == 1:
+        _launch_tiled(e, "depthwise", (x, w, out), DEPTHWISE, text, function, extra)
+        return
+    groups = x.sizes[1] // w.sizes[1]
     work = Work(
         out.sizes[0] * prod(out.sizes[2:]), w.sizes[0] // groups, prod(w.sizes[1:]), groups, dtype, gathered=True
     )
-    extra: dict[str, object] = {"operands": sequence([str(each) for each in operands])} if operands else {}
-    extra |= {"strides": nn.ints(op.strides), "pads": nn.ints(op.pads), "dilations": nn.ints(op.dilations)}
     extra |= {"groups": groups}
-    text = f"{x.sizes} {w.sizes} -> {out.sizes}"
-    _launch_tiled(e, "conv", (x, w, out), matmul_tiles(e.device, work), text, function, extra)
+    _launch_tiled(e, "conv", (x, w, out), matmul_tiles(e.device, work).options, text, function, extra)

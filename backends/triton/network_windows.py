@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
 
 import numpy as np
 from xdsl.ir import SSAValue
@@ -11,11 +10,9 @@ from xdsl.ir import SSAValue
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ..dtypes import dtype_of
-from ..python_text import sequence
 from .network import Emitter
 from .network_movement import taken
-from .network_products import BLOCKS, float_dtype
-from .tiles import Work, matmul_tiles
+from .network_products import BLOCKS, float_dtype, launch_conv
 from .views import View
 
 
@@ -46,14 +43,9 @@ def write_conv_transpose(e: Emitter, op: nn.ConvTransposeOp) -> None:
     operands, function = [], None
     if op.bias is not None:
         function = e.function("epilogue", ["x1", "bias"], ["    return x1 + bias"])
-        operands = [sequence([str(e.reshaped(e.view(op.bias), (out.sizes[1], *[1] * rank)))]), function]
-    work = Work(
-        out.sizes[0] * prod(out.sizes[2:]), out.sizes[1] // groups, prod(turned.sizes[1:]), groups, dtype, gathered=True
-    )
-    options: dict[str, object] = {"strides": (1,) * rank, "pads": (0,) * (2 * rank), "dilations": dilations}
-    options |= {"groups": groups} | matmul_tiles(e.device, work).options
-    text = f"{spread.sizes} {turned.sizes} -> {out.sizes}"
-    e.launch("conv", "conv", spread, turned, out, *operands, comment=text, **options)
+        operands = [e.reshaped(e.view(op.bias), (out.sizes[1], *[1] * rank))]
+    window = {"strides": (1,) * rank, "pads": (0,) * (2 * rank), "dilations": dilations}
+    launch_conv(e, spread, turned, out, operands, function, dtype, window)
 
 
 def _spread(e: Emitter, x: View, strides: tuple[int, ...], low: list[int], high: list[int]) -> View:

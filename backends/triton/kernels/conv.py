@@ -12,20 +12,7 @@ import triton.language as tl
 
 from .products import dot, identity
 from .tensors import Tensor, broadcast_strides, is_empty, require, require_narrow
-
-
-@triton.jit
-def window_offset(place, k, SIZE: tl.constexpr, KERNEL: tl.constexpr, STRIDE: tl.constexpr, DILATION: tl.constexpr,
-                  PAD: tl.constexpr, OUT: tl.constexpr):  # fmt: skip
-    """Where output pixels `place` read for the window elements `k` in one channel, and whether that is in the image."""
-    depth = (place // (OUT[1] * OUT[2]) * STRIDE[0] - PAD[0])[:, None]
-    height = (place // OUT[2] % OUT[1] * STRIDE[1] - PAD[1])[:, None]
-    width = (place % OUT[2] * STRIDE[2] - PAD[2])[:, None]
-    depth += (k // (KERNEL[1] * KERNEL[2]) * DILATION[0])[None, :]
-    height += (k // KERNEL[2] % KERNEL[1] * DILATION[1])[None, :]
-    width += (k % KERNEL[2] * DILATION[2])[None, :]
-    inside = (depth >= 0) & (depth < SIZE[0]) & (height >= 0) & (height < SIZE[1]) & (width >= 0) & (width < SIZE[2])
-    return (depth * SIZE[1] + height) * SIZE[2] + width, inside
+from .windows import lifted, operand_offset, require_window, window_offset
 
 
 @triton.jit
@@ -59,7 +46,8 @@ def conv_kernel(
     total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
     for start in range(0, DEPTH * VOLUME, BLOCK_K):
         k = start + tl.arange(0, BLOCK_K)
-        offset, inside = window_offset(place, k % VOLUME, SIZE, KERNEL, STRIDE, DILATION, PAD, OUT)
+        within = (k % VOLUME)[None, :]
+        offset, inside = window_offset(place[:, None], within, SIZE, KERNEL, STRIDE, DILATION, PAD, OUT)
         offset += (k // VOLUME * IMAGE)[None, :]
         inside &= row_exists[:, None] & (k < DEPTH * VOLUME)[None, :]
         a_tile = tl.load(image[:, None] + offset, mask=inside, other=0.0)
@@ -69,18 +57,11 @@ def conv_kernel(
     mask = row_exists[:, None] & column_exists[None, :]
     values = ()
     for i in tl.static_range(len(operands)):
-        of_pixel = batch * STRIDES[i][0] + place // (OUT[1] * OUT[2]) * STRIDES[i][2]
-        of_pixel += place // OUT[2] % OUT[1] * STRIDES[i][3] + place % OUT[2] * STRIDES[i][4]
-        at = operands[i] + of_pixel[:, None] + (filter * STRIDES[i][1])[None, :]
+        at = operands[i] + operand_offset(batch[:, None], filter[None, :], place[:, None], STRIDES[i], OUT)
         values = values + (tl.load(at, mask=mask).to(tl.float32),)  # Triton cannot unpack inside a tuple
     total = EPILOGUE(total, *values)
     at = out + (batch * filters * PIXELS + place)[:, None] + (filter * PIXELS)[None, :]
     tl.store(at, total.to(out.dtype.element_ty), mask=mask)
-
-
-def lifted(values: Sequence[int], filling: int) -> tuple[int, ...]:
-    """What is said of one or two dimensions, of three: the first have `filling`."""
-    return (filling,) * (3 - len(values)) + tuple(values)
 
 
 def conv(
@@ -112,12 +93,8 @@ def conv(
     times window.
     """
     (batch, channels, *size), (filters, depth, *kernel) = tuple(x.size()), tuple(w.size())
-    rank = len(size)
-    require(1 <= rank <= 3 and rank == len(kernel) == len(strides) == len(dilations), f"no window for {x.size()}")
     require(depth * groups == channels and filters % groups == 0, f"{w.size()} has not {groups} groups of {channels}")
-    room = [s + pads[i] + pads[i + rank] - dilations[i] * (kernel[i] - 1) - 1 for i, s in enumerate(size)]
-    wanted = (batch, filters, *(r // strides[i] + 1 for i, r in enumerate(room)))
-    require(tuple(out.size()) == wanted, f"out {out.size()} is not {wanted}")
+    wanted = require_window(x, out, filters, kernel, strides, pads, dilations)
     if is_empty(out):
         return
     require_narrow("x", channels * prod(size), filters * prod(wanted[2:]), depth * prod(kernel))
@@ -127,7 +104,7 @@ def conv(
     conv_kernel[(grid,)](
         x, w, out, tuple(operands), batch, channels, filters,
         SIZE=lifted(size, 1), KERNEL=lifted(kernel, 1), STRIDE=lifted(strides, 1), DILATION=lifted(dilations, 1),
-        PAD=lifted(pads[:rank], 0), OUT=lifted(wanted[2:], 1), DEPTH=depth, GROUPS=groups,
+        PAD=lifted(pads[: len(size)], 0), OUT=lifted(wanted[2:], 1), DEPTH=depth, GROUPS=groups,
         STRIDES=tuple((*strides[:2], *lifted(strides[2:], 0)) for strides in of_operands), EPILOGUE=epilogue,
         PRECISION=precision, BLOCK_M=block_m, BLOCK_N=block_n, BLOCK_K=block_k, num_warps=num_warps,
         num_stages=num_stages,

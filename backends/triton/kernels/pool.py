@@ -8,8 +8,8 @@ from math import prod
 import triton
 import triton.language as tl
 
-from .conv import lifted
-from .tensors import Tensor, is_empty, require, require_narrow
+from .tensors import Tensor, is_empty, require_narrow
+from .windows import lifted, require_window, window_offset
 
 
 @triton.jit
@@ -23,19 +23,13 @@ def pool_kernel(
     pixel = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     plane = pixel // PIXELS
     place = (pixel % PIXELS).to(tl.int32)
-    depth = place // (OUT[1] * OUT[2]) * STRIDE[0] - PAD[0]
-    height = place // OUT[2] % OUT[1] * STRIDE[1] - PAD[1]
-    width = place % OUT[2] * STRIDE[2] - PAD[2]
     x += plane * (SIZE[0] * SIZE[1] * SIZE[2])
     total = tl.full((BLOCK,), 0.0 if MEAN else float("-inf"), tl.float32)
     seen = tl.zeros((BLOCK,), tl.float32)
     for k in range(VOLUME):
-        d = depth + k // (KERNEL[1] * KERNEL[2]) * DILATION[0]
-        h = height + k // KERNEL[2] % KERNEL[1] * DILATION[1]
-        w = width + k % KERNEL[2] * DILATION[2]
-        inside = (d >= 0) & (d < SIZE[0]) & (h >= 0) & (h < SIZE[1]) & (w >= 0) & (w < SIZE[2]) & (plane < planes)
-        at = x + ((d * SIZE[1] + h) * SIZE[2] + w)
-        value = tl.load(at, mask=inside, other=0.0 if MEAN else float("-inf")).to(tl.float32)
+        offset, inside = window_offset(place, k, SIZE, KERNEL, STRIDE, DILATION, PAD, OUT)
+        inside &= plane < planes
+        value = tl.load(x + offset, mask=inside, other=0.0 if MEAN else float("-inf")).to(tl.float32)
         if MEAN:
             total += value
             seen += inside.to(tl.float32)
@@ -68,16 +62,12 @@ def pool(
     after.
     """
     batch, channels, *size = x.size()
-    rank = len(size)
-    require(1 <= rank <= 3 and rank == len(kernel) == len(strides) == len(dilations), f"no window for {x.size()}")
-    room = [s + pads[i] + pads[i + rank] - dilations[i] * (kernel[i] - 1) - 1 for i, s in enumerate(size)]
-    wanted = (batch, channels, *(r // strides[i] + 1 for i, r in enumerate(room)))
-    require(tuple(out.size()) == wanted, f"out {out.size()} is not {wanted}")
+    wanted = require_window(x, out, channels, kernel, strides, pads, dilations)
     if is_empty(out):
         return
     require_narrow("x", prod(size))
     pool_kernel[(triton.cdiv(prod(wanted), block),)](
         x, out, batch * channels, SIZE=lifted(size, 1), KERNEL=lifted(kernel, 1), STRIDE=lifted(strides, 1),
-        DILATION=lifted(dilations, 1), PAD=lifted(pads[:rank], 0), OUT=lifted(wanted[2:], 1),
+        DILATION=lifted(dilations, 1), PAD=lifted(pads[: len(size)], 0), OUT=lifted(wanted[2:], 1),
         MEAN=mean, COUNT_PADS=count_pads, BLOCK=block, num_warps=num_warps,
     )  # fmt: skip

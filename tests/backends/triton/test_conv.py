@@ -1,4 +1,4 @@
-"""The kernel of convolution against the meaning of `nn.conv` in float64."""
+"""The kernels of convolution against the meaning of `nn.conv` in float64."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ def meaning(x, w, **window):
     return found
 
 
+def drawn_window(case: Case, rank: int) -> tuple[tuple[int, ...], ...]:
+    """Size of an image, and window, strides, dilations and pads that fit it."""
+    size = [case.size((60, 12, 6)[rank - 1]) for _ in range(rank)]
+    kernel, strides, dilations = ([case.size(3) for _ in range(rank)] for _ in range(3))
+    pads = [case.size(3) - 1 for _ in range(2 * rank)]
+    for i in range(rank):
+        pads[i] += max(0, dilations[i] * (kernel[i] - 1) + 1 - size[i] - pads[i] - pads[i + rank])
+    return tuple(size), tuple(kernel), tuple(strides), tuple(dilations), tuple(pads)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_conv(interpreter, seed):
     """One to three dimensions, strides, dilations, pads on each side, groups to the depthwise, an epilogue."""
@@ -30,13 +40,9 @@ def test_conv(interpreter, seed):
     rank = case.pick(1, 2, 2, 3)
     groups = case.pick(1, 1, 2, 3)
     depth, per_group, batch = case.pick(1, case.size(8)), case.size(9), case.size(3)
-    size = [case.size((60, 12, 6)[rank - 1]) for _ in range(rank)]
-    kernel, strides, dilations = ([case.size(3) for _ in range(rank)] for _ in range(3))
-    pads = [case.size(3) - 1 for _ in range(2 * rank)]
-    for i in range(rank):
-        pads[i] += max(0, dilations[i] * (kernel[i] - 1) + 1 - size[i] - pads[i] - pads[i + rank])
+    size, kernel, strides, dilations, pads = drawn_window(case, rank)
     x, w = case.array(batch, depth * groups, *size), case.array(per_group * groups, depth, *kernel)
-    window = {"strides": tuple(strides), "pads": tuple(pads), "dilations": tuple(dilations), "groups": groups}
+    window = {"strides": strides, "pads": pads, "dilations": dilations, "groups": groups}
     expected = meaning(x, w, **window)
     bias, residual = case.array(per_group * groups, *[1] * rank), case.array(*expected.shape)
     tensors = {"x": x, "w": w, "out": case.empty(*expected.shape), "operands": [bias, residual]}
@@ -46,6 +52,32 @@ def test_conv(interpreter, seed):
         num_warps=4, num_stages=2,
     )  # fmt: skip
     case.check(found, expected + bias.astype(np.float64) + residual.astype(np.float64))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_depthwise(interpreter, seed):
+    """Every filter sees one channel, of which it may be one of several; otherwise as above."""
+    case = Case(seed)
+    rank = case.pick(1, 2, 2, 3)
+    channels, repeat, batch = case.size(9), case.pick(1, 1, 2, 3), case.size(3)
+    size, kernel, strides, dilations, pads = drawn_window(case, rank)
+    x, w = case.array(batch, channels, *size), case.array(channels * repeat, 1, *kernel)
+    window = {"strides": strides, "pads": pads, "dilations": dilations}
+    expected = meaning(x, w, **window, groups=channels)
+    bias, residual = case.array(channels * repeat, *[1] * rank), case.array(*expected.shape)
+    tensors = {"x": x, "w": w, "out": case.empty(*expected.shape), "operands": [bias, residual]}
+    (found,) = interpreter.call(
+        library("depthwise"), tensors, ["out"], epilogue=Named("epilogues", "bias_residual"), **window,
+        block=case.pick(64, 256), num_warps=4,
+    )  # fmt: skip
+    case.check(found, expected + bias.astype(np.float64) + residual.astype(np.float64))
+
+
+def test_depthwise_refuses_filters_of_several_channels(interpreter):
+    window = {"strides": (1,), "pads": (0, 0), "dilations": (1,), "block": 64, "num_warps": 4}
+    x, w = np.zeros((1, 4, 6), np.float32), np.zeros((4, 2, 3), np.float32)
+    with pytest.raises(ValueError, match=r"\(4, 2, 3\) has no filters for each of 4 channels alone"):
+        interpreter.call(library("depthwise"), {"x": x, "w": w, "out": np.zeros((1, 4, 4))}, ["out"], **window)
 
 
 def test_what_is_not_finite_reaches_what_its_window_sees(interpreter):
