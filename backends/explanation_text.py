@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .wording import constraint, dollars, number, time
+from ..ir.wording import dollars, number, time
+from .wording import constraint
 
 Json = Mapping[str, Any]
 PARTS = {"binding": "what binds", "next_best": "the next-best plan", "unused": "devices that are not used"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..ir.wording import number, time
 from .summary import Table
 from .text import table_text
-from .wording import number, time
 
 Json = Mapping[str, Any]
 WIDTH, HEIGHT = 60, 14

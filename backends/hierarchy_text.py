@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from .wording import memory, time
+from ..ir.wording import memory, time
 
 Json = dict[str, Any]
 CLOSE = 1e-6

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..ir.wording import counted, data, dollars, number, time
 from .summary import Table
-from .wording import data, dollars, number, time
 
 Json = Mapping[str, Any]
 
@@ -17,8 +17,8 @@ def migration_sentence(plan: Json) -> str:
     if found is None:
         return ""
     lost = sum((plan["inputs"]["previous"].get("lost") or {}).values())
-    gone = f"{_replicas(lost)} lost; of the others, " if lost else "Of the plan before, "
-    parts = [f"{_replicas(found['kept'])} kept"]
+    gone = f"{counted(lost, 'replica')} lost; of the others, " if lost else "Of the plan before, "
+    parts = [f"{counted(found['kept'], 'replica')} kept"]
     if found["started"]:
         loaded = f" ({data(found['bytes'])} to load, ready after {time(found['seconds'])})" if found["bytes"] else ""
         parts.append(f"{found['started']} brought up{loaded}")
@@ -33,15 +33,11 @@ def migration_sentence(plan: Json) -> str:
     return text
 
 
-def _replicas(count: int) -> str:
-    return f"{count} replica{'' if count == 1 else 's'}"
-
-
 def migration_table(plan: Json) -> Table:
     """What changes, by kind of replica; no rows where nothing does."""
     rows = [
         (
-            row["model"].removesuffix(".") or "small work",  # else its precision is behind the dot
+            row["model"] or "small work",
             f"{row['device']}{_cut(row)}",
             "" if row["role"] == "run" else str(ROLES.get(row["role"], row["role"])),
             *(str(row[name]) if row[name] else "" for name in ("kept", "started", "stopped")),

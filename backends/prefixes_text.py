@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..ir.wording import share
 from ..planner.batches.prefixes import NodePrefixes
-from .wording import share
 
 
 def prefixes_document(found: Sequence[NodePrefixes], unit: str, per_token: float | None) -> dict[str, Any]:

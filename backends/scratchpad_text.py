@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from ..ir.wording import memory
 from .memory_map.occupancy import load_bytes
 from .memory_map.spills import spill_lines
 from .tiling_text import tiling_lines
-from .wording import memory
 
 Json = dict[str, Any]
 SHOWN_TENSORS = 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..ir.wording import counted, dollars, time
 from .summary import Table
-from .wording import dollars, time
 
 Json = Mapping[str, Any]
 MOST_ROWS = 25
@@ -61,6 +61,7 @@ def guesses(found: Json) -> list[str]:
 def studied(found: Json) -> str:
     """How far the study came, and how many inputs change nothing."""
     idle = found["studied"] - len(found["rows"])
-    told = f"{idle} of {found['studied']} inputs change nothing when they are {100 * found['off']:g} % off"
+    off = f"when {'it is' if idle == 1 else 'they are'} {100 * found['off']:g} % off"
+    told = f"{idle} of {counted(found['studied'], 'input')} change{'s' if idle == 1 else ''} nothing {off}"
     left = found["inputs"] - found["studied"]
-    return told + (f"; {left} were not reached in the time" if left else "") + "."
+    return told + (f"; {left} {'was' if left == 1 else 'were'} not reached in the time" if left else "") + "."

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..ir.units import parse
+from ..ir.wording import data, dollar_column, dollars, number, share, time
 from .nested import flat_nodes, served_nodes
-from .wording import COST_PARTS, LATENCY_KINDS, QUALITIES, constraint, data, dollar_column, dollars, number, share, time
+from .wording import COST_PARTS, LATENCY_KINDS, QUALITIES, constraint
 
 Json = Mapping[str, Any]
 
@@ -322,12 +323,20 @@ def _seconds(written: object) -> float:
 
 
 def transfers(plan: Json) -> Table:
-    """What moves between pools."""
-    rows = [
-        (t["from"], t["to"], data(t["bytes"]) if t["bytes"] else "", time(t["latency_s"])) for t in plan["transfers"]
-    ]
-    columns = ("from", "to", "data", "each takes")
-    return _without_empty_columns(Table("Moved between pools", columns, tuple(rows), frozenset(columns[2:])))
+    """What moves between pools, and of split nodes when; what is the same for several classes of visits stands once."""
+    times: dict[tuple[str, ...], list[str]] = {}
+    for t in plan["transfers"]:
+        moved = (t["from"], t["to"], data(t["bytes"]) if t["bytes"] else "", time(t["latency_s"]))
+        times.setdefault(moved, []).append(_when(t))
+    rows = tuple((*row[:2], " or ".join(filter(None, dict.fromkeys(when))), *row[2:]) for row, when in times.items())
+    columns = ("from", "to", "when", "data", "each takes")
+    return _without_empty_columns(Table("Moved between pools", columns, rows, frozenset(columns[3:])))
+
+
+def _when(moved: Json) -> str:
+    """The conditions of the nodes at its ends, with their names where there are two."""
+    said = moved.get("when") or {}
+    return ", ".join(said.values() if len(said) == 1 else (f"{node}: {when}" for node, when in said.items()))
 
 
 def cost_parts(plan: Json) -> list[tuple[str, float, float]]:

@@ -139,4 +139,9 @@ def node_and_part(op: Operation) -> tuple[str, str]:
     raise TypeError(f"`{op.name}` is no node of a graph")
 
 
+def weights_name(model: str, precision: StringAttr | None) -> str:
+    """What a call loads: those of one name share weights in a pool."""
+    return f"{model}.{precision.data}" if precision else model
+
+
 Llm = Dialect("llm", [PrefillOp, DecodeOp, KVTransferOp], [])

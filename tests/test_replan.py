@@ -60,6 +60,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> dovetail.Plan:
 def test_without_a_change_the_plan_stays(old: dovetail.Plan, tmp_path: Path) -> None:
     again = planned(tmp_path, previous=old)
     moved = again.document["migration"]
+    assert {row["model"] for row in moved["replicas"]} == {"llama-3.1-8b", ""}
     assert pools(again) == pools(old)
     assert (moved["started"], moved["stopped"], moved["usd"]) == (0, 0, 0)
     assert again.document["objective"]["value"] == old.document["objective"]["value"]

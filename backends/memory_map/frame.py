@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ..wording import memory
+from ...ir.wording import memory
 from .occupancy import Plan, shown
 from .scale import (
     LANE_GAP,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from html import escape
 
-from ..wording import memory, time
+from ...ir.wording import memory, time
 from .frame import text_at
 from .levels import NEAREST, Hold, Plan, limited_levels
 from .occupancy import shown

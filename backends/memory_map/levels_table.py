@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..wording import time
+from ...ir.wording import time
 from .levels import NEAREST, Absence, Load, Plan, Running, absences, limited_levels, load_of
 from .occupancy import shown
 from .spills import table

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..wording import memory
+from ...ir.wording import memory
 from .occupancy import Buffer, Departure, Plan, departures, load_bytes, residents, shown
 
 SHOWN_RESIDENTS = 3

@@ -6,7 +6,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ...ir.agent import graph_of, symbol_of
 from ...ir.plan import PieceOp, PlaceOp, PlanOp, PoolOp, TransferOp, plan_of
-from ..wording import data, share, time
+from ...ir.wording import data, share, time
 from .picture import Arrow, Box, Group, Picture
 from .workflow import arrows_of, kind_of
 

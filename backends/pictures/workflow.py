@@ -21,8 +21,8 @@ from ...ir.agent import (
 )
 from ...ir.alternatives import models_of
 from ...ir.llm import DecodeOp, KVTransferOp, PrefillOp
+from ...ir.wording import data, number, share, time
 from ...passes.agent.inline_agents import starts_and_ends
-from ..wording import data, number, share, time
 from .picture import Arrow, Box, Group, Picture
 
 

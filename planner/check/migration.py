@@ -93,7 +93,7 @@ def _held(subject: Subject, services: Services, pool: Pool) -> Iterator[tuple[Ki
         if node.name in subject.works:
             model = subject.works[node.name].key
         elif node.asks.get("model"):
-            model = f"{node.asks['model']}.{node.asks.get('precision') or ''}"
+            model = ".".join(filter(None, (node.asks["model"], node.asks.get("precision"))))
         if not measured:
             weights = max((shared for _, shared, _ in needs(subject, services, pool, node, piece)), default=0.0)
         degrees = (pool.tp, pool.pp, pool.ep, pool.dp)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ...costmodel.hardware import Device
 from ...ir.diagnostics import DovetailError
 from ...ir.fleet import FleetSpec
+from ...ir.wording import time
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock
@@ -183,8 +184,7 @@ def _loosened(problem: PlacementProblem, anew: Anew, name: str, factor: float) -
         if bound.name == name:
             limit_s = float(f"{bound.limit_s * factor:.3g}")
             bounds = tuple(replace(b, limit_s=limit_s) if b is bound else b for b in problem.bounds)
-            shown = f"{limit_s:g} s" if limit_s >= 1 else f"{limit_s * 1000:g} ms"
-            return replace(problem, bounds=bounds), f"`{name}` at {shown}"
+            return replace(problem, bounds=bounds), f"`{name}` at {time(limit_s)}"
     for quality in problem.quality_bounds:
         if quality.name == name:
             least = float(f"{quality.least / factor:.3g}")

@@ -13,7 +13,7 @@ from ...costmodel.hardware import Device
 from ...costmodel.tco import Money, is_rented, money
 from ...costmodel.work import Work
 from ...ir.fleet import DeviceSpec
-from ...ir.llm import DecodeOp, node_and_part
+from ...ir.llm import DecodeOp, node_and_part, weights_name
 from ...ir.members import member_with
 from ..candidates.apis import api_candidates
 from ..candidates.hosts import host_candidates
@@ -93,7 +93,7 @@ def memory_key(op: Operation, works: Mapping[str, Work], chosen: str | None = No
     model, precision = op.attributes.get("model"), op.attributes.get("precision")
     if not isinstance(model, StringAttr):
         return ""
-    return f"{chosen or model.data}.{precision.data if isinstance(precision, StringAttr) else ''}"
+    return weights_name(chosen or model.data, precision if isinstance(precision, StringAttr) else None)
 
 
 def _device_type(setting: Setting, spec: DeviceSpec) -> DeviceType:

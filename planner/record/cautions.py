@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...costmodel.interruptions import RECOVERY_S, interruptions_per_hour
+from ...ir.wording import time
 from ..posing.to_problem import energy_in_rent
 from .pools import scale_of
 from .solved import Solved
@@ -39,9 +40,9 @@ def _idle_pools(solved: Solved) -> Iterator[str]:
     for number, pool in solved.pools.items():
         if pool.goes_down:
             cold = scale_of(pool, solved.inside(pool))["scale"]["cold"]
-            wait = f"{100 * cold:.2g} % of its visits wait for a start of up to {pool.start_s:g} s"
+            wait = f"{100 * cold:.2g} % of its visits wait for a start of up to {time(pool.start_s)}"
             paid = f"it is paid for {100 * pool.billed:.2g} % of the time"
-            yield f"pool {number} goes down after {pool.keep_alive_s:g} s without a visit: {wait}, and {paid}"
+            yield f"pool {number} goes down after {time(pool.keep_alive_s)} without a visit: {wait}, and {paid}"
 
 
 def _unlisted_links(solved: Solved) -> Iterator[str]:
@@ -102,7 +103,7 @@ def _interruptions(solved: Solved) -> Iterator[str]:
     for spec in solved.fleet.devices:
         device, used = solved.devices.get(spec.name), {pool.device for pool in solved.pools.values()}
         if spec.name in used and spec.recovery_s is None and interruptions_per_hour(spec, device):
-            yield f"`{spec.name}` may be taken back: another is assumed to be there after {RECOVERY_S:g} s, a guess"
+            yield f"`{spec.name}` may be taken back: another is assumed to be there after {time(RECOVERY_S)}, a guess"
 
 
 def _splits(solved: Solved) -> Iterator[str]:
@@ -135,4 +136,5 @@ def _guesses(solved: Solved) -> Iterator[str]:
         guesses = {name for name, mark in device.quality.items() if mark == "guess"}
         guessed = sorted(guesses.difference(PRICES, UNREAD))
         if guessed:
-            yield f"of `{spec.name}`, {', '.join(f'`{name}`' for name in guessed)} is a guess"
+            which = ", ".join(f"`{name}`" for name in guessed)
+            yield f"of `{spec.name}`, {which} {'is a guess' if len(guessed) == 1 else 'are guesses'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -142,3 +143,19 @@ def test_text_does_not_depend_on_how_long_the_solver_took(mixed_plan: Json) -> N
     before = plan_text(mixed_plan)
     mixed_plan["solve"] = {"seconds": 99.0}
     assert plan_text(mixed_plan) == before
+
+
+def test_what_moves_alike_for_several_parts_of_a_node_stands_once(mixed_plan: Json) -> None:
+    plan = copy.deepcopy(mixed_plan)
+    ends = {"from": "think.prefill", "to": "think.decode"}
+    plan["transfers"] = [
+        ends | {"bytes": 2e8, "latency_s": 0.01, "when": {"think": "part <= 1"}},
+        ends | {"bytes": 2e8, "latency_s": 0.01, "when": {"think": "part > 2"}},
+        ends | {"bytes": 2e8, "latency_s": 0.03, "when": {"think": "1 < part <= 2", "hear": "part > 2"}},
+    ]
+    moved = plan_text(plan).partition("Moved between pools")[2].partition("\n\n")[0]
+    assert [line.split("  ") for line in re.sub("  +", "  ", moved).splitlines() if line] == [
+        ["", "from", "to", "when", "data", "each takes"],
+        ["", *ends.values(), "part <= 1 or part > 2", "200 MB", "10 ms"],
+        ["", *ends.values(), "think: 1 < part <= 2, hear: part > 2", "200 MB", "30 ms"],
+    ]

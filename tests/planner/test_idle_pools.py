@@ -43,6 +43,7 @@ def test_pools_that_are_seldom_asked_go_down_where_bounds_allow_it(tmp_path: Pat
     assert all(pool["scale"]["keep_alive_s"] == 60.0 for pool in down.pools)
     assert sum("goes down after 60 s" in warning for warning in down.document["warnings"]) == len(down.pools)
     assert {pool["scale"]["keep_alive_s"] for pool in bound.pools if "scale" in pool} == {1200.0}
+    assert any("goes down after 20 min" in warning for warning in bound.document["warnings"])
     assert not any("scale" in pool for pool in (*up.pools, *strict.pools))
     assert down.document["energy_j_per_request"] < up.document["energy_j_per_request"]
     billed = {pool["device"]: pool["scale"]["billed"] * pool["devices"] for pool in down.pools}

@@ -8,7 +8,7 @@ from functools import cached_property
 from ....costmodel.serving import Adapter
 from ....ir.alternatives import quality_of
 from ....ir.distribution import Distribution
-from ....ir.llm import DecodeOp, PrefillOp
+from ....ir.llm import DecodeOp, PrefillOp, weights_name
 
 TOKEN_QUANTILE = 0.999
 """Memory is sized for contexts up to this quantile of the token counts."""
@@ -67,7 +67,7 @@ class Call:
     @property
     def weights_key(self) -> str:
         """Calls of one key share weights in a pool, as `to_problem.memory_key` has it."""
-        return f"{self.model}.{self.prefill.precision.data if self.prefill.precision else ''}"
+        return weights_name(self.model, self.prefill.precision)
 
     @property
     def adapter_key(self) -> str:
