@@ -1,13 +1,15 @@
 """
 Whole networks through `dovetail.compile`: how long it takes, what is emitted, and how far results are from float64.
 
-    python benchmarks/compile_models.py [--only resnet50 gpt2] [--targets cpu gpu npu split] [--json results.json]
+    python benchmarks/compile_models.py [--only resnet50 gpt2] [--ways cpu npu npu-thin gpu-thin split-thin] [--json F]
 
-Networks are those of `examples/whole_networks.py`. What runs on a CPU and on an NPU (a machine that checks every
-address) is of the published size; what runs on a GPU, or partly on one, is thin, since Triton's interpreter takes
-seconds for what a GPU does in microseconds. Seconds are processor time of this process: from a network in memory to a
-saved folder, with nothing compiled ahead of time. The error is the largest difference from the reference meaning in
-float64, over the largest element of that output. The last rows are ResNet-50 from its file to a saved folder.
+Networks are those of `examples/whole_networks.py`, of the published size on a CPU and on an NPU (a machine that checks
+every address), and thin where Triton's interpreter runs all or part of them, since it takes seconds for what a GPU does
+in microseconds. Split ones have their first third of operators on the GPU, the next on the NPU, the last on the CPU.
+Seconds are processor time of this process: from a network in memory to a saved folder, with nothing compiled ahead of
+time. The error is the largest difference from the reference meaning in float64, over the largest element of that
+output. What is measured goes to stderr as it comes; the tables are printed at the end, and with `from-file` among the
+ways ResNet-50 from its file to a saved folder.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -42,7 +45,12 @@ DEVICES = {
     + RENT
     + "}",
 }
-TARGETS = ("cpu", "gpu", "npu", "split")
+WAYS: Mapping[str, tuple[str, bool]] = {
+    "cpu": ("cpu", False), "npu": ("npu", False), "npu-thin": ("npu", True), "gpu-thin": ("gpu", True),
+    "split-thin": ("split", True),
+}  # fmt: skip
+"""name -> target, and whether the networks are thin"""
+FROM_FILE = "from-file"
 AIM_S = 20.0
 """for ResNet-50 from its file to a saved folder"""
 AIM_ERROR = 1e-5
@@ -50,11 +58,10 @@ AIM_ERROR = 1e-5
 
 @dataclass(frozen=True)
 class Row:
-    """One network on one target."""
+    """One network on one way."""
 
     network: str
-    target: str
-    thin: bool
+    way: str
     seconds: float
     """of processor time, from a network in memory to a saved folder"""
     functions: int
@@ -81,9 +88,9 @@ def thirds(whole: Whole) -> list[str]:
     return ["gpu"] * third + ["npu"] * third + ["cpu"] * (count - 2 * third)
 
 
-def measure(name: str, target: str, folder: Path) -> Row:
+def measure(name: str, way: str, folder: Path) -> Row:
     """Compile, save and run one network."""
-    thin = target in ("gpu", "split")
+    target, thin = WAYS[way]
     whole = WHOLE[name](thin)
     placement = thirds(whole) if target == "split" else None
     began = time.process_time()
@@ -94,7 +101,7 @@ def measure(name: str, target: str, folder: Path) -> Row:
     made = program(*whole.inputs)
     error = largest_error(made, interpret(whole.network.module, whole.inputs, whole.network.weights))
     executors = ", ".join(dict.fromkeys(text for _, text in program.trace))
-    return Row(name, target, thin, seconds, functions, lines, error, executors)
+    return Row(name, way, seconds, functions, lines, error, executors)
 
 
 def emitted(folder: Path, trace: list[tuple[str, str]]) -> tuple[int, int]:
@@ -128,32 +135,39 @@ def from_file(target: str, folder: Path) -> float:
     return time.process_time() - began
 
 
+def print_table(rows: Sequence[Row], text: Callable[[Row], str]) -> None:
+    """Of Markdown, with a line for each network and a column for each way."""
+    ways, networks = (list(dict.fromkeys(getattr(row, name) for row in rows)) for name in ("way", "network"))
+    print(f"\n| network | {' | '.join(ways)} |\n{'|---' * (len(ways) + 1)}|")
+    found = {(row.network, row.way): text(row) for row in rows}
+    for network in networks:
+        print(f"| {network} | {' | '.join(found[network, way] for way in ways)} |")
+
+
 def main() -> None:
-    """Run all, print a table of Markdown as it grows, and write JSON if asked."""
+    """Run all, print the tables, and write JSON if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", choices=WHOLE, default=list(WHOLE))
-    parser.add_argument("--targets", nargs="*", choices=TARGETS, default=TARGETS)
+    parser.add_argument("--ways", nargs="*", choices=(*WAYS, FROM_FILE), default=(*WAYS, FROM_FILE))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rows = []
-    print("| network | target | size | compile and save [s] | functions | lines | largest error | executors |")
-    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
-        for target in arguments.targets:
+        for way in [way for way in arguments.ways if way != FROM_FILE]:
             for network in arguments.only:
-                row = measure(network, target, Path(name))
-                rows.append(asdict(row))
-                size = "thin" if row.thin else "full"
-                print(f"| {network} | {target} | {size} | {row.seconds:.1f} | {row.functions} | {row.lines} ", end="")
-                print(f"| {row.error:.1e} | {row.executors} |", flush=True)
-        for target in set(arguments.targets) - {"split"}:
-            print(
-                f"\nResNet-50 from file to folder for {target}: {from_file(target, Path(name)):.1f} s (aim {AIM_S:g})"
-            )
-    worst = max(row["error"] for row in rows)
-    print(f"\nlargest error of all: {worst:.1e} (aim {AIM_ERROR:g})")
+                rows.append(measure(network, way, Path(name)))
+                print(rows[-1], file=sys.stderr, flush=True)
+        if FROM_FILE in arguments.ways:
+            taken = ", ".join(f"{target} {from_file(target, Path(name)):.1f} s" for target in DEVICES)
+            print(f"ResNet-50 from its file to a saved folder: {taken} (aim {AIM_S:g} s)")
+    if rows:
+        print_table(rows, lambda row: f"{row.error:.1e}")
+        print_table(rows, lambda row: f"{row.seconds:.1f} / {row.functions} / {row.lines}")
+        print(f"\nlargest error of all: {max(row.error for row in rows):.1e} (aim {AIM_ERROR:g})")
+        for way in dict.fromkeys(row.way for row in rows):
+            print(f"{way}: {'; '.join(dict.fromkeys(row.executors for row in rows if row.way == way))}")
     if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -37,14 +37,16 @@ LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 CLASSES = 1000
 """of the image networks: as many as they are, thin ones too"""
 THINNING: Mapping[str, int] = {
-    "bvlc_alexnet": 16, "densenet121": 8, "inception_v1": 8, "inception_v2": 16, "resnet50": 16, "shufflenet": 1,
+    "bvlc_alexnet": 16, "densenet121": 8, "inception_v1": 8, "inception_v2": 16, "resnet50": 16, "shufflenet": 2,
     "squeezenet": 4, "vgg19": 32, "zfnet512": 32,
 }  # fmt: skip
-"""image network -> by how much a thin one has fewer channels; groups of ShuffleNet leave nothing to divide"""
+"""image network -> by how much a thin one has fewer channels; groups of ShuffleNet have an odd number after two"""
 THIN_IMAGE = 64
 """pixels along one side"""
 LAST_PIXELS, THIN_PIXELS = 7, 2
 """along one side, before the classifiers of those that do not pool all there are, at 224 pixels and in thin ones"""
+MOST_GROUPS = 8
+"""of a convolution of the image networks that is not one for each channel by itself"""
 LARGEST_KERNEL = 11
 """along one side, of the image networks"""
 MIXTRAL = {
@@ -95,10 +97,11 @@ def thinned(model: onnx.ModelProto, by: int) -> onnx.ModelProto:
             for axis in (2, 3):
                 given.type.tensor_type.shape.dim[axis].dim_value = THIN_IMAGE
     for node in graph.node:
-        if node.op_type == "AveragePool":
-            for attribute in node.attribute:
-                if attribute.name == "kernel_shape" and attribute.ints[0] == LAST_PIXELS:
-                    attribute.ints[:] = [THIN_PIXELS, THIN_PIXELS]
+        for attribute in node.attribute:
+            if node.op_type == "AveragePool" and attribute.name == "kernel_shape" and attribute.ints[0] == LAST_PIXELS:
+                attribute.ints[:] = [THIN_PIXELS, THIN_PIXELS]
+            elif attribute.name == "group" and attribute.i > MOST_GROUPS:
+                attribute.i = _divided(attribute.i, by)
     for name in made_of:
         shape = numpy_helper.to_array(initial[name])
         _set(graph, name, [_divided(n, by) if axis < 2 or n > LARGEST_KERNEL else n for axis, n in enumerate(shape)])
@@ -115,10 +118,12 @@ def _set_reshapes(model: onnx.ModelProto, reshapes: Mapping[str, str], by: int) 
     initial = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     for name in reshapes:
         shape = initial[name]
-        pixels = [n * THIN_PIXELS // LAST_PIXELS for n in shape[-2:]]
-        is_image = len(shape) > 2
         channels = [_divided(n, by) for n in shape]
-        _set(model.graph, name, [*shape[:-2], *pixels] if is_image else channels if shape[0] > 1 else [1, -1])
+        if len(shape) > 2:  # an image, whose channels may be in groups
+            pixels = [n * THIN_PIXELS // LAST_PIXELS for n in shape[-2:]]
+            _set(model.graph, name, [*shape[:-3], channels[-3], *pixels])
+        else:
+            _set(model.graph, name, channels if shape[0] > 1 else [1, -1])
     del model.graph.value_info[:]
     known = {each.name: each for each in onnx.shape_inference.infer_shapes(model).graph.value_info}
     for name, made in reshapes.items():

@@ -1,8 +1,10 @@
 """
 Whole networks through `dovetail.compile` on each kind of device, and split over all three, against float64.
 
-Beside the outputs a dozen tensors along the way are compared. What Triton's interpreter runs is thin
-(`examples/whole_networks.py`): every operator and the depth of the network, in few channels and tokens.
+Beside the outputs a dozen tensors along the way are compared, where nothing is split. What Triton's interpreter runs is
+thin (`examples/whole_networks.py`): every operator and the depth of the network, in few channels and tokens. What takes
+less than five seconds of processor time is in the default suite, of each way those that take least; all the rest is
+slow. `docs/compile_models.md` has what was measured.
 """
 
 from __future__ import annotations
@@ -59,38 +61,35 @@ def on_one(name: str, kind: str, thin: bool, fleet: Path) -> None:
     hold(program(*whole.inputs), network, whole.inputs)
 
 
-QUICK = {
-    "cpu": ("llama_block", "mixtral_block"),
-    "npu": ("llama_block", "llama_decode"),
-    "gpu": ("llama_decode", "mixtral_block"),
-}
+def quick(*names: str) -> list[Any]:
+    """All networks, of which all but those are slow."""
+    return [pytest.param(name, marks=[] if name in names else pytest.mark.slow) for name in WHOLE]
+
+
+@pytest.mark.parametrize("name", quick("llama_block", "squeezenet"))
+def test_a_whole_network_on_a_cpu(name: str, fleet: Path) -> None:
+    on_one(name, "cpu", False, fleet)
+
+
+@pytest.mark.parametrize("name", quick("llama_block"))
+def test_a_whole_network_on_an_npu(name: str, fleet: Path) -> None:
+    on_one(name, "npu", False, fleet)
+
+
+@pytest.mark.parametrize("name", quick("mixtral_block", "vgg19", "zfnet512", "llama_decode"))
+def test_a_thin_network_on_an_npu(name: str, fleet: Path) -> None:
+    on_one(name, "npu", True, fleet)
 
 
 @needs_triton
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in QUICK.items() for name in names])
-def test_a_thin_network(kind: str, name: str, fleet: Path) -> None:
-    on_one(name, kind, True, fleet)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", WHOLE)
-@pytest.mark.parametrize("kind", ["cpu", "npu"])
-def test_a_whole_network(kind: str, name: str, fleet: Path) -> None:
-    on_one(name, kind, False, fleet)
-
-
-@needs_triton
-@pytest.mark.slow
-@pytest.mark.parametrize("name", WHOLE)
-def test_a_thin_network_as_triton_kernels(name: str, fleet: Path) -> None:
+@pytest.mark.parametrize("name", quick("llama_block", "llama_decode", "mixtral_block", "zfnet512", "bvlc_alexnet"))
+def test_a_thin_network_on_a_gpu(name: str, fleet: Path) -> None:
     on_one(name, "gpu", True, fleet)
 
 
 @needs_triton
-@pytest.mark.parametrize(
-    "name", [name if name == "llama_block" else pytest.param(name, marks=pytest.mark.slow) for name in WHOLE]
-)
-def test_a_network_split_over_three_kinds(name: str, fleet: Path) -> None:
+@pytest.mark.parametrize("name", quick("llama_block", "mixtral_block", "bvlc_alexnet"))
+def test_a_thin_network_split_over_three_kinds(name: str, fleet: Path) -> None:
     whole = WHOLE[name](True)
     count = len(working_ops(prepare(whole.network)))
     third = count // 3
