@@ -139,8 +139,8 @@ def measured(on: Cuda, spec: Spec) -> Measured:
         if faults := wrong("the kernel", error, case):
             return Measured(spec.name, spec.kind, error, faults=tuple(faults))
         ours_us = microseconds(on.xp, lambda: on.run(case))
-    except Exception as error:
-        return Measured(spec.name, spec.kind, faults=(f"the kernel fails: {_first_line(error)}",))
+    except Exception as fault:
+        return Measured(spec.name, spec.kind, faults=(f"the kernel fails: {_first_line(fault)}",))
     rivals, faults = {}, []
     for rival in case.rivals:
         try:
@@ -149,8 +149,8 @@ def measured(on: Cuda, spec: Spec) -> Measured:
             faults += (said := wrong(rival.name, off, case))
             if not said:
                 rivals[rival.name] = microseconds(on.xp, call)
-        except Exception as error:
-            faults.append(f"{rival.name} fails: {_first_line(error)}")
+        except Exception as fault:
+            faults.append(f"{rival.name} fails: {_first_line(fault)}")
     return Measured(spec.name, spec.kind, error, *floor_us(case, on.device), ours_us, rivals, tuple(faults))
 
 
@@ -196,8 +196,8 @@ def interpreted(on: Host, spec: Spec, torch: Any | None) -> Measured:
     return Measured(spec.name, spec.kind, error, faults=tuple(faults))
 
 
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+def _first_line(fault: Exception) -> str:
+    return f"{type(fault).__name__}: {fault}".splitlines()[0].replace("|", "/")  # one cell of the table
 
 
 def table(rows: Sequence[Measured]) -> Iterator[str]:
@@ -237,7 +237,8 @@ def on_gpu(specs: Sequence[Spec], torch: Any, device: Device, json_file: Path | 
     print(f"{named} (floor and tiles of {device.id}), {with_versions}, {today}\n")
     print("\n".join(table(rows)))
     if json_file is not None:
-        each = [asdict(row) | {"of_library": row.of_library, "of_floor": row.of_floor} for row in rows]
+        ratios = ("of_library", "of_floor", "meets_aim")
+        each = [asdict(row) | {ratio: getattr(row, ratio) for ratio in ratios} for row in rows]
         head = {"date": today, "gpu": named, "device": device.id, "versions": versions, "cases": each}
         json_file.write_text(json.dumps(head, indent=1) + "\n", encoding="utf-8")
     return int(any(row.ours_us is None for row in rows))

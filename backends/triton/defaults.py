@@ -171,7 +171,7 @@ def _movements(device: Device) -> Iterator[Binding]:
     from .kernels.pool import pool_kernel
 
     size = 4096 * 4096
-    views = (((1, 4096, 4096), (4096, 4096, 1)), ((1, size, 1),))
+    views = ((1, 4096, 4096, 4096, 4096, 1), (1, size, 1))
     types: dict[str, Types] = {"x": "*fp16", "out": "*fp16"}
     constants = {"SIZE": size, "VIEWS": views, "WIDE": False, "BLOCK": 1024}
     yield Binding("copy", "transposition of 4096 x 4096 float16", "1024", copy_kernel, types, constants, 4)
@@ -246,7 +246,7 @@ def _rows(device: Device) -> Iterator[Binding]:
         yield Binding("norm", what, f"{t.rows} x {t.columns}", norm_kernel, types, constants, t.num_warps)
     for n in (1024, 100000):
         t = row_tiles(device, 4096, n)
-        rows, along = ((1, 4096, n),), ((1, n, 1),)
+        rows, along = (1, 4096, n), (1, n, 1)
         constants = {"KEPT": 4096, "N": n, "VIEWS": (rows, along, rows, along), "WIDE": False}
         constants |= {"BLOCK_KEPT": t.rows, "BLOCK_N": t.columns}
         types = {"x": "*fp16", "out": "*fp16"}
@@ -254,7 +254,7 @@ def _rows(device: Device) -> Iterator[Binding]:
         yield Binding("softmax", f"4096 x {n} float16", text, softmax_kernel, types, constants, t.num_warps)
     for kind, axis in (("sum", 1), ("max", 0)):
         t, _ = reduction_tiles(device, 4096, 4096, axis == 1)
-        views = ((1, 4096, 4096),), ((1, 4096, 1),)
+        views = (1, 4096, 4096), (1, 4096, 1)
         constants = {"KIND": kind, "KEPT": 4096, "N": 4096, "VIEWS": views if axis else views[::-1], "WIDE": False}
         constants |= {"BLOCK_KEPT": t.rows, "BLOCK_N": t.columns}
         types = {"x": "*fp16", "out": "*fp32", "factor": "fp32", "each": "i32"}

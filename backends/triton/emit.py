@@ -15,9 +15,10 @@ from ..dtypes import dtype_of
 from ..jax.names import Names
 from ..python_text import ATOM, UNARY, Scalar, arithmetic, call, fits, lay_out
 from .backend import DTYPES
+from .kernels.tensors import Terms, axis_terms
+from .views import row_major
 
 Elementwise = nn.ElementwiseOp | nn.FusedElementwiseOp
-Term = tuple[int, int, int]
 
 FUNCTIONS = {
     "relu": "relu",
@@ -123,30 +124,15 @@ def emit_triton(op: Elementwise, name: str, block: int = 1024) -> TritonSource:
     return TritonSource(name, sources, tuple(inputs), (shape, dtype), tuple(kept))
 
 
-def views(shape: Sequence[int], result: Sequence[int]) -> tuple[Term, ...]:
+def views(shape: Sequence[int], result: Sequence[int]) -> Terms:
     """
     The terms by which `broadcast_offset` finds an element of a contiguous tensor that broadcasts to `result`.
 
-    Dimensions along which the tensor varies are merged into runs, so a tensor of the shape of `result` has one term.
+    Dimensions along which the tensor varies are merged into runs, so a tensor of the shape of `result` has one.
     """
     padded = (1,) * (len(result) - len(shape)) + tuple(shape)
-    terms: list[Term] = []
-    inner = stride = 1
-    merging = False
-    for size, wanted in zip(reversed(padded), reversed(result), strict=True):
-        if wanted == 1:
-            continue
-        if size == 1:
-            merging = False
-        elif merging:
-            start, count, step = terms.pop()
-            terms.append((start, count * size, step))
-        else:
-            terms.append((inner, size, stride))
-            merging = True
-        inner *= wanted
-        stride *= size
-    return tuple(terms)
+    strides = (0 if size == 1 else step for size, step in zip(padded, row_major(padded), strict=True))
+    return axis_terms(tuple(result), tuple(strides))
 
 
 def constant_scalar(operand: SSAValue) -> Scalar | None:
@@ -213,7 +199,8 @@ def _kernel_text(
         f'OUTPUT = ({output[0]}, "{output[1]}")',
         f"SIZE = {prod(output[0])}  # elements of the result",
         f"BLOCK = {block}  # elements that one program computes",
-        "# Element i of the result needs element sum(i // inner % count * stride) of an input.",
+        "# Element i of the result needs element sum(i // inner % count * stride) of an input:",
+        "# inner, count and stride of each run of its axes.",
         "VIEWS = (",
         *rows,
         ")",

@@ -20,8 +20,8 @@ def copy_kernel(x, out, SIZE: tl.constexpr, VIEWS: tl.constexpr, WIDE: tl.conste
     if WIDE:
         at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
         inside = at < SIZE
-    value = tl.load(x + broadcast_offset(at, SIZE, VIEWS[0]), mask=inside)
-    tl.store(out + broadcast_offset(at, SIZE, VIEWS[1]), value.to(out.dtype.element_ty), mask=inside)
+    value = tl.load(x + broadcast_offset(at, SIZE, VIEWS, 0), mask=inside)
+    tl.store(out + broadcast_offset(at, SIZE, VIEWS, 1), value.to(out.dtype.element_ty), mask=inside)
 
 
 def copy(x: Tensor, out: Tensor, *, block: int, num_warps: int) -> None:

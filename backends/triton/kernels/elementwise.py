@@ -201,20 +201,21 @@ def one_of(x, y):
 
 
 @triton.jit
-def broadcast_offset(at, SIZE: tl.constexpr, VIEW: tl.constexpr):
+def broadcast_offset(at, SIZE: tl.constexpr, VIEWS: tl.constexpr, WHICH: tl.constexpr):
     """
     Where an operand keeps the value that element `at` of the SIZE elements of the result needs.
 
-    VIEW is a tuple of terms (inner, count, stride), one for each run of dimensions that the operand varies along:
-    offset = sum(at // inner % count * stride). A scalar has no term.
+    VIEWS[WHICH] is inner, count and stride of each run of dimensions that it varies along, one after the other:
+    offset = sum(at // inner % count * stride). That of a scalar is empty.
     """
     offset = at * 0
-    for term in tl.static_range(len(VIEW)):
-        index = at // VIEW[term][0]
+    # Before 3.9 Triton neither passes on an element of VIEWS nor names it.
+    for term in tl.static_range(0, len(VIEWS[WHICH]), 3):
+        index = at // VIEWS[WHICH][term]
         # The outermost run ends with the result: without the remainder whole vectors are loaded.
-        if VIEW[term][0] * VIEW[term][1] < SIZE:
-            index = index % VIEW[term][1]
-        offset += index * VIEW[term][2]
+        if VIEWS[WHICH][term] * VIEWS[WHICH][term + 1] < SIZE:
+            index = index % VIEWS[WHICH][term + 1]
+        offset += index * VIEWS[WHICH][term + 2]
     return offset
 
 
@@ -233,6 +234,6 @@ def elementwise(
     inside = at < SIZE
     values = ()
     for k in tl.static_range(len(operands)):
-        value = tl.load(operands[k] + broadcast_offset(at, SIZE, VIEWS[k]), mask=inside)
+        value = tl.load(operands[k] + broadcast_offset(at, SIZE, VIEWS, k), mask=inside)
         values = values + (value.to(tl.float32) if FLOATS else value,)  # Triton cannot unpack in tuples
     tl.store(out + at, CHAIN(*values), mask=inside)

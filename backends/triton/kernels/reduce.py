@@ -64,7 +64,7 @@ def reduce_kernel(
     if WIDE:
         kept = kept.to(tl.int64)
         columns = columns.to(tl.int64)
-    x += broadcast_offset(kept, KEPT, VIEWS[0])[:, None]
+    x += broadcast_offset(kept, KEPT, VIEWS, 0)[:, None]
     initial: tl.constexpr = (
         float("-inf") if KIND == "max" else (float("inf") if KIND == "min" else (1.0 if KIND == "prod" else 0.0))
     )
@@ -73,7 +73,7 @@ def reduce_kernel(
     for start in range(first, tl.minimum(first + each, N), BLOCK_N):
         at = start + columns
         inside = exists[:, None] & (at < N)[None, :]
-        values = tl.load(x + broadcast_offset(at, N, VIEWS[1])[None, :], mask=inside, other=initial)
+        values = tl.load(x + broadcast_offset(at, N, VIEWS, 1)[None, :], mask=inside, other=initial)
         total = combine(total, values.to(tl.float32), KIND)
     result = reduced_rows(total, KIND) * factor
     tl.store(out + part.to(tl.int64) * KEPT + kept, result.to(out.dtype.element_ty), mask=exists)
@@ -121,5 +121,5 @@ def reduce(
         parts = triton.next_power_of_2(splits)
         reduce_kernel[(grid,)](
             partial, out, last, parts, KIND=kind, KEPT=kept, N=splits,
-            VIEWS=(((1, kept, 1),), ((1, splits, kept),)), WIDE=wide, BLOCK_N=parts, **blocks,
+            VIEWS=((1, kept, 1), (1, splits, kept)), WIDE=wide, BLOCK_N=parts, **blocks,
         )  # fmt: skip

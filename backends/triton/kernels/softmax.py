@@ -26,21 +26,21 @@ def softmax_kernel(
     if WIDE:
         kept = kept.to(tl.int64)
         columns = columns.to(tl.int64)
-    x += broadcast_offset(kept, KEPT, VIEWS[0])[:, None]
-    out += broadcast_offset(kept, KEPT, VIEWS[2])[:, None]
+    x += broadcast_offset(kept, KEPT, VIEWS, 0)[:, None]
+    out += broadcast_offset(kept, KEPT, VIEWS, 2)[:, None]
     if N <= BLOCK_N:
         inside = exists & (columns < N)[None, :]
-        row = tl.load(x + broadcast_offset(columns, N, VIEWS[1])[None, :], mask=inside, other=float("-inf"))
+        row = tl.load(x + broadcast_offset(columns, N, VIEWS, 1)[None, :], mask=inside, other=float("-inf"))
         row = row.to(tl.float32)
         weights = tl.where(columns[None, :] < N, tl.exp(row - tl.max(row, 1)[:, None]), 0.0)
         result = weights / tl.sum(weights, 1)[:, None]
-        tl.store(out + broadcast_offset(columns, N, VIEWS[3])[None, :], result.to(out.dtype.element_ty), mask=inside)
+        tl.store(out + broadcast_offset(columns, N, VIEWS, 3)[None, :], result.to(out.dtype.element_ty), mask=inside)
     else:
         most = tl.full((BLOCK_KEPT,), float("-inf"), tl.float32)
         sums = tl.zeros((BLOCK_KEPT,), tl.float32)
         for start in range(0, N, BLOCK_N):
             inside = exists & (start + columns < N)[None, :]
-            at = x + broadcast_offset(start + columns, N, VIEWS[1])[None, :]
+            at = x + broadcast_offset(start + columns, N, VIEWS, 1)[None, :]
             part = tl.load(at, mask=inside, other=float("-inf")).to(tl.float32)
             higher = tl.maximum(most, tl.max(part, 1))
             shift = tl.where(higher == float("-inf"), 0.0, higher)
@@ -48,10 +48,10 @@ def softmax_kernel(
             most = higher
         for start in range(0, N, BLOCK_N):
             inside = exists & (start + columns < N)[None, :]
-            at = x + broadcast_offset(start + columns, N, VIEWS[1])[None, :]
+            at = x + broadcast_offset(start + columns, N, VIEWS, 1)[None, :]
             part = tl.load(at, mask=inside, other=0.0).to(tl.float32)
             result = tl.exp(part - most[:, None]) / sums[:, None]
-            at = out + broadcast_offset(start + columns, N, VIEWS[3])[None, :]
+            at = out + broadcast_offset(start + columns, N, VIEWS, 3)[None, :]
             tl.store(at, result.to(out.dtype.element_ty), mask=inside)
 
 

@@ -54,17 +54,18 @@ def require_narrow(name: str, *reaches: int) -> None:
         raise ValueError(f"a tile of {name} spans {max(reaches)} elements, which 32-bit offsets do not reach")
 
 
-Term = tuple[int, int, int]
+Terms = tuple[int, ...]
+"""Inner, count, stride of one run of axes, then of the next: Triton before 3.9 takes no tuples in tuples in tuples."""
 
 
-def axis_terms(sizes: tuple[int, ...], strides: tuple[int, ...]) -> tuple[Term, ...]:
+def axis_terms(sizes: tuple[int, ...], strides: tuple[int, ...]) -> Terms:
     """
     The terms (inner, count, stride) by which `broadcast_offset` finds element i, counted row-major, of these axes.
 
     Offset = sum(i // inner % count * stride); neighbouring axes that are one run in memory are one term,
     and axes with stride 0, along which a tensor broadcasts, are none.
     """
-    terms: list[Term] = []
+    terms: list[tuple[int, int, int]] = []
     inner = 1
     for size, stride in zip(reversed(sizes), reversed(strides), strict=True):
         if size != 1 and stride != 0:
@@ -74,12 +75,10 @@ def axis_terms(sizes: tuple[int, ...], strides: tuple[int, ...]) -> tuple[Term, 
             else:
                 terms.append((inner, size, stride))
         inner *= size
-    return tuple(terms)
+    return tuple(each for term in terms for each in term)
 
 
-def split_axes(
-    tensor: Tensor, axes: tuple[int, ...]
-) -> tuple[tuple[int, tuple[Term, ...]], tuple[int, tuple[Term, ...]]]:
+def split_axes(tensor: Tensor, axes: tuple[int, ...]) -> tuple[tuple[int, Terms], tuple[int, Terms]]:
     """(number of elements, terms) along all axes but `axes`, and along `axes`."""
     sizes, strides = tuple(tensor.size()), tuple(tensor.stride())
     parts = [tuple(i for i in range(len(sizes)) if (i in axes) == wanted) for wanted in (False, True)]

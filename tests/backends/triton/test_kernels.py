@@ -41,11 +41,11 @@ def test_text_of_kernels(gelu, norm, golden):
 @pytest.mark.parametrize(
     ("shape", "result", "expected"),
     [
-        ((2, 3, 4), (2, 3, 4), ((1, 24, 1),)),
-        ((3, 1), (2, 3, 4), ((4, 3, 1),)),
-        ((2, 1, 4), (2, 3, 4), ((1, 4, 1), (12, 2, 4))),
-        ((4,), (2, 3, 4), ((1, 4, 1),)),
-        ((2, 1, 4), (2, 1, 4), ((1, 8, 1),)),
+        ((2, 3, 4), (2, 3, 4), (1, 24, 1)),
+        ((3, 1), (2, 3, 4), (4, 3, 1)),
+        ((2, 1, 4), (2, 3, 4), (1, 4, 1, 12, 2, 4)),
+        ((4,), (2, 3, 4), (1, 4, 1)),
+        ((2, 1, 4), (2, 1, 4), (1, 8, 1)),
         ((1,), (2, 3), ()),
         ((), (2, 3), ()),
     ],
@@ -55,7 +55,8 @@ def test_views_find_the_broadcast_element(shape, result, expected):
     assert found == expected
     flat = np.arange(np.prod(shape, dtype=int))
     at = np.arange(np.prod(result))
-    offsets = sum((at // inner % count * stride for inner, count, stride in found), start=np.zeros_like(at))
+    terms = zip(found[::3], found[1::3], found[2::3], strict=True)
+    offsets = sum((at // inner % count * stride for inner, count, stride in terms), start=np.zeros_like(at))
     np.testing.assert_array_equal(flat[offsets], np.broadcast_to(flat.reshape(shape), result).ravel())
 
 

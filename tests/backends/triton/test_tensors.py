@@ -12,7 +12,7 @@ from dovetail.backends.triton.kernels.tensors import axis_terms, broadcast_strid
 def offsets(terms, count) -> np.ndarray:
     at = np.arange(count)
     found = np.zeros_like(at)
-    for inner, size, stride in terms:
+    for inner, size, stride in zip(terms[::3], terms[1::3], terms[2::3], strict=True):
         found += at // inner % size * stride
     return found
 

@@ -10,9 +10,10 @@ INPUTS = {
 OUTPUT = ((3, 40), "float32")
 SIZE = 120  # elements of the result
 BLOCK = 1024  # elements that one program computes
-# Element i of the result needs element sum(i // inner % count * stride) of an input.
+# Element i of the result needs element sum(i // inner % count * stride) of an input:
+# inner, count and stride of each run of its axes.
 VIEWS = (
-    ((1, 120, 1),),  # x1 (3, 40)
+    (1, 120, 1),  # x1 (3, 40)
 )
 
 

@@ -14,12 +14,13 @@ INPUTS = {
 OUTPUT = ((2, 6, 5, 8), "float32")
 SIZE = 480  # elements of the result
 BLOCK = 256  # elements that one program computes
-# Element i of the result needs element sum(i // inner % count * stride) of an input.
+# Element i of the result needs element sum(i // inner % count * stride) of an input:
+# inner, count and stride of each run of its axes.
 VIEWS = (
-    ((1, 480, 1),),  # x1 (2, 6, 5, 8)
-    ((40, 6, 1),),  # x2 (6, 1, 1)
-    ((40, 6, 1),),  # x3 (6, 1, 1)
-    ((1, 8, 1), (40, 12, 8)),  # x4 (2, 6, 1, 8)
+    (1, 480, 1),  # x1 (2, 6, 5, 8)
+    (40, 6, 1),  # x2 (6, 1, 1)
+    (40, 6, 1),  # x3 (6, 1, 1)
+    (1, 8, 1, 40, 12, 8),  # x4 (2, 6, 1, 8)
     (),  # x5 (1,)
 )
 
