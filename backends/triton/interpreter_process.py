@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -23,6 +21,7 @@ def main() -> None:
     os.dup2(2, 1)
     # Kernels divide by zero and overflow as they would on a GPU, which says nothing about it.
     np.seterr(all="ignore")
+    _skip_discarded_checks()
     while True:
         try:
             verb, arguments = read(sys.stdin.buffer)
@@ -35,6 +34,17 @@ def main() -> None:
         write(answer, answers)
 
 
+def _skip_discarded_checks() -> None:
+    """
+    Do not compute whether each sum and product of integers fits: Triton asserts it in debug mode only.
+
+    Half of the interpreter's time goes there. Integers wrap around either way, as they do on a GPU.
+    """
+    from triton.runtime.interpreter import interpreter_builder
+
+    interpreter_builder.options = replace(interpreter_builder.options, sanitize_overflow=False)
+
+
 def _call(function: Named, tensors: dict[str, Any], outputs: tuple[str, ...], options: dict[str, Any]) -> Any:
     hosted = {name: _host(value) for name, value in tensors.items()}
     _find(function)(**hosted, **{name: _option(value) for name, value in options.items()})
@@ -42,12 +52,7 @@ def _call(function: Named, tensors: dict[str, Any], outputs: tuple[str, ...], op
 
 
 def _apply(function: Named, weights: dict[str, np.ndarray], inputs: list[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """
-    Buffers are not-a-number throughout, so that an element that no kernel writes shows.
-
-    Integers wrap around unchecked, as on a GPU: checks that each sum and product fits, which calls of single kernels
-    have, take as long as all else does. Wrappers refuse what offsets do not reach.
-    """
+    """Buffers are not-a-number throughout, so that an element that no kernel writes shows."""
 
     def empty(shape: tuple[int, ...], dtype: str) -> HostTensor:
         kind = numpy_dtype(dtype)
@@ -55,22 +60,8 @@ def _apply(function: Named, weights: dict[str, np.ndarray], inputs: list[np.ndar
 
     hosted = {name: HostTensor(np.ascontiguousarray(array)) for name, array in weights.items()}
     given = [HostTensor(np.ascontiguousarray(array)) for array in inputs]
-    network = _find(function)
-    with _integers_wrap():
-        results = network(hosted, empty, *given)
+    results = _find(function)(hosted, empty, *given)
     return tuple(np.array(result.array) for result in results)
-
-
-@contextmanager
-def _integers_wrap() -> Iterator[None]:
-    from triton.runtime.interpreter import interpreter_builder
-
-    checked = interpreter_builder.options
-    interpreter_builder.options = replace(checked, sanitize_overflow=False)
-    try:
-        yield
-    finally:
-        interpreter_builder.options = checked
 
 
 def _host(value: Any) -> Any:

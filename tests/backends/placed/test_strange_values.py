@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import NameLoc, StringAttr, TensorType, UnknownLoc, f32
+from xdsl.dialects.builtin import NameLoc, StringAttr, TensorType, UnknownLoc, f32, i32
 from xdsl.ir import Block, SSAValue
 
 from dovetail.backends.placed.executors import Executor, Target, executor_for
@@ -138,6 +138,20 @@ def test_tensors_without_elements(name: str, way: str, interpreter: Interpreter)
     build, shapes = EMPTY[name]
     rng = np.random.default_rng(0)
     hold(way, network(build, *shapes), [rng.standard_normal(s).astype(np.float32) for s in shapes], interpreter)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_integers_wrap_around(way: str, interpreter: Interpreter) -> None:
+    """In the reference, in float64, they do not."""
+    block = Block(arg_types=[TensorType(i32, (3,))])
+    square = nn.MulOp.make(block.args[0], block.args[0])
+    block.add_op(square)
+    given = nn.NnModule(nn.build_main(block, [square.result]), {}, ("x",), ("y",))
+    NAMES.append(way)
+    executor = on(way, given, lambda: interpreter)
+    assert executor.way == way, executor.note
+    (found,) = executor.run(np.array([1 << 16, (1 << 31) - 1, -3], np.int32))
+    np.testing.assert_array_equal(found, np.array([0, 1, 9], np.int32))
 
 
 @pytest.mark.parametrize("way", WAYS)
