@@ -25,6 +25,14 @@ def dtype_of(type: Tensor) -> str:
     return name
 
 
+def weight_dtype(type: Tensor) -> str:
+    """As `dtype_of`, of a weight: integers of less than a byte that have no type of their own fill one."""
+    element = type.element_type
+    if isinstance(element, IntegerType) and element.bitwidth < 8 and element.bitwidth not in _INTEGERS:
+        return "uint8" if element.signedness.data is Signedness.UNSIGNED else "int8"
+    return dtype_of(type)
+
+
 def numpy_dtype(name: str) -> np.dtype:
     """numpy's dtype of that name, also where the package ml_dtypes adds it."""
     import ml_dtypes

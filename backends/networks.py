@@ -19,11 +19,14 @@ def placed_networks(plan: Mapping[str, Any], context: EmitContext) -> Iterator[t
     Nothing where the plan places nothing. Raises `InputError` for a file that cannot be read; a config.json is read
     with seeded weights.
     """
-    from ..passes.target import lower_for_target
+    from ..passes.nn.precisions import read_precisions
+    from ..passes.target import lower_at_precision
 
+    nodes = flat_nodes(plan["inputs"]["graph"])
     for name, kind, network in read_placed(plan, context):
-        known = known_device(plan["inputs"], device_of(plan)[name])
-        yield name, kind, lower_for_target(network, kind, known.id if known else None)
+        known, precision = known_device(plan["inputs"], device_of(plan)[name]), nodes[name].get("precision")
+        wanted = None if precision is None else read_precisions(precision)
+        yield name, kind, lower_at_precision(network, kind, known.id if known else None, wanted).network
 
 
 def read_placed(plan: Mapping[str, Any], context: EmitContext) -> Iterator[tuple[str, str, NnModule]]:

@@ -19,26 +19,32 @@ def verify_text(document: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", said]) + "\n"
 
 
-HEAD = ("piece", "output", "precision", "absolute", "relative", "SNR", "tolerance", "")
-WIDTHS = (12, 24, 10, 11, 11, 10, 11, 0)
+HEAD = ("piece", "output", "precision", "absolute", "relative", "by rounding", "SNR", "tolerance", "")
+WIDTHS = (12, 24, 10, 11, 11, 13, 10, 11, 0)
 
 
 def _row(*cells: str) -> str:
     left = "".join(f"{cell:{width}}" for cell, width in zip(cells[:3], WIDTHS[:3], strict=True))
-    right = "".join(f"{cell:>{width}}" for cell, width in zip(cells[3:7], WIDTHS[3:7], strict=True))
-    return f"{left}{right}  {cells[7]}".rstrip()
+    right = "".join(f"{cell:>{width}}" for cell, width in zip(cells[3:8], WIDTHS[3:8], strict=True))
+    return f"{left}{right}  {cells[8]}".rstrip()
 
 
 def _piece(name: str, piece: Mapping[str, Any]) -> list[str]:
     rows = []
     for row in piece["outputs"]:
-        relative = "no scale" if row["relative_error"] is None else f"{row['relative_error']:.2e}"
+        relative, ideal = (_ratio(row, key) for key in ("relative_error", "by_rounding"))
         snr = "exact" if not row["absolute_error"] else "-" if row["snr_db"] is None else f"{row['snr_db']:.1f} dB"
         said = "holds" if row["holds"] else "MISSES" if row["nonfinite_alike"] else "MISSES: not finite elsewhere"
         tolerance = f"{row['tolerance']:g}" if row["tolerance"] else "exact"
-        cells = (name, row["output"][:23], piece["precision"], f"{row['absolute_error']:.2e}", relative, snr)
+        cells = (name, row["output"][:23], piece["precision"], f"{row['absolute_error']:.2e}", relative, ideal, snr)
         rows.append(_row(*cells, tolerance, said))
     return rows
+
+
+def _ratio(row: Mapping[str, Any], key: str) -> str:
+    if key not in row:
+        return "-"
+    return "no scale" if row[key] is None else f"{row[key]:.2e}"
 
 
 def _growth(piece: Mapping[str, Any]) -> list[str]:

@@ -42,6 +42,21 @@ def precision(network: nn.NnModule) -> str:
     return PRECISIONS.get(most, "fp32") if most is not None else "fp32"
 
 
+def computed_in(network: nn.NnModule) -> str:
+    """
+    The number format of the operands of most flops, whatever weights are kept in; fp32 for those without a name.
+
+    One rate stands for all ops: what computes otherwise, as norms, takes its time in memory.
+    """
+    flops_in: dict[Attribute, float] = {}
+    for op in nn.body_of(network.module):
+        if op.operands and not makes_weight_wide(op):
+            kind = nn.tensor_type(op.operands[0]).element_type
+            flops_in[kind] = flops_in.get(kind, 0.0) + cost_of(op).flops
+    most = max(flops_in, key=lambda kind: flops_in[kind], default=None)
+    return PRECISIONS.get(most, "fp32") if most is not None else "fp32"
+
+
 def _weights(network: nn.NnModule) -> Iterable[nn.WeightOp]:
     return {op.weight.data: op for op in nn.body_of(network.module) if isinstance(op, nn.WeightOp)}.values()
 

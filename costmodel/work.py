@@ -9,7 +9,7 @@ from typing import Any
 from .cost import Cost
 from .hardware import Device
 from .networks import Network
-from .roofline import time_s
+from .roofline import can_compute, time_s
 
 Phases = tuple[tuple[Cost, float], ...]
 """Work, and how many times it is done, one after the other."""
@@ -28,6 +28,12 @@ class Work:
     """as the network was written"""
     lowered: Mapping[str, Phases] = field(default_factory=dict)
     """Kind of device -> after the passes for such devices."""
+    needs: tuple[str, ...] = ()
+    """precisions that a device must have a rate for, since code for it would be refused"""
+
+    def runs_on(self, device: Device) -> bool:
+        """Whether `device` computes in its precision, or in what stands in for that, and has what it needs."""
+        return can_compute(device, self.precision) and all(device.flops_per_s.get(each) for each in self.needs)
 
     def seconds(self, device: Device) -> float:
         """[s] of one visit on one device."""
@@ -46,6 +52,11 @@ def network_work(network: Network, precision: str | None, inputs: Mapping[str, f
     return Work(f"{network.id}.{used}", used, network.weight_bytes(used), activations, phases)
 
 
+def file_key(graph: str, precision: str | None) -> str:
+    """What the work of a network in the file `graph` goes by, at a precision or at its own."""
+    return graph if precision is None else f"{graph}@{precision}"
+
+
 def work_record(work: Work) -> dict[str, Any]:
     """`work` as plain data, which `read_work` reads back."""
     record: dict[str, Any] = {
@@ -55,6 +66,8 @@ def work_record(work: Work) -> dict[str, Any]:
         "activation_bytes": work.activation_bytes,
         "phases": _record(work.phases),
     }
+    if work.needs:
+        record["needs"] = list(work.needs)
     if work.lowered:
         record["lowered"] = {kind: _record(phases) for kind, phases in sorted(work.lowered.items())}
     return record
@@ -69,6 +82,7 @@ def read_work(record: Mapping[str, Any]) -> Work:
         record["activation_bytes"],
         _phases(record["phases"]),
         {kind: _phases(phases) for kind, phases in record.get("lowered", {}).items()},
+        tuple(record.get("needs", ())),
     )
 
 

@@ -14,6 +14,8 @@ from . import nn
 from .meaning import MEANING, Array
 
 Observer = Callable[[Operation, tuple[Array, ...]], None]
+Keeper = Callable[[nn.Tensor, Array], Array]
+"""What becomes of a value where it is kept as a tensor of that type"""
 
 
 def interpret(
@@ -21,9 +23,10 @@ def interpret(
     inputs: Sequence[Array],
     weights: Mapping[str, Array],
     observe: Observer | None = None,
+    keep: Keeper | None = None,
 ) -> tuple[Array, ...]:
     """
-    What `main` of `module` returns for `inputs`, in float64.
+    What `main` of `module` returns for `inputs`, in float64; each result as `keep` leaves it.
 
     `weights` gives the value of each `nn.weight` by name; open sizes are what the inputs make them; `observe` is
     called with each op and its results. ValueError names an input or a weight that is absent or has another shape than
@@ -42,6 +45,8 @@ def interpret(
         if isinstance(op, ReturnOp):
             return tuple(operands)
         results = evaluate(op, operands, weights)
+        if keep is not None:
+            results = tuple(keep(nn.tensor_type(r), each) for r, each in zip(op.results, results, strict=True))
         values.update(zip(op.results, results, strict=True))
         if observe is not None:
             observe(op, results)

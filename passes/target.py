@@ -29,19 +29,28 @@ def lower_for_target(network: nn.NnModule, kind: str, device: str | None = None)
 
 
 def lower_at_precision(
-    network: nn.NnModule, kind: str, device: str | None = None, wanted: Precisions | None = None
+    network: nn.NnModule,
+    kind: str,
+    device: str | None = None,
+    wanted: Precisions | None = None,
+    by_type: bool = False,
 ) -> Reduced:
     """
     As `lower_for_target`, in the precisions `wanted`, or in those of the file.
 
     They are set between both pipelines: patterns are found before casts stand between their ops, and fusions made
-    after, around what is cast.
+    after, around what is cast. `by_type` as in `reduced`.
     """
     if wanted is None:
         return Reduced(lower_for_target(network, kind, device))
-    simple = _run(network, (*NN_PIPELINE, ("decompose-fusions", "each op has a precision of its own")), device or kind)
-    done = reduced(simple, wanted)
+    done = at_precision(network, wanted, device or kind, by_type)
     return replace(done, network=_run(done.network, TARGET_PIPELINE[kind], device or kind))
+
+
+def at_precision(network: nn.NnModule, wanted: Precisions, device: str = "gpu", by_type: bool = False) -> Reduced:
+    """A copy of `network` after NN_PIPELINE and in the precisions `wanted`, before it is known where it runs."""
+    simple = _run(network, (*NN_PIPELINE, ("decompose-fusions", "each op has a precision of its own")), device)
+    return reduced(simple, wanted, by_type)
 
 
 def _run(network: nn.NnModule, pipeline: tuple[tuple[str, str], ...], device: str) -> nn.NnModule:

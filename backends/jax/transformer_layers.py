@@ -19,7 +19,8 @@ def attention(
     """Attend with (b, hq, m, d) to (b, hkv, n, d); queries are the last m of n places."""
     (b, heads, m, d), n = q.shape, k.shape[2]
     q = q.reshape(b, k.shape[1], -1, m, d)
-    scores = jnp.einsum("bhgmd,bhnd->bhgmn", q, k) * scale
+    axes = "bhgmd,bhnd->bhgmn"
+    scores = scale * jnp.einsum(axes, q, k, preferred_element_type=jnp.float32)
     if softcap:
         scores = softcap * jnp.tanh(scores / softcap)
     if mask is not None:
@@ -28,7 +29,7 @@ def attention(
     seen = (key <= place) | (not causal)
     if window:
         seen &= key > place - window
-    scores = jnp.where(seen, scores, -jnp.inf).astype(jnp.float32)
+    scores = jnp.where(seen, scores, -jnp.inf)
     powers = jnp.exp(scores - jnp.maximum(scores.max(axis=-1, keepdims=True), -1e30))
     total = powers.sum(axis=-1, keepdims=True)
     weights = (powers / jnp.where(total > 0, total, 1.0)).astype(v.dtype)
@@ -54,14 +55,15 @@ def paged_attention(
     k = k_pages[pages].reshape(b, n, kv_heads, -1)
     v = v_pages[pages].reshape(b, n, kv_heads, -1)
     q = q.reshape(b, kv_heads, -1, m, d)
-    scores = jnp.einsum("bhgmd,bnhd->bhgmn", q, k) * scale
+    axes = "bhgmd,bnhd->bhgmn"
+    scores = scale * jnp.einsum(axes, q, k, preferred_element_type=jnp.float32)
     if softcap:
         scores = softcap * jnp.tanh(scores / softcap)
     place = (jnp.arange(m) + lengths[:, None] - m)[:, None, None, :, None]
     seen = jnp.arange(n) <= place
     if window:
         seen &= jnp.arange(n) > place - window
-    scores = jnp.where(seen, scores, -jnp.inf).astype(jnp.float32)
+    scores = jnp.where(seen, scores, -jnp.inf)
     powers = jnp.exp(scores - jnp.maximum(scores.max(axis=-1, keepdims=True), -1e30))
     total = powers.sum(axis=-1, keepdims=True)
     weights = (powers / jnp.where(total > 0, total, 1.0)).astype(v.dtype)

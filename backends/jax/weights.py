@@ -8,7 +8,7 @@ import numpy as np
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
-from ..dtypes import dtype_of, stored_dtype
+from ..dtypes import stored_dtype, weight_dtype
 from ..python_text import quoted
 
 
@@ -21,7 +21,7 @@ class UsedWeights:
 
     def text(self, op: nn.WeightOp) -> str:
         """`w["name"]`, cast to the element type of `op` where safetensors cannot hold it."""
-        name, dtype = op.weight.data, dtype_of(op.type)
+        name, dtype = op.weight.data, weight_dtype(op.type)
         stored = stored_dtype(dtype)
         self.used[name] = self._value(name).astype(stored, copy=False)
         return _subscript(name) if stored == dtype else f"{_subscript(name)}.astype(jnp.{dtype})"
@@ -29,7 +29,9 @@ class UsedWeights:
     def turned_text(self, op: nn.WeightOp, axes: tuple[int, ...]) -> str:
         """`w["name.10"]`: the weight with its axes in the order `axes`, kept so, that nothing is turned at run time."""
         name = f"{op.weight.data}.{''.join(map(str, axes))}"
-        self.used[name] = np.ascontiguousarray(self._value(op.weight.data).transpose(axes)).astype(dtype_of(op.type))
+        self.used[name] = np.ascontiguousarray(self._value(op.weight.data).transpose(axes)).astype(
+            weight_dtype(op.type)
+        )
         return _subscript(name)
 
     def packed_text(self, ops: list[nn.WeightOp]) -> str | None:
@@ -43,7 +45,7 @@ class UsedWeights:
         names = [op.weight.data for op in ops]
         key = _common_start(names).rstrip("_./:-")
         alone = all(len(list(op.result.uses)) == 1 for op in ops)
-        plain = all(stored_dtype(dtype_of(op.type)) == dtype_of(op.type) for op in ops)
+        plain = all(stored_dtype(weight_dtype(op.type)) == weight_dtype(op.type) for op in ops)
         if not key or not alone or not plain or key in self._values or key in self.used or len(set(names)) < len(names):
             return None
         self.used[key] = np.stack([self._value(name) for name in names])

@@ -9,18 +9,23 @@ from typing import Any
 
 import numpy as np
 
+from ...ir.nn import Tensor, is_float
+from ..dtypes import dtype_of, numpy_dtype
+
 NAMES: Mapping[str, str] = {
-    "f32": "fp32", "f64": "fp32", "f16": "fp16", "bf16": "bf16", "i8": "int8", "i4": "int4", "i2": "int2",
-    "f8E4M3FN": "fp8",
+    "f32": "fp32", "f64": "fp32", "f16": "fp16", "bf16": "bf16", "f8E4M3FN": "fp8",
+    **{f"i{bits}": f"int{bits}" for bits in range(2, 9)},
 }  # fmt: skip
 """Element type -> its name as a precision"""
 TOLERANCE: Mapping[str, float] = {
-    "fp32": 1e-5, "fp16": 1e-2, "bf16": 1e-2, "int8": 5e-2, "fp8": 2e-1, "int4": 5e-1, "int2": 2.0,
+    "fp32": 1e-5, "fp16": 1e-2, "bf16": 1e-2, "int8": 5e-2, "int7": 1e-1, "int6": 1.5e-1, "fp8": 2e-1, "int5": 3e-1,
+    "int4": 5e-1, "int3": 1.0, "int2": 2.0,
 }  # fmt: skip
 """Precision, the narrowest last -> largest error beside the largest element; of weights in few bits by
 what random networks of a few layers showed (docs/numerics.md); trained ones are to be judged by their task"""
 UNIT: Mapping[str, float] = {
-    "fp32": 2.0**-24, "fp16": 2.0**-11, "bf16": 2.0**-8, "int8": 1 / 254, "fp8": 2.0**-4, "int4": 1 / 14, "int2": 1 / 2,
+    "fp32": 2.0**-24, "fp16": 2.0**-11, "bf16": 2.0**-8, "fp8": 2.0**-4,
+    **{f"int{bits}": 0.5 / (2 ** (bits - 1) - 1) for bits in range(2, 9)},
 }  # fmt: skip
 """Precision -> largest error of one rounding, beside the number; of integers beside the largest of the group"""
 
@@ -69,6 +74,14 @@ def errors_of(found: np.ndarray, wanted: np.ndarray) -> Errors:
     signal, noise = float(np.sum((size / largest) ** 2)), float(np.sum((off / most) ** 2))
     snr_db = 10 * log10(signal / noise) + 20 * log10(largest / most)
     return Errors(most, most / largest, snr_db, alike)
+
+
+def rounded(type: Tensor, values: np.ndarray) -> np.ndarray:
+    """`values` as a tensor of that type holds them, in float64; integers as they are."""
+    if not is_float(type.element_type):
+        return values
+    with np.errstate(over="ignore"):  # beyond the largest number is infinite
+        return np.asarray(values).astype(numpy_dtype(dtype_of(type))).astype(np.float64)
 
 
 def narrowest(kinds: Iterable[str]) -> str:

@@ -2,8 +2,9 @@
 How far a program is from its meaning in float64: each piece by itself, tensors along its way, and the whole.
 
 A piece is given, in the types that it declares, what the pieces before it give in exact arithmetic, so that its errors
-are its own. What it is held against is the network as it was read, before lowering, in float64 (`ir/interpret.py`);
-`docs/numerics.md` has the measures.
+are its own. What it is held against is the network as it was read, before lowering, in float64 (`ir/interpret.py`).
+Beside that stands what rounding alone does: the lowered network in float64, each tensor rounded to the type in which it
+is kept. `docs/numerics.md` has the measures.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ...ir.interpret import interpret
 from ...passes.locations import location_text
 from ..dtypes import dtype_of, numpy_dtype
 from ..inputs import bind_inputs
-from .errors import TOLERANCE, UNIT, Errors, errors_of, narrowest
+from .errors import TOLERANCE, UNIT, Errors, errors_of, narrowest, rounded
 from .executors import executor_for
 from .program import PlacedProgram, Step
 from .taps import exact, tapped
@@ -62,6 +63,11 @@ def _piece(step: Step, values: dict[str, np.ndarray]) -> dict[str, Any]:
     found = step.executor.run(*given)
     names = step.network.output_names
     judged = _judged(_format(step), dict(zip(names, zip(found, wanted, strict=True), strict=True)))
+    if judged["precision"] != "fp32":
+        lowered = step.lowered.network
+        ideal = interpret(lowered.module, given, lowered.weights, keep=rounded)
+        for row, made, meant in zip(judged["outputs"], ideal, wanted, strict=True):
+            row["by_rounding"] = errors_of(made, meant).document()["relative_error"]
     return {"piece": step.name, "executor": step.executor.trace, **judged, **_along(step, given)}
 
 

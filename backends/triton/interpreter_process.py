@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import numpy_dtype
-from .interpret import HostTensor
+from .interpret import HostTensor, round_as_gpus_do
 from .messages import Named, read, write
 
 
@@ -22,6 +22,7 @@ def main() -> None:
     # Kernels divide by zero and overflow as they would on a GPU, which says nothing about it.
     np.seterr(all="ignore")
     _skip_discarded_checks()
+    round_as_gpus_do()
     while True:
         try:
             verb, arguments = read(sys.stdin.buffer)

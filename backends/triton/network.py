@@ -24,7 +24,7 @@ from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ...passes.locations import located
 from .. import OutputFile, safetensors
-from ..dtypes import dtype_of, numpy_dtype
+from ..dtypes import dtype_of, numpy_dtype, weight_dtype
 from ..jax.names import Names
 from ..python_text import Brackets, call, lay_out, prefixed, quoted, sequence
 from . import interpret
@@ -121,9 +121,8 @@ class Emitter:
         if op.weight.data not in self._given:
             raise InputError([Diagnostic("weight", f"weight `{op.weight.data}` has no values")])
         self.origins[op.result] = op
-        self.later(
-            op.result, lambda: self.bind(op.result, self.weight(op.weight.data, self.values(op), dtype_of(op.type)))
-        )
+        name, dtype = op.weight.data, weight_dtype(op.type)
+        self.later(op.result, lambda: self.bind(op.result, self.weight(name, self.values(op), dtype)))
 
     def values(self, op: nn.WeightOp) -> np.ndarray:
         """The values that the network has of a weight."""

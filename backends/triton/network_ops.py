@@ -44,7 +44,7 @@ from .views import View
 def write_op(e: Emitter, op: Operation) -> None:
     """The launches of `op`; InputError for an operator that no kernel computes."""
     if isinstance(op, SCALARS):
-        write_chain(e, op)
+        write_chain(e, [op])
     elif type(op) in WRITERS:
         WRITERS[type(op)](e, op)
     else:

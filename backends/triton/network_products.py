@@ -26,6 +26,8 @@ BLOCKS = {"block": 1024, "num_warps": 4}
 DEPTHWISE = {"block": 256, "num_warps": 4}
 """elements of one program of a convolution in which every filter sees one channel, and its warps"""
 SCALARS = (nn.ElementwiseOp, nn.FusedElementwiseOp)
+LOADED = (*FLOATS, "bool", "int8", "uint8", "int16", "int32")
+"""types that kernels turn into float32 as they load them"""
 PRODUCTS = (nn.MatmulOp, nn.GemmOp, nn.ConvOp)
 
 
@@ -62,25 +64,32 @@ class Chain:
         self._operands[value] = len(self.values) - 1
         return self._operands[value]
 
-    def add(self, op: nn.ElementwiseOp | nn.FusedElementwiseOp, constant: Callable[[SSAValue], Scalar | None]) -> None:
-        """`op` after those before it."""
-        given = []
-        for operand in op.operands:
-            if operand in self._results:
-                given.append(~self._results[operand])
-            elif operand in self._operands:
-                given.append(self._operands[operand])
-            elif (scalar := constant(operand)) is not None:
-                self.values.append(scalar)
-                self._operands[operand] = len(self.values) - 1
-                given.append(self._operands[operand])
-            else:
-                given.append(self._parameter(operand))
+    def add(self, op: Operation, constant: Callable[[SSAValue], Scalar | None]) -> None:
+        """`op`, a chain or a cast between floats, after those before it: a cast changes nothing inside a kernel."""
+        given = [self._place(operand, constant) for operand in op.operands]
+        if isinstance(op, nn.CastOp):
+            (place,) = given
+            known, index = (self._results, ~place) if place < 0 else (self._operands, place)
+            known[op.result] = index
+            return
+        assert isinstance(op, SCALARS)
         before = len(self.steps)
         for kind, arguments in _steps(op):
             places = [given[a] if a < len(given) else ~(before + a - len(given)) for a in arguments]
             self.steps.append((kind, places))
         self._results[op.results[0]] = len(self.steps) - 1
+
+    def _place(self, operand: SSAValue, constant: Callable[[SSAValue], Scalar | None]) -> int:
+        """Where the value of `operand` is: index of a value, or ~index of a step."""
+        if operand in self._results:
+            return ~self._results[operand]
+        if operand in self._operands:
+            return self._operands[operand]
+        if (scalar := constant(operand)) is None:
+            return self._parameter(operand)
+        self.values.append(scalar)
+        self._operands[operand] = len(self.values) - 1
+        return self._operands[operand]
 
     def name(self, e: Emitter, kind: str) -> str:
         """The jitted function for all that was added."""
@@ -90,16 +99,22 @@ class Chain:
         return e.function(kind, self.parameters, lines)
 
 
-def write_chain(e: Emitter, op: nn.ElementwiseOp | nn.FusedElementwiseOp) -> None:
-    floats = nn.is_float(nn.tensor_type(op.results[0]).element_type)
+def write_chain(
+    e: Emitter, ops: Sequence[Operation], constant: Callable[[SSAValue], Scalar | None] = constant_scalar
+) -> None:
+    """One launch for the scalar functions `ops`, of which the last gives the result."""
+    last = ops[-1].results[0]
+    floats = nn.is_float(nn.tensor_type(last).element_type)
     chain = Chain(floats=floats)
-    chain.add(op, constant_scalar)
+    for op in ops:
+        chain.add(op, constant)
     if not chain.tensors:
-        chain = Chain([op.operands[0]], floats)
-        chain.add(op, constant_scalar)
+        chain = Chain([ops[0].operands[0]], floats)
+        for op in ops:
+            chain.add(op, constant)
     function = chain.name(e, "chain")
-    out = e.result(op.results[0], op.kind if isinstance(op, nn.ElementwiseOp) else "fused")
-    write_pointwise(e, out, [e.view(value) for value in chain.tensors], function, floats)
+    kind = "fused" if len(ops) > 1 else getattr(ops[0], "kind", "fused")
+    write_pointwise(e, e.result(last, kind), [e.view(value) for value in chain.tensors], function, floats)
 
 
 def write_pointwise(e: Emitter, out: View, operands: Sequence[View], function: str, floats: bool) -> None:
@@ -110,7 +125,7 @@ def write_pointwise(e: Emitter, out: View, operands: Sequence[View], function: s
 
 
 def write_fusion(e: Emitter, op: nn.FusionOp, write_op: Callable[[Emitter, Operation], None]) -> None:
-    """A product takes the scalar functions behind it as its epilogue; all else is done op by op."""
+    """A chain is one launch, a product takes the scalar functions around it as its epilogue; else all op by op."""
     for arg, operand in zip(op.body.block.args, op.operands, strict=True):
         e.share(arg, operand)
     constants: dict[SSAValue, SSAValue] = dict(zip(op.body.block.args, op.operands, strict=True))
@@ -119,23 +134,47 @@ def write_fusion(e: Emitter, op: nn.FusionOp, write_op: Callable[[Emitter, Opera
         return constant_scalar(constants.get(value, value))
 
     steps = op.steps
+    product = next((step for step in steps if isinstance(step, PRODUCTS)), None)
+    around = [step for step in steps if step is not product]
+    shape = nn.shape_of((product or steps[-1]).results[0])
+    if all(_is_scalar(step) and (product is None or nn.shape_of(step.results[0]) == shape) for step in around):
+        if product is None:
+            write_chain(e, steps, constant)
+        else:
+            write_product(e, product, around, constant)
+    else:
+        _write_apart(e, steps, constant, write_op)
+    for result, value in zip(op.results, steps[-1].results, strict=True):
+        e.bind(result, e.view(value))
+
+
+def _is_scalar(op: Operation) -> bool:
+    """Whether `op` is a function of floats, or a cast to them, which a kernel does in float32 on the way."""
+    kinds = [dtype_of(nn.tensor_type(value)) for value in (*op.operands, *op.results)]
+    if isinstance(op, nn.CastOp):
+        return kinds[0] in LOADED and kinds[1] in FLOATS
+    return isinstance(op, SCALARS) and all(kind in FLOATS for kind in kinds)
+
+
+def _write_apart(
+    e: Emitter,
+    steps: Sequence[Operation],
+    constant: Callable[[SSAValue], Scalar | None],
+    write_op: Callable[[Emitter, Operation], None],
+) -> None:
+    """A launch for each step, but for those right behind a product."""
     at = next((i for i, step in enumerate(steps) if isinstance(step, PRODUCTS)), None)
     for step in steps[:at]:
         write_op(e, step)
-    if at is not None:
-        behind = at + 1
-        shape = nn.shape_of(steps[at].results[0])
-        while (
-            behind < len(steps)
-            and isinstance(steps[behind], SCALARS)
-            and nn.shape_of(steps[behind].results[0]) == shape
-        ):
-            behind += 1
-        write_product(e, steps[at], steps[at + 1 : behind], constant)
-        for step in steps[behind:]:
-            write_op(e, step)
-    for result, value in zip(op.results, steps[-1].results, strict=True):
-        e.bind(result, e.view(value))
+    if at is None:
+        return
+    shape = nn.shape_of(steps[at].results[0])
+    behind = at + 1
+    while behind < len(steps) and _is_scalar(steps[behind]) and nn.shape_of(steps[behind].results[0]) == shape:
+        behind += 1
+    write_product(e, steps[at], steps[at + 1 : behind], constant)
+    for step in steps[behind:]:
+        write_op(e, step)
 
 
 def write_product(
@@ -153,9 +192,7 @@ def write_product(
         chain.tensors.insert(1, bias)
         chain.values[0] = Scalar("x1 + bias", SUM)
     out_value = epilogue[-1].results[0] if epilogue else op.results[0]
-    function = chain.name(e, "epilogue") if epilogue else None
-    if bias is not None and not epilogue:
-        function = e.function("epilogue", ["x1", "bias"], ["    return x1 + bias"])
+    function = chain.name(e, "epilogue") if chain.steps or bias is not None else None
     operands = [e.view(value) for value in chain.tensors[1:]]
     out = e.result(out_value, "conv" if isinstance(op, nn.ConvOp) else "matmul")
     if isinstance(op, nn.ConvOp):

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from host_tensor import HostTensor
+from host_tensor import HostTensor, round_as_gpus_do
 from weights_file import read_safetensors
 
 try:
@@ -24,6 +24,9 @@ if not ON_GPU:
     os.environ["TRITON_INTERPRET"] = "1"  # before anything imports triton
 
 from network_name import INPUTS, OUTPUTS, network_name
+
+if not ON_GPU:
+    round_as_gpus_do()
 
 
 def main() -> None:

@@ -66,7 +66,7 @@ from .module import NnModule, body_of, build_main, main_of
 from .norms import BatchNormOp, GroupNormOp, LayerNormOp, NormOp, RmsNormOp
 from .open_sizes import open_names, sizes_given, with_sizes
 from .products import GemmOp, MatmulOp
-from .quantise import DequantiseOp, QuantiseOp
+from .quantise import DequantiseOp, QuantiseOp, scale_shape
 from .reductions import ArgMaxOp, CumSumOp, ReduceOp, SoftmaxOp, TopKOp
 from .resize import ResizeOp
 from .scalars import (
@@ -278,6 +278,7 @@ __all__ = [
     "main_of",
     "number",
     "open_names",
+    "scale_shape",
     "shape_in",
     "shape_of",
     "size_of",

@@ -82,10 +82,15 @@ class DequantiseOp(TensorOp):
         return tensor(kind, shape)
 
 
+def scale_shape(shape: Shape, block: Shape) -> Shape:
+    """The shape of the scales of a tensor of that shape: a size for each block."""
+    return tuple(-(-size // of) if of > 1 else size if of else 1 for size, of in zip(shape, block, strict=True))
+
+
 def _check_blocks(op: QuantiseOp | DequantiseOp, shape: Shape, few: Attribute) -> None:
     block, scale = ints(op.block), shape_of(op.scale)
     require(len(block) == len(shape) and min(block, default=0) >= 0, f"(C3) blocks {block} do not fit {shape}")
-    must = tuple(-(-size // of) if of > 1 else size if of else 1 for size, of in zip(shape, block, strict=True))
+    must = scale_shape(shape, block)
     require(scale == must, f"(C3) the scale is {scale}, blocks {block} of {shape} need {must}")
     if op.zero is not None:
         kinds = (few, tensor_type(op.scale).element_type)

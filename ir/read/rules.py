@@ -11,8 +11,9 @@ from ..flow import TOLERANCE, FlowEdge, check_flow
 from ..source import Path as DocumentPath
 from .adapters import check_adapters
 from .alternatives import check_alternatives, check_quality_bound, names_of
-from .fields import Reading, name_of, shown
+from .fields import Reading, Text, name_of, shown
 from .files import check_file
+from .fleet_schema import PRECISIONS
 from .split_rules import check_split
 
 VERSION = 1
@@ -143,15 +144,14 @@ def _check_llm(name: str, node: Mapping[str, Any], priced: bool, to: Reading) ->
 
 def _check_model(name: str, node: Mapping[str, Any], priced: bool, to: Reading) -> None:
     path = ("nodes", name)
+    if "precision" in node and "graph" not in node:  # of a file it may be by kinds of ops, which are looked up in it
+        Text(PRECISIONS).read(node["precision"], (*path, "precision"), to)
     if "model" in node and "graph" in node:
         message = f"the node `{name}` names both a `model` and a `graph`"
         to.fault((*path, "graph"), "conflict", message, "remove one of them", key=True)
     elif "graph" in node:
         if node["graph"].endswith((".onnx", ".json", ".mlir")):
             check_file((*path, "graph"), node["graph"], to)
-            if "precision" in node:
-                message = f"the precision of `{name}` is that of its file"
-                to.fault((*path, "precision"), "conflict", message, "remove it, or export the file at it", key=True)
         else:
             to.later((*path, "graph"), f"{shown(node['graph'])} as a graph", "name an .onnx file")
     elif "model" not in node and not priced and not any(_is_written(path, key, to) for key in ("model", "graph")):

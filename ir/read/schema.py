@@ -203,7 +203,7 @@ _KINDS: dict[str, dict[str, Key]] = {
     | {
         "model": Key(Text(), "catalogue id"),
         "graph": Key(Text(), "path of an .onnx file or of a Hugging Face config.json"),
-        "precision": Key(Text(PRECISIONS), "number format of the weights"),
+        "precision": Key(Text(), "number format of the weights; of a `graph` as in --precision: bf16,weights=int4"),
         "audio": Key(_TIME, "length of the audio of one visit"),
         "characters": Key(_TOKENS, "characters of one visit"),
         "tokens": Key(_TOKENS, "tokens of one visit"),

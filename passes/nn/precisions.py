@@ -1,7 +1,8 @@
 """
 Which precision each op of a network computes in, and which its weights are kept in, as a user says it.
 
-    bf16                        products, chains and movement in bf16; norms, softmax and reductions in fp32
+    bf16                        products, chains and movement in bf16; norms, softmax and reductions in fp32, and so
+                                what they are given by and give to a chain
     matmul=bf16,norm=fp32       by kinds of ops; what is not named computes as in the file
     bf16,weights=int4           weights of all products in integers of 4 bits, arithmetic in bf16
     int8                        weights of all products in integers of 8 bits, arithmetic as the file has it
@@ -10,7 +11,7 @@ Which precision each op of a network computes in, and which its weights are kept
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from xdsl.dialects.builtin import BFloat16Type, Float16Type, Float32Type
@@ -24,7 +25,7 @@ COMPUTED: Mapping[str, Attribute] = {"fp32": Float32Type(), "bf16": BFloat16Type
 """Precisions to compute in -> element type."""
 STORED: Mapping[str, str] = {
     "fp8": "fp8",
-    **{f"int{bits}": f"i{bits}" for bits in (8, 4, 2)},
+    **{f"int{bits}": f"i{bits}" for bits in range(8, 1, -1)},
 }
 """Precisions that weights alone are kept in -> the name of the element type in `quantise-weights`."""
 KINDS: Mapping[str, tuple[type[Operation], ...]] = {
@@ -41,6 +42,9 @@ WEIGHTS = "weights"
 """names the weights of all products"""
 KEPT = ("norm", "softmax", "reduce")
 """kinds that stay in fp32 unless they are named: they add up long rows, or take differences of large numbers"""
+WIDE = "fp32"
+VIEWS = (nn.ReshapeOp, nn.TransposeOp, nn.BroadcastOp, nn.CastOp)
+"""ops that give what they are given, in another shape or type"""
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,24 @@ class Precisions:
         kind = kind_of(op)
         if kind is None:
             return None
-        said = next((self.places[place] for place in places(op.location) if place in self.places), None)
-        usual = "fp32" if kind in KEPT and self.default is not None else self.default
-        precision = said or self.kinds.get(kind) or usual
+        precision = self._said(op, kind) or self._usual(op, kind)
         return COMPUTED[precision] if precision else None
+
+    def _said(self, op: Operation, kind: str) -> str | None:
+        """What is said of `op` by its place or its kind."""
+        named = next((self.places[place] for place in places(op.location) if place in self.places), None)
+        return named or self.kinds.get(kind)
+
+    def _usual(self, op: Operation, kind: str) -> str | None:
+        """What an op computes in of which nothing is said: a sum that a norm reads is not rounded before."""
+        if self.default is None:
+            return None
+        beside = kind == "elementwise" and any(self._stays_wide(other) for other in _neighbours(op))
+        return WIDE if kind in KEPT or beside else self.default
+
+    def _stays_wide(self, op: Operation) -> bool:
+        kind = kind_of(op)
+        return kind in KEPT and (self._said(op, kind) or WIDE) == WIDE
 
     def kept(self, op: Operation) -> str | None:
         """The name of the type in which the weights of the product `op` are kept; None where they stay as they are."""
@@ -86,6 +104,23 @@ class Precisions:
 def kind_of(op: Operation) -> str | None:
     """The kind of `op` in KINDS; None for one that moves elements, or makes them."""
     return next((kind for kind, classes in KINDS.items() if isinstance(op, classes)), None)
+
+
+def _neighbours(op: Operation) -> Iterator[Operation]:
+    """The ops whose results `op` reads and those that read its results, behind views."""
+    for value in op.operands:
+        owner = value.owner
+        while isinstance(owner, VIEWS):
+            owner = owner.operands[0].owner
+        if isinstance(owner, Operation):
+            yield owner
+    waiting = [use.operation for result in op.results for use in result.uses]
+    while waiting:
+        user = waiting.pop()
+        if isinstance(user, VIEWS):
+            waiting += [use.operation for use in user.results[0].uses]
+        else:
+            yield user
 
 
 def read_precisions(given: str | Mapping[str, str]) -> Precisions:

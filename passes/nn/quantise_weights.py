@@ -66,19 +66,20 @@ def element_of(name: str) -> Attribute:
     return IntegerType(bits)
 
 
-def can_quantise(op: Product, draft: Draft) -> bool:
+def can_quantise(op: Product, draft: Draft, by_type: bool = False) -> bool:
     """
     Whether the weights of `op` can be kept in few bits.
 
-    (L1) They are a weight of known values, in floats of at least 16 bits, there are some, and all are finite.
+    (L1) They are a weight of known values, or `by_type` of any, in floats of at least 16 bits, there are some, and all
+    that are known are finite.
     """
     owner = op.operands[1].owner
-    if not isinstance(owner, nn.WeightOp) or owner.weight.data not in draft.weights:
+    if not isinstance(owner, nn.WeightOp):
         return False
-    element = owner.type.element_type
-    wide = nn.is_float(element) and nn.bits_of(element) >= 16
-    values = draft.weights[owner.weight.data]
-    return wide and values.size > 0 and bool(np.all(np.isfinite(values)))
+    element, values = owner.type.element_type, draft.weights.get(owner.weight.data)
+    if not nn.is_float(element) or nn.bits_of(element) < 16 or 0 in nn.shape_of(owner.result):
+        return False
+    return by_type if values is None else bool(np.all(np.isfinite(values)))
 
 
 def should_quantise(op: Product, made: nn.FusionOp, target: Target) -> bool:
@@ -103,7 +104,7 @@ def _rewrite(op: Product, element: Attribute, block: int, draft: Draft) -> float
     """Put the quantised product in the place of `op`, and say the error of its weight; None where it does not pay."""
     weight = op.operands[1].owner
     assert isinstance(weight, nn.WeightOp)
-    few = few_bits(weight, draft.weights[weight.weight.data], blocks_of(op, block), element)
+    few = few_bits(weight, blocks_of(op, block), element)
     product = type(op).create(
         operands=[op.operands[0], few.back.result, *op.operands[2:]],
         attributes=dict(op.attributes),
@@ -117,7 +118,7 @@ def _rewrite(op: Product, element: Attribute, block: int, draft: Draft) -> float
     if not pays:
         made.drop_all_references()
         return None
-    error = few.store(draft)
+    error = few.store(draft, draft.weights[weight.weight.data])
     for source in (few.codes, few.scale):
         draft.put(op, source)
     draft.replace(op, draft.put(op, made).results)
@@ -127,42 +128,41 @@ def _rewrite(op: Product, element: Attribute, block: int, draft: Draft) -> float
 
 @dataclass(frozen=True)
 class FewBits:
-    """A weight in few bits: ops that stand nowhere yet, and what their values are made from."""
+    """A weight in few bits: ops that stand nowhere yet."""
 
     weight: nn.WeightOp
     back: nn.DequantiseOp
     codes: nn.WeightOp
     scale: nn.WeightOp
-    values: np.ndarray
-    scales: np.ndarray
 
-    def store(self, draft: Draft) -> float:
-        """Give the draft the codes and the scales; the relative error of the weight."""
-        element = self.codes.type.element_type
+    def store(self, draft: Draft, values: np.ndarray) -> float:
+        """Give the draft the codes and the scales of the weight's `values`; the relative error of the weight."""
+        element, exact = self.codes.type.element_type, np.asarray(values, dtype=np.float64)
+        scales = scales_of(exact, nn.ints(self.back.block), element).astype(dtype_of(self.weight.result))
         quantise = nn.QuantiseOp.create(
             operands=[self.weight.result, self.scale.result],
             attributes=dict(self.back.attributes),
             result_types=[self.codes.result.type],
         )
-        (stored,) = evaluate(quantise, [self.values, self.scales.astype(np.float64)], {})
-        (restored,) = evaluate(self.back, [stored, self.scales.astype(np.float64)], {})
+        (stored,) = evaluate(quantise, [exact, scales.astype(np.float64)], {})
+        (restored,) = evaluate(self.back, [stored, scales.astype(np.float64)], {})
         quantise.drop_all_references()
         kind = np.int8 if isinstance(element, IntegerType) else np.float32
         draft.weights[self.codes.weight.data] = stored.astype(kind)
-        draft.weights[self.scale.weight.data] = self.scales
-        norm = float(np.sqrt(np.mean(self.values**2)))
-        return float(np.sqrt(np.mean((restored - self.values) ** 2))) / norm if norm else 0.0
+        draft.weights[self.scale.weight.data] = scales
+        norm = float(np.sqrt(np.mean(exact**2)))
+        return float(np.sqrt(np.mean((restored - exact) ** 2))) / norm if norm else 0.0
 
 
-def few_bits(weight: nn.WeightOp, values: np.ndarray, blocks: nn.Shape, element: Attribute) -> FewBits:
+def few_bits(weight: nn.WeightOp, blocks: nn.Shape, element: Attribute) -> FewBits:
     """`weight` in numbers of type `element`, with a scale for each block, and back to its own type."""
-    exact = np.asarray(values, dtype=np.float64)
-    scales = scales_of(exact, blocks, element).astype(dtype_of(weight.result))
+    shape = nn.shape_of(weight.result)
+    of_blocks = nn.scale_shape(shape, blocks)
     name = f"{weight.weight.data}.{element}.{'x'.join(map(str, blocks))}"  # one weight may be used in two ways
-    codes = nn.WeightOp.make(type=nn.tensor(element, exact.shape), weight=name)
-    scale = nn.WeightOp.make(type=nn.with_shape(weight.result, scales.shape), weight=f"{name}.scale")
+    codes = nn.WeightOp.make(type=nn.tensor(element, shape), weight=name)
+    scale = nn.WeightOp.make(type=nn.with_shape(weight.result, of_blocks), weight=f"{name}.scale")
     back = nn.DequantiseOp.make(codes.result, scale.result, block=blocks)
-    return FewBits(weight, back, codes, scale, exact, scales)
+    return FewBits(weight, back, codes, scale)
 
 
 def blocks_of(op: Product, block: int) -> nn.Shape:

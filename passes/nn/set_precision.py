@@ -14,7 +14,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from ...ir import nn
 from .draft import Draft
 from .nn_pass import NnPass
-from .precisions import Precisions, kind_of, read_precisions, require_places
+from .precisions import COMPUTED, Precisions, kind_of, read_precisions, require_places
 from .quantise_weights import Product, blocks_of, can_quantise, element_of, few_bits
 from .remove_dead_code import RemoveDeadCodePass
 
@@ -63,21 +63,23 @@ class Reduced:
     """the types that weights are kept in: i8, i4, f8E4M3FN"""
 
 
-def reduced(network: nn.NnModule, wanted: Precisions) -> Reduced:
+def reduced(network: nn.NnModule, wanted: Precisions, by_type: bool = False) -> Reduced:
     """
     A copy of `network`, which is without fusions, in the precisions `wanted`; places that it has not say nothing.
+
+    `by_type` weights get types alone, and no values: enough to say what the network costs.
     """
     draft = Draft(network.module.clone(), dict(network.weights))
-    wide = set_precision(draft, wanted)
+    wide = set_precision(draft, wanted, by_type)
     kinds = {str(op.type.element_type) for op in draft.ops if isinstance(op, nn.WeightOp) and op.weight.data in wide}
-    values = {name: np.asarray(network.weights[name]) for name in wide.values()}
+    values = {} if by_type else {name: np.asarray(network.weights[name]) for name in wide.values()}
     made = replace(network, module=draft.module, weights=draft.weights)
     return Reduced(made, wide, values, frozenset(kinds))
 
 
-def set_precision(draft: Draft, wanted: Precisions) -> dict[str, str]:
+def set_precision(draft: Draft, wanted: Precisions, by_type: bool = False) -> dict[str, str]:
     """Change the draft; each weight in few bits, by name, and the one that it was made from."""
-    casts = Casts(draft)
+    casts = Casts(draft, by_type)
     end = draft.block.last_op
     declared = {op: [nn.tensor_type(o).element_type for o in op.operands] for op in (*draft.ops, end) if op is not None}
     for op in draft.ops:
@@ -89,8 +91,8 @@ def set_precision(draft: Draft, wanted: Precisions) -> dict[str, str]:
         _give(end, declared[end], casts)
     wide = {}
     for op in draft.ops:
-        if isinstance(op, Product) and (kept := wanted.kept(op)) is not None and can_quantise(op, draft):
-            name, source = _keep_in(op, element_of(kept), draft)
+        if isinstance(op, Product) and (kept := wanted.kept(op)) is not None and can_quantise(op, draft, by_type):
+            name, source = _keep_in(op, element_of(kept), draft, by_type)
             wide[name] = casts.sources.get(source, source)
     RemoveDeadCodePass().rewrite(draft)
     return wide
@@ -99,12 +101,14 @@ def set_precision(draft: Draft, wanted: Precisions) -> dict[str, str]:
 def _element(op: Operation, declared: list[Attribute], wanted: Precisions) -> Attribute | None:
     """
     The element type in which `op` computes: the one asked for, or that of the file; what moves elements takes them in
-    the widest type in which they come.
+    the widest type in which they come, and a table is kept in the default.
     """
     come = [nn.tensor_type(value).element_type for value in op.operands]
     kinds = {kind for kind in (come if kind_of(op) is None else declared) if isinstance(kind, WIDE)}
     if not kinds:
         return None
+    if wanted.default is not None and isinstance(op, nn.GatherOp) and isinstance(op.x.owner, nn.WeightOp):
+        return COMPUTED[wanted.default]
     return wanted.computed(op) or (kinds.pop() if len(kinds) == 1 else Float32Type())
 
 
@@ -137,6 +141,8 @@ class Casts:
     """Values in other types than they come in: one cast of each for all its users."""
 
     draft: Draft
+    by_type: bool = False
+    """weights without values are cast too"""
     sources: dict[str, str] = field(default_factory=dict)
     """weights of another type, by name -> the weight that each was"""
     _made: dict[tuple[SSAValue, Attribute], SSAValue] = field(default_factory=dict)
@@ -155,10 +161,11 @@ class Casts:
         if isinstance(owner, nn.FillOp):
             number = float(_within(np.float64(nn.number(owner.value)), limit))
             return draft.emit(before, nn.FillOp, type=type, value=number, at=[owner])
-        if isinstance(owner, nn.WeightOp) and owner.weight.data in draft.weights:
+        if isinstance(owner, nn.WeightOp) and (self.by_type or owner.weight.data in draft.weights):
             name = f"{owner.weight.data}.{element}"
-            # The values stay as they are: what writes them out rounds them, once.
-            draft.weights[name] = _within(draft.weights[owner.weight.data], limit)
+            if owner.weight.data in draft.weights:
+                # The values stay as they are: what writes them out rounds them, once.
+                draft.weights[name] = _within(draft.weights[owner.weight.data], limit)
             self.sources[name] = owner.weight.data
             return draft.emit(before, nn.WeightOp, type=type, weight=name, at=[owner])
         return draft.emit(before, nn.CastOp, value, type=type, at=[owner if isinstance(owner, Operation) else before])
@@ -172,14 +179,14 @@ def _within(values: np.ndarray | np.float64, limit: float | None) -> np.ndarray:
     return np.where(np.isfinite(array), np.clip(array, -limit, limit), array)
 
 
-def _keep_in(op: Product, element: Attribute, draft: Draft) -> tuple[str, str]:
+def _keep_in(op: Product, element: Attribute, draft: Draft, by_type: bool) -> tuple[str, str]:
     """Let `op` take its weight from one of that type; the names of both."""
     weight = op.operands[1].owner
     assert isinstance(weight, nn.WeightOp)
     name = weight.weight.data
-    few = few_bits(weight, draft.weights[name], blocks_of(op, GROUP), element)
-    if few.codes.weight.data not in draft.weights:  # one weight of several products is kept once
-        few.store(draft)
+    few = few_bits(weight, blocks_of(op, GROUP), element)
+    if not by_type and few.codes.weight.data not in draft.weights:  # one weight of several products is kept once
+        few.store(draft, draft.weights[name])
     for each in (few.codes, few.scale, few.back):
         draft.put(op, each, at=[op])
     op.operands[1] = few.back.result

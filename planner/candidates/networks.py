@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from ...costmodel.energy import energy_above_idle_j
 from ...costmodel.hardware import Device
 from ...costmodel.quality import quality_of
-from ...costmodel.roofline import can_compute
 from ...costmodel.work import Work
 from ...ir.distribution import Distribution
 from ..placement.problem import Option, Pool, VisitTime
@@ -23,7 +22,7 @@ def network_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[
         nodes.setdefault(work.key, []).append(node)
     for key, sharing in nodes.items():
         for name, device in setting.devices.items():
-            if not all(can_compute(device, works[n].precision) for n in sharing):
+            if not all(works[n].runs_on(device) for n in sharing):
                 continue
             needed = max(works[n].weight_bytes + works[n].activation_bytes for n in sharing)
             if needed <= device.memory_bytes and setting.most_replicas(name) != 0:

@@ -9,7 +9,7 @@ from ...costmodel.embedded import Catalogue, read_catalogue
 from ...costmodel.hardware import Device, resolve
 from ...costmodel.models import LLM
 from ...costmodel.networks import Network
-from ...costmodel.work import Work, network_work
+from ...costmodel.work import Work, file_key, network_work
 from ...ir.agent import graph_of
 from ...ir.diagnostics import Diagnostics, DovetailError
 from ...ir.digest import digest
@@ -84,8 +84,10 @@ def _works(nodes: Mapping[str, Node], catalogue: Catalogue) -> dict[str, Work]:
         model = catalogue.models.get(node.asks.get("model", ""))
         if node.kind == "model_call" and isinstance(model, Network):
             works[node.name] = network_work(model, node.asks.get("precision"), node.asks["inputs"])
-        elif node.kind == "model_call" and node.asks.get("graph") in catalogue.works:
-            works[node.name] = catalogue.works[node.asks["graph"]]
+        elif node.kind == "model_call" and "graph" in node.asks:
+            key = file_key(node.asks["graph"], node.asks.get("precision"))
+            if key in catalogue.works:
+                works[node.name] = catalogue.works[key]
     return works
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xdsl.dialects.builtin import DictionaryAttr, FloatAttr
@@ -14,11 +14,11 @@ from ...costmodel.models import LLM, find_model, load_models, read_hf_config
 from ...costmodel.networks import Network
 from ...costmodel.serving import missing_target
 from ...costmodel.tco import money
-from ...costmodel.work import Work, network_work
+from ...costmodel.work import Work, file_key, network_work
 from ...ir.adapters import adapter_of, served_name
 from ...ir.agent import GraphOp, LLMCallOp, ModelCallOp, NodeOp
 from ...ir.alternatives import models_of
-from ...ir.diagnostics import Diagnostics, InputError, did_you_mean
+from ...ir.diagnostics import Diagnostics, InputError, Label, did_you_mean
 from ...ir.fleet import DeviceSpec, FleetSpec
 from ...ir.source import Path as DocumentPath
 from ...ir.source import SourceMap
@@ -36,7 +36,7 @@ class Resolved:
     works: Mapping[str, Work]
     """Node -> what one visit of a `model` node takes."""
     files: Mapping[str, Work]
-    """Path in the graph -> work of the network in that file."""
+    """Path in the graph, with the precision asked for -> work of the network in that file."""
 
     @property
     def llms(self) -> dict[str, LLM]:
@@ -195,19 +195,7 @@ def _network(
     """The work of a `model` node on `kinds` of devices, of the catalogue or in a file; None with a fault noted."""
     node = op.sym_name.data
     if op.graph is not None:
-        path = op.graph.data
-        if path in files and not path.endswith(".json"):
-            return files[path]
-        try:
-            work = file_work(asked.base_dir / path, path, _sizes(op), kinds)
-        except InputError as error:
-            faults.found.extend(error.diagnostics)
-            return None
-        if files.setdefault(path, work) != work:
-            message = f"`{path}` at several sizes in one graph is not supported yet"
-            span = asked.graph_places.value(("nodes", node, "graph"))
-            faults.error("unsupported", message, span, help="copy the file, and name the copy here")
-        return work
+        return _network_in_file(asked, op, kinds, files, faults)
     assert op.model is not None
     name, span = op.model.data, asked.graph_places.value(("nodes", node, "model"))
     network = find_model(name)
@@ -226,21 +214,60 @@ def _network(
         return None
 
 
+def _network_in_file(
+    asked: Asked, op: ModelCallOp, kinds: Iterable[str], files: dict[str, Work], faults: Diagnostics
+) -> Work | None:
+    """The work of a node whose `graph` is a file; None with faults noted."""
+    assert op.graph is not None
+    node, path = op.sym_name.data, op.graph.data
+    precision = op.precision.data if op.precision else None
+    key = file_key(path, precision)
+    if key in files and not path.endswith(".json"):
+        return files[key]
+    try:
+        work = file_work(asked.base_dir / path, key, _sizes(op), kinds, precision)
+    except InputError as error:
+        labels = (Label(asked.graph_places.value(("nodes", node, "precision"))),) if precision else ()
+        faults.found.extend(replace(d, labels=labels) if d.id == "precision" else d for d in error.diagnostics)
+        return None
+    if files.setdefault(key, work) != work:
+        message = f"`{path}` at several sizes in one graph is not supported yet"
+        span = asked.graph_places.value(("nodes", node, "graph"))
+        faults.error("unsupported", message, span, help="copy the file, and name the copy here")
+    return work
+
+
 def _sizes(op: ModelCallOp) -> dict[str, float]:
     return {key: value.value.data for key, value in op.inputs.data.items() if isinstance(value, FloatAttr)}
 
 
-def file_work(path: Path, key: str, sizes: Mapping[str, float], kinds: Iterable[str] = ()) -> Work:
+def file_work(
+    path: Path, key: str, sizes: Mapping[str, float], kinds: Iterable[str] = (), precision: str | None = None
+) -> Work:
     """
-    The work of the network in a file, at its own precision, and after the passes for each of `kinds` of devices.
+    The work of the network in a file, as written and after the passes for each of `kinds` of devices, at `precision`
+    (as of `dovetail compile --precision`) or its own.
 
-    Memory is that of the network as it was written, which the passes never raise. InputError where it cannot be read.
+    Memory is that of the network as it was written, which the passes never raise. InputError where it cannot be read,
+    and for a precision that is none.
     """
-    from ...costmodel.tensor_graph import activation_bytes, precision, total, weight_bytes
+    from ...costmodel.tensor_graph import activation_bytes, computed_in, total, weight_bytes
+    from ...costmodel.tensor_graph import precision as precision_of
+    from ...ir import nn
     from ...ir.read.networks import read_network
-    from ...passes.target import lower_for_target
+    from ...passes.nn.precisions import read_precisions, require_places
+    from ...passes.target import at_precision, lower_at_precision
 
     network = read_network(path, sizes)
-    lowered = {kind: ((total(lower_for_target(network, kind)), 1.0),) for kind in sorted(kinds)}
-    held = (weight_bytes(network), activation_bytes(network))
-    return Work(key, precision(network), *held, ((total(network), 1.0),), lowered)
+    written, computes, needs, wanted = network, precision_of(network), (), None
+    if precision is not None:
+        wanted = read_precisions(precision)
+        require_places(wanted, nn.body_of(network.module))
+        written = at_precision(network, wanted, by_type=True).network
+        computes, needs = computed_in(written), ("fp8",) if "fp8" in wanted.formats else ()
+    lowered = {
+        kind: ((total(lower_at_precision(network, kind, None, wanted, by_type=True).network), 1.0),)
+        for kind in sorted(kinds)
+    }
+    held = (weight_bytes(written), activation_bytes(written))
+    return Work(key, computes, *held, ((total(written), 1.0),), lowered, needs)

@@ -13,7 +13,7 @@ from ...costmodel.hardware import Device, resolve
 from ...costmodel.models import LLM
 from ...costmodel.networks import Network
 from ...costmodel.variation import variation
-from ...costmodel.work import Work, network_work
+from ...costmodel.work import Work, file_key, network_work
 from ...ir.agent import GraphOp, ModelCallOp, graph_of
 from ...ir.fleet import FleetSpec
 from ...ir.llm import node_and_part
@@ -98,8 +98,10 @@ class Question:
                 sizes = {k: v.value.data for k, v in op.inputs.data.items() if isinstance(v, FloatAttr)}
                 precision = op.precision.data if op.precision is not None else None
                 yield op.sym_name.data, network_work(model, precision, sizes)
-            elif op.graph is not None and op.graph.data in self.catalogue.works:
-                yield op.sym_name.data, self.catalogue.works[op.graph.data]
+            elif op.graph is not None:
+                work = self.catalogue.works.get(file_key(op.graph.data, op.precision.data if op.precision else None))
+                if work is not None:
+                    yield op.sym_name.data, work
 
 
 def question_of(plan: Json) -> Question:

@@ -8,9 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import ml_dtypes
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import TensorType, f16, f32, i64
+from xdsl.dialects.builtin import TensorType, bf16, f16, f32, i32, i64
 from xdsl.ir import Block
 
 from dovetail.backends.triton.backend import node_files
@@ -135,6 +136,36 @@ def convolutions() -> nn.NnModule:
     ops = [first, norm, relu, second, both, third, largest, nearby, mean, flat, last, softmax]
     block.add_ops([*made.values(), *ops])
     return nn.NnModule(nn.build_main(block, [softmax.result]), weights, ("image",), ("scores",))
+
+
+@pytest.mark.usefixtures("triton")
+def test_casts_between_floats_are_done_inside_kernels():
+    """One launch for a product, what is around it and the casts between, and one for a chain of integers' casts."""
+    block = Block(arg_types=[TensorType(f32, (4, 32)), TensorType(i32, (4, 8)), TensorType(f32, (4, 8))])
+    x, mask, beside = block.args
+    narrow = nn.CastOp.make(x, type=TensorType(bf16, (4, 32)))
+    w = nn.WeightOp.make(type=TensorType(bf16, (32, 8)), weight="w")
+    product = nn.MatmulOp.make(narrow.result, w.result)
+    wide = nn.CastOp.make(product.result, type=TensorType(f32, (4, 8)))
+    total = nn.AddOp.make(wide.result, beside)
+    product_and_chain = nn.FusionOp.around([product, wide, total])
+    first = nn.CastOp.make(mask, type=TensorType(f32, (4, 8)))
+    second = nn.CastOp.make(first.result, type=TensorType(bf16, (4, 8)))
+    last = nn.AbsOp.make(second.result)
+    chain = nn.FusionOp.around([first, second, last])
+    block.add_ops([narrow, w, product_and_chain, chain])
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.standard_normal((32, 8)).astype(np.float32)}
+    outputs = [product_and_chain.results[0], chain.results[0]]
+    network = nn.NnModule(nn.build_main(block, outputs), weights, ("x", "mask", "beside"), ("y", "z"))
+    text = emit_network(network, "casts", DEVICE).sources["casts.py"]
+    assert [text.count(f"\n    {kernel}(") for kernel in ("matmul", "pointwise", "copy")] == [1, 1, 1]
+    inputs = [rng.standard_normal((4, 32)), rng.integers(-99, 99, (4, 8)), rng.standard_normal((4, 8))]
+    given = [a.astype(kind) for a, kind in zip(inputs, ("f4", "i4", "f4"), strict=True)]
+    y, z = run_network(network, "casts", DEVICE, given)
+    np.testing.assert_array_equal(z.astype(np.float64), np.abs(inputs[1]))
+    a, b = (each.astype(ml_dtypes.bfloat16).astype(np.float64) for each in (given[0], weights["w"]))
+    np.testing.assert_allclose(y, a @ b + inputs[2], atol=1e-5)  # to bf16 the product itself would be off by more
 
 
 @pytest.mark.usefixtures("triton")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import pytest
 
-from dovetail.backends.triton.interpret import HostTensor
+from dovetail.backends.triton.interpret import HostTensor, nearest_bfloat16
+from dovetail.backends.triton.interpreter import library
 from dovetail.backends.triton.kernels.tensors import axis_terms, broadcast_strides, reach, require_narrow, split_axes
 
 
@@ -15,6 +17,23 @@ def offsets(terms, count) -> np.ndarray:
     for inner, size, stride in zip(terms[::3], terms[1::3], terms[2::3], strict=True):
         found += at // inner % size * stride
     return found
+
+
+def test_the_nearest_bfloat16_is_that_of_another_library():
+    bits = np.random.default_rng(0).integers(0, 2**32, 100_000, dtype=np.uint32)
+    halves = (np.arange(2**16, dtype=np.uint32) << 16) | 0x8000  # halfway between two
+    values = np.concatenate([bits, halves, halves + 1, halves - 1]).view(np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        expected = values.astype(ml_dtypes.bfloat16).astype(np.float32)
+        np.testing.assert_array_equal(nearest_bfloat16(values), expected)
+
+
+def test_the_interpreter_rounds_to_the_nearest(interpreter):
+    values = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
+    (out,) = interpreter.call(
+        library("copy"), {"x": values, "out": np.zeros(1000, ml_dtypes.bfloat16)}, ["out"], block=1024, num_warps=4
+    )
+    np.testing.assert_array_equal(out.astype(np.float32), values.astype(ml_dtypes.bfloat16).astype(np.float32))
 
 
 @pytest.mark.parametrize("seed", range(50))

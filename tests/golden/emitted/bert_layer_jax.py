@@ -53,7 +53,8 @@ def attention(
     """Attend with (b, hq, m, d) to (b, hkv, n, d); queries are the last m of n places."""
     (b, heads, m, d), n = q.shape, k.shape[2]
     q = q.reshape(b, k.shape[1], -1, m, d)
-    scores = jnp.einsum("bhgmd,bhnd->bhgmn", q, k) * scale
+    axes = "bhgmd,bhnd->bhgmn"
+    scores = scale * jnp.einsum(axes, q, k, preferred_element_type=jnp.float32)
     if softcap:
         scores = softcap * jnp.tanh(scores / softcap)
     if mask is not None:
@@ -62,7 +63,7 @@ def attention(
     seen = (key <= place) | (not causal)
     if window:
         seen &= key > place - window
-    scores = jnp.where(seen, scores, -jnp.inf).astype(jnp.float32)
+    scores = jnp.where(seen, scores, -jnp.inf)
     powers = jnp.exp(scores - jnp.maximum(scores.max(axis=-1, keepdims=True), -1e30))
     total = powers.sum(axis=-1, keepdims=True)
     weights = (powers / jnp.where(total > 0, total, 1.0)).astype(v.dtype)

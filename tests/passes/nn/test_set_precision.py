@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import NameLoc, StringAttr, UnknownLoc, bf16, f16, f32
+from xdsl.dialects.builtin import NameLoc, StringAttr, UnknownLoc, bf16, f16, f32, i32
 
 from dovetail.ir import nn
 from dovetail.ir.diagnostics import InputError
@@ -39,11 +39,13 @@ def elements(network):
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ("bf16", {"matmul": bf16, "rms_norm": f32, "tanh": bf16, "softmax": f32}),
-        ("fp16,softmax=fp16", {"matmul": f16, "rms_norm": f32, "tanh": f16, "softmax": f16}),
+        ("bf16", {"matmul": bf16, "rms_norm": f32, "tanh": f32, "softmax": f32}),
+        ("bf16,elementwise=bf16", {"matmul": bf16, "rms_norm": f32, "tanh": bf16, "softmax": f32}),
+        ("bf16,norm=bf16,softmax=bf16", {"matmul": bf16, "rms_norm": bf16, "tanh": bf16, "softmax": bf16}),
+        ("fp16,softmax=fp16", {"matmul": f16, "rms_norm": f32, "tanh": f32, "softmax": f16}),
         ("matmul=bf16", {"matmul": bf16, "rms_norm": f32, "tanh": f32, "softmax": f32}),
         ("matmul=bf16,norm=fp16", {"matmul": bf16, "rms_norm": f16, "tanh": f32, "softmax": f32}),
-        ("bf16,fc1=fp32", {"matmul": f32, "rms_norm": f32, "tanh": bf16, "softmax": f32}),
+        ("bf16,fc1=fp32", {"matmul": f32, "rms_norm": f32, "tanh": f32, "softmax": f32}),
         ("fp32", {"matmul": f32, "rms_norm": f32, "tanh": f32, "softmax": f32}),
     ],
 )
@@ -57,6 +59,36 @@ def test_each_kind_computes_in_what_is_said(net, said, expected):
     x = RNG.normal(size=(4, 256))
     before, after = (interpret(each.module, [x], each.weights)[0] for each in (network, done))
     np.testing.assert_allclose(after, before, rtol=1e-12)
+
+
+def test_a_chain_is_wide_beside_a_norm_alone_and_a_table_is_kept_narrow(net):
+    n = net((3,), element=i32)
+    rows = n("Gather", n.weight(RNG.normal(size=(9, 8)), f32), n.inputs[0], axis=0)
+    product = n("Matmul", n("Abs", rows), n.weight(np.ones((8, 8)), f32))
+    turned = n("Transpose", n("Tanh", product), permutation=(1, 0))
+    done = reduced(n.network(n("RmsNorm", turned, axis=1)), read_precisions("bf16")).network
+    assert elements(done) == {
+        "gather": bf16,
+        "abs": bf16,
+        "matmul": bf16,
+        "tanh": f32,
+        "transpose": f32,
+        "rms_norm": f32,
+    }
+    assert {str(op.type) for op in nn.body_of(done.module) if isinstance(op, nn.WeightOp)} == {
+        "tensor<9x8xbf16>",
+        "tensor<8x8xbf16>",
+    }
+
+
+@pytest.mark.parametrize("said", ["int4", "bf16,weights=int3"])
+def test_by_type_a_network_has_the_same_types_and_no_values(net, said):
+    network = layer(net)
+    known = reduced(network, read_precisions(said))
+    by_type = reduced(nn.NnModule(network.module, {}, ("x",), ("y",)), read_precisions(said), by_type=True)
+    assert str(by_type.network.module) == str(known.network.module)
+    assert not by_type.network.weights
+    assert (by_type.wide, by_type.stored) == (known.wide, known.stored)
 
 
 def test_weights_become_weights_of_the_type_with_their_values(net):
@@ -76,7 +108,9 @@ def test_finite_constants_stay_finite_in_fp16(net):
     assert nn.number(fill.value) == -65504
 
 
-@pytest.mark.parametrize(("said", "bound"), [("int8", 0.01), ("int4", 0.15), ("fp8", 0.03), ("int2", 0.8)])
+@pytest.mark.parametrize(
+    ("said", "bound"), [("int8", 0.01), ("int6", 0.04), ("int4", 0.15), ("int3", 0.35), ("fp8", 0.03), ("int2", 0.8)]
+)
 def test_weights_of_products_are_kept_in_few_bits_by_groups_of_128(net, said, bound):
     network = layer(net)
     done = reduced(network, read_precisions(said))
