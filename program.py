@@ -137,9 +137,10 @@ def compile(
     where the fleet cannot hold it.
     """
     wanted = None if precision is None else _precisions(precision)
+    said = precision if precision is None or isinstance(precision, str) else _spelt(precision)
     path, folder = _file_of(model, example_inputs, sizes or {}, allow_python)
     if placement is None:
-        plan, program = _planned(path, fleet, wanted)
+        plan, program = _planned(path, fleet, wanted, said)
         made = Program(plan, program, folder)
     else:
         program, pieces = _as_placed(path, fleet, placement, wanted)
@@ -148,19 +149,21 @@ def compile(
     return made
 
 
-def _planned(path: Path, fleet: Where | None, wanted: Precisions | None) -> tuple[Plan, PlacedProgram]:
-    """The network in a file where the cheapest plan has it."""
+def _planned(
+    path: Path, fleet: Where | None, wanted: Precisions | None, said: str | None
+) -> tuple[Plan, PlacedProgram]:
+    """The network in a file where the plan has it that is cheapest in the precisions `wanted`, which are `said`."""
     from .backends import EmitContext
     from .backends.networks import read_placed
     from .backends.placed.program import build_whole
     from .ir.read.fleet import parse_fleet, read_fleet
     from .ir.read.graph import parse_graph
 
-    document = {"version": 1, "name": NODE, "nodes": {NODE: {"kind": "model", "graph": path.name}}}
+    node = {"kind": "model", "graph": path.name, **({"precision": said} if said is not None else {})}
+    document = {"version": 1, "name": NODE, "nodes": {NODE: node}}
     fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
     plan = plan_files(parse_graph(document, path.name, path.parent), fleet_file, path.parent)
     (_, kind, network), *_ = read_placed(plan.document, EmitContext(path.parent))
-    _require_places(wanted, network)
     return plan, build_whole(network, NODE, _target(plan.document, kind), wanted)
 
 
@@ -188,6 +191,11 @@ def _precisions(precision: str | Mapping[str, str]) -> Precisions:
     from .passes.nn.precisions import read_precisions
 
     return read_precisions(precision)
+
+
+def _spelt(precision: Mapping[str, str]) -> str:
+    """A mapping as it is written in one line."""
+    return ",".join(value if key == "default" else f"{key}={value}" for key, value in precision.items())
 
 
 def _require_places(wanted: Precisions | None, network: NnModule) -> None:

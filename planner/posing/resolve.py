@@ -86,6 +86,7 @@ def resolve_names(asked: Asked) -> Resolved:
             work = _network(asked, op, {device.kind for device in devices.values()}, models, files, faults)
             if work is not None:
                 works[op.sym_name.data] = work
+                _check_needs(asked, op, work, devices.values(), faults)
     faults.raise_if_errors()
     return Resolved(devices, models, works, files)
 
@@ -235,6 +236,16 @@ def _network_in_file(
         span = asked.graph_places.value(("nodes", node, "graph"))
         faults.error("unsupported", message, span, help="copy the file, and name the copy here")
     return work
+
+
+def _check_needs(asked: Asked, op: ModelCallOp, work: Work, devices: Iterable[Device], faults: Diagnostics) -> None:
+    """A fault for each precision that a network needs and no device has."""
+    node = op.sym_name.data
+    for each in work.needs:
+        if not any(device.flops_per_s.get(each) for device in devices):
+            span = asked.graph_places.value(("nodes", node, "precision"))
+            message = f"`{node}` asks for {each}, which no device of the fleet has"
+            faults.error("precision", message, span, help="weights in int8 are kept on every device")
 
 
 def _sizes(op: ModelCallOp) -> dict[str, float]:

@@ -159,8 +159,14 @@ def test_bad_input_of_the_command(tmp_path: Path, fleet: Path, capsys: pytest.Ca
     cases = {
         ("--precision", "bf15", "--verify"): "`bf15` is no precision",
         ("--precision", "softmaxes=bf16", "--verify"): "did you mean `softmax`?",
-        ("--precision", "fp8", "--verify"): "`here` has no fp8",
-        ("--precision", "fp8", "--verify", "--fleet", str(tmp_path / "cpu.yaml")): "`gpu` has no fp8: it has bf16",
+        ("--precision", "fp8", "--verify"): "`network` asks for fp8, which no device of the fleet has",
+        (
+            "--precision",
+            "fp8",
+            "--verify",
+            "--fleet",
+            str(tmp_path / "cpu.yaml"),
+        ): "weights in int8 are kept on every device",
         ("--verify", "--inputs", str(tmp_path / "x.npz")): "is no .npz with arrays",
         ("--inputs", "x.npz", "-o", "out"): "`--inputs` goes with `--verify`",
         (): "nothing says what to do with the program",
