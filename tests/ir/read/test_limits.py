@@ -43,11 +43,18 @@ NODES: dict[str, Json] = {
 }
 
 
+EDGES: dict[str, list[Json]] = {
+    "cache": [{"from": "n", "to": "hit", "probability": 0.5}, {"from": "n", "to": "end"}],
+}
+"""of kinds of nodes whose edges say more than that `n` goes before `end`"""
+
+
 def graph_with(kind: str = "tool") -> Json:
+    ends = {edge["to"]: {"kind": "compute", "cpu": "1 ms"} for edge in EDGES.get(kind, [{"to": "end"}])}
     return {
         "version": 1,
-        "nodes": {"n": NODES[kind], "end": {"kind": "compute", "cpu": "1 ms"}},
-        "edges": [{"from": "n", "to": "end"}],
+        "nodes": {"n": NODES[kind], **ends},
+        "edges": EDGES.get(kind, [{"from": "n", "to": "end"}]),
         "workload": {"rate": "1 req/s"},
         "fleet": FLEET_DOCUMENT,
     }
@@ -59,8 +66,11 @@ def cases() -> Iterator[tuple[str, Json]]:
         kind = next((str(part)[1:] for part in path if str(part).startswith("=")), "tool")
         at = tuple(part for part in path if not str(part).startswith("="))
         if path[0] != "fleet" and kind in NODES:
+            document = graph_with(kind)
+            if "profile" in at[:-1]:  # whose records cannot be without a latency
+                document = with_value(document, (*at[:-1], "latency"), "10 ms")
             for value in values(rule):
-                yield f"{kind} {at} {value!r}", with_value(graph_with(kind), at, value)
+                yield f"{kind} {at} {value!r}", with_value(document, at, value)
     for path, rule in fields(FLEET):
         for value in values(rule):
             fleet = with_value(FLEET_DOCUMENT, path, value)
