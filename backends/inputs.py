@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.diagnostics import Diagnostic, InputError, did_you_mean
+from ..ir.wording import counted
 from .dtypes import numpy_dtype
 
 Ends = Mapping[str, tuple[tuple[int, ...], str]]
@@ -28,7 +29,7 @@ def bind_inputs(
     Raises `InputError` for inputs that are missing, unknown, given twice, or of another shape or kind.
     """
     if len(args) > len(wanted):
-        raise _wrong(f"`{program}` takes {len(wanted)} inputs, not {len(args)}")
+        raise _wrong(f"`{program}` takes {counted(len(wanted), 'input')}, not {len(args)}")
     given = dict(zip(wanted, args, strict=False))
     for key, value in named.items():
         name = key if key in wanted else aliases.get(key)

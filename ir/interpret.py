@@ -12,6 +12,7 @@ from xdsl.ir import Operation, SSAValue
 
 from . import nn
 from .meaning import MEANING, Array
+from .wording import counted
 
 Observer = Callable[[Operation, tuple[Array, ...]], None]
 Keeper = Callable[[nn.Tensor, Array], Array]
@@ -35,7 +36,7 @@ def interpret(
     module = _closed(module, inputs)
     block = nn.main_of(module).body.block
     if len(inputs) != len(block.args):
-        raise ValueError(f"main takes {len(block.args)} inputs, got {len(inputs)}")
+        raise ValueError(f"main takes {counted(len(block.args), 'input')}, got {len(inputs)}")
     values: dict[SSAValue, Array] = {}
     for index, (arg, given) in enumerate(zip(block.args, inputs, strict=True)):
         values[arg] = declared(given, arg, f"input {index}")

@@ -155,7 +155,7 @@ def test_interpret_runs_main_and_shows_each_op():
 @pytest.mark.parametrize(
     ("inputs", "weights", "message"),
     [
-        ([], {}, "main takes 1 inputs, got 0"),
+        ([], {}, "main takes 1 input, got 0"),
         ([np.zeros(3)], {}, r"input 0 has shape \(3,\), the module says \(2,\)"),
         ([np.zeros(2)], {}, "weight `w` has no value"),
         ([np.zeros(2)], {"w": np.zeros((1, 2))}, r"weight `w` has shape \(1, 2\)"),

@@ -178,7 +178,7 @@ def test_elements_of_half_a_byte_are_refused() -> None:
         ((np.zeros((4, 3)),), {}, r"has the shape \(4, 3\), the network takes \(4, 4\)"),
         ((np.zeros((4, 4), complex),), {}, "holds complex128"),
         ((), {"z": 1}, "has no input `z`"),
-        ((1, 2), {}, "takes 1 inputs, not 2"),
+        ((1, 2), {}, "takes 1 input, not 2"),
         ((1,), {"x": 1}, "given twice"),
     ],
 )
