@@ -1,21 +1,32 @@
-"""Errors of three small networks against float64, by precision and executor: the table of docs/numerics.md.
+"""Errors of three small networks against float64, by precision and executor: the tables of docs/numerics.md.
 
-python -m dovetail.benchmarks.numerics
+python -m dovetail.benchmarks.numerics             # in JAX
+python -m dovetail.benchmarks.numerics --triton    # in Triton's interpreter, for an H100: minutes for each network
+python -m dovetail.benchmarks.numerics --floor 6   # what is left of bf16 where operands of products alone are rounded
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from xdsl.dialects.builtin import BFloat16Type
 
+from dovetail.backends.placed.errors import errors_of, rounded
+from dovetail.backends.placed.verify import random_inputs, verify
+from dovetail.ir import nn
+from dovetail.ir.interpret import interpret
+from dovetail.passes.nn.draft import Draft
+from dovetail.passes.target import simplify
 from dovetail.program import Program, compile
 
-PRECISIONS = ("fp32", "bf16", "fp16", "int8", "int4", "bf16,weights=int8", "bf16,weights=int4")
+PRECISIONS = ("fp32", "bf16", "fp16", "int8", "int4", "bf16,weights=int4")
+PRODUCTS = (nn.MatmulOp, nn.GemmOp, nn.ConvOp, nn.AttentionOp)
 GPU = "devices:\n  gpu: {model: h100-sxm, count: 1, price: {rent: 2 USD/h}}\n"
 HIDDEN, TOKENS = 256, 32
 BERT = {
@@ -55,19 +66,67 @@ def networks(folder: Path) -> Iterator[tuple[str, Callable[..., Program]]]:
     yield "small CNN", lambda **options: compile(cnn, example_inputs=(image,), **options)
 
 
-def main() -> None:
-    print("| network | precision | executor | relative error | SNR |\n|---|---|---|---|---|")
+def floor(network: nn.NnModule, narrow: nn.Tensor, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """What `network` gives in float64 where matrices alone that products and attention take are rounded."""
+    kind = narrow.element_type
+    draft = Draft(network.module.clone(), dict(network.weights))
+    for op in draft.ops:
+        if isinstance(op, PRODUCTS):
+            for index, value in enumerate(op.operands[: 3 if isinstance(op, nn.AttentionOp) else 2]):
+                op.operands[index] = draft.emit(op, nn.CastOp, value, type=nn.tensor(kind, nn.shape_of(value)), at=[op])
+
+    def keep(type: nn.Tensor, values: np.ndarray) -> np.ndarray:
+        return rounded(type, values) if type.element_type == kind else values
+
+    return interpret(draft.module, inputs, draft.weights, keep=keep)
+
+
+def print_floor(seeds: int) -> None:
+    """The smallest and the largest relative error of the worse output, and of the program in JAX."""
+    print("| network | operands of products alone | as compiled | by rounding |\n|---|---|---|---|")
+    with TemporaryDirectory() as at:
+        for name, build in networks(Path(at)):
+            rows: list[tuple[float, ...]] = []
+            program = build(precision="bf16").network
+            (step,) = program.steps
+            for seed in range(seeds):
+                inputs = random_inputs(program, seed)
+                exact = interpret(step.network.module, inputs, step.network.weights)
+                made = floor(simplify(step.network), nn.tensor(BFloat16Type(), ()), inputs)
+                least = max(errors_of(a, b).relative for a, b in zip(made, exact, strict=True))
+                (piece,) = verify(program, seed=seed, along=False)["pieces"]
+                both = (max(row[key] for row in piece["outputs"]) for key in ("relative_error", "by_rounding"))
+                rows.append((least, *both))
+            cells = (f"{min(column):.1e} to {max(column):.1e}" for column in zip(*rows, strict=True))
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def print_rows(fleet_text: str | None) -> None:
+    print("| network | precision | executor | relative error | by rounding | SNR |\n|---|---|---|---|---|---|")
     with TemporaryDirectory() as at:
         folder = Path(at)
-        (folder / "fleet.yaml").write_text(GPU)
+        if fleet_text is not None:
+            (folder / "fleet.yaml").write_text(fleet_text)
+        fleet = folder / "fleet.yaml" if fleet_text is not None else None
         for name, build in networks(folder):
-            for precision in PRECISIONS:
-                for fleet in (None, folder / "fleet.yaml"):
-                    found = build(precision=precision, fleet=fleet).verify()
-                    row = max(found["whole"]["outputs"], key=lambda each: each["relative_error"] or 0.0)
-                    executor = found["pieces"][0]["executor"].partition(":")[0]
-                    error = f"{row['relative_error']:.1e} | {row['snr_db']:.0f} dB"
-                    print(f"| {name} | {precision} | {executor} | {error} |", flush=True)
+            for precision in (*PRECISIONS, *(("fp8",) if fleet else ())):
+                (piece,) = verify(build(precision=precision, fleet=fleet).network, along=False)["pieces"]
+                row = max(piece["outputs"], key=lambda each: each["relative_error"] or 0.0)
+                executor = piece["executor"].partition(":")[0]
+                ideal = f"{row['by_rounding']:.1e}" if "by_rounding" in row else "-"
+                error = f"{row['relative_error']:.1e} | {ideal} | {row['snr_db']:.0f} dB"
+                print(f"| {name} | {precision} | {executor} | {error} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--triton", action="store_true", help="in Triton's interpreter")
+    parser.add_argument("--floor", type=int, metavar="SEEDS", help="of bf16, over so many inputs")
+    arguments = parser.parse_args()
+    if arguments.floor:
+        print_floor(arguments.floor)
+    else:
+        print_rows(GPU if arguments.triton else None)
 
 
 if __name__ == "__main__":

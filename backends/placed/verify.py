@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 Values = Mapping[str, np.ndarray]
 
 
-def verify(program: PlacedProgram, args: Sequence[Any] = (), seed: int = 0) -> dict[str, Any]:
+def verify(program: PlacedProgram, args: Sequence[Any] = (), seed: int = 0, along: bool = True) -> dict[str, Any]:
     """
-    Errors of `program` on the inputs `args`, in graph order, or on random ones of `seed`.
+    Errors of `program` on the inputs `args`, in graph order, or on random ones of `seed`; without `along` tensors on
+    the way are left out.
 
     `holds` says whether every piece, and the whole, is within the tolerance of its precision. InputError for inputs of
     another number, shape or kind.
@@ -41,7 +42,7 @@ def verify(program: PlacedProgram, args: Sequence[Any] = (), seed: int = 0) -> d
     given = args or random_inputs(program, seed)
     inputs = bind_inputs(program.name, program.inputs, given, {})
     values: dict[str, np.ndarray] = {**program.constants, **inputs}
-    pieces = [_piece(step, values) for step in program.steps]
+    pieces = [_piece(step, values, along) for step in program.steps]
     formats = [_format(step) for step in program.steps]
     wanted = [values[value] for value in program.outputs.values()]
     found = program(*inputs.values())
@@ -51,7 +52,7 @@ def verify(program: PlacedProgram, args: Sequence[Any] = (), seed: int = 0) -> d
     return {"format": 1, "inputs": origin, "pieces": pieces, "whole": whole, "holds": holds}
 
 
-def _piece(step: Step, values: dict[str, np.ndarray]) -> dict[str, Any]:
+def _piece(step: Step, values: dict[str, np.ndarray], along: bool) -> dict[str, Any]:
     """The errors of one piece; `values` gets what it gives in exact arithmetic."""
     before = [np.asarray(values[name]) for name in step.takes]
     args = nn.main_of(step.network.module).args
@@ -68,7 +69,7 @@ def _piece(step: Step, values: dict[str, np.ndarray]) -> dict[str, Any]:
         ideal = interpret(lowered.module, given, lowered.weights, keep=rounded)
         for row, made, meant in zip(judged["outputs"], ideal, wanted, strict=True):
             row["by_rounding"] = errors_of(made, meant).document()["relative_error"]
-    return {"piece": step.name, "executor": step.executor.trace, **judged, **_along(step, given)}
+    return {"piece": step.name, "executor": step.executor.trace, **judged, **(_along(step, given) if along else {})}
 
 
 def _judged(format: str, pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
