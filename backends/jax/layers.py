@@ -24,8 +24,10 @@ def conv(
         padding=tuple(zip(pads[:rank], pads[rank:], strict=True)),
         rhs_dilation=dilations or (1,) * rank,
         feature_group_count=groups,
+        preferred_element_type=jnp.float32,
     )
-    return y if bias is None else y + bias.reshape(-1, *(1,) * rank)
+    y = y if bias is None else y + bias.reshape(-1, *(1,) * rank)
+    return y.astype(x.dtype)
 
 
 def conv_transpose(
@@ -56,12 +58,20 @@ def conv_transpose(
         lhs_dilation=strides or (1,) * rank,
         rhs_dilation=dilations,
         feature_group_count=groups,
+        preferred_element_type=jnp.float32,
     )
     if min(map(min, sides)) < 0:  # as padding, XLA gets it wrong on CPUs
         sizes = zip(sides, y.shape[2:], strict=True)
         kept = [slice(max(-low, 0), n - max(-high, 0)) for (low, high), n in sizes]
         y = y[(..., *kept)]
-    return y if bias is None else y + bias.reshape(-1, *(1,) * rank)
+    y = y if bias is None else y + bias.reshape(-1, *(1,) * rank)
+    return y.astype(x.dtype)
+
+
+def linear(x: Array, w: Array, bias: Array) -> Array:
+    """The product plus a bias, added up in float32 and rounded once."""
+    y = jnp.matmul(x, w, preferred_element_type=jnp.float32)
+    return (y + bias).astype(x.dtype)
 
 
 def max_pool(

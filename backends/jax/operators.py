@@ -18,6 +18,7 @@ from .sharding import COLLECTIVES
 LAYERS = {
     nn.ConvOp: "conv",
     nn.ConvTransposeOp: "conv_transpose",
+    nn.GemmOp: "linear",
     nn.MaxPoolOp: "max_pool",
     nn.AveragePoolOp: "average_pool",
     nn.BatchNormOp: "batch_norm",
@@ -32,6 +33,13 @@ LAYERS = {
 
 SEVERAL = (nn.SplitOp, nn.TopKOp, *transformer_operators.SEVERAL)
 """Operators whose expression is a sequence of results, also where it is one."""
+
+
+def layer_of(op: Operation) -> str | None:
+    """The function that `op` calls; of products that with a bias of less than 32 bits, which would be rounded twice."""
+    if isinstance(op, nn.GemmOp) and (op.bias is None or nn.bits_of(op.type.element_type) >= 32):
+        return None
+    return LAYERS.get(type(op))
 
 
 def _window(op: Any) -> dict[str, object]:
@@ -106,6 +114,8 @@ def _matmul(op: nn.MatmulOp, operands: Sequence[str]) -> Expression:
 def _gemm(op: nn.GemmOp, operands: Sequence[str]) -> Expression:
     turns = (op.transpose_a, op.transpose_b)
     a, b = (f"{text}.T" if nn.integer(turn) else text for text, turn in zip(operands, turns, strict=False))
+    if (layer := layer_of(op)) is not None:
+        return call(layer, a, b, operands[2])
     return f"{a} @ {b} + {operands[2]}" if op.bias is not None else f"{a} @ {b}"
 
 

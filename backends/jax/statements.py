@@ -14,7 +14,7 @@ from ...passes.locations import located
 from ..python_text import Expression, Scalar, fits, lay_out, prefixed
 from .axes import AxisNames
 from .names import Names
-from .operators import EXPRESSIONS, LAYERS, SEVERAL
+from .operators import EXPRESSIONS, SEVERAL, layer_of
 from .scalars import INTEGER_DIV, apply, is_integer_div, literal
 from .weights import UsedWeights
 
@@ -92,8 +92,8 @@ class Body:
         elif isinstance(op, nn.ElementwiseOp):
             self._write_step(name, op.kind, [self._scalar(o) for o in op.operands], op)
         elif type(op) in EXPRESSIONS:
-            if type(op) in LAYERS:
-                self.layers.add(LAYERS[type(op)])
+            if (layer := layer_of(op)) is not None:
+                self.layers.add(layer)
             self._write_layer(name, op)
         else:
             raise InputError([Diagnostic("jax-op", f"there is no JAX code for operator `{op.name}`")])
@@ -102,8 +102,8 @@ class Body:
 
     def _write_several(self, op: Operation) -> None:
         names = [self._names.number(_kind(op)) for _ in op.results]
-        if type(op) in LAYERS:
-            self.layers.add(LAYERS[type(op)])
+        if (layer := layer_of(op)) is not None:
+            self.layers.add(layer)
         self._write_layer(", ".join(names) if len(names) > 1 else f"({names[0]},)", op)
         self._text.update(zip(op.results, names, strict=True))
 

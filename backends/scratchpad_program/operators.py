@@ -13,7 +13,7 @@ from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ..jax import layers, transformer_layers
 from ..jax.names import Names
-from ..jax.operators import EXPRESSIONS, LAYERS, SEVERAL
+from ..jax.operators import EXPRESSIONS, LAYERS, SEVERAL, layer_of
 from ..jax.scalars import INTEGER_DIV, apply, is_integer_div
 from ..jax.taken_apart import taken_apart
 from ..python_text import Brackets, Expression, Scalar, lay_out, prefixed
@@ -113,8 +113,8 @@ class _Statements:
             return self._apply(op.kind, values, op)
         if type(op) not in EXPRESSIONS or isinstance(op, nn.CollectiveOp):
             raise InputError([Diagnostic("scratchpad-op", f"there is no code for operator `{op.name}`")])
-        if type(op) in LAYERS:
-            self._layers.add(LAYERS[type(op)])
+        if (layer := layer_of(op)) is not None:
+            self._layers.add(layer)
         return EXPRESSIONS[type(op)](op, [value.text for value in values])
 
     def _apply(self, kind: str, values: Sequence[Scalar], op: nn.TensorOp) -> str:

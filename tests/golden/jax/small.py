@@ -44,8 +44,10 @@ def conv(
         padding=tuple(zip(pads[:rank], pads[rank:], strict=True)),
         rhs_dilation=dilations or (1,) * rank,
         feature_group_count=groups,
+        preferred_element_type=jnp.float32,
     )
-    return y if bias is None else y + bias.reshape(-1, *(1,) * rank)
+    y = y if bias is None else y + bias.reshape(-1, *(1,) * rank)
+    return y.astype(x.dtype)
 
 
 def max_pool(
