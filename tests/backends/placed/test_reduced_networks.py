@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 import dovetail
@@ -38,14 +36,22 @@ def hold(name: str, precision: str, executor: str, fleet: Path | None) -> None:
         assert row["tolerance"] == TOLERANCE[PRECISIONS[precision]]
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("name", ["llama_block", "squeezenet", "gpt2"])
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("llama_block", "bf16"),
+        ("llama_block", "bf16,weights=int8"),
+        ("squeezenet", "fp16"),
+        pytest.param("squeezenet", "int3", marks=pytest.mark.slow),
+        *(pytest.param("gpt2", each, marks=pytest.mark.slow) for each in PRECISIONS),
+    ],
+)
 def test_in_jax(name: str, precision: str) -> None:
     hold(name, precision, "jax on cpu", None)
 
 
 @needs_triton
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", ["bf16", "fp16,weights=int4"])
 def test_in_triton(precision: str, tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text(GPU)
