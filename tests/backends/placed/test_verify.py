@@ -13,8 +13,9 @@ from xdsl.ir import Block
 
 import dovetail
 from dovetail import cli
-from dovetail.backends.placed.errors import TOLERANCE, errors_of
+from dovetail.backends.placed.errors import TOLERANCE, errors_of, rounded
 from dovetail.ir import nn
+from dovetail.ir.interpret import interpret
 from dovetail.ir.read.saved import save_network
 
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="needs the extra dovetail[triton]")
@@ -91,6 +92,25 @@ def test_triton_reads_weights_in_few_bits(fleet: Path, precision: str) -> None:
         same = dovetail.compile(network(), precision=precision).verify()
         ours, theirs = (each["pieces"][0]["outputs"][0]["relative_error"] for each in (found, same))
         assert theirs / 2 < ours < theirs * 2  # they round at other places
+
+
+def test_a_product_with_a_bias_is_rounded_once() -> None:
+    """So that it errs exactly as float64 does where the operands and the result are rounded to bf16."""
+    rng = np.random.default_rng(2)
+    block = Block(arg_types=[TensorType(f32, (8, 256))])
+    w = nn.WeightOp.make(type=TensorType(f32, W.shape), weight="w")
+    bias = nn.WeightOp.make(type=TensorType(f32, (64,)), weight="bias")
+    product = nn.GemmOp.make(block.args[0], w.result, bias.result)
+    block.add_ops([w, bias, product])
+    weights = {"w": W, "bias": rng.standard_normal(64).astype(np.float32)}
+    made = nn.NnModule(nn.build_main(block, [product.result]), weights, ("x",), ("y",))
+    program = dovetail.compile(made, precision="bf16")
+    x = rng.standard_normal((8, 256)).astype(np.float32)
+    (found,) = program(x)
+    (step,) = program.network.steps
+    (wanted,) = interpret(step.lowered.network.module, [x], step.lowered.network.weights, keep=rounded)
+    assert np.mean(found == wanted) > 0.99  # sums in fp32 may fall on the other side of a half
+    assert errors_of(found, wanted).relative < 2.0**-8
 
 
 def test_a_program_that_is_wrong_misses_and_the_command_says_so(
