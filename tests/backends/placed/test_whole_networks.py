@@ -2,9 +2,10 @@
 Whole networks through `dovetail.compile` on each kind of device, and split over all three, against float64.
 
 Beside the outputs a dozen tensors along the way are compared, where nothing is split. What Triton's interpreter runs is
-thin (`examples/whole_networks.py`): every operator and the depth of the network, in few channels and tokens. The default
-suite has networks of each way that take few seconds of processor time; all the rest is slow. `docs/compile_models.md`
-has what was measured.
+thin (`examples/whole_networks.py`): every operator and the depth of the network, in few channels and tokens.
+
+The default suite has networks of each way that take few seconds of processor time; all the rest is slow.
+`docs/compile_models.md` has what was measured.
 """
 
 from __future__ import annotations
