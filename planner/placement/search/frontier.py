@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from ....ir.wording import counted
 from ..problem import Bound, PlacementProblem
 from ..result import PlacementResult
 from ..times.latency import Latencies
@@ -143,7 +144,7 @@ class Frontier:
         point = Point((value, two.value), result)
         self.points.append(point)
         if self.on_progress is not None:
-            self.on_progress(f"{len(self.points)} points of the frontier")
+            self.on_progress(f"{counted(len(self.points), 'point')} of the frontier")
         return point
 
     def _least(self, objective: str, most: dict[str, float], below: float = math.inf) -> Search | None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ....ir.units import HOUR_S
+from ....ir.wording import counted
 from ..problem import PlacementProblem
 from ..result import PlacementResult
 from .clock import Clock, TimeUp
@@ -146,7 +147,7 @@ class RateFrontier:
         point = RatePoint(best.value, served, replace(result, status=status))
         self.points.append(point)
         if self.on_progress is not None:
-            self.on_progress(f"{len(self.points)} points of the frontier")
+            self.on_progress(f"{counted(len(self.points), 'point')} of the frontier")
         return point
 
     def _least(self, problem: PlacementProblem, most: float = math.inf) -> Search | None:

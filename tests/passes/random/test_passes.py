@@ -16,6 +16,8 @@ from dovetail.passes import BUILT_IN, NN_PIPELINE, TARGET_PIPELINE
 from dovetail.passes.nn import PASSES, run
 from dovetail.passes.nn.quantise_weights import quantise_weights
 
+NETWORKS = 1_000
+"""in each of the two long runs: some 200 s of processor time"""
 LEAST = 20
 """how often each pattern must fire while many networks are tried"""
 COUNTED = {
@@ -116,7 +118,7 @@ def test_random_networks_mean_the_same_after_all_passes(first, rewritten, fired)
 @pytest.mark.parametrize("first", [10_000, 20_000])
 def test_many_random_networks_mean_the_same_after_all_passes(first, rewritten, fired, record_property):
     fired.clear()
-    try_all(range(first, first + 1500), rewritten, fired)
+    try_all(range(first, first + NETWORKS), rewritten, fired)
     lines = [f"{name:24} {pattern:24} {fired[name, pattern]:6}" for name, pattern in sorted(patterns())]
     record_property("summary", "\n".join(lines))
     rare = {each: fired[each] for each in patterns() if fired[each] < LEAST}
