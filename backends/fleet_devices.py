@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..costmodel.hardware import Device, entry_named, read_device
+from ..ir.units import parse
 
 Json = Mapping[str, Any]
 
@@ -37,3 +38,11 @@ def scratchpad_bytes(inputs: Json, name: str) -> float | None:
             return spec.scratchpad_bytes
     known = known_device(inputs, name)
     return known.scratchpad_bytes if known else None
+
+
+def memory_bytes(inputs: Json, name: str) -> float | None:
+    """Memory of the device `name`, by the fleet's own word or the catalogue's [bytes]; None where none is known of."""
+    written, known = written_of(inputs, name).get("memory"), known_device(inputs, name)
+    if written is not None:
+        return parse(written, "bytes")
+    return known.memory_bytes if known else None

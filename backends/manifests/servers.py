@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ...costmodel.serving import find_engine, given_share
 from . import vllm
 from .flow import visits_at_most
 from .hardware import IMAGE_NEEDED
@@ -97,7 +98,7 @@ def _llm_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanV
         _longest(lengths, known.get("context_tokens")),
     )  # fmt: skip
     arguments += vllm.host_arguments(pool.hosts)
-    arguments += vllm.memory_arguments(servers) + vllm.offload_arguments(pool.tier)
+    arguments += vllm.memory_arguments(_memory_share(pool), servers) + vllm.offload_arguments(pool.tier)
     arguments += vllm.priority_arguments({view.priority(node) for node in nodes})
     adapters = _adapters(nodes, view)
     arguments += vllm.adapter_arguments(adapters)
@@ -123,6 +124,13 @@ def _llm_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanV
         side_channel_port=side_channel if split else None,
         notes={**_llm_notes(first, split, pool, view), **_adapter_notes(adapters)},
     )
+
+
+def _memory_share(pool: PoolView) -> float | None:
+    """Of each device's memory for the engines on it; None on hosts, whose memory is not theirs alone."""
+    if pool.kind == "cpu" or not pool.memory_bytes:
+        return None
+    return given_share(pool.held_bytes, pool.memory_bytes, find_engine())
 
 
 _TOKEN: Json = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...ir.diagnostics import Diagnostic, InputError
 from ...ir.units import parse
-from ..fleet_devices import kind_of, known_device, written_of
+from ..fleet_devices import kind_of, known_device, memory_bytes, written_of
 from ..nested import served_nodes
 from .hardware import Offer, offer_of
 from .names import dns_name
@@ -53,6 +53,10 @@ class PoolView:
     """share of each device that the plan gives to prefill alone, decode having the rest"""
     hosts: int = 1
     """over which the devices of one replica are spread"""
+    memory_bytes: float | None = None
+    """of a device; None where it is not known"""
+    held_bytes: float = 0.0
+    """of a device, by the plan"""
 
     @property
     def devices_per_host(self) -> int:
@@ -153,6 +157,8 @@ def _pool(pool: Json, sized: bool, inputs: Json, placements: tuple[Json, ...]) -
         tier=pool.get("tier"),
         split=(pool.get("split") or {}).get("prefill"),
         hosts=_hosts(kind, devices, chassis, int(parallel.get("tp") or 1)),
+        memory_bytes=memory_bytes(inputs, name),
+        held_bytes=float(pool.get("memory_bytes_per_device") or 0.0),
     )
 
 

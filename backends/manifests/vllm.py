@@ -18,8 +18,6 @@ SIDE_CHANNEL_PORT = 5600
 _LENGTH_STEP = 256
 _LENGTH_QUANTILE = 0.999
 _DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
-_MEMORY_SHARE = 0.9
-"""vLLM's default share of device memory, divided evenly where servers share devices."""
 
 
 def checkpoint(model: str, entry: Json) -> str:
@@ -126,9 +124,11 @@ def transfer_environment(port: int) -> list[dict[str, Any]]:
     ]
 
 
-def memory_arguments(servers: int) -> list[str]:
-    """Arguments that divide the device memory among `servers` on the same devices."""
-    return ["--gpu-memory-utilization", f"{_MEMORY_SHARE / servers:.2f}"] if servers > 1 else []
+def memory_arguments(share: float | None, servers: int) -> list[str]:
+    """Arguments that divide a share of each device's memory evenly among `servers` on it; None: the default stands."""
+    if share is None:
+        return []
+    return ["--gpu-memory-utilization", f"{round(100 * share) // servers / 100:.2f}"]
 
 
 def offload_arguments(tier: Json | None) -> list[str]:

@@ -1,6 +1,7 @@
 """Serving language models: memory of a replica, time of its steps, and what a request sees of it."""
 
 from .adapters import TARGETS, Adapter, adapter_bytes_per_device, missing_target
+from .engine_share import given_share
 from .engines import Engine, find_engine
 from .latency import (
     Service,
@@ -47,6 +48,7 @@ __all__ = [
     "find_engine",
     "fits",
     "fits_shape",
+    "given_share",
     "kv_bytes_per_device",
     "memory_bytes_per_device",
     "missing_target",

@@ -33,7 +33,7 @@ class Engine:
     prefill_tokens: float
     """most tokens of one step"""
     memory_share: float
-    """of a device's memory that it takes"""
+    """of a device's memory that it takes unless told otherwise (`engine_share.py`)"""
     attention_share: float
     """time of an attention call over that of the measured kernels"""
     quantise_share: float

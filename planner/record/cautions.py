@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...costmodel.interruptions import RECOVERY_S, interruptions_per_hour
+from ...costmodel.serving.engine_share import MOST_SHARE, needed_share
 from ...ir.wording import time
+from ..placement.model.memory import memory_bytes
 from ..posing.to_problem import energy_in_rent
 from .pools import scale_of
 from .solved import Solved
@@ -30,6 +32,7 @@ def cautions(solved: Solved) -> list[str]:
         *_interruptions(solved),
         *_splits(solved),
         *_tiers(solved),
+        *_full_memory(solved),
         *_idle_pools(solved),
     ]
     return [*found, *_guesses(solved)]
@@ -125,6 +128,21 @@ def _tiers(solved: Solved) -> Iterator[str]:
         if pool.tier:
             lacking = "; vLLM has no option that streams caches of running requests" if pool.tier_shares[1] else ""
             yield f"pool `{number}`: {' and '.join(parts)} in `{pool.tier}`, taken to stream without a gap{lacking}"
+
+
+def _full_memory(solved: Solved) -> Iterator[str]:
+    """Pools of language models that fill more of their devices' memory than engines can be given."""
+    pieces = {piece.id: piece for piece in solved.problem.pieces}
+    for number, pool in solved.pools.items():
+        device, inside = solved.devices.get(pool.device), solved.inside(pool)
+        if device is None or device.kind == "cpu" or all(pieces[option.piece].part == "run" for option in inside):
+            continue
+        need = needed_share(memory_bytes(pieces, inside), device.memory_bytes)
+        if need > MOST_SHARE:
+            yield (
+                f"pool `{number}` needs {100 * need:.0f} % of the memory of each `{pool.device}`, with room for the "
+                f"engine; vLLM can be given {100 * MOST_SHARE:.0f} % and may hold fewer requests at once than planned"
+            )
 
 
 def _guesses(solved: Solved) -> Iterator[str]:

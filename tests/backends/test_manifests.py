@@ -23,7 +23,7 @@ from dovetail.backends.manifests.dump import dump
 from dovetail.backends.manifests.emit import emit_manifests
 from dovetail.backends.manifests.kv_transfer import kv_transfer_warnings
 from dovetail.backends.manifests.names import dns_name
-from dovetail.backends.manifests.vllm import offload_arguments, offload_note
+from dovetail.backends.manifests.vllm import memory_arguments, offload_arguments, offload_note
 from dovetail.ir.diagnostics import InputError
 from dovetail.planner.check.schema import shape_faults
 
@@ -187,6 +187,21 @@ def test_servers_on_the_same_devices_share_a_claim(aggregated_plan: Json) -> Non
     assert len(pod["containers"]) == 2
     assert all(c["resources"]["claims"] == [{"name": claim["name"]}] for c in pod["containers"])
     assert not any("--kv-transfer-config" in c.get("args", ()) for c in pod["containers"])
+
+
+def test_a_server_is_told_the_share_of_memory_that_the_plan_needs(split_plan: Json, aggregated_plan: Json) -> None:
+    """An H100 has 81,559 MiB here: 71 GB need 84 %, 79 GB 93 %; two servers have half of the 90 % each."""
+
+    def told(plan: Json, pool: str, name: str) -> str:
+        container = containers(objects(plan, "Deployment")[f"voice-agent-{pool}"])[name]
+        return value_after(container["args"], "--gpu-memory-utilization")
+
+    assert told(split_plan, "p3", "think-decode") == "0.90"
+    split_plan["pools"][2]["memory_bytes_per_device"] = 79e9
+    assert told(split_plan, "p3", "think-decode") == "0.94"
+    assert told(split_plan, "p2", "think-prefill") == "0.90"
+    assert told(aggregated_plan, "p1", "think") == "0.45"
+    assert memory_arguments(None, 1) == []
 
 
 def test_hosted_api_runs_nowhere_and_its_key_is_named_not_held(api_plan: Json) -> None:
