@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ....costmodel import serving
 from ....costmodel.energy import energy_above_idle_j
 from ....costmodel.hardware import Device
-from ....costmodel.models import LLM
 from ....costmodel.quality import as_guess, quality_of
-from ....costmodel.roofline import can_compute
-from ....ir.alternatives import models_of
-from ....ir.llm import PrefillOp
 from ...placement.problem import NO_WAIT, Option, Pool, VisitTime
 from ..classes import TenantSet, loads_by_node, priorities_by_node, tenant_sets
-from ..profiles import profile_of
 from ..setting import Setting, excluded_by
 from ..sizing import Sizing, sizings
-from .calls import Call, Visit, decode_time, first_of, node_of, per_request, visits_of
-from .degrees import Pins, families, pins_of, stands
+from .calls import Call, decode_time, first_of, node_of, per_request
 from .needless import Draft, needed
-from .servers import Server, adapter_bytes, servers
+from .runs import Run, runs
+from .servers import Server, adapter_bytes
 from .shared import shared_candidates
 from .tiers import tiered_servers
 from .times import Times, times_of
@@ -32,62 +27,39 @@ def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
 
     Those that another one makes needless whatever the bounds are left out, unless the setting wants them all.
     """
-    groups: dict[tuple[str, str, str, Pins], list[Call]] = {}
-    for node, prefill, decode, _ in setting.llm_nodes:
-        if profile_of(setting, prefill) is not None:
-            continue
-        kv_precision = prefill.kv_precision.data if prefill.kv_precision else "bf16"
-        mass = setting.visits[node]
-        visits = visits_of(prefill, decode, len(mass))
-        for model in fitting_models(setting, prefill, visits[-1]):
-            precision = prefill.precision.data if prefill.precision else setting.llms[model].precision
-            call = Call(node, prefill, decode, visits, mass, model, setting.adapter(prefill))
-            groups.setdefault((model, precision, kv_precision, pins_of(prefill)), []).append(call)
-    for (model, precision, kv_precision, pins), calls in groups.items():
-        llm = setting.llms[model]
-        for name, device in setting.devices.items():
-            if device.kind != "cpu" and can_compute(device, precision) and can_compute(device, "bf16"):
-                run = (llm, device, precision, kv_precision)
-                found = list(_drafts(setting, name, run, pins, calls))
-                priced: Priced = {}
-                for draft in found if setting.keeps_all else needed(found, setting):
-                    yield _pool(setting, draft, priced)
-                plain = _of_one_stage(run, pins)
-                yield from shared_candidates(setting, name, plain, calls)
-                for server, together in tiered_servers(setting, name, plain, calls):
-                    for draft in _roles(setting, name, server, [together]):
-                        yield _pool(setting, draft, priced)
+    for run in runs(setting):
+        for name, device in run.devices(setting):
+            yield from pools_of(setting, drafts(setting, name, run.calls, run.servers(setting, name, device)))
+            yield from beyond_one_memory(setting, name, device, run)
 
 
-def fitting_models(setting: Setting, prefill: PrefillOp, last: Visit) -> list[str]:
-    """The models with figures that a node names; of several, those that its longest visit has room in."""
-    named = models_of(prefill)
-    known = [model for model in named if model in setting.llms]
-    return [m for m in known if len(named) == 1 or last.prompt + last.output <= setting.llms[m].context_tokens]
+def pools_of(setting: Setting, found: Iterable[Draft]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    """The pools of drafts of one model on one device, but for those that are needless."""
+    found, priced = list(found), Priced()
+    for draft in found if setting.keeps_all else needed(found, setting):
+        yield _pool(setting, draft, priced)
+
+
+def beyond_one_memory(
+    setting: Setting, name: str, device: Device, run: Run
+) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    """Pools of a model on devices that are split between its phases, or that have tiers."""
+    plain, priced = run.of_one_stage(device), Priced()
+    yield from shared_candidates(setting, name, plain, run.calls)
+    for server, together in tiered_servers(setting, name, plain, run.calls):
+        for draft in _roles(setting, name, server, [together]):
+            yield _pool(setting, draft, priced)
 
 
 Priced = dict[tuple[Server, str, str], tuple[Option, ...]]
 """Pieces by server, role and node, without a pool or a wait."""
-Run = tuple[LLM, Device, str, str]
-"""A model, a device, the precision of the weights and that of the cache."""
 
 
-def _of_one_stage(run: Run, pins: Pins) -> list[serving.Replica]:
-    """Replicas that may be split or use a tier: of one stage unless the user asks for more, and one attention group."""
-    llm, device, precision, kv_precision = run
-    cuts = (cut for family in families(llm, pins) for cut in family if (cut.ep, cut.dp, cut.pp) == (1, 1, pins.pp or 1))
-    return [serving.Replica(llm, device, cut, precision, kv_precision) for cut in cuts]
-
-
-def _drafts(setting: Setting, name: str, run: Run, pins: Pins, calls: list[Call]) -> Iterator[Draft]:
-    """Every way to run a model on a device of the fleet by its own memory and the whole of it."""
-    llm, device, precision, kv_precision = run
+def drafts(setting: Setting, name: str, calls: Sequence[Call], found: Iterable[Server]) -> Iterator[Draft]:
+    """The sized pools of these servers, for each set of the calls that may have one to itself."""
     groups = tuple(tenant_sets(calls, node_of, setting.class_of, setting.priorities))
-    for family in families(llm, pins):
-        cuts = (cut for cut in family if stands(device, cut) and setting.most_replicas(name, cut.devices) != 0)
-        replicas = [serving.Replica(llm, device, cut, precision, kv_precision) for cut in cuts]
-        for server in servers(replicas, calls):
-            yield from _roles(setting, name, server, groups)
+    for server in found:
+        yield from _roles(setting, name, server, groups)
 
 
 def _roles(setting: Setting, name: str, server: Server, groups: Iterable[TenantSet[Call]]) -> Iterator[Draft]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate, pairwise
 
 from ....costmodel import serving
 from ....costmodel.hardware import Device
 from ....costmodel.models import LLM
-from .calls import Call
+from .calls import Call, Visit
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Sequences of one attention group."""
@@ -73,7 +74,7 @@ class Server:
         return self.replica.parallel
 
 
-def servers(replicas: Sequence[serving.Replica], calls: list[Call]) -> Iterator[Server]:
+def servers(replicas: Sequence[serving.Replica], calls: Sequence[Call]) -> Iterator[Server]:
     """Batches of replicas whose weights and caches fit the device; the replicas differ in their stages alone.
 
     Each attention group has 1, 2, 4, ... sequences in each stage, and up to the largest batch in all of them.
@@ -82,14 +83,14 @@ def servers(replicas: Sequence[serving.Replica], calls: list[Call]) -> Iterator[
     if not fitting:
         return
     sequences = [[each for each in BATCHES if _takes(replica, calls, each)] for replica in fitting]
-    timed = {call.node: staged_timings(fitting, call, BATCHES[: max(map(len, sequences))]) for call in calls}
+    timed = staged_timings(fitting, calls, BATCHES[: max(map(len, sequences))])
     for nth, replica in enumerate(fitting):
         for place, each in enumerate(sequences[nth]):
             own = {node: found[nth][place] for node, found in timed.items()}
             yield Server(replica, each * replica.parallel.dp * replica.parallel.pp, own)
 
 
-def _takes(replica: serving.Replica, calls: list[Call], each: int) -> bool:
+def _takes(replica: serving.Replica, calls: Sequence[Call], each: int) -> bool:
     """Whether every attention group has room for `each` sequences in each stage."""
     parallel = replica.parallel
     batch = each * parallel.dp * parallel.pp
@@ -98,17 +99,42 @@ def _takes(replica: serving.Replica, calls: list[Call], each: int) -> bool:
 
 def timings(replica: serving.Replica, call: Call, batches: Sequence[int]) -> list[Timing]:
     """Of each batch of a replica of one stage and one attention group."""
-    return staged_timings([replica], call, batches)[0]
+    return staged_timings([replica], [call], batches)[call.node][0]
 
 
-def staged_timings(replicas: Sequence[serving.Replica], call: Call, sequences: Sequence[int]) -> list[list[Timing]]:
-    """Of each replica at each number of sequences of a group in a stage, all priced at once."""
+def staged_timings(
+    replicas: Sequence[serving.Replica], calls: Sequence[Call], sequences: Sequence[int]
+) -> dict[str, list[list[Timing]]]:
+    """By node: of each replica at each number of sequences of a group in a stage.
+
+    Calls of one adapter are priced at once, and those with equal visits once.
+    """
+    found: dict[str, list[list[Timing]]] = {}
+    for adapter in dict.fromkeys(call.adapter for call in calls):
+        own = [call for call in calls if call.adapter == adapter]
+        distinct = list(dict.fromkeys(call.visits for call in own))
+        together = _timings([replace(r, adapter=adapter) for r in replicas], sum(distinct, ()), sequences)
+        ends = list(accumulate(map(len, distinct)))
+        parts = dict(zip(distinct, pairwise([0, *ends]), strict=True))
+        by_visits = {v: [[_part(t, *parts[v]) for t in row] for row in together] for v in distinct}
+        found |= {call.node: by_visits[call.visits] for call in own}
+    return found
+
+
+def _part(timing: Timing, start: int, end: int) -> Timing:
+    """Of some of the visits."""
+    return Timing(timing.prefill[start:end], timing.step[start:end], timing.gap[start:end])
+
+
+def _timings(
+    replicas: Sequence[serving.Replica], visits: Sequence[Visit], sequences: Sequence[int]
+) -> list[list[Timing]]:
+    """Of each replica at each number of sequences of a group in a stage, all visits."""
     import numpy as np  # slow to import; plans of hosted APIs alone do without
 
     prompt, cached, output, context = (
-        np.array([getattr(visit, name) for visit in call.visits]) for name in ("prompt", "cached", "output", "context")
+        np.array([getattr(visit, name) for visit in visits]) for name in ("prompt", "cached", "output", "context")
     )
-    replicas = [replace(replica, adapter=call.adapter) for replica in replicas]
     each = np.array(sequences, float)[:, None]
     prefills = serving.prefills_s(replicas, prompt, cached)
     steps = serving.decode_steps_s(replicas, each, np.broadcast_to(context, (len(sequences), len(context))))
@@ -121,7 +147,7 @@ def staged_timings(replicas: Sequence[serving.Replica], call: Call, sequences: S
     return found
 
 
-def _memory(replica: serving.Replica, calls: list[Call], sequences: int) -> float:
+def _memory(replica: serving.Replica, calls: Sequence[Call], sequences: int) -> float:
     """Bytes on one device: weights once, and room for `sequences` longest contexts of one of the calls."""
     return weights(replica) + min(adapter_bytes(replica, call) + state(replica, call, sequences) for call in calls)
 

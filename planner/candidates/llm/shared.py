@@ -59,7 +59,7 @@ class Tenant:
 
 
 def shared_candidates(
-    setting: Setting, name: str, replicas: Sequence[serving.Replica], calls: list[Call]
+    setting: Setting, name: str, replicas: Sequence[serving.Replica], calls: Sequence[Call]
 ) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
     """The pools of these replicas for each way in which the fleet lets the device be split."""
     for replica in replicas if setting.spec(name).splits else ():
@@ -78,7 +78,7 @@ def shared_candidates(
                         yield from _sized(setting, name, Shared(replica, share, batch), some)
 
 
-def _memory(replica: serving.Replica, calls: list[Call], batch: int) -> float:
+def _memory(replica: serving.Replica, calls: Sequence[Call], batch: int) -> float:
     """[bytes] on one device: weights once, a prompt and a batch of one of the calls, and its adapter."""
     states = (adapter_bytes(replica, call) + state(replica, call, 1) + state(replica, call, batch) for call in calls)
     return weights(replica) + min(states)

@@ -16,7 +16,7 @@ GRAIN = 32
 
 
 def tiered_servers(
-    setting: Setting, name: str, replicas: Sequence[serving.Replica], calls: list[Call]
+    setting: Setting, name: str, replicas: Sequence[serving.Replica], calls: Sequence[Call]
 ) -> Iterator[tuple[Server, TenantSet[Call]]]:
     """Servers that need a tier of the device, each with the calls that its share in the tier was made for."""
     for replica in replicas:
