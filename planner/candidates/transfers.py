@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from xdsl.dialects.builtin import DictionaryAttr, StringAttr
@@ -18,10 +18,12 @@ from .profiles import profile_of
 from .setting import Setting, number
 
 
-def transfers(setting: Setting, pools: Iterable[Pool]) -> Iterator[Transfer]:
-    """KV caches from prefill to decode, then the messages on edges that state their bytes."""
+def transfers(setting: Setting, pools: Iterable[Pool], nodes: Collection[str]) -> Iterator[Transfer]:
+    """KV caches from prefill to decode, then the messages on edges that state their bytes, all within `nodes`."""
     pools = tuple(pools)
     for node, prefill, decode, kv in setting.llm_nodes:
+        if node not in nodes:
+            continue
         visits = visits_of(prefill, decode, len(setting.visits[node]))
         # The last visit has the longest prompt: its time stands for all, and no bound is ever missed by it.
         size = kv.bytes_per_prompt_token.value.data * visits[-1].prompt
@@ -32,7 +34,7 @@ def transfers(setting: Setting, pools: Iterable[Pool]) -> Iterator[Transfer]:
             routes = _routes_by_model(setting, pools, prefill, visits[-1].prompt)
         gaps = max(1.0, visits[0].output - 1)
         yield Transfer(f"{node}.prefill", f"{node}.decode", size, tuple(routes), gaps)
-    yield from _messages(setting, pools)
+    yield from _messages(setting, pools, nodes)
 
 
 def _profile_routes(setting: Setting, node: str, tokens: float) -> Iterator[Route]:
@@ -67,7 +69,7 @@ def _routes_by_model(
             yield from (replace(route, bytes=size) for route in _kv_routes(setting, alike, size))
 
 
-def _messages(setting: Setting, pools: tuple[Pool, ...]) -> Iterator[Transfer]:
+def _messages(setting: Setting, pools: tuple[Pool, ...], nodes: Collection[str]) -> Iterator[Transfer]:
     """Bytes on the edges between nodes; from any location to any other that a link joins.
 
     Where there are regions an edge without bytes takes the time of their link.
@@ -78,13 +80,15 @@ def _messages(setting: Setting, pools: tuple[Pool, ...]) -> Iterator[Transfer]:
         size = op.bytes.value.data
         if not (size or setting.fleet.sites) or ends[0].removesuffix(".prefill") == ends[1].removesuffix(".decode"):
             continue
+        before, after = ([p for p in setting.pieces_at(end) if p.rpartition(".")[0] in nodes] for end in ends)
+        if not before or not after:
+            continue
         routes = (
             Route(start, end, seconds)
             for start, source in locations.items()
             for end, target in locations.items()
             if start != end and (seconds := transfer_s(setting.fleet, source, target, size)) is not None
         )
-        before, after = (setting.pieces_at(end) for end in ends)
         kept = tuple(routes)
         yield from (Transfer(a, b, size, kept) for a in before for b in after)
 

@@ -8,7 +8,7 @@ from ...costmodel.interruptions import RECOVERY_S, interruptions_per_hour
 from ...costmodel.serving.engine_share import MOST_SHARE, needed_share
 from ...ir.wording import time
 from ..placement.model.memory import memory_bytes
-from ..posing.to_problem import energy_in_rent
+from ..posing.device_types import energy_in_rent
 from .pools import scale_of
 from .solved import Solved
 
