@@ -61,9 +61,9 @@ def host_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tup
     for name, device in setting.devices.items():
         if device.kind != "cpu" or not device.cores or setting.most_replicas(name) == 0:
             continue
-        small = dict(_small(setting, name, device))
+        small, most = small_guests(setting, name, device), setting.most_replicas(name)
         for together in tenant_sets(list(small), str, setting.class_of, setting.priorities) if small else ():
-            yield from _sized(setting, name, device.cores, small, together)
+            yield from host_pools(setting, name, device.cores, small, together, most)
         networks = {
             node: Guest(
                 Distribution.point(s),
@@ -77,25 +77,38 @@ def host_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tup
             for s in (work.seconds(device),)
         }
         if small and networks:
-            yield from _sized(setting, name, 1, {**small, **networks}, TenantSet((*small, *networks)))
+            yield from host_pools(setting, name, 1, {**small, **networks}, TenantSet((*small, *networks)), most)
 
 
-def _small(setting: Setting, name: str, device: Device) -> Iterator[tuple[str, Guest]]:
-    """The nodes that are neither language models nor networks."""
-    for node, op in setting.nodes.items():
-        if isinstance(op, PrefillOp | DecodeOp | ModelCallOp) or profile_of(setting, op) is not None:
-            continue
+def small_nodes(setting: Setting) -> tuple[str, ...]:
+    """The nodes that are neither language models nor networks nor profiled."""
+    ops = setting.nodes.items()
+    large = (PrefillOp, DecodeOp, ModelCallOp)
+    return tuple(node for node, op in ops if not isinstance(op, large) and profile_of(setting, op) is None)
+
+
+def small_guests(setting: Setting, name: str, device: Device) -> dict[str, Guest]:
+    """What each of `small_nodes` takes of a kind of host."""
+    found: dict[str, Guest] = {}
+    for node in small_nodes(setting):
+        op = setting.nodes[node]
         visits_per_s = (setting.rate_per_s or 0.0) * setting.visits_per_request[node]
         work = node_work(op, device, visits_per_s)
         state = work.held_bytes(visits_per_s)
         busy_s = work.cpus / (device.cores or 1) * work.busy_s
-        yield node, Guest(work.latency, busy_s, state, 0.0, work.usd_per_call, setting.interruptions(name))
+        found[node] = Guest(work.latency, busy_s, state, 0.0, work.usd_per_call, setting.interruptions(name))
+    return found
 
 
-def _sized(
-    setting: Setting, name: str, slots: int, known: Mapping[str, Guest], together: TenantSet[str]
+def host_pools(
+    setting: Setting,
+    name: str,
+    slots: int,
+    known: Mapping[str, Guest],
+    together: TenantSet[str],
+    most: int | None,
 ) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
-    """The pools of one kind of host for these nodes, by their sizes."""
+    """The pools of one kind of host for these nodes, by their sizes up to `most` replicas; None: any number."""
     guests = {node: known[node] for node in together.tenants}
     device, visits = setting.devices[name], setting.visits_per_request
     excluded = {node: excluded_by(setting.nodes[node], name) for node in guests}
@@ -104,7 +117,7 @@ def _sized(
     longest = max(guests[node].kept_s for node in welcome) * slots
     loads = loads_by_node({node: load[node] for node in welcome}, together.share)
     taken_back = setting.interruptions(name)
-    priorities, most = priorities_by_node(setting.priorities, welcome), setting.most_replicas(name)
+    priorities = priorities_by_node(setting.priorities, welcome)
     for sizing in sizings(setting.rate_per_s, slots, loads, longest, most, taken_back, priorities):
         pool = Pool(
             id=f"{name}/host/{'+'.join(guests)}{together.label}/{sizing.label}",

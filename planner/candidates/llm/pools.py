@@ -62,20 +62,28 @@ def drafts(setting: Setting, name: str, calls: Sequence[Call], found: Iterable[S
         yield from _roles(setting, name, server, groups)
 
 
-def _roles(setting: Setting, name: str, server: Server, groups: Iterable[TenantSet[Call]]) -> Iterator[Draft]:
+def _roles(setting: Setting, name: str, server: Server, groups: Sequence[TenantSet[Call]]) -> Iterator[Draft]:
     """The three roles of a server: both phases in it, prefill alone (no batch needed), decode alone."""
+    most = setting.most_replicas(name, server.parallel.devices)
+    for role in ("both", "decode", "prefill") if server.is_least else ("both", "decode"):
+        yield from drafts_of(setting, name, server, role, [(group, most) for group in groups])
+
+
+def drafts_of(
+    setting: Setting, name: str, server: Server, role: str, groups: Sequence[tuple[TenantSet[Call], int | None]]
+) -> Iterator[Draft]:
+    """One server in one role, for each set of calls with the most replicas that it may have there; None: any number."""
     if setting.most_replicas(name, server.parallel.devices) == 0:
         return
-    groups = tuple(groups)
-    for role in ("both", "decode", "prefill") if server.is_least else ("both", "decode"):
-        timed = {call.node: times_of(setting, name, server, call, role) for call in groups[0].tenants}
-        for group in groups:
-            together = TenantSet(tuple((call, timed[call.node]) for call in group.tenants), group.share)
-            yield from _sized(setting, name, server, role, together)
+    calls = {call.node: call for group, _ in groups for call in group.tenants}
+    timed = {node: times_of(setting, name, server, call, role) for node, call in calls.items()}
+    for group, most in groups:
+        together = TenantSet(tuple((call, timed[call.node]) for call in group.tenants), group.share)
+        yield from _sized(setting, name, server, role, together, most)
 
 
 def _sized(
-    setting: Setting, name: str, server: Server, role: str, together: TenantSet[tuple[Call, Times]]
+    setting: Setting, name: str, server: Server, role: str, together: TenantSet[tuple[Call, Times]], most: int | None
 ) -> Iterator[Draft]:
     """(32) One server in one role for these tenants, by its sizes.
 
@@ -88,7 +96,6 @@ def _sized(
     welcome = [call for call, _ in tenants if not excluded_by(call.prefill, name)] or [call for call, _ in tenants]
     loads = loads_by_node({c.node: per_request(c, held[c.node]) / server.batch for c in welcome}, together.share)
     longest = max(max(held[call.node]) for call in welcome) / stages
-    most = setting.most_replicas(name, server.parallel.devices)
     taken_back = tenants[0][1].interruptions
     priorities = priorities_by_node(setting.priorities, [call.node for call in welcome])
     slots = server.batch // stages

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import pulp
 
@@ -64,6 +64,17 @@ def cost(p: PlacementProblem, v: PlacementVars) -> Expr:
         if v.pools[g].goes_down:
             d = v.devices[v.pools[g].device]
             whole.addterm(z, -down(v.pools[g], n) * (price(d) + d.idle_usd_per_hour))
+    return whole
+
+
+def cost_of_pieces(p: PlacementProblem, v: PlacementVars, pieces: Collection[str]) -> Expr:
+    """(63) What some pieces cost that share no counted pool with others, if nothing is free [USD/h]."""
+    calls = Expr([(x, usd_per_request(p, v, v.options[q, g])) for (q, g), x in v.x.items() if q in pieces])
+    whole = calls * (HOUR_S * (p.rate_per_s or 0.0))
+    for (g, n), z in v.z.items():
+        if v.pieces_of[g][0] in pieces:
+            d = v.devices[v.pools[g].device]
+            whole.addterm(z, n * v.pools[g].devices_per_replica * (price(d) + d.idle_usd_per_hour))
     return whole
 
 

@@ -35,13 +35,18 @@ class Outcome:
 
 
 def run(
-    m: pulp.LpProblem, v: PlacementVars, solver: str, time_limit_s: float | None, progress: Progress | None = None
+    m: pulp.LpProblem,
+    v: PlacementVars,
+    solver: str,
+    time_limit_s: float | None,
+    progress: Progress | None = None,
+    gap: float = GAP,
 ) -> Outcome:
-    """Solve the model; ValueError for a solver other than `SOLVERS`."""
+    """Solve the model to a relative gap; ValueError for a solver other than `SOLVERS`."""
     if solver == "highs":
-        return _run_highs(m, v, time_limit_s, progress)
+        return _run_highs(m, v, time_limit_s, progress, gap)
     if solver == "cbc":
-        return _run_cbc(m, v, time_limit_s)
+        return _run_cbc(m, v, time_limit_s, gap)
     raise ValueError(f"solver {solver!r} is none of {', '.join(SOLVERS)}")
 
 
@@ -76,11 +81,13 @@ MIP_TOLERANCE = 1e-8
 and then: 2 of 374 small packings (`tests/planner/candidates/test_host_packing.py`), and none at 1e-8, 1e-7 or 1e-10."""
 
 
-def _run_highs(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None, progress: Progress | None) -> Outcome:
+def _run_highs(
+    m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None, progress: Progress | None, gap: float
+) -> Outcome:
     engine = _InterruptibleHiGHS(
         msg=False,
         threads=1,
-        gapRel=GAP,
+        gapRel=gap,
         gapAbs=GAP,
         timeLimit=time_limit_s,
         random_seed=0,
@@ -119,10 +126,10 @@ def _run_highs(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None, 
     return Outcome(status, bound if abs(bound) < 1e30 else None, plans, engine.interrupted)
 
 
-def _run_cbc(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None) -> Outcome:
+def _run_cbc(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None, gap: float) -> Outcome:
     # Left alone, CBC drops plans that are better by less than 1e-5.
     exact = ["randomCbcSeed 1", "primalT 1e-9", "increment 1e-9"]
-    engine = pulp.PULP_CBC_CMD(msg=False, threads=1, timeLimit=time_limit_s, gapRel=GAP, gapAbs=GAP, options=exact)
+    engine = pulp.PULP_CBC_CMD(msg=False, threads=1, timeLimit=time_limit_s, gapRel=gap, gapAbs=GAP, options=exact)
     m.solve(engine)
     if m.status == pulp.LpStatusInfeasible:
         return Outcome("infeasible")

@@ -11,7 +11,7 @@ import pulp
 
 from ..evaluate import Books
 from ..model.build import build
-from ..model.objective import unit
+from ..model.objective import cost_of_pieces, unit
 from ..model.racks import Racks
 from ..model.ties import break_ties
 from ..model.variables import Expr, PlacementVars
@@ -24,7 +24,7 @@ from ..times.summary import horizon_s, summarise
 from .clock import Clock, TimeUp
 from .conflict import binding_names, irreducible_conflict
 from .cutoff import least_cost
-from .engine import MIP_TOLERANCE, Outcome, Plan, run
+from .engine import GAP, MIP_TOLERANCE, Outcome, Plan, run
 from .presolve import presolve
 from .quick import MANY_OPTIONS, few_options
 
@@ -36,8 +36,21 @@ BINDING_TRIALS = 12
 """Problems tried at most to find out what binds: a number and not a time, so that equal runs give equal answers."""
 FIRST_PLAN_S = 5.0
 """Time spent at most on a first plan of a large problem, and half of what a shorter limit leaves [s]."""
+ROUNDING = 1e-9
 CONFLICT_S = 20.0
 """Time spent at most on making a conflict irreducible, where no limit is set [s]."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a problem before it is solved: a plan of it, and what bounds its plans."""
+
+    plan: Plan | None = None
+    value: float = math.inf
+    bound: float = -math.inf
+    """No plan has a lower objective."""
+    floors: tuple[tuple[frozenset[str], float], ...] = ()
+    """Pieces that share no pool that is counted with others, and what no plan of them costs less than [USD/h]."""
 
 
 @dataclass
@@ -54,8 +67,10 @@ class Search:
     """Laws of times that another search on the same times has computed."""
     most_cuts: float = math.inf
     """Where so many plans were cut off the search ends."""
-    first: Search | None = None
-    """A search on a part of the problem that found a plan: where this one starts from."""
+    known: Known = Known()
+    """Where it starts from."""
+    enough: float = OPTIMAL_GAP
+    """The relative gap at which it ends."""
     best: Plan | None = None
     value: float = math.inf
     """Objective of the best plan."""
@@ -68,9 +83,8 @@ class Search:
     v: PlacementVars = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.first is not None:
-            self.best, self.value, self.bound = self.first.best, self.first.value, self.first.bound
-        # Plans as good as the first stay: which one is taken must not depend on it.
+        self.best, self.value, self.bound = self.known.plan, self.known.value, self.known.bound
+        # Plans as good as the one that is known stay: which one is taken must not depend on it.
         most = self.value + abs(self.value) * OPTIMAL_GAP
         reduced = presolve(self.p, min(self.below, most))
         self.judge = Judge(self.p, reduced.options, self.laws, self.clock)
@@ -87,6 +101,8 @@ class Search:
         elif most < math.inf:
             assert self.m.objective is not None
             self.m.addConstraint(self.m.objective <= most / self.unit, "as_good")
+        for number, (pieces, usd) in enumerate(self.known.floors):
+            self.m.addConstraint(cost_of_pieces(self.p, self.v, pieces) * (1 / usd) >= 1 - ROUNDING, f"floor_{number}")
         self._means: Latencies | None = None
         self._seen: list[Plan] = []
 
@@ -106,6 +122,10 @@ class Search:
     def proved(self) -> bool:
         return self.best is not None and self.gap <= OPTIMAL_GAP
 
+    @property
+    def _is_enough(self) -> bool:
+        return self.best is not None and self.gap <= self.enough
+
     def run(self) -> None:
         """Rounds until the best plan is proved, no plan is left, or time is up."""
         with suppress(TimeUp):
@@ -113,9 +133,10 @@ class Search:
 
     def _rounds(self) -> None:
         while self.cuts < self.most_cuts and not (
-            self.clock.over or self.interrupted or self.infeasible or self.proved
+            self.clock.over or self.interrupted or self.infeasible or self._is_enough
         ):
-            out = run(self.m, self.v, self.solver, self.clock.left, self._report)
+            gap = GAP if self.enough <= OPTIMAL_GAP else self.enough
+            out = run(self.m, self.v, self.solver, self.clock.left, self._report, gap)
             self.interrupted = out.interrupted
             if out.status == "infeasible":
                 self.infeasible = self.best is None
@@ -222,8 +243,9 @@ def solve(
     """
     clock = Clock(time_limit_s)
     first = _first_plan(problem, solver, clock, on_progress)
+    known = Known() if first is None else Known(first.best, first.value, first.bound)
     try:
-        search = Search(problem, solver, clock, on_progress, math.inf if below is None else below, first=first)
+        search = Search(problem, solver, clock, on_progress, math.inf if below is None else below, known=known)
     except TimeUp:
         search = first
     if search is None:
@@ -364,7 +386,7 @@ def _result(p: PlacementProblem, search: Search, binding: tuple[str, ...], with_
 
 
 def result_of(p: PlacementProblem, search: Search) -> PlacementResult:
-    """What a search on `p`, or on `p` with more bounds, has found, latencies and what binds left out."""
+    """What a search on `p`, or with more bounds or fewer options, has found, latencies and what binds left out."""
     return _result(p, search, (), with_latency=False)
 
 

@@ -1,0 +1,68 @@
+"""Every kind of host for tools, lookups and other small work, what plans with it cost at least, and the cheap ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...costmodel.energy import energy_above_idle_j
+from ...ir.units import HOUR_S
+from ..placement.problem import Option, Pool
+from .classes import TenantSet, tenant_sets
+from .hosts import Guest, host_pools, small_guests, small_nodes
+from .least_prices import LeastPrices
+from .setting import Setting, excluded_by
+from .survey import InRole, Row, Survey
+
+ROLE = "run"
+
+
+@dataclass(frozen=True)
+class HostWays:
+    """The kinds of host that small work may be on."""
+
+    setting: Setting
+    nodes: tuple[str, ...]
+    guests: tuple[tuple[str, dict[str, Guest]], ...]
+    """by the device's name"""
+    groups: tuple[TenantSet[str], ...]
+    """of nodes that pools are made for"""
+    survey: Survey
+
+    def candidates(self, most_usd: float) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+        """Every pool that a plan of these nodes may need that costs no more than `most_usd` [USD/h]."""
+        for w, (name, guests) in enumerate(self.guests):
+            cores = self.setting.devices[name].cores or 1
+            for place, group in enumerate(self.groups):
+                if self.survey.in_use[ROLE, place][w] <= most_usd:
+                    most = self.survey.affordable(w, ROLE, place, most_usd)
+                    yield from host_pools(self.setting, name, cores, guests, group, most)
+
+
+def host_ways(setting: Setting, prices: LeastPrices) -> HostWays:
+    """All kinds of host for the small work of a graph."""
+    hosts = [(n, d) for n, d in setting.devices.items() if d.kind == "cpu" and d.cores]
+    hosts = [(n, d) for n, d in hosts if setting.most_replicas(n) != 0]
+    nodes, rate = small_nodes(setting), setting.rate_per_s or 0.0
+    guests = tuple((name, small_guests(setting, name, device)) for name, device in hosts)
+    visits = np.array([setting.visits_per_request[node] for node in nodes]) * rate
+
+    def table(figure: str) -> Row:
+        rows = [[getattr(own[node], figure) for node in nodes] for _, own in guests]
+        return np.array(rows).reshape(len(guests), len(nodes))
+
+    joule_usd = np.array([prices.joule_usd(n) * energy_above_idle_j(d, 1.0) for n, d in hosts])
+    beside = HOUR_S * visits * (table("usd_per_call") + table("worked_s") * joule_usd[:, None])
+    welcome = [[not excluded_by(setting.nodes[node], name) for node in nodes] for name, _ in hosts]
+    possible = np.array(welcome, bool).reshape(len(guests), len(nodes))
+    load = np.where(possible, table("kept_s") * visits, 0.0)
+    usd = np.array([prices.device_usd(name) for name, _ in hosts])
+    groups = tuple(tenant_sets(nodes, str, setting.class_of, setting.priorities))
+    columns = {node: i for i, node in enumerate(nodes)}
+    places = [([columns[node] for node in group.tenants], group.share) for group in groups]
+    have = [setting.most_replicas(name) for name, _ in hosts]
+    most = np.array([np.inf if each is None else each for each in have])
+    survey = Survey(usd, {ROLE: InRole(load, beside, possible)}, places, most, {})
+    return HostWays(setting, nodes, guests, groups, survey)

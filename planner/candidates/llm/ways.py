@@ -1,0 +1,144 @@
+"""Every server of one model on whatever device, what plans with it cost at least, and the cheap ones written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby
+
+import numpy as np
+
+from ....costmodel.energy import energy_above_idle_j
+from ....ir.split import without_class
+from ....ir.units import HOUR_S
+from ...placement.problem import Bound, Option, Pool
+from ..classes import TenantSet, tenant_sets
+from ..least_prices import Candidates, LeastPrices, of_nodes
+from ..setting import Setting, excluded_by
+from ..survey import InRole, Row, Survey
+from .calls import Call, node_of
+from .needless import Draft
+from .pools import beyond_one_memory, drafts_of, pools_of
+from .runs import Run
+from .servers import Server
+
+ROLES = ("both", "decode", "prefill")
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The servers of one model that its calls may have."""
+
+    setting: Setting
+    run: Run
+    servers: tuple[tuple[str, Server], ...]
+    """with the device's name, all of a device in a row"""
+    groups: tuple[TenantSet[Call], ...]
+    """of calls that pools are made for"""
+    survey: Survey
+    written: Candidates
+    """pools that are no servers of these, which the survey knows by their costs alone"""
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """That make the calls."""
+        return tuple(call.node for call in self.run.calls)
+
+    def candidates(self, most_usd: float) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+        """Every pool that a plan of these calls may need that costs no more than `most_usd` [USD/h]."""
+        admitted = {key: usd <= most_usd for key, usd in self.survey.in_use.items()}
+        some = np.flatnonzero(np.any(list(admitted.values()), axis=0))
+        for _, own in groupby(some.tolist(), key=lambda w: self.servers[w][0]):
+            found = (self._drafts(w, admitted, most_usd) for w in own)
+            yield from pools_of(self.setting, chain.from_iterable(found))
+        yield from self.written
+
+    def _drafts(self, w: int, admitted: Mapping[tuple[str, int], np.ndarray], most_usd: float) -> Iterator[Draft]:
+        """The pools of one server in each role, for the sets of calls that are `admitted`."""
+        name, server = self.servers[w]
+        for role in ROLES:
+            places = [place for place in range(len(self.groups)) if admitted[role, place][w]]
+            groups = [(self.groups[place], self.survey.affordable(w, role, place, most_usd)) for place in places]
+            yield from drafts_of(self.setting, name, server, role, groups)
+
+
+def ways_of(setting: Setting, run: Run, prices: LeastPrices, bounds: Sequence[Bound], written: Candidates) -> Ways:
+    """All ways to serve the calls of a run; of what is `written` already it takes what is for its calls."""
+    found = [(n, server) for n, device in run.devices(setting) for server in run.servers(setting, n, device)]
+    beyond = [c for n, device in run.devices(setting) for c in beyond_one_memory(setting, n, device, run)]
+    columns = {call.node: i for i, call in enumerate(run.calls)}
+    own = (*beyond, *of_nodes(written, columns))
+    groups = tuple(tenant_sets(run.calls, node_of, setting.class_of, setting.priorities))
+    most = [setting.most_replicas(name, s.parallel.devices) for name, s in found]
+    survey = Survey(
+        np.array([prices.device_usd(name) * s.parallel.devices for name, s in found]),
+        _in_roles(setting, run.calls, found, prices, bounds),
+        [([columns[call.node] for call in group.tenants], group.share) for group in groups],
+        np.array([np.inf if each is None else each for each in most]),
+        prices.elsewhere(own, columns, setting.rate_per_s or 0.0),
+    )
+    return Ways(setting, run, tuple(found), groups, survey, own)
+
+
+def _in_roles(
+    setting: Setting,
+    calls: Sequence[Call],
+    found: Sequence[tuple[str, Server]],
+    prices: LeastPrices,
+    bounds: Sequence[Bound],
+) -> dict[str, InRole]:
+    """What each call takes of each server, without interruptions or waits."""
+    timed = {(call.visits, call.adapter): _Seconds.of(call, found) for call in calls}
+    slots = np.array([s.batch for _, s in found]) / (setting.rate_per_s or 0.0)
+    joule_usd = [prices.joule_usd(n) * energy_above_idle_j(s.device, 1.0, s.parallel.devices) for n, s in found]
+    welcome = np.array([[not excluded_by(call.prefill, name) for call in calls] for name, _ in found])
+    roles: dict[str, InRole] = {}
+    for role in ROLES:
+        load = np.stack([timed[call.visits, call.adapter].worked(call, role) / slots for call in calls], axis=1)
+        load = np.where(welcome, load, 0.0)
+        possible = welcome & np.stack([timed[c.visits, c.adapter].in_time(c, role, bounds) for c in calls], axis=1)
+        if role == "prefill":
+            possible &= np.array([[s.is_least] for _, s in found])
+        roles[role] = InRole(load, load * HOUR_S * np.array(joule_usd)[:, None], possible)
+    return roles
+
+
+@dataclass(frozen=True)
+class _Seconds:
+    """Of the visits of a call (columns) in each server (row), as `Timing` has them."""
+
+    prefill: Row
+    step: Row
+    gap: Row
+
+    @classmethod
+    def of(cls, call: Call, found: Sequence[tuple[str, Server]]) -> _Seconds:
+        timed = [server.timings[call.node] for _, server in found]
+        return cls(*(np.array([getattr(t, part) for t in timed]) for part in ("prefill", "step", "gap")))
+
+    def between(self, role: str) -> Row:
+        """Tokens: others' prefills ride along where both phases are in one server."""
+        return self.gap if role == "both" else self.step
+
+    def worked(self, call: Call, role: str) -> Row:
+        """[s] of a slot that a request takes of each server."""
+        mass, gaps = np.array(call.mass), np.array([visit.output - 1 for visit in call.visits])
+        found = np.zeros(len(self.gap))
+        if role != "decode":
+            found = found + self.prefill @ mass
+        if role != "prefill":
+            found = found + (self.between(role) * gaps) @ mass
+        return found
+
+    def in_time(self, call: Call, role: str, bounds: Sequence[Bound]) -> np.ndarray:
+        """Whether each server keeps the bounds on the call if it has it to itself and nothing waits."""
+        kept = np.ones(len(self.gap), bool)
+        for b in bounds:
+            most = b.limit_s * (1 + ROUNDING)
+            if b.kind == "ttft" and b.node == call.node and role != "decode":
+                late = 1.0 if b.percentile is None else call.prompt.quantile(b.percentile) / call.prompt.mean
+                kept &= self.prefill[:, 0] * late <= most
+            if b.kind == "tbt" and b.node == without_class(call.node) and role != "prefill":
+                kept &= self.between(role).max(axis=1) <= most
+        return kept

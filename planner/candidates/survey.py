@@ -1,0 +1,128 @@
+"""What plans cost at least that have a pool in use: before pools are sized and written down, all of them at once.
+
+Equations (61) and (62) of `docs/math/placement.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Row = NDArray[np.float64]
+OTHER_ROLE = {"prefill": "decode", "decode": "prefill"}
+"""What a node needs beside a pool of a role; nothing where the role is the whole node."""
+ROUNDING = 1e-9
+"""Loads are added up in another order here than where pools are sized."""
+
+
+@dataclass(frozen=True, eq=False)
+class InRole:
+    """Ways to serve some tenants in one role; figures are of each way (row) and each tenant (column)."""
+
+    load: Row
+    """replicas that its visits keep busy; 0 where the user rules it out"""
+    beside_usd: Row
+    """calls, and energy above idle [USD/h]"""
+    possible: NDArray[np.bool_]
+    """whether it may be there by itself: not ruled out, and no bound broken even if nothing waits"""
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """Ways to serve the same tenants on whatever device, before anything is sized."""
+
+    replica_usd: Row
+    """of one replica of each way [USD/h]"""
+    roles: Mapping[str, InRole]
+    groups: Sequence[tuple[Sequence[int], float]]
+    """the sets of tenants that pools are made for, each with the share of their load that these are sized for"""
+    most: Row
+    """replicas that the fleet has of each way; infinite where any number"""
+    elsewhere_usd: Mapping[str, Row]
+    """By role: least cost of each tenant in pools that are no ways of these [USD/h]; infinite where there are none"""
+
+    @cached_property
+    def shared_usd(self) -> dict[str, Row]:
+        """(61) By role: least cost of each tenant in each way, if others fill up its replicas."""
+        return {
+            role: np.where(it.possible, it.load * self.replica_usd[:, None] + it.beside_usd, np.inf)
+            for role, it in self.roles.items()
+        }
+
+    @cached_property
+    def role_usd(self) -> dict[str, Row]:
+        """By role: the least cost of each tenant, wherever it is."""
+        own = {role: usd.min(axis=0, initial=np.inf) for role, usd in self.shared_usd.items()}
+        return {role: np.minimum(usd, self.elsewhere_usd.get(role, np.inf)) for role, usd in own.items()}
+
+    @cached_property
+    def least_usd(self) -> Row:
+        """(61) What each tenant costs at least, wherever it is."""
+        both = (usd + self.role_usd.get(OTHER_ROLE.get(role, ""), 0.0) for role, usd in self.role_usd.items())
+        return np.min(list(both), axis=0)
+
+    def rest_usd(self, role: str, tenants: Sequence[int]) -> float:
+        """What a plan pays at least beside a pool in use that was made for these tenants."""
+        others = float(np.delete(self.least_usd, tenants).sum())
+        if role not in OTHER_ROLE:
+            return others
+        beside = self.role_usd[OTHER_ROLE[role]][list(tenants)]
+        return others + float(
+            (beside if len(tenants) == 1 else np.minimum(beside, self.least_usd[list(tenants)])).sum()
+        )
+
+    @cached_property
+    def in_use(self) -> dict[tuple[str, int], Row]:
+        """By role and place in `groups`: what a plan costs at least that has a pool of each way so in use [USD/h]."""
+        return {
+            (role, place): self._with_in_use(role, place) for role in self.roles for place in range(len(self.groups))
+        }
+
+    @cached_property
+    def costs(self) -> Row:
+        """What plans with some way in use cost at least, the cheapest first [USD/h]."""
+        found = np.sort(np.concatenate([np.ravel(usd) for usd in self.in_use.values()]))
+        return found[np.isfinite(found)]
+
+    @cached_property
+    def bound(self) -> float:
+        """No plan costs less [USD/h]; infinite where some tenant has no place at all."""
+        alone = float(self.least_usd.sum())
+        # Where all may be elsewhere none of these need be in use.
+        parts = ({"prefill", "decode"} & set(self.roles)) or set(self.roles)
+        ways_only = any(not np.all(np.isfinite(self.elsewhere_usd.get(part, np.inf))) for part in parts)
+        return max(alone, float(self.costs[0]) if len(self.costs) else np.inf) if ways_only else alone
+
+    def affordable(self, way: int, role: str, place: int, most_usd: float) -> int | None:
+        """Replicas that the fleet has and `most_usd` pays for beside what else a plan needs; None: any number."""
+        usd, most = self.replica_usd[way], self.most[way]
+        if usd > 0:
+            left = most_usd - self.rest_usd(role, self.groups[place][0])
+            most = min(most, max(1, int(left / usd * (1 + ROUNDING))))
+        return None if np.isinf(most) else int(most)
+
+    def _with_in_use(self, role: str, place: int) -> Row:
+        """(62) Of each way, with a pool of one role for one set of tenants."""
+        it, (tenants, share) = self.roles[role], self.groups[place]
+        own = list(tenants)
+        replicas = np.floor(it.load[:, own].sum(axis=1) * share * (1 - ROUNDING)) + 1
+        rest = self.rest_usd(role, own)
+        found = self.replica_usd * replicas + rest
+        if len(own) == 1:
+            found = np.where(replicas <= self.most, found + it.beside_usd[:, own[0]], np.inf)
+        elif len(own) > 2 or np.any(replicas > self.most):
+            for_some = self._for_some(role, own, rest)
+            found = np.minimum(for_some, found) if len(own) > 2 else np.where(replicas <= self.most, found, for_some)
+        return np.where(it.possible[:, own].any(axis=1), found, np.inf)
+
+    def _for_some(self, role: str, own: list[int], rest: float) -> Row:
+        """Of a pool with one of the tenants in it, or more of them."""
+        joined = self.shared_usd[role][:, own] - self.least_usd[own]
+        if role in OTHER_ROLE:
+            joined = joined + self.role_usd[OTHER_ROLE[role]][own]
+        one_more = np.nanmin(np.where(np.isnan(joined), np.inf, joined), axis=1)
+        return np.maximum(self.replica_usd + rest, float(self.least_usd.sum()) + one_more)
