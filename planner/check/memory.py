@@ -7,7 +7,6 @@ from typing import Any
 
 from ...costmodel import serving
 from ...ir.diagnostics import Diagnostics
-from ...ir.split import without_class
 from .close import far
 from .load import prompts_held
 from .service import Services
@@ -23,8 +22,8 @@ def memory_bytes(subject: Subject, services: Services, pool: Pool) -> float:
     weights: dict[str, float] = {}
     state: dict[str, float] = {}
     for node, piece in subject.hosted[pool.id]:
-        # Of the classes of one node a slot holds one visit; what has no slots is there side by side.
-        room = without_class(piece) if node.is_llm or node.kind == "model_call" else piece
+        # A slot holds one visit, of whichever node; what has no slots is there side by side.
+        room = piece.rpartition(".")[2] if node.is_llm or node.kind == "model_call" else piece
         for key, shared, own in needs(subject, services, pool, node, piece):
             weights[key] = max(weights.get(key, 0.0), shared)
             state[room] = max(state.get(room, 0.0), own)

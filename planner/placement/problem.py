@@ -46,7 +46,7 @@ class Piece:
     """Which visits of the user's node `node` has, where its traffic is split: bounds are on all of them together."""
     state_key: str = ""
     """Pieces with the same non-empty key share the room for their state in one pool: the largest is enough for any,
-    since a slot holds one visit of whichever class."""
+    since a slot holds one visit of whichever piece."""
 
     @property
     def whole(self) -> str:

@@ -89,8 +89,8 @@ def _pieces(setting: Setting, works: Mapping[str, Work]) -> Iterator[Piece]:
     for op in setting.nodes.values():
         node, part = node_and_part(op)
         key, of, priority = memory_key(op, works), setting.class_of.get(node), setting.priorities[node]
-        # A slot holds a visit of any class; work that has no slots, such as tools, is there side by side.
-        state_key = "" if of is None or not key else f"{of.node}.{part}"
+        # A slot holds one visit, of whichever node; work that has no slots, such as tools, is there side by side.
+        state_key = part if key else ""
         yield Piece(f"{node}.{part}", node, part, setting.visits_per_request[node], key, priority, of, state_key)
 
 

@@ -179,6 +179,7 @@ def _replicas(draft: Draft, setting: Setting) -> Iterator[float]:
 def _holds_all(draft: Draft) -> bool:
     """Whether a device has memory for the weights and the caches of all tenants."""
     replica, batch = draft.server.replica, draft.server.batch
-    held = draft.server.weight_bytes
-    held += sum(state(replica, call, batch) + adapter_bytes(replica, call) for call, _ in draft.tenants)
+    adapters = {call.adapter_key: adapter_bytes(replica, call) for call, _ in draft.tenants}
+    states = (state(replica, call, batch) for call, _ in draft.tenants)
+    held = draft.server.weight_bytes + max(states) + sum(adapters.values())
     return held <= replica.device.memory_bytes * (1 + LOAD_TOLERANCE)

@@ -15,7 +15,7 @@ from ..problem import Scenario, Step
 
 MAX_SCENARIOS = 4096
 """More ways than this through one graph are refused: the model would grow past use."""
-MAX_STEPS = 60_000
+MAX_STEPS = 200_000
 """More visits than this on all ways together are refused as well."""
 NEGLIGIBLE = 1e-12
 """Ways that a smaller share of the requests takes are left out."""
