@@ -156,6 +156,7 @@ def plan(
     previous: Plan | Where | None = None,
     over_s: float | None = None,
     lost: Mapping[str, int | None] | None = None,
+    gap: float | None = None,
 ) -> Plan:
     """The best placement of a graph on a fleet, by `objective` or the graph's own: the cheapest unless said.
 
@@ -164,7 +165,8 @@ def plan(
     replaces the fleet that the graph names.
     `catalogue` is a file of devices and models that extend or override ours (`costmodel/user_catalogue.py`).
     `previous` is the plan (or its plan.json, or folder) that runs: bringing up other replicas then counts, spread over
-    `over_s` seconds (a day unless said), and `lost` names devices that failed, with how many (None: all).
+    `over_s` seconds (a day unless said), and `lost` names devices that failed, with how many (None: all). The search
+    ends when the plan is proved to be within the share `gap` of the best, 1e-6 unless said.
     InputError for what is wrong in them; Infeasible, with the conflict, where no plan exists.
     """
     with with_catalogue(catalogue):
@@ -172,7 +174,7 @@ def plan(
         before = None
         if previous is not None or over_s is not None or lost:
             before, fleet_file = _before(previous, graph_file, fleet_file, over_s, lost or {})
-        return plan_files(graph_file, fleet_file, base_dir, objective, time_limit_s, solver, on_progress, before)
+        return plan_files(graph_file, fleet_file, base_dir, objective, time_limit_s, solver, on_progress, before, gap)
 
 
 def _before(
@@ -220,6 +222,7 @@ def plan_files(
     solver: str = "highs",
     on_progress: Progress | None = None,
     before: Json | None = None,
+    gap: float | None = None,
 ) -> Plan:
     """As `plan`, of a graph and a fleet that were read; paths in the graph are relative to `base_dir`.
 
@@ -228,6 +231,7 @@ def plan_files(
     from .ir.agent import graph_of
     from .planner.answers.answer import asking
     from .planner.answers.best_split import best_split
+    from .planner.placement.search.solve import OPTIMAL_GAP
     from .planner.posing.pose import pose
 
     if "batch_size" in graph_of(graph_file.module).workload.data:
@@ -237,7 +241,7 @@ def plan_files(
             raise InputError([Diagnostic("from", "a batch runs once, and replaces no plan", help="leave out `--from`")])
         return Plan(plan_batch(graph_file, fleet_file, base_dir, VERSION, objective, time_limit_s), base_dir)
     posed, files = pose(graph_file, fleet_file, base_dir, objective, previous=before), (graph_file, fleet_file)
-    found = best_split(posed, asking(files, solver, _told(on_progress)), time_limit_s)
+    found = best_split(posed, asking(files, solver, _told(on_progress), gap or OPTIMAL_GAP), time_limit_s)
     if found.result.objective is None:
         from .planner.conflicts.no_plan import no_plan
 

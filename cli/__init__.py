@@ -80,6 +80,8 @@ def _plan_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     shown.add_argument("--json", action="store_true", help="print plan.json alone on stdout")
     shown.add_argument("--emit", choices=PICTURES, help="print a picture of the plan alone on stdout")
     parser.add_argument("--time-limit", type=positive, metavar="S", help="stop after S seconds with the best so far")
+    help = "stop when the plan is proved to be within P percent of the best (0.0001 unless said)"
+    parser.add_argument("--gap", type=percentage, metavar="P", help=help)
     parser.add_argument("--solver", choices=("highs", "cbc"), default="highs", help="highs unless said")
     help = "say what the plan costs, and which is best, where each input by itself is off"
     parser.add_argument("--sensitivity", action="store_true", help=help)
@@ -120,6 +122,7 @@ def _do_plan(arguments: argparse.Namespace) -> int:
             previous=arguments.previous,
             over_s=arguments.over,
             lost=dict(arguments.lost),
+            gap=None if arguments.gap is None else arguments.gap / 100,
         )
     except Infeasible as error:
         if arguments.json:

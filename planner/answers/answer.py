@@ -9,8 +9,10 @@ from typing import Any
 
 from ...ir.read.fleet import FleetFile
 from ...ir.read.graph import GraphFile
+from ..parts.large import by_parts, goes_by_parts
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
+from ..placement.search.clock import Clock
 from ..placement.search.solve import OPTIMAL_GAP, solve
 from ..placement.search.throughput import Throughput
 from ..posing.pose import Posed
@@ -58,14 +60,18 @@ none it is not said why."""
 
 
 def asking(
-    files: tuple[GraphFile, FleetFile], solver: str, on_progress: Callable[[float | None, float | None], None]
+    files: tuple[GraphFile, FleetFile],
+    solver: str,
+    on_progress: Callable[[float | None, float | None], None],
+    gap: float = OPTIMAL_GAP,
 ) -> Ask:
-    """What answers problems that come of the files."""
+    """What answers problems that come of the files, to a relative gap; large ones part by part."""
 
     def ask(posed: Posed, below: float | None, time_limit_s: float | None) -> Answer:
         def best(p: PlacementProblem, left_s: float | None, below: float | None) -> PlacementResult:
             told = on_progress
-            return solve(p, time_limit_s=left_s, solver=solver, on_progress=told, with_latency=False, below=below)
+            asked = {"time_limit_s": left_s, "solver": solver, "on_progress": told, "below": below, "gap": gap}
+            return solve(p, with_latency=False, **asked)
 
         # What is best at one rate, or at the worst corner of ranges, need not be the best of all.
         of_its_own = None if below is None else math.inf
@@ -85,6 +91,11 @@ def asking(
 
             posed, result, over = over_ranges(posed, files, at_worst, time_limit_s, solver)
             return Answer(posed, result, over=over)
+        if goes_by_parts(posed):
+            clock = Clock(time_limit_s)
+            found = by_parts(posed, gap, clock.left, solver, on_progress)
+            # Why there is none, the whole problem tells.
+            return Answer(*found) if found is not None else Answer(posed, best(posed.problem, clock.left, below))
         return Answer(posed, best(posed.problem, time_limit_s, below))
 
     return ask

@@ -148,7 +148,7 @@ def _of_one_split(posed: Posed, clock: Clock, asked: Asked) -> Found:
     frontier = Frontier(posed.problem, minimised, clock, asked.solver, asked.points, asked.on_progress)
     frontier.run()
     first, second = axes if frontier.axes[0] == MINIMISED[axes[0]] else (axes[1], axes[0])
-    again = replace(posed, goal=first, problem=replace(posed.problem, objective=frontier.axes[0]))
+    again = replace(posed, goal=first, made=replace(posed.problem, objective=frontier.axes[0]))
     plans = [asked.document(again, point.result, None) for point in frontier.points]
     return Found(axes, _points(plans, axes, second), frontier.complete, frontier.infeasible)
 
@@ -162,7 +162,7 @@ def _over_rates(posed: Posed, clock: Clock, asked: Asked) -> Found:
     for point in frontier.points:
         again = posed.at_rate(point.served.rate or 0.0)
         if again is not None:
-            again = replace(again, goal="throughput", problem=replace(again.problem, objective=other))
+            again = replace(again, goal="throughput", made=replace(again.problem, objective=other))
             plans.append(asked.document(again, point.result, point.served))
     return Found(asked.axes, _points(plans, asked.axes, other), frontier.complete, frontier.infeasible)
 

@@ -9,7 +9,6 @@ from itertools import chain
 
 from ..candidates.least_prices import Candidates
 from ..candidates.setting import Setting
-from ..placement.model.ties import break_ties
 from ..placement.problem import Option, PlacementProblem, Pool
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock, TimeUp
@@ -21,6 +20,8 @@ from .part import Part, paid_anyway, parts_of
 ROUNDING = 1e-9
 FIRST_SLACK = 0.02
 """Where the parts' best plans do not go together: the share of their cost that is looked at first beyond it."""
+PART_S = 8.0
+"""Time that a part may take by itself [s]: then its best plan is taken, with what is proved of it."""
 MOST_WAYS = 4000
 """Ways to serve tenants up to which all parts are planned at once."""
 Progress = Callable[[float | None, float | None], None]
@@ -68,8 +69,8 @@ class ByParts:
         """Every part by itself."""
         found, parts = list[Planned](), parts_of(self.setting, self.whole)
         for number, part in enumerate(parts):
-            share = Clock(None if self.clock.left is None else self.clock.left / (len(parts) - number + 1))
-            one = plan_part(part, self.gap / 2, self.solver, share)
+            left = PART_S if self.clock.left is None else self.clock.left / (len(parts) - number + 1)
+            one = plan_part(part, self.gap / 2, self.solver, self.clock.at_most(min(left, PART_S)))
             if one is None:
                 return None
             found.append(one)
@@ -101,7 +102,7 @@ class ByParts:
             best = found
             bound = max(known.bound, found.bound if complete else min(found.bound, least + slack))
             known = replace(known, bound=bound)
-            if complete or best.value - bound <= self.gap * abs(best.value):
+            if complete or found.interrupted or best.value - bound <= self.gap * abs(best.value):
                 break
             slack = best.value - least
         return None if best is None else self._answer(sets, best, known.bound)
@@ -155,21 +156,26 @@ def plan_part(part: Part, gap: float, solver: str, clock: Clock) -> Planned | No
     far, until that is no more than they were made for.
     """
     most: float | None = max(part.bound, part.first_usd)
+    known: Known = Known(bound=part.bound)
+    made: Candidates = ()
     while most is not None and math.isfinite(most):
         candidates = part.candidates(most * (1 + ROUNDING))
         try:
-            search = Search(part.problem(candidates), solver, clock, enough=max(gap, OPTIMAL_GAP))
+            search = Search(part.problem(candidates), solver, clock, known=known, enough=max(gap, OPTIMAL_GAP))
             search.run()
         except TimeUp:
-            return None
+            break
+        if search.interrupted:
+            raise KeyboardInterrupt
         following = part.next_usd(most)
         if search.best is None:
             most = following if search.infeasible else None
-        elif search.value <= most * (1 + OPTIMAL_GAP) or following is None or clock.over:
-            if search.proved:
-                break_ties(search)
-            bound = search.bound if following is None else min(search.bound, most)
-            return Planned(part, candidates, search.plan, min(max(bound, part.bound), search.value))
-        else:
-            most = search.value
-    return None
+            continue
+        bound = search.bound if following is None else min(search.bound, most)
+        known, made = Known(search.plan, search.value, max(known.bound, bound)), candidates
+        if search.value <= most * (1 + OPTIMAL_GAP) or following is None:
+            break
+        most = search.value
+    if known.plan is None:
+        return None
+    return Planned(part, made, known.plan, min(known.bound, known.value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,6 @@ class Posed:
     """A placement problem, and what it was made from."""
 
     setting: Setting
-    problem: PlacementProblem
     inputs: Inputs
     works: Mapping[str, Work]
     """Node -> one visit of its network."""
@@ -58,14 +58,21 @@ class Posed:
     """What the user should know of the graph, one sentence each."""
     kept: Kept = field(default_factory=dict)
     """Boundaries between classes that stand, of each node whose traffic may be split."""
+    made: PlacementProblem | None = None
+    """The problem in place of that with every pool that the setting allows: with other bounds, or the pools of a plan
+    that was found part by part."""
+
+    @cached_property
+    def problem(self) -> PlacementProblem:
+        """What is to be solved."""
+        return self.made or _problem(self.setting, self.works, self.goal, self.inputs.previous)
 
     def at_rate(self, rate_per_s: float) -> Posed | None:
         """The same at another rate [req/s]; None where something else than placement stands against it."""
         setting = replace(self.setting, at_rate_per_s=rate_per_s)
         if limit_faults(setting, SourceMap(SourceFile("", ""))):
             return None
-        problem = _problem(setting, self.works, self.goal, self.inputs.previous)
-        return replace(self, setting=setting, problem=problem)
+        return replace(self, setting=setting, made=None)
 
     def at_splits(self, kept: Kept) -> Posed:
         """The same with fewer of the boundaries between classes of visits."""
@@ -73,8 +80,7 @@ class Posed:
             return self
         setting = replace(self.setting, graph=self.setting.graph.clone())
         keep_boundaries(setting.graph, kept)
-        problem = _problem(setting, self.works, self.goal, self.inputs.previous)
-        return replace(self, setting=setting, problem=problem, kept=kept)
+        return replace(self, setting=setting, made=None, kept=kept)
 
     @property
     def split_choices(self) -> list[dict[str, tuple[int, ...]]]:
@@ -158,13 +164,13 @@ def pose(
             raise InputError(faults)
         if previous is not None:
             refuse_unless_counted(goal, setting)
-        problem = _problem(setting, resolved.works, goal, previous)
+        _ = setting.scenarios, setting.visits  # what is too large is told here, with its place
     except (TooManyScenarios, TooManyStates) as error:
         label = Label(graph.sources.key(("edges",)))
         help = "lower `max_visits`, or split the graph"
         raise InputError([Diagnostic("too-large", str(error), (label,), help)]) from None
     inputs = Inputs(graph.document, fleet.document, _catalogue(fleet, resolved), previous)
-    return Posed(setting, problem, inputs, resolved.works, goal, notes, setting.written_boundaries)
+    return Posed(setting, inputs, resolved.works, goal, notes, setting.written_boundaries)
 
 
 def _problem(

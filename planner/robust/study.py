@@ -114,7 +114,7 @@ def over_ranges(
     """
     study = Study(box_of(posed, *files), posed.problem, Clock(time_limit_s), solver)
     found = study.robust(best)
-    posed = replace(posed, problem=found.problem)
+    posed = replace(posed, made=found.problem)
     if found.result.objective is None:
         return posed, found.result, {"nominal": study.best(study.problem(study.box.nominal)).objective}
     return posed, found.result, study.record(found)

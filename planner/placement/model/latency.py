@@ -199,7 +199,9 @@ def largest(v: PlacementVars, moment: Expr, level: Level) -> float:
         for (a, b, *_), var in v.y.items():
             worst[a, b] = max(worst.get((a, b), 0.0), rows.get(var.name, 0.0))
         return sum(worst.values())
-    return slowest_chain(v, level)
+    if level not in v.slowest:
+        v.slowest[level] = slowest_chain(v, level)
+    return v.slowest[level]
 
 
 def slowest_chain(v: PlacementVars, level: Level) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import pulp
@@ -50,6 +51,8 @@ class PlacementVars:
     """Replicas brought up where others run already, of kinds that take time to start."""
     migration: Expr = field(default_factory=Expr)
     """What changing the replicas that run already costs, spread over time [USD/h]."""
+    slowest: dict[Hashable, float] = field(default_factory=dict)
+    """Level of random times -> all visits in a row at their slowest [time_scale]."""
     names: set[str] = field(default_factory=set)
     count: int = 0
 

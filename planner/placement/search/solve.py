@@ -231,8 +231,11 @@ def solve(
     on_progress: Callable[[float | None, float | None], None] | None = None,
     with_latency: bool = True,
     below: float | None = None,
+    gap: float = OPTIMAL_GAP,
 ) -> PlacementResult:
     """The best placement, or the best found with its gap when time runs out or the user interrupts.
+
+    The search ends at a relative `gap`, and what is within 1e-6 is called optimal.
 
     `with_latency` leaves `latency` empty where it is False, for callers that summarise it with other waits.
     With `below` only plans of a lower objective count, and where there is none nothing is said of why.
@@ -245,7 +248,8 @@ def solve(
     first = _first_plan(problem, solver, clock, on_progress)
     known = Known() if first is None else Known(first.best, first.value, first.bound)
     try:
-        search = Search(problem, solver, clock, on_progress, math.inf if below is None else below, known=known)
+        most = math.inf if below is None else below
+        search = Search(problem, solver, clock, on_progress, most, known=known, enough=gap)
     except TimeUp:
         search = first
     if search is None:

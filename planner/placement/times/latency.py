@@ -109,6 +109,10 @@ class Latencies:
         return value, error
 
 
+MOST_REMEMBERED = 2**23
+"""Points of sums that a grid remembers: 64 MiB."""
+
+
 class Memo(Grid):
     """A grid that remembers its sums, since scenarios share their beginnings, and heeds a clock."""
 
@@ -123,7 +127,7 @@ class Memo(Grid):
         sums: dict[tuple[int, int], tuple[Law, Law, Law]] = self.__dict__["sums"]
         known = sums.get((id(a), id(b)))
         if known is None:
-            if len(sums) > 1024:
+            if len(sums) * self.size > MOST_REMEMBERED:
                 sums.clear()
             known = sums[id(a), id(b)] = (super().add(a, b), a, b)
         return known[0]

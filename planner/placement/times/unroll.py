@@ -44,12 +44,16 @@ class Flow:
     edges: tuple[Edge, ...]
     reach: Mapping[str, frozenset[str]] = field(init=False)
     """Node -> the nodes it leads to."""
+    looped: frozenset[str] = field(init=False)
+    """Nodes that a request may visit more than once."""
 
     def __post_init__(self) -> None:
         after: dict[str, list[str]] = {}
         for edge in self.edges:
             after.setdefault(edge.source, []).append(edge.target)
         object.__setattr__(self, "reach", {n: frozenset(closure([n], after) - {n}) for n in self.pieces})
+        again = (n for n in self.pieces for m in after.get(n, ()) if m == n or n in self.reach[m])
+        object.__setattr__(self, "looped", frozenset(again))
 
     def out_edges(self, node: str) -> tuple[Edge, ...]:
         return tuple(e for e in self.edges if e.source == node)
@@ -108,7 +112,8 @@ def node_of(step: Step) -> str:
 def _advance(flow: Flow, state: _State) -> Iterator[_State]:
     """The states after the next visit, one for each outcome."""
     node = _next_node(flow, state)
-    visit = 1 + sum(node_of(s) == node for s in state.steps)
+    # What no loop leads back to is visited once; to count visits takes time that grows with the way.
+    visit = 1 + sum(node_of(s) == node for s in state.steps) if node in flow.looped else 1
     step = Step(f"{node}@{visit}", flow.pieces[node], visit, state.pending[node])
     rest = {n: after for n, after in state.pending.items() if n != node}
     for probability, edges in _outcomes(flow, state, node):
