@@ -32,6 +32,8 @@ SERVERS = (
 )  # fmt: skip
 HOSTS = ("epyc-9554", "epyc-9965", "xeon-8480", "xeon-6980p", "graviton4")
 MOST_ROUTERS, MOST_LOOPS = 3, 2
+MOST_IN_A_PART = 16
+"""Nodes that `grow` adds at most."""
 MOST_BYTES = 6 * 2**30
 """Memory that a case may take."""
 HEADS = ("case", "seed", "pieces", "pools", "options", "status", "gap", "solver, processor s", "process, processor s",
@@ -47,11 +49,18 @@ class Case:
     """0: examples/voice_agent."""
     aim_s: float
     """Of the solver for examples/voice_agent, of the whole process for the others."""
-    limit_s: float | None = None
-    """--time-limit of the solver [s], where one is given."""
+    gap: float = 1e-6
+    """Relative gap to the best plan at which the search may end."""
+    rate: str = "5 req/s"
 
 
-CASES = {"voice": Case(0, 1.0), "10x30": Case(10, 10.0), "50x30": Case(50, 10.0), "1000x30": Case(1000, 120.0, 60.0)}
+CASES = {
+    "voice": Case(0, 1.0),
+    "10x30": Case(10, 10.0),
+    "50x30": Case(50, 10.0, 0.01),
+    "50x30-busy": Case(50, 10.0, 0.01, "100 req/s"),
+    "1000x30": Case(1000, 120.0, 0.01),
+}
 
 
 class Workflow:
@@ -73,7 +82,7 @@ class Workflow:
             "llm": {"model": r.choice(MODELS), "precision": r.choice(("fp8", "bf16")), "slo": {"ttft": "2 s"},
                     "prompt_tokens": r.choice((500, 1000, 2000)), "output_tokens": r.choice((50, 150, 300))},
             "tool": {"latency": {"mean": f"{ms} ms", "p95": f"{3 * ms} ms"}, "cpus": r.choice((0.5, 1)),
-                     "memory": "200 MiB", "usd_per_call": 0.001},
+                     "memory": "200 MiB"},
             "compute": {"cpu": f"{r.choice((20, 50, 200))} ms"},
             "lookup": {"vectors": r.choice((100_000, 1_000_000)), "dimensions": 768, "top_k": 5, "index": "hnsw"},
             "router": {},
@@ -117,14 +126,15 @@ class Workflow:
                 self.edge(each, self.end)
 
 
-def workflow(nodes: int, seed: int) -> Json:
-    """graph.yaml of at least so many nodes; its end-to-end bound leaves room, its first outputs are bounded."""
+def workflow(nodes: int, seed: int, rate: str = "5 req/s") -> Json:
+    """graph.yaml of so many nodes; its end-to-end bound leaves room, its first outputs are bounded."""
     w = Workflow(seed)
-    while len(w.nodes) < nodes:
+    while len(w.nodes) < nodes - MOST_IN_A_PART:
         w.grow()
+    w.chain(w.end, nodes - len(w.nodes))
     slo = {"end_to_end": f"{20 + 4 * nodes} s", "percentile": 95, "tbt": "60 ms"}
     return {"version": 1, "name": f"drawn-{nodes}", "nodes": w.nodes, "edges": w.edges,
-            "workload": {"rate": "5 req/s"}, "slo": slo, "objective": "cost"}  # fmt: skip
+            "workload": {"rate": rate}, "slo": slo, "objective": "cost"}  # fmt: skip
 
 
 def fleet(seed: int) -> Json:
@@ -143,9 +153,10 @@ def fleet(seed: int) -> Json:
 def measure(case: str, seed: int, limit_s: float | None) -> Json:
     """Plan one case in this process: seconds of each stage, processor time and peak memory of the process."""
     from dovetail.driver import read_graph_and_fleet
+    from dovetail.planner.answers.answer import asking
     from dovetail.ir.read.fleet import parse_fleet
     from dovetail.ir.read.graph import parse_graph
-    from dovetail.planner.placement.search.solve import solve
+    from dovetail.planner.parts.large import goes_by_parts
     from dovetail.planner.posing.pose import pose
 
     began = at = time.perf_counter()
@@ -157,16 +168,19 @@ def measure(case: str, seed: int, limit_s: float | None) -> Json:
 
     nodes = CASES[case].nodes
     if nodes:
-        graph = parse_graph(workflow(nodes, seed))
+        graph = parse_graph(workflow(nodes, seed, CASES[case].rate))
         devices = parse_fleet(fleet(seed))
         folder = ROOT
     else:
         graph, devices, folder = read_graph_and_fleet((ROOT / "examples/voice_agent",), None, {})
     done("read")
     posed = pose(graph, devices, folder)
+    if not goes_by_parts(posed):
+        _ = posed.problem  # parts have no pools before they are solved
     done("candidates")
     cpu = time.process_time()
-    result = solve(posed.problem, time_limit_s=limit_s)
+    answer = asking((graph, devices), "highs", lambda value, bound: None, CASES[case].gap)(posed, None, limit_s)
+    posed, result = answer.posed, answer.result
     done("solve")
     used = resource.getrusage(resource.RUSAGE_SELF)
     return {
@@ -209,7 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", choices=CASES, nargs="+", default=list(CASES))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--limit", type=float, help="[s] for the solver, in place of the case's own")
+    parser.add_argument("--limit", type=float, help="[s] for the solver")
     parser.add_argument("--patience", type=int, default=600, help="[s] of processor time for a case")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--inside", choices=CASES, help=argparse.SUPPRESS)
@@ -222,7 +236,7 @@ def main() -> None:
     for name in given.case:
         case = CASES[name]
         for seed in given.seeds if case.nodes else [0]:
-            row = fresh(name, seed, case.limit_s if given.limit is None else given.limit, given.patience)
+            row = fresh(name, seed, given.limit, given.patience)
             cells = shown(row, case.aim_s) if row else [name, str(seed), f"ended at {given.patience} s or its memory"]
             print("| " + " | ".join(cells) + " |", flush=True)
             rows += [row] if row else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -13,29 +12,19 @@ from ..placement.problem import Option, PlacementProblem, Pool
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.engine import Plan
-from ..placement.search.solve import OPTIMAL_GAP, Known, Search, result_of
+from ..placement.search.solve import Known, Search, result_of
 from ..posing.to_problem import with_candidates
-from .part import Part, paid_anyway, parts_of
+from .part import paid_anyway, parts_of
+from .part_search import PartSearch
 
 ROUNDING = 1e-9
 FIRST_SLACK = 0.02
 """Where the parts' best plans do not go together: the share of their cost that is looked at first beyond it."""
 PART_S = 8.0
-"""Time that a part may take by itself [s]: then its best plan is taken, with what is proved of it."""
+"""Time that one step of a part may take [s]."""
 MOST_WAYS = 4000
 """Ways to serve tenants up to which all parts are planned at once."""
 Progress = Callable[[float | None, float | None], None]
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A part with its best plan."""
-
-    part: Part
-    candidates: Candidates
-    plan: Plan
-    bound: float
-    """no plan of the part costs less [USD/h]"""
 
 
 @dataclass
@@ -57,27 +46,43 @@ class ByParts:
         if planned is None:
             return None
         least = paid_anyway(self.whole.devices) + sum(each.bound for each in planned)
-        own = [each.candidates for each in planned]
-        plan = {piece: pool for each in planned for piece, pool in each.plan.items()}
-        joined = self._search(_taken(own, plan), Known(bound=least))
+        joined = self._joined(planned, least)
+        if joined is None:
+            # What one part keeps the rest of the time from is often no dearer where it is faster.
+            for each in planned:
+                each.make_faster(each.value * (1 + self.gap / 4), self._share(2))
+            joined = self._joined(planned, least)
         # What the search of the one plan proves holds for its pools alone.
         if joined is None or joined.value - least > self.gap * abs(joined.value):
             return self._together(planned, least, joined)
-        return self._answer(own, joined, least)
+        return self._answer([each.candidates for each in planned], joined, least)
 
-    def _planned(self) -> list[Planned] | None:
-        """Every part by itself."""
-        found, parts = list[Planned](), parts_of(self.setting, self.whole)
-        for number, part in enumerate(parts):
-            left = PART_S if self.clock.left is None else self.clock.left / (len(parts) - number + 1)
-            one = plan_part(part, self.gap / 2, self.solver, self.clock.at_most(min(left, PART_S)))
-            if one is None:
-                return None
-            found.append(one)
-        return found
+    def _joined(self, planned: Sequence[PartSearch], least: float) -> Search | None:
+        """The plans of all parts as one; None where it breaks what bounds them together."""
+        plan = {piece: pool for each in planned for piece, pool in each.plan.items()}
+        return self._search(_taken([each.candidates for each in planned], plan), Known(bound=least))
+
+    def _planned(self) -> list[PartSearch] | None:
+        """Every part by itself, those the longest that leave most to be proved; None where one has no plan."""
+        parts = [PartSearch(part, self.solver) for part in parts_of(self.setting, self.whole)]
+        for number, each in enumerate(parts):
+            while not each.plan:
+                if not each.step(self._share(len(parts) - number), self.gap / 2):
+                    return None
+        while sum(each.open_usd for each in parts) > self.gap / 2 * sum(each.value for each in parts):
+            worst = max(parts, key=lambda each: each.open_usd)
+            if not worst.step(self._share(2), self.gap / 2):
+                worst.is_over = True
+            if all(each.is_over or not each.open_usd for each in parts):
+                break
+        return parts
+
+    def _share(self, parts: int) -> Clock:
+        """The time for the next of so many parts."""
+        return self.clock.at_most(PART_S if self.clock.left is None else min(PART_S, self.clock.left / (parts + 1)))
 
     def _together(
-        self, planned: Sequence[Planned], least: float, best: Search | None
+        self, planned: Sequence[PartSearch], least: float, best: Search | None
     ) -> tuple[PlacementProblem, PlacementResult] | None:
         """(63) All parts at once, with what plans need that cost up to `slack` more than the `least` of all parts.
 
@@ -136,7 +141,7 @@ class ByParts:
         return problem, result_of(problem, best)
 
 
-def _fitting(planned: Sequence[Planned], slack: float) -> float:
+def _fitting(planned: Sequence[PartSearch], slack: float) -> float:
     """The slack, or so much of it that not too many ways are to be planned at once."""
     while slack > 0 and sum(each.part.ways_within(each.bound + slack) for each in planned) > MOST_WAYS:
         slack /= 2
@@ -147,35 +152,3 @@ def _taken(sets: Sequence[Candidates], plan: Plan) -> list[Candidates]:
     """Of each set the pools of a plan, with what is in them."""
     own = ([(g, tuple(o for o in options if plan[o.piece] == g.id)) for g, options in each] for each in sets)
     return [[(g, options) for g, options in each if options] for each in own]
-
-
-def plan_part(part: Part, gap: float, solver: str, clock: Clock) -> Planned | None:
-    """The best plan of a part by itself, to a relative gap; None where it has none, or time is up first.
-
-    (62) Only pools that a plan of so much money may need are made: of what the cheapest plan costs that is known so
-    far, until that is no more than they were made for.
-    """
-    most: float | None = max(part.bound, part.first_usd)
-    known: Known = Known(bound=part.bound)
-    made: Candidates = ()
-    while most is not None and math.isfinite(most):
-        candidates = part.candidates(most * (1 + ROUNDING))
-        try:
-            search = Search(part.problem(candidates), solver, clock, known=known, enough=max(gap, OPTIMAL_GAP))
-            search.run()
-        except TimeUp:
-            break
-        if search.interrupted:
-            raise KeyboardInterrupt
-        following = part.next_usd(most)
-        if search.best is None:
-            most = following if search.infeasible else None
-            continue
-        bound = search.bound if following is None else min(search.bound, most)
-        known, made = Known(search.plan, search.value, max(known.bound, bound)), candidates
-        if search.value <= most * (1 + OPTIMAL_GAP) or following is None:
-            break
-        most = search.value
-    if known.plan is None:
-        return None
-    return Planned(part, made, known.plan, min(known.bound, known.value))

@@ -14,7 +14,7 @@ from dovetail.ir.read.graph import parse_graph
 from dovetail.planner.parts import solve as by_parts
 from dovetail.planner.parts.solve import ByParts
 from dovetail.planner.placement.search.clock import Clock
-from dovetail.planner.placement.search.solve import OPTIMAL_GAP, solve
+from dovetail.planner.placement.search.solve import OPTIMAL_GAP, best_plan
 from dovetail.planner.posing.pose import Posed, pose
 from dovetail.planner.posing.to_problem import frame
 
@@ -71,7 +71,7 @@ def posed(seed: int) -> Posed:
     return pose(parse_graph(graph), parse_fleet(fleet), Path())
 
 
-@pytest.mark.parametrize(("seeds", "least"), [(range(30), 5), pytest.param(range(30, 330), 50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("seeds", "least"), [(range(16), 5), pytest.param(range(16, 216), 60, marks=pytest.mark.slow)])
 def test_parts_find_the_optimum_of_the_whole(seeds: range, least: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """`least` times their best plans by themselves do not go together."""
     together, planned = [0], 0
@@ -87,7 +87,9 @@ def test_parts_find_the_optimum_of_the_whole(seeds: range, least: int, monkeypat
         it = posed(seed)
         bare = frame(it.setting, it.works, "cost")
         found = ByParts(it.setting, bare, OPTIMAL_GAP, "highs", Clock(None)).solve()
-        whole = solve(it.problem, with_latency=False)
+        whole = best_plan(it.problem, 20.0)
+        if whole.status not in ("optimal", "infeasible"):
+            continue  # the whole takes too long to say
         assert (found is None) == (whole.objective is None), seed
         if found is None or whole.objective is None:
             continue
