@@ -231,7 +231,7 @@ def plan_files(
     from .ir.agent import graph_of
     from .planner.answers.answer import asking
     from .planner.answers.best_split import best_split
-    from .planner.placement.search.solve import OPTIMAL_GAP
+    from .planner.placement.search.rounds import OPTIMAL_GAP
     from .planner.posing.pose import pose
 
     if "batch_size" in graph_of(graph_file.module).workload.data:

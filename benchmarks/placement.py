@@ -153,9 +153,9 @@ def fleet(seed: int) -> Json:
 def measure(case: str, seed: int, limit_s: float | None) -> Json:
     """Plan one case in this process: seconds of each stage, processor time and peak memory of the process."""
     from dovetail.driver import read_graph_and_fleet
-    from dovetail.planner.answers.answer import asking
     from dovetail.ir.read.fleet import parse_fleet
     from dovetail.ir.read.graph import parse_graph
+    from dovetail.planner.answers.answer import asking
     from dovetail.planner.parts.large import goes_by_parts
     from dovetail.planner.posing.pose import pose
 

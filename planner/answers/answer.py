@@ -13,7 +13,8 @@ from ..parts.large import by_parts, goes_by_parts
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock
-from ..placement.search.solve import OPTIMAL_GAP, solve
+from ..placement.search.rounds import OPTIMAL_GAP
+from ..placement.search.solve import solve
 from ..placement.search.throughput import Throughput
 from ..posing.pose import Posed
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from ..placement.search.clock import Clock
-from ..placement.search.solve import OPTIMAL_GAP
+from ..placement.search.rounds import OPTIMAL_GAP
 from ..posing.pose import Posed
 from .answer import Answer, Ask
 

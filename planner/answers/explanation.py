@@ -17,7 +17,8 @@ from ..placement.problem import Option, PlacementProblem, Pool
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.conflict import irreducible_conflict, without
-from ..placement.search.solve import Search, best_plan
+from ..placement.search.rounds import Search
+from ..placement.search.solve import best_plan
 from ..posing.goals import MINIMISED
 from ..record.plan import rounded
 from ..sensitivity.question import Question, question_of

@@ -10,7 +10,7 @@ from ..candidates.least_prices import Candidates
 from ..placement.model.objective import second_objective
 from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.engine import Plan, run
-from ..placement.search.solve import OPTIMAL_GAP, Known, Search
+from ..placement.search.rounds import OPTIMAL_GAP, Known, Search
 from .part import ROUNDING, Part
 
 

@@ -12,7 +12,8 @@ from ..placement.problem import Option, PlacementProblem, Pool
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.engine import Plan
-from ..placement.search.solve import Known, Search, result_of
+from ..placement.search.rounds import Known, Search
+from ..placement.search.solve import result_of
 from ..posing.to_problem import with_candidates
 from .part import paid_anyway, parts_of
 from .part_search import PartSearch

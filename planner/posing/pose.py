@@ -28,7 +28,7 @@ from ..candidates.setting import Setting, keep_boundaries, unpin
 from ..conflicts.relaxations import Anew
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
-from ..placement.search.solve import OPTIMAL_GAP
+from ..placement.search.rounds import OPTIMAL_GAP
 from ..placement.search.throughput import Throughput
 from ..placement.times.summary import summarise
 from ..placement.times.unroll import TooManyScenarios

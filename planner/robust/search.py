@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock
-from ..placement.search.solve import OPTIMAL_GAP
+from ..placement.search.rounds import OPTIMAL_GAP
 from ..sensitivity.same_plan import Outcome, hardware
 
 MOST_CUTS = 300

@@ -12,7 +12,7 @@ from .quality import mean_quality, quality, quality_weights
 from .variables import Expr
 
 if TYPE_CHECKING:
-    from ..search.solve import Search
+    from ..search.rounds import Search
 
 EQUAL = 1e-9
 """Relative difference up to which two plans count as equally good."""

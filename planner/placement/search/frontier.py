@@ -16,7 +16,8 @@ from ..problem import Bound, PlacementProblem
 from ..result import PlacementResult
 from ..times.latency import Latencies
 from .clock import Clock, TimeUp
-from .solve import Search, result_of
+from .rounds import Search
+from .solve import result_of
 
 STEP = {"latency": 1e-3}
 """Share by which the next point has to be better in the second objective: means of times stand on a grid."""

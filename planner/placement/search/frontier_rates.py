@@ -16,7 +16,8 @@ from ..problem import PlacementProblem
 from ..result import PlacementResult
 from .clock import Clock, TimeUp
 from .frontier import MOST_POINTS, STEP, bounded
-from .solve import OPTIMAL_GAP, Search, result_of
+from .rounds import OPTIMAL_GAP, Search
+from .solve import result_of
 from .throughput import ProblemAt, Throughput, largest_rate, rounded_rate
 
 NARROWEST = 1e-3

@@ -1,226 +1,28 @@
-"""Solve a placement problem: solve a relaxation, evaluate its plan exactly, cut it off if a bound breaks, repeat."""
+"""The best placement with its proof, or why there is none; and parts of that question."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
-import pulp
-
-from ..evaluate import Books
-from ..model.build import build
-from ..model.objective import cost_of_pieces, unit
-from ..model.racks import Racks
 from ..model.ties import break_ties
-from ..model.variables import Expr, PlacementVars
 from ..problem import PlacementProblem
 from ..result import LatencySummary, PlacementResult, SolveStats
-from ..times.judge import SIZES, Judge
-from ..times.latency import Latencies
-from ..times.laws import Grid
-from ..times.summary import horizon_s, summarise
+from ..times.summary import summarise
 from .clock import Clock, TimeUp
 from .conflict import binding_names, irreducible_conflict
 from .cutoff import least_cost
-from .engine import GAP, MIP_TOLERANCE, Outcome, Plan, run
 from .presolve import presolve
 from .quick import MANY_OPTIONS, few_options
+from .rounds import OPTIMAL_GAP, Known, Search
 
-OPTIMAL_GAP = 1e-6
-"""Relative gap up to which a plan is called optimal."""
-PLANS_PER_ROUND = 4
-"""Plans of one run of the solver that are evaluated, and cut off if they break a bound."""
 BINDING_TRIALS = 12
 """Problems tried at most to find out what binds: a number and not a time, so that equal runs give equal answers."""
 FIRST_PLAN_S = 5.0
 """Time spent at most on a first plan of a large problem, and half of what a shorter limit leaves [s]."""
-ROUNDING = 1e-9
 CONFLICT_S = 20.0
 """Time spent at most on making a conflict irreducible, where no limit is set [s]."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known of a problem before it is solved: a plan of it, and what bounds its plans."""
-
-    plan: Plan | None = None
-    value: float = math.inf
-    bound: float = -math.inf
-    """No plan has a lower objective."""
-    floors: tuple[tuple[frozenset[str], float], ...] = ()
-    """Pieces that share no pool that is counted with others, and what no plan of them costs less than [USD/h]."""
-
-
-@dataclass
-class Search:
-    """The rounds of solving, evaluating and cutting on one model."""
-
-    p: PlacementProblem
-    solver: str
-    clock: Clock
-    on_progress: Callable[[float | None, float | None], None] | None = None
-    below: float = math.inf
-    """Only plans with an objective below this are of interest, by more than the gap that counts."""
-    laws: dict[tuple[float, int], Latencies] | None = None
-    """Laws of times that another search on the same times has computed."""
-    most_cuts: float = math.inf
-    """Where so many plans were cut off the search ends."""
-    known: Known = Known()
-    """Where it starts from."""
-    enough: float = OPTIMAL_GAP
-    """The relative gap at which it ends."""
-    best: Plan | None = None
-    value: float = math.inf
-    """Objective of the best plan."""
-    bound: float = -math.inf
-    """No plan has a lower objective than this."""
-    infeasible: bool = False
-    interrupted: bool = False
-    cuts: int = 0
-    m: pulp.LpProblem = field(init=False)
-    v: PlacementVars = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.best, self.value, self.bound = self.known.plan, self.known.value, self.known.bound
-        # Plans as good as the one that is known stay: which one is taken must not depend on it.
-        most = self.value + abs(self.value) * OPTIMAL_GAP
-        reduced = presolve(self.p, min(self.below, most))
-        self.judge = Judge(self.p, reduced.options, self.laws, self.clock)
-        self.books = Books(self.p)
-        self.racks = Racks(self.p, self.books)
-        self.p = reduced
-        self.m, self.v = build(self.p, self.clock)
-        self.unit = self.v.time_scale if self.v.mean is not None else unit(self.p, self.v)
-        if self.below < math.inf:
-            assert self.m.objective is not None
-            # By more than a variable that is not quite whole can feign.
-            better = self.below - max(abs(self.below) * OPTIMAL_GAP, self.unit * 10 * MIP_TOLERANCE)
-            self.m.addConstraint(self.m.objective <= better / self.unit, "better")
-        elif most < math.inf:
-            assert self.m.objective is not None
-            self.m.addConstraint(self.m.objective <= most / self.unit, "as_good")
-        for number, (pieces, usd) in enumerate(self.known.floors):
-            self.m.addConstraint(cost_of_pieces(self.p, self.v, pieces) * (1 / usd) >= 1 - ROUNDING, f"floor_{number}")
-        self._means: Latencies | None = None
-        self._seen: list[Plan] = []
-
-    @property
-    def gap(self) -> float:
-        """(objective - bound) / |objective|."""
-        difference = max(0.0, self.value - self.bound)
-        return difference / abs(self.value) if self.value else (0.0 if difference < 1e-12 else math.inf)
-
-    @property
-    def plan(self) -> Plan:
-        """The best plan; AssertionError without one."""
-        assert self.best is not None
-        return self.best
-
-    @property
-    def proved(self) -> bool:
-        return self.best is not None and self.gap <= OPTIMAL_GAP
-
-    @property
-    def _is_enough(self) -> bool:
-        return self.best is not None and self.gap <= self.enough
-
-    def run(self) -> None:
-        """Rounds until the best plan is proved, no plan is left, or time is up."""
-        with suppress(TimeUp):
-            self._rounds()
-
-    def _rounds(self) -> None:
-        while self.cuts < self.most_cuts and not (
-            self.clock.over or self.interrupted or self.infeasible or self._is_enough
-        ):
-            gap = GAP if self.enough <= OPTIMAL_GAP else self.enough
-            out = run(self.m, self.v, self.solver, self.clock.left, self._report, gap)
-            self.interrupted = out.interrupted
-            if out.status == "infeasible":
-                self.infeasible = self.best is None
-                self.bound = self.value
-                return
-            if out.bound is not None:
-                self.bound = max(self.bound, out.bound * self.unit)
-            again = not out.plans or out.plans[0] in self._seen
-            self._take(out)
-            self._report(None, None)
-            if out.status == "stopped" or again:
-                return
-
-    def any_plan(self) -> bool | None:
-        """Whether a plan exists; None where time is up first, or after `most_cuts`."""
-        with suppress(TimeUp):
-            return self._any_plan()
-        return None
-
-    def _any_plan(self) -> bool | None:
-        self.m.setObjective(Expr())
-        while not self.clock.over and self.cuts < self.most_cuts:
-            out = run(self.m, self.v, self.solver, self.clock.left)
-            if out.status == "infeasible":
-                return False
-            if out.interrupted:
-                raise KeyboardInterrupt
-            for plan in out.plans[:PLANS_PER_ROUND]:
-                if self.admit(plan):
-                    self.best = plan
-                    return True
-            if out.status == "stopped":
-                return None
-        return None
-
-    def objective(self, plan: Plan) -> float:
-        """Exact objective of a plan, in its own unit."""
-        if self.v.mean is None:
-            return self.books.account(plan).worth(self.p.objective)
-        if self._means is None:
-            self._means = Latencies(self.p, Grid(horizon_s(self.p, plan) / SIZES[1], SIZES[1]), self.clock)
-        return self._means.mean("end_to_end", *self._means.of_plan(plan))[0]
-
-    def _take(self, out: Outcome) -> None:
-        for plan in out.plans[:PLANS_PER_ROUND]:
-            self._seen.append(plan)
-            if not self.admit(plan):
-                continue
-            value = self.objective(plan)
-            if self.v.mean is not None:
-                self._cut_objective(plan, value)
-            if value < self.value:
-                self.best, self.value = plan, value
-
-    def admit(self, plan: Plan) -> bool:
-        """Whether the plan keeps all bounds; cuts it off where it does not."""
-        over = self.racks.other_rack(self.v, plan)
-        if over is not None:
-            self._add(over >= 1)
-            return False
-        broken = self.judge.broken(plan)
-        if broken is None:
-            return True
-        self._add(self.judge.cut(self.v, plan, broken) >= 1)
-        return False
-
-    def _cut_objective(self, plan: Plan, value: float) -> None:
-        """(19) mean + T sum_{p, c in F_p} x[p,c] >= T, T a plan's exact mean: only a faster part beats it."""
-        assert self.v.mean is not None
-        assert self._means is not None
-        faster = self.judge.faster(self.v, plan, set(plan), self._means)
-        self._add(self.v.mean + faster * (value / self.unit) >= value / self.unit)
-
-    def _add(self, cut: pulp.LpConstraint) -> None:
-        self.cuts += 1
-        self.m.addConstraint(cut, f"cut_{self.cuts}")
-
-    def _report(self, value: float | None, bound: float | None) -> None:
-        if self.on_progress is not None:
-            values = [x for x in (self.value,) if x < math.inf]
-            bounds = [self.bound] if self.bound > -math.inf else []
-            if bound is not None and abs(bound) < 1e30:
-                bounds.append(bound * self.unit)
-            self.on_progress(min(values, default=None), max(bounds, default=None))
 
 
 def solve(

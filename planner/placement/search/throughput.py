@@ -14,7 +14,8 @@ from ..problem import UNLIMITED, PlacementProblem
 from ..result import PlacementResult
 from .clock import Clock, TimeUp
 from .conflict import binding_names
-from .solve import OPTIMAL_GAP, Search, some_plan
+from .rounds import OPTIMAL_GAP, Search
+from .solve import some_plan
 
 ProblemAt = Callable[[float], PlacementProblem | None]
 """The problem at a rate [req/s]; None where something else than placement stands against the rate."""

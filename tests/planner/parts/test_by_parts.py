@@ -14,7 +14,8 @@ from dovetail.ir.read.graph import parse_graph
 from dovetail.planner.parts import solve as by_parts
 from dovetail.planner.parts.solve import ByParts
 from dovetail.planner.placement.search.clock import Clock
-from dovetail.planner.placement.search.solve import OPTIMAL_GAP, best_plan
+from dovetail.planner.placement.search.rounds import OPTIMAL_GAP
+from dovetail.planner.placement.search.solve import best_plan
 from dovetail.planner.posing.pose import Posed, pose
 from dovetail.planner.posing.to_problem import frame
 

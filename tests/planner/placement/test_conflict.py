@@ -15,7 +15,8 @@ from dovetail.planner.placement.search.conflict import (
     irreducible_conflict,
     without,
 )
-from dovetail.planner.placement.search.solve import Clock, Search, solve
+from dovetail.planner.placement.search.rounds import Search
+from dovetail.planner.placement.search.solve import Clock, solve
 
 Make = Callable[[int], PlacementProblem]
 

@@ -12,7 +12,8 @@ from dovetail.planner.placement.search import quick
 from dovetail.planner.placement.search import solve as solving
 from dovetail.planner.placement.search.clock import Clock
 from dovetail.planner.placement.search.cutoff import least_cost
-from dovetail.planner.placement.search.solve import Search, solve
+from dovetail.planner.placement.search.rounds import Search
+from dovetail.planner.placement.search.solve import solve
 
 Make = Callable[[int], PlacementProblem]
 
