@@ -17,7 +17,7 @@ from dovetail.passes.nn import PASSES, run
 from dovetail.passes.nn.quantise_weights import quantise_weights
 
 NETWORKS = 1_000
-"""in each of the two long runs: some 200 s of processor time"""
+"""in each of the two long runs: 160 s of processor time"""
 LEAST = 20
 """how often each pattern must fire while many networks are tried"""
 COUNTED = {
