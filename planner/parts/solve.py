@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -14,6 +15,7 @@ from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.engine import Plan
 from ..placement.search.rounds import Known, Search
 from ..placement.search.solve import result_of
+from ..placement.times.judge import Judge
 from ..posing.to_problem import with_candidates
 from .part import paid_anyway, parts_of
 from .part_search import PartSearch
@@ -25,6 +27,10 @@ PART_S = 8.0
 """Time that one step of a part may take [s]."""
 MOST_WAYS = 4000
 """Ways to serve tenants up to which all parts are planned at once."""
+MOST_TOGETHER = 150
+"""Pieces up to which all parts are planned at once where their own plans leave too much to be proved."""
+DEARER = (0.02, 0.08, 0.3)
+"""Shares by which parts may be dearer where they are too slow together."""
 Progress = Callable[[float | None, float | None], None]
 
 
@@ -48,20 +54,32 @@ class ByParts:
             return None
         least = paid_anyway(self.whole.devices) + sum(each.bound for each in planned)
         joined = self._joined(planned, least)
-        if joined is None:
-            # What one part keeps the rest of the time from is often no dearer where it is faster.
+        for dearer in (self.gap / 4, *DEARER) if joined is None else ():
+            # What one part keeps the rest of the time from is often little dearer where it is faster.
             for each in planned:
-                each.make_faster(each.value * (1 + self.gap / 4), self._share(2))
+                each.make_faster(each.value * (1 + dearer), self._share(2))
             joined = self._joined(planned, least)
+            if joined is not None or self.clock.over:
+                break
         # What the search of the one plan proves holds for its pools alone.
-        if joined is None or joined.value - least > self.gap * abs(joined.value):
+        is_enough = joined is not None and joined.value - least <= self.gap * abs(joined.value)
+        if joined is not None and (is_enough or len(self.whole.pieces) > MOST_TOGETHER):
+            return self._answer([each.candidates for each in planned], joined, least)
+        with suppress(KeyboardInterrupt):
             return self._together(planned, least, joined)
-        return self._answer([each.candidates for each in planned], joined, least)
+        return None if joined is None else self._answer([each.candidates for each in planned], joined, least)
 
     def _joined(self, planned: Sequence[PartSearch], least: float) -> Search | None:
         """The plans of all parts as one; None where it breaks what bounds them together."""
         plan = {piece: pool for each in planned for piece, pool in each.plan.items()}
-        return self._search(_taken([each.candidates for each in planned], plan), Known(bound=least))
+        problem = self._problem(_taken([each.candidates for each in planned], plan))
+        with suppress(TimeUp):
+            # Of one plan latencies need no rows: they are judged exactly.
+            rows = replace(problem, bounds=tuple(b for b in problem.bounds if b.node is not None))
+            search = Search(rows, self.solver, self.clock, known=Known(bound=least))
+            search.judge = Judge(problem, problem.options, None, self.clock)
+            return search if search.has_one() else None
+        return None
 
     def _planned(self) -> list[PartSearch] | None:
         """Every part by itself, those the longest that leave most to be proved; None where one has no plan."""

@@ -161,6 +161,15 @@ class Search:
                 return None
         return None
 
+    def has_one(self) -> bool:
+        """Whether what the solver takes for the best plan keeps all bounds; it is then `best`. Nothing is cut off."""
+        out = run(self.m, self.v, self.solver, self.clock.left)
+        plan = out.plans[0] if out.plans else None
+        if plan is None or self.racks.other_rack(self.v, plan) is not None or self.judge.broken(plan) is not None:
+            return False
+        self.best, self.value = plan, self.objective(plan)
+        return True
+
     def objective(self, plan: Plan) -> float:
         """Exact objective of a plan, in its own unit."""
         if self.v.mean is None:

@@ -98,10 +98,17 @@ def _drop_dead_ends(network: Network) -> None:
 
 
 def _reduce_once(network: Network) -> bool:
-    """One pass over all events; whether any went away."""
+    """One pass over all events; whether any went away.
+
+    Events next to one that went away stay for the next pass: so a row of them is added up in pairs and pairs of pairs,
+    and ways through the graph that differ in one place alone share the sums of all others.
+    """
     changed = False
+    joined: set[str] = set()
     for event in [e for e in network.succ if e not in (SOURCE, SINK)]:
         ins, outs = network.pred[event], network.succ[event]
+        if event in joined:
+            continue
         series = len(ins) == 1 and len(outs) == 1
         fixed_in = len(ins) == 1 and next(iter(ins.values())).mass is None
         # The last of several arcs cannot be taken apart into arcs of which SINK takes the first.
@@ -113,6 +120,7 @@ def _reduce_once(network: Network) -> bool:
             network.remove(event)
             for u, w, law in arcs:
                 network.add(u, w, law)
+                joined |= {u, w}
             changed = True
     return changed or _merge_twins(network)
 
