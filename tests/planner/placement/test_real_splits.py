@@ -76,6 +76,8 @@ def case(seed: int, by: str) -> tuple[Answer, list[float | None]]:
     """What the planner finds, and the optimum of each choice, that without a split first."""
     graph, fleet, batches = question(seed, by)
     posed = pose(parse_graph(graph), parse_fleet(fleet), Path())
+    # Of the servers of few batches none is needless for the sake of another batch.
+    posed = replace(posed, setting=replace(posed.setting, keeps_all=True))
     problems = [few(posed.at_splits(kept).problem, batches) for kept in posed.split_choices]
 
     def ask(own: Posed, below: float | None, time_limit_s: float | None) -> Answer:
@@ -85,10 +87,45 @@ def case(seed: int, by: str) -> tuple[Answer, list[float | None]]:
 
 
 CHANGED = {
-    "length": [8, 22, 29, 43, 49, 50, 53, 54, 56, 60, 66],
-    "parts": [14, 31, 34, 35, 40, 54, 59, 66, 68, 70, 81, 83, 89, 93, 99, 110, 111, 112, 115, 122, 126, 131, 139],
+    "length": [
+        22,
+        60,
+        78,
+        130,
+        145,
+        147,
+        151,
+        152,
+        158,
+        183,
+        185,
+        196,
+        203,
+        233,
+        234,
+        237,
+        266,
+        267,
+        268,
+        292,
+        298,
+        303,
+        355,
+        363,
+        378,
+        379,
+        382,
+        384,
+        411,
+        413,
+        441,
+        444,
+        482,
+        512,
+    ],
+    "parts": [14, 31, 34],
 }
-"""Seeds with which splitting changes the answer, as the test counts."""
+"""Seeds with which splitting by length changes the answer, as the test counts; in parts it does not on these fleets."""
 
 
 def test_planner_and_brute_force_agree_on_real_candidates() -> None:
@@ -101,5 +138,4 @@ def test_planner_and_brute_force_agree_on_real_candidates() -> None:
         if least is not None:
             assert answer.result.objective == pytest.approx(least, rel=2e-6), (by, seed)
             changed[by] += optima[0] is None or least < optima[0] * (1 - 1e-5)
-    assert changed["length"] >= 10
-    assert sum(changed.values()) >= 30
+    assert changed["length"] >= 30
