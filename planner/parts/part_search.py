@@ -68,6 +68,7 @@ class PartSearch:
         bound = search.bound if following is None else min(search.bound, most)
         self.bound = min(max(self.bound, bound), self.value)
         self.most_usd = max(most, self.value)
+        self.is_over = clock.over  # what takes longer than a step has no shorter one
         return (self.value, self.bound) != before
 
     def make_faster(self, most_usd: float, clock: Clock) -> None:

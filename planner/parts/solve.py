@@ -27,6 +27,8 @@ PART_S = 8.0
 """Time that one step of a part may take [s]."""
 MOST_WAYS = 4000
 """Ways to serve tenants up to which all parts are planned at once."""
+TOGETHER_S = 20.0
+"""Time that planning all parts at once may take where a plan is known already [s]."""
 MOST_TOGETHER = 150
 """Pieces up to which all parts are planned at once where their own plans leave too much to be proved."""
 DEARER = (0.02, 0.08, 0.3)
@@ -54,7 +56,8 @@ class ByParts:
             return None
         least = paid_anyway(self.whole.devices) + sum(each.bound for each in planned)
         joined = self._joined(planned, least)
-        for dearer in (self.gap / 4, *DEARER) if joined is None else ():
+        steps = (self.gap / 4, *DEARER) if len(self.whole.pieces) <= MOST_TOGETHER else DEARER[-1:]
+        for dearer in steps if joined is None else ():
             # What one part keeps the rest of the time from is often little dearer where it is faster.
             for each in planned:
                 each.make_faster(each.value * (1 + dearer), self._share(2))
@@ -65,6 +68,8 @@ class ByParts:
         is_enough = joined is not None and joined.value - least <= self.gap * abs(joined.value)
         if joined is not None and (is_enough or len(self.whole.pieces) > MOST_TOGETHER):
             return self._answer([each.candidates for each in planned], joined, least)
+        if joined is not None:
+            self.clock = self.clock.at_most(TOGETHER_S)
         with suppress(KeyboardInterrupt):
             return self._together(planned, least, joined)
         return None if joined is None else self._answer([each.candidates for each in planned], joined, least)
