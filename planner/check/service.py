@@ -174,10 +174,9 @@ class Services:
             seconds = self.subject.works[node.name].seconds(self.device(pool))
             return Served(Distribution.point(seconds), seconds, 0.0)
         work = self.host_work(node)
-        # Core-seconds, where visits share the host by cores; beside a network, seconds of the whole host.
+        # Core-seconds, where visits share the host by cores; seconds of all of it in one line, as beside a network.
         cores = self.device(pool).cores or 1
-        shared = any(other.kind == "model_call" for other, _ in self.subject.hosted[pool.id])
-        return Served(work.latency, work.cpus * work.busy_s / (cores if shared else 1), work.usd_per_call)
+        return Served(work.latency, work.cpus * work.busy_s / (cores if pool.max_batch == 1 else 1), work.usd_per_call)
 
     def _measured(self, node: Node, piece: str, nth: int) -> Served:
         row = self.subject.row(piece)
