@@ -79,8 +79,8 @@ def hard_swish(x):
 
 @triton.jit
 def sign(x):
-    """-1, 0 or 1; not-a-number stays so."""
-    return tl.where(x > 0, x * 0 + 1, tl.where(x < 0, x * 0 - 1, x))
+    """-1, 0 or 1, of infinity too; not-a-number stays so."""
+    return tl.where(x > 0, 1, tl.where(x < 0, -1, x))
 
 
 @triton.jit

@@ -80,6 +80,8 @@ def _slice(node: Node) -> Result:
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         if start == 0 and end >= 2**31 - 1 and step == 1:
             continue
+        if step == 0:
+            raise Unreadable(f"it cuts axis {axis} in steps of 0")
         if isinstance(shape[axis], nn.Size):
             raise Unreadable(f"it cuts axis {axis}, whose size {shape[axis]} is open")
         x = _cut(node, x, axis, range(shape[axis])[slice(start, end, step)])

@@ -38,7 +38,9 @@ def _gemm(node: Node) -> Result:
     alpha, beta = node.attribute("alpha", 1.0), node.attribute("beta", 1.0)
     if alpha != 1.0:
         a = node.emit(nn.MulOp, a, node.fill(a, alpha))
-    if bias is not None and beta != 1.0:
+    if beta == 0.0:
+        bias = None  # what is left out may be infinite
+    elif bias is not None and beta != 1.0:
         bias = node.emit(nn.MulOp, bias, node.fill(bias, beta))
     transposes = {"transpose_a": node.attribute("transA", 0), "transpose_b": node.attribute("transB", 0)}
     return node.emit(nn.GemmOp, a, b, bias, **transposes)
