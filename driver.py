@@ -15,7 +15,7 @@ from .ir.diagnostics import Diagnostic, InputError
 from .version import VERSION
 
 if TYPE_CHECKING:
-    from .backends import OutputFile
+    from .backends import EmitContext
     from .ir.read.fleet import FleetFile
     from .ir.read.graph import GraphFile
     from .planner.placement.result import PlacementResult
@@ -125,10 +125,10 @@ class Plan:
         apply_plan(module, self.document)
         return draw(module, format)
 
-    def write(self, folder: Where, force: bool = False, code: Sequence[OutputFile] = ()) -> Path:
+    def write(self, folder: Where, force: bool = False, context: EmitContext | None = None) -> Path:
         """Write plan.json, report, code and manifests to `folder`, which appears whole or not at all.
 
-        `code` stands in place of what backends write to the same paths.
+        `context` has what was made of the plan's networks before.
 
         InputError for a folder that is not ours (unless `force`) and for what no manifest can express.
         """
@@ -138,10 +138,8 @@ class Plan:
         if "batch" in self.document:
             files = [OutputFile("report.txt", self.to_text())]
         else:
-            files = emit_all(self.document, EmitContext(self.base_dir))
-        paths = {file.path for file in code}
-        kept = [file for file in files if file.path not in paths]
-        return write_folder([OutputFile("plan.json", self.to_json()), *kept, *code], Path(folder), force)
+            files = emit_all(self.document, context or EmitContext(self.base_dir))
+        return write_folder([OutputFile("plan.json", self.to_json()), *files], Path(folder), force)
 
 
 def plan(

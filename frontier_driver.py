@@ -54,11 +54,11 @@ class Pareto:
         from .backends import EmitContext, OutputFile, emit_all
         from .backends.writer import write_folder
 
-        index = self.found.document()
+        index, context = self.found.document(), EmitContext(self.base_dir)
         files = [OutputFile("frontier.txt", self.to_text())]
         for number, (point, plan) in enumerate(zip(index["points"], self.plans, strict=True), 1):
             point["folder"] = f"{number:02d}"
-            own = [OutputFile("plan.json", plan.to_json()), *emit_all(plan.document, EmitContext(self.base_dir))]
+            own = [OutputFile("plan.json", plan.to_json()), *emit_all(plan.document, context)]
             files += [OutputFile(f"{number:02d}/{file.path}", file.content) for file in own]
         text = json.dumps(index, indent=2, ensure_ascii=False) + "\n"
         return write_folder([OutputFile("frontier.json", text), *files], Path(folder), force)

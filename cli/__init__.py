@@ -10,10 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..version import VERSION
 from .arguments import add_catalogue, add_replanning, count, percentage, positive, sizes
-from .terminal import coloured, show_progress
+from .terminal import coloured, progress
+
+if TYPE_CHECKING:
+    from .. import driver
 
 OBJECTIVES = ("cost", "latency", "energy", "carbon", "throughput", "tokens_per_usd")
 PICTURES = ("dot", "mermaid", "svg")
@@ -100,23 +104,39 @@ def _add_sizes(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_plan(arguments: argparse.Namespace) -> int:
-    from .. import driver
-    from ..ir.diagnostics import Diagnostic, Infeasible, InputError
-
     gc.set_threshold(GC_THRESHOLD)
     if arguments.pareto is not None:
         from .pareto import do_pareto
 
         return do_pareto(arguments)
-    started = time.monotonic()
+    with progress() as told:
+        result = _planned(arguments, told)
+    for warning in result.diagnostics if arguments.json or arguments.emit else ():  # the text has them itself
+        print(coloured(warning.render()) + "\n", file=sys.stderr)
+    if arguments.emit:
+        print(result.picture(arguments.emit), end="")
+    else:
+        print(result.to_json() if arguments.json else result.to_text(), end="")
+    if arguments.output is not None:
+        result.write(arguments.output, force=arguments.force)
+        print(f"written to {arguments.output}", file=sys.stderr)
+    return DONE
+
+
+def _planned(arguments: argparse.Namespace, told: Callable[[str], None]) -> driver.Plan:
+    """The plan, with what is asked about it, in one time limit."""
+    from .. import driver
+    from ..ir.diagnostics import Diagnostic, Infeasible, InputError
+
+    started, limit = time.monotonic(), arguments.time_limit
     try:
         result = driver.plan(
             *arguments.graph,
             fleet=arguments.fleet,
             objective=arguments.objective,
-            time_limit_s=arguments.time_limit,
+            time_limit_s=limit,
             solver=arguments.solver,
-            on_progress=show_progress if sys.stderr.isatty() else None,
+            on_progress=told,
             sizes=arguments.sizes,
             catalogue=arguments.catalogue,
             previous=arguments.previous,
@@ -131,25 +151,15 @@ def _do_plan(arguments: argparse.Namespace) -> int:
     if "batch" in result.document and (arguments.sensitivity or arguments.emit):
         message = "`--sensitivity` and `--emit` of a batch are not supported yet"
         raise InputError([Diagnostic("unsupported", message)])
+
+    def left() -> float | None:
+        return None if limit is None else max(0.0, limit - (time.monotonic() - started))
+
     if arguments.sensitivity:
-        limit = arguments.time_limit
-        left = None if limit is None else max(0.0, limit - (time.monotonic() - started))
-        progress = show_progress if sys.stderr.isatty() else None
-        result = result.with_sensitivity(arguments.off / 100, left, arguments.solver, progress)
+        result = result.with_sensitivity(arguments.off / 100, left(), arguments.solver, told)
     if arguments.explain:
-        left = None if arguments.time_limit is None else arguments.time_limit - (time.monotonic() - started)
-        progress = show_progress if sys.stderr.isatty() else None
-        result = result.with_explanation(None if left is None else max(0.0, left), arguments.solver, progress)
-    for warning in result.diagnostics if arguments.json or arguments.emit else ():  # the text has them itself
-        print(coloured(warning.render()) + "\n", file=sys.stderr)
-    if arguments.emit:
-        print(result.picture(arguments.emit), end="")
-    else:
-        print(result.to_json() if arguments.json else result.to_text(), end="")
-    if arguments.output is not None:
-        result.write(arguments.output, force=arguments.force)
-        print(f"written to {arguments.output}", file=sys.stderr)
-    return DONE
+        result = result.with_explanation(left(), arguments.solver, told)
+    return result
 
 
 def _explain_arguments(parser: argparse.ArgumentParser) -> None:

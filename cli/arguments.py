@@ -69,12 +69,18 @@ def alignment(text: str) -> int:
 
 
 def sizes(text: str) -> dict[str, int]:
-    """`batch=1,tokens=512`: what a network leaves open."""
-    pairs = [pair.partition("=") for pair in text.split(",")]
-    known = all(name.isidentifier() and n.isascii() and n.isdigit() and int(n) for name, _, n in pairs)
-    if not known or len({name for name, _, _ in pairs}) < len(pairs):
-        raise argparse.ArgumentTypeError("give sizes like batch=1,tokens=512")
-    return {name: int(n) for name, _, n in pairs}
+    """`batch=1,tokens=512`: what a network leaves open; names are those of the network."""
+    found: dict[str, int] = {}
+    for pair in text.split(","):
+        name, given, number = (part.strip() for part in pair.partition("="))
+        if not name or not given:
+            raise argparse.ArgumentTypeError(f"`{pair}` is not NAME=N, such as tokens=512")
+        if name in found:
+            raise argparse.ArgumentTypeError(f"the size `{name}` is given twice")
+        if not number.isascii() or not number.isdigit() or not 0 < int(number[:20]) <= MOST_BYTES:
+            raise argparse.ArgumentTypeError(f"the size `{name}` must be a whole number of 1 or more, not `{number}`")
+        found[name] = int(number)
+    return found
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -61,21 +61,17 @@ def do(arguments: argparse.Namespace) -> int:
 def _verify(program: Program, inputs: str | None) -> dict[str, Any]:
     from ..backends.verify_text import verify_text
 
-    found = program.verify(**({} if inputs is None else _arrays(Path(inputs))))
+    found = program.verify(*(() if inputs is None else (_arrays(Path(inputs)),)))
     print(verify_text(found), end="")
     return found
 
 
 def _arrays(path: Path) -> dict[str, Any]:
     """The arrays of an .npz by name; InputError where it cannot be read."""
-    import zipfile
-
-    import numpy as np
-
     from ..ir.diagnostics import Diagnostic, InputError
+    from ..ir.npz import read_npz
 
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        raise InputError([Diagnostic("program-input", f"`{path}` is no .npz with arrays: {error}")]) from None
+        return read_npz(path)
+    except ValueError as error:
+        raise InputError([Diagnostic("program-input", str(error))]) from None

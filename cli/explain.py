@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
 from .arguments import positive
-from .terminal import show_progress
+from .terminal import progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _do_explain(arguments: argparse.Namespace) -> int:
     from ..explain_driver import explain
 
-    progress = show_progress if sys.stderr.isatty() else None
-    found = explain(arguments.plan, arguments.time_limit, arguments.solver, progress)
+    with progress() as told:
+        found = explain(arguments.plan, arguments.time_limit, arguments.solver, told)
     text = json.dumps(found.document, indent=2, ensure_ascii=False) + "\n" if arguments.json else found.to_text()
     print(text, end="")
     return 0

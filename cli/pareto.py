@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from .terminal import show_progress
+from .terminal import progress
 
 NOT_BESIDE = {
     "objective": "objective",
@@ -29,16 +29,17 @@ def do_pareto(arguments: argparse.Namespace) -> int:
         message = f"`--pareto` gives several plans, and {beside[0]} is for one"
         raise InputError([Diagnostic("pareto", message, help=f"leave {beside[0]} out")])
     try:
-        found = pareto(
-            *arguments.graph,
-            objectives=arguments.pareto,
-            fleet=arguments.fleet,
-            time_limit_s=arguments.time_limit,
-            solver=arguments.solver,
-            on_progress=show_progress if sys.stderr.isatty() else None,
-            sizes=arguments.sizes,
-            catalogue=arguments.catalogue,
-        )
+        with progress() as told:
+            found = pareto(
+                *arguments.graph,
+                objectives=arguments.pareto,
+                fleet=arguments.fleet,
+                time_limit_s=arguments.time_limit,
+                solver=arguments.solver,
+                on_progress=told,
+                sizes=arguments.sizes,
+                catalogue=arguments.catalogue,
+            )
     except Infeasible as error:
         if arguments.json:
             print(json.dumps(error.document, indent=2, ensure_ascii=False))

@@ -4,6 +4,37 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+LINE_EVERY_S = 10.0
+"""Where nobody watches (a log), what is known is told so often: nothing of what is done sooner."""
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Tells how far a command is: a line that changes at a terminal, or else a line every ten seconds."""
+    if sys.stderr.isatty():
+        yield show_progress
+        return
+    began, done, known = time.monotonic(), Event(), ["reading the graph and writing down its candidates"]
+
+    def tell(message: str) -> None:
+        known[0] = message
+
+    def lines() -> None:
+        while not done.wait(LINE_EVERY_S):
+            print(f"{time.monotonic() - began:.0f} s: {known[0]}", file=sys.stderr, flush=True)
+
+    thread = Thread(target=lines, daemon=True)
+    thread.start()
+    try:
+        yield tell
+    finally:
+        done.set()
+        thread.join()
 
 
 def show_progress(message: str) -> None:

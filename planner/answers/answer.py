@@ -11,8 +11,8 @@ from ...ir.read.fleet import FleetFile
 from ...ir.read.graph import GraphFile
 from ..parts.large import by_parts, goes_by_parts
 from ..placement.problem import PlacementProblem
-from ..placement.result import PlacementResult
-from ..placement.search.clock import Clock
+from ..placement.result import PlacementResult, SolveStats
+from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.rounds import OPTIMAL_GAP
 from ..placement.search.solve import solve
 from ..placement.search.throughput import Throughput
@@ -69,10 +69,21 @@ def asking(
     """What answers problems that come of the files, to a relative gap; large ones part by part."""
 
     def ask(posed: Posed, below: float | None, time_limit_s: float | None) -> Answer:
+        clock = Clock(time_limit_s)
+
         def best(p: PlacementProblem, left_s: float | None, below: float | None) -> PlacementResult:
             told = on_progress
-            asked = {"time_limit_s": left_s, "solver": solver, "on_progress": told, "below": below, "gap": gap}
-            return solve(p, with_latency=False, **asked)
+            return solve(
+                p, time_limit_s=left_s, solver=solver, on_progress=told, with_latency=False, below=below, gap=gap
+            )
+
+        def whole(below: float | None) -> PlacementResult:
+            """Of all pools, which take their time to be written down."""
+            try:
+                problem = posed.written(clock)
+            except TimeUp:
+                return PlacementResult("unknown", stats=SolveStats(clock.spent, solver=solver))
+            return best(problem, clock.left, below)
 
         # What is best at one rate, or at the worst corner of ranges, need not be the best of all.
         of_its_own = None if below is None else math.inf
@@ -82,7 +93,7 @@ def asking(
 
             posed, served = at_most_requests(posed, files[0].sources, time_limit_s, solver, on_progress)
             if served is None or served.plan is None:
-                return Answer(posed, best(posed.problem, time_limit_s, of_its_own), served)
+                return Answer(posed, whole(of_its_own), served)
             return Answer(posed, served.plan, served)
         if files[0].ranges or files[1].ranges:
             from ..robust.study import over_ranges
@@ -93,10 +104,9 @@ def asking(
             posed, result, over = over_ranges(posed, files, at_worst, time_limit_s, solver)
             return Answer(posed, result, over=over)
         if goes_by_parts(posed):
-            clock = Clock(time_limit_s)
             found = by_parts(posed, gap, clock.left, solver, on_progress)
             # Why there is none, the whole problem tells.
-            return Answer(*found) if found is not None else Answer(posed, best(posed.problem, clock.left, below))
-        return Answer(posed, best(posed.problem, time_limit_s, below))
+            return Answer(*found) if found is not None else Answer(posed, whole(below))
+        return Answer(posed, whole(below))
 
     return ask

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,10 +11,10 @@ from ...costmodel.energy import energy_above_idle_j
 from ...ir.units import HOUR_S
 from ..placement.problem import Option, Pool
 from .classes import TenantSet, tenant_sets
-from .hosts import Guest, host_pools, small_guests, small_nodes
+from .hosts import Guest, host_pools, hosts_of, small_guests, small_nodes
 from .least_prices import LeastPrices
 from .setting import Setting, excluded_by
-from .survey import InRole, Row, Survey
+from .survey import InRole, Row, Survey, counts
 
 ROLE = "run"
 
@@ -31,20 +31,26 @@ class HostWays:
     """of nodes that pools are made for"""
     survey: Survey
 
-    def candidates(self, most_usd: float) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
-        """Every pool that a plan of these nodes may need that costs no more than `most_usd` [USD/h]."""
+    def priced(self, usd_per_s: Mapping[str, float]) -> HostWays:
+        """The same where a second of a visit costs so much more, by node [USD/h]."""
+        return replace(self, survey=self.survey.priced(np.array([usd_per_s.get(node, 0.0) for node in self.nodes])))
+
+    def candidates(self, most_usd: float, budget_usd: float) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+        """Every pool that a plan of these nodes may need that costs no more than `most_usd` [USD/h].
+
+        `budget_usd`, which is no less, pays for their replicas: enough for some plan.
+        """
         for w, (name, guests) in enumerate(self.guests):
             cores = self.setting.devices[name].cores or 1
             for place, group in enumerate(self.groups):
                 if self.survey.in_use[ROLE, place][w] <= most_usd:
-                    most = self.survey.affordable(w, ROLE, place, most_usd)
+                    most = self.survey.affordable(w, ROLE, place, budget_usd)
                     yield from host_pools(self.setting, name, cores, guests, group, most)
 
 
 def host_ways(setting: Setting, prices: LeastPrices) -> HostWays:
     """All kinds of host for the small work of a graph."""
-    hosts = [(n, d) for n, d in setting.devices.items() if d.kind == "cpu" and d.cores]
-    hosts = [(n, d) for n, d in hosts if setting.most_replicas(n) != 0]
+    hosts = list(hosts_of(setting))
     nodes, rate = small_nodes(setting), setting.rate_per_s or 0.0
     guests = tuple((name, small_guests(setting, name, device)) for name, device in hosts)
     visits = np.array([setting.visits_per_request[node] for node in nodes]) * rate
@@ -62,7 +68,8 @@ def host_ways(setting: Setting, prices: LeastPrices) -> HostWays:
     groups = tuple(tenant_sets(nodes, str, setting.class_of, setting.priorities))
     columns = {node: i for i, node in enumerate(nodes)}
     places = [([columns[node] for node in group.tenants], group.share) for group in groups]
-    have = [setting.most_replicas(name) for name, _ in hosts]
-    most = np.array([np.inf if each is None else each for each in have])
-    survey = Survey(usd, {ROLE: InRole(load, beside, possible)}, places, most, {})
+    most = counts(setting.most_replicas(name) for name, _ in hosts)
+    seconds = np.array([[own[node].latency.mean for node in nodes] for _, own in guests]).reshape(possible.shape)
+    in_role = {ROLE: InRole(load, beside, possible, seconds)}
+    survey = Survey([(name, 1) for name, _ in hosts], usd, in_role, places, most, {})
     return HostWays(setting, nodes, guests, groups, survey)

@@ -58,12 +58,10 @@ def host_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tup
     Where no network is among its guests a host serves as many visits at once as it has cores. A network takes all
     cores, so beside one everything waits in one line.
     """
-    for name, device in setting.devices.items():
-        if device.kind != "cpu" or not device.cores or setting.most_replicas(name) == 0:
-            continue
+    for name, device in hosts_of(setting):
         small, most = small_guests(setting, name, device), setting.most_replicas(name)
         for together in tenant_sets(list(small), str, setting.class_of, setting.priorities) if small else ():
-            yield from host_pools(setting, name, device.cores, small, together, most)
+            yield from host_pools(setting, name, device.cores or 1, small, together, most)
         networks = {
             node: Guest(
                 Distribution.point(s),
@@ -78,6 +76,13 @@ def host_candidates(setting: Setting, works: Mapping[str, Work]) -> Iterator[tup
         }
         if small and networks:
             yield from host_pools(setting, name, 1, {**small, **networks}, TenantSet((*small, *networks)), most)
+
+
+def hosts_of(setting: Setting) -> Iterator[tuple[str, Device]]:
+    """Name in the fleet and device, of all kinds of host that it has."""
+    for name, device in setting.devices.items():
+        if device.kind == "cpu" and device.cores and setting.most_replicas(name) != 0:
+            yield name, device
 
 
 def small_nodes(setting: Setting) -> tuple[str, ...]:

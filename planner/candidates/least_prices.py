@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...ir.units import HOUR_S
-from ..placement.problem import DeviceType, Option, Pool
+from ..placement.problem import DeviceType
+from ..placement.search.cutoff import device_cost
+from .idle import Candidate
 from .setting import Setting
 from .survey import Row
 
-Candidates = Sequence[tuple[Pool, tuple[Option, ...]]]
+Candidates = Sequence[Candidate]
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class LeastPrices:
         d, spec = self.devices[name], self.setting.spec(name)
         if d.min_count or spec.scale.keep_alive_s:
             return 0.0
-        return d.idle_usd_per_hour + (0.0 if d.owned else sum(usd for _, usd in d.usd_per_hour))
+        return device_cost(d)
 
     def joule_usd(self, name: str) -> float:
         """[USD/J] above idle."""

@@ -5,8 +5,8 @@ Equations (61) and (62) of `docs/math/placement.md`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +19,11 @@ ROUNDING = 1e-9
 """Loads are added up in another order here than where pools are sized."""
 
 
+def counts(most: Iterable[int | None]) -> Row:
+    """Numbers of replicas, infinite for None: any number."""
+    return np.array([np.inf if each is None else each for each in most])
+
+
 @dataclass(frozen=True, eq=False)
 class InRole:
     """Ways to serve some tenants in one role; figures are of each way (row) and each tenant (column)."""
@@ -29,12 +34,16 @@ class InRole:
     """calls, and energy above idle [USD/h]"""
     possible: NDArray[np.bool_]
     """whether it may be there by itself: not ruled out, and no bound broken even if nothing waits"""
+    seconds: Row
+    """mean time of a visit, if nothing waits [s]"""
 
 
 @dataclass(frozen=True, eq=False)
 class Survey:
     """Ways to serve the same tenants on whatever device, before anything is sized."""
 
+    replicas: Sequence[tuple[str, int]]
+    """of each way: the kind of device, and how many of them a replica takes"""
     replica_usd: Row
     """of one replica of each way [USD/h]"""
     roles: Mapping[str, InRole]
@@ -44,6 +53,32 @@ class Survey:
     """replicas that the fleet has of each way; infinite where any number"""
     elsewhere_usd: Mapping[str, Row]
     """By role: least cost of each tenant in pools that are no ways of these [USD/h]; infinite where there are none"""
+
+    def priced(self, usd_per_s: Row) -> Survey:
+        """(66) The same where each second of a tenant's visits costs so much more [USD/h for a second]."""
+        roles = {
+            role: replace(it, beside_usd=it.beside_usd + np.where(it.possible, it.seconds, 0.0) * usd_per_s)
+            for role, it in self.roles.items()
+        }
+        return replace(self, roles=roles)
+
+    @property
+    def likely_s(self) -> Row:
+        """Mean time of a visit of each tenant where it costs least, if nothing waits [s]; 0 where that is elsewhere."""
+        best: dict[str, tuple[Row, Row]] = {}
+        for role, usd in self.shared_usd.items():
+            way = usd.argmin(axis=0) if len(usd) else np.zeros(len(self.least_usd), int)
+            own = np.arange(len(way))
+            least = usd[way, own] if len(usd) else np.full(len(way), np.inf)
+            elsewhere = self.elsewhere_usd.get(role, np.full(len(way), np.inf)) < least
+            seconds = self.roles[role].seconds[way, own] if len(usd) else np.zeros(len(way))
+            best[role] = np.minimum(least, self.role_usd[role]), np.where(elsewhere, 0.0, seconds)
+        found, cost = np.zeros(len(self.least_usd)), np.full(len(self.least_usd), np.inf)
+        for role, (usd, seconds) in best.items():
+            other = OTHER_ROLE.get(role)
+            both = (usd, seconds) if other is None else (usd + best[other][0], seconds + best[other][1])
+            found, cost = np.where(both[0] < cost, both[1], found), np.minimum(cost, both[0])
+        return found
 
     @cached_property
     def shared_usd(self) -> dict[str, Row]:
@@ -70,10 +105,10 @@ class Survey:
         others = float(np.delete(self.least_usd, tenants).sum())
         if role not in OTHER_ROLE:
             return others
-        beside = self.role_usd[OTHER_ROLE[role]][list(tenants)]
-        return others + float(
-            (beside if len(tenants) == 1 else np.minimum(beside, self.least_usd[list(tenants)])).sum()
-        )
+        own = list(tenants)
+        beside = self.role_usd[OTHER_ROLE[role]][own]
+        beside = beside if len(own) == 1 else np.minimum(beside, self.least_usd[own])
+        return others + float(beside.sum())
 
     @cached_property
     def in_use(self) -> dict[tuple[str, int], Row]:
@@ -84,7 +119,9 @@ class Survey:
 
     @cached_property
     def costs(self) -> Row:
-        """What plans with some way in use cost at least, the cheapest first [USD/h]."""
+        """What plans with some way in use cost at least, the cheapest first [USD/h]; none where no plan exists."""
+        if not np.all(np.isfinite(self.least_usd)):
+            return np.array([])
         found = np.sort(np.concatenate([np.ravel(usd) for usd in self.in_use.values()]))
         return found[np.isfinite(found)]
 
@@ -124,5 +161,4 @@ class Survey:
         joined = self.shared_usd[role][:, own] - self.least_usd[own]
         if role in OTHER_ROLE:
             joined = joined + self.role_usd[OTHER_ROLE[role]][own]
-        one_more = np.nanmin(np.where(np.isnan(joined), np.inf, joined), axis=1)
-        return np.maximum(self.replica_usd + rest, float(self.least_usd.sum()) + one_more)
+        return np.maximum(self.replica_usd + rest, float(self.least_usd.sum()) + joined.min(axis=1))

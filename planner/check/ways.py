@@ -7,11 +7,11 @@ and the others keep their proportions. A node waits for every visit still to com
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 MAX_WAYS = 4096
-MAX_VISITS = 60_000
+MAX_VISITS = 200_000
 """On all ways together."""
 RARE = 1e-12
 """Ways that a smaller share of requests takes do not count."""
@@ -61,6 +61,14 @@ class _Walk:
     visits: tuple[Visit, ...]
     waiting: tuple[tuple[str, tuple[tuple[int, Hop], ...]], ...]
     """Nodes about to be visited, with what led there; in the order of their first activation."""
+    visited: Mapping[str, int]
+    """Node -> visits so far"""
+    taken: Mapping[int, int]
+    """Number of an edge that may be taken a few times only -> how often it was"""
+
+
+Leaving = Mapping[str, Sequence[Hop]]
+"""Node -> the edges that leave it"""
 
 
 class TooManyWays(ValueError):
@@ -72,9 +80,12 @@ def ways_through(nodes: Sequence[str], hops: Sequence[Hop]) -> list[Way]:
 
     Raises TooManyWays.
     """
-    leads_to = {node: _descendants(node, hops) for node in nodes}
+    leaving: dict[str, list[Hop]] = {node: [] for node in nodes}
+    for hop in hops:
+        leaving.setdefault(hop.source, []).append(hop)
+    leads_to = {node: _descendants(node, leaving) for node in nodes}
     targets = {hop.target for hop in hops}
-    start = _Walk(1.0, (), tuple((node, ()) for node in nodes if node not in targets))
+    start = _Walk(1.0, (), tuple((node, ()) for node in nodes if node not in targets), {}, {})
     walks, finished, sum_of_visits = deque([start]), [], 0
     while walks:
         walk = walks.popleft()
@@ -82,7 +93,7 @@ def ways_through(nodes: Sequence[str], hops: Sequence[Hop]) -> list[Way]:
             finished.append(Way(walk.probability, walk.visits))
             sum_of_visits += len(walk.visits)
         else:
-            walks.extend(next for next in _next_walks(walk, hops, leads_to) if next.probability >= RARE)
+            walks.extend(next for next in _next_walks(walk, leaving, leads_to) if next.probability >= RARE)
         if len(walks) + len(finished) > MAX_WAYS:
             raise TooManyWays(f"more than {MAX_WAYS} ways lead through the graph")
         if sum_of_visits > MAX_VISITS:
@@ -110,44 +121,43 @@ def visit_probabilities(ways: Iterable[Way], node: str) -> list[float]:
     return [reached[nth] for nth in sorted(reached)]
 
 
-def _descendants(node: str, hops: Sequence[Hop]) -> set[str]:
+def _descendants(node: str, leaving: Leaving) -> set[str]:
     found: set[str] = set()
     fresh = [node]
     while fresh:
-        here = fresh.pop()
-        for hop in hops:
-            if hop.source == here and hop.target not in found:
+        for hop in leaving.get(fresh.pop(), ()):
+            if hop.target not in found:
                 found.add(hop.target)
                 fresh.append(hop.target)
     return found
 
 
-def _next_walks(walk: _Walk, hops: Sequence[Hop], leads_to: dict[str, set[str]]) -> list[_Walk]:
+def _next_walks(walk: _Walk, leaving: Leaving, leads_to: dict[str, set[str]]) -> list[_Walk]:
     names = [node for node, _ in walk.waiting]
     free = [n for n in names if not any(n in leads_to[other] for other in names if other != n)]
     node = (free or names)[0]
     after = dict(walk.waiting)[node]
-    nth = 1 + sum(visit.node == node for visit in walk.visits)
-    visits = (*walk.visits, Visit(node, nth, after))
-    results = []
-    for probability, taken in _choices(node, walk, hops):
+    nth = 1 + walk.visited.get(node, 0)
+    visits, visited = (*walk.visits, Visit(node, nth, after)), {**walk.visited, node: nth}
+    results: list[_Walk] = []
+    for probability, hops in _choices(leaving.get(node, ()), walk.taken):
         waiting = {n: led for n, led in walk.waiting if n != node}
-        for hop in taken:
+        taken = dict(walk.taken)
+        for hop in hops:
             waiting[hop.target] = (*waiting.get(hop.target, ()), (len(visits) - 1, hop))
-        results.append(_Walk(walk.probability * probability, visits, tuple(waiting.items())))
+            if hop.max_visits is not None:
+                taken[hop.number] = taken.get(hop.number, 0) + 1
+        results.append(_Walk(walk.probability * probability, visits, tuple(waiting.items()), visited, taken))
     return results
 
 
-def _choices(node: str, walk: _Walk, hops: Sequence[Hop]) -> list[tuple[float, tuple[Hop, ...]]]:
-    used = [hop.number for visit in walk.visits for _, hop in visit.after]
-    used += [hop.number for _, led in walk.waiting for _, hop in led]
-    leaving = [hop for hop in hops if hop.source == node]
-    usable = [h for h in leaving if h.max_visits is None or used.count(h.number) < h.max_visits]
+def _choices(leaving: Sequence[Hop], taken: Mapping[int, int]) -> list[tuple[float, tuple[Hop, ...]]]:
+    usable = [h for h in leaving if h.max_visits is None or taken.get(h.number, 0) < h.max_visits]
     together = tuple(h for h in usable if h.probability is None)
     choices: list[tuple[float, tuple[Hop, ...]]] = [(h.probability, (h,)) for h in usable if h.probability is not None]
     remainder = 1.0 - sum(h.probability for h in leaving if h.probability is not None)
     if together:
         choices.append((remainder, together))
-    choices = [(p, taken) for p, taken in choices if p > 1e-12]
+    choices = [(p, hops) for p, hops in choices if p > 1e-12]
     total = sum(p for p, _ in choices)
-    return [(p / total, taken) for p, taken in choices] or [(1.0, together)]
+    return [(p / total, hops) for p, hops in choices] or [(1.0, together)]

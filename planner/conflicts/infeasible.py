@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
+from ...costmodel.work import Work
 from ...ir.diagnostics import Diagnostic, Label
 from ...ir.source import Path, SourceMap, Span
 from ..candidates.setting import Setting
@@ -26,6 +28,7 @@ LIMIT = re.compile(r"limits\.(?P<what>\w+)$")
 
 def infeasible_diagnostics(
     setting: Setting,
+    works: Mapping[str, Work],
     problem: PlacementProblem,
     anew: Anew,
     result: PlacementResult,
@@ -35,11 +38,12 @@ def infeasible_diagnostics(
 ) -> list[Diagnostic]:
     """Why there is no plan: an error for each node that runs nowhere, or else one for the conflict.
 
+    `works` has the work of networks by node.
     `time_limit_s` is the user's limit for all of planning; what solving left of it may go into trials of a way out.
     """
     nowhere = [match["node"] for name in result.conflict if (match := NOWHERE.match(name))]
     if nowhere and len(nowhere) == len(result.conflict):
-        return [unplaceable_diagnostic(setting, node, graph, fleet) for node in nowhere]
+        return [unplaceable_diagnostic(setting, works, node, graph, fleet) for node in nowhere]
     left_s = math.inf if time_limit_s is None else max(0.0, time_limit_s - result.stats.seconds)
     return [conflict_diagnostic(problem, anew, result, graph, fleet, left_s)]
 
@@ -56,9 +60,6 @@ def conflict_diagnostic(
 
     A way out is sought for `left_s` at most.
     """
-    if result.status == "unknown":
-        message = "no plan was found in the time given, and none was excluded"
-        return Diagnostic("time", message, help="give more with `--time-limit`")
     names = [f"`{name}`" for name in result.conflict]
     if not names:
         message = "no plan exists: no device of the fleet can hold every piece"

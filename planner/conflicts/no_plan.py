@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...ir.diagnostics import Infeasible
+from ...ir.diagnostics import Diagnostic, Infeasible
 from ...ir.read.fleet import FleetFile
 from ...ir.read.graph import GraphFile
 from ..placement.result import PlacementResult
@@ -16,6 +16,8 @@ from ..record.plan import unsolved_document
 from ..robust.faults import nothing_holds
 from .infeasible import infeasible_diagnostics
 from .leave_out import left_out, with_advice
+
+NOT_IN_TIME = "no plan was found in the time given, and none was excluded"
 
 
 def no_plan(
@@ -33,7 +35,12 @@ def no_plan(
     """
     graph, fleet = files
     places = (graph.sources, fleet.sources)
-    faults = infeasible_diagnostics(posed.setting, posed.problem, posed.anew, result, *places, time_limit_s)
+    if result.status == "unknown":
+        faults = [Diagnostic("time", NOT_IN_TIME, help="give more with `--time-limit`")]
+    else:
+        faults = infeasible_diagnostics(
+            posed.setting, posed.works, posed.problem, posed.anew, result, *places, time_limit_s
+        )
     if over and result.status == "infeasible":
         faults.append(nothing_holds(over["nominal"], result.unit, graph.ranges, fleet.ranges, places))
     document = unsolved_document(result, posed.inputs, version)

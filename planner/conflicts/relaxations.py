@@ -12,7 +12,7 @@ from ...ir.fleet import FleetSpec
 from ...ir.wording import time
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
-from ..placement.search.clock import Clock
+from ..placement.search.clock import NO_LIMIT, Clock, TimeUp
 from ..placement.search.conflict import without
 from ..placement.search.solve import objective_within
 
@@ -41,9 +41,11 @@ class Anew:
     fleet: FleetSpec
     devices: Mapping[str, Device]
     rate_per_s: float | None
-    pose: Callable[[FleetSpec, Mapping[str, Device], float | None, str | None], PlacementProblem | None]
+    pose: Callable[[FleetSpec, Mapping[str, Device], float | None, str | None, Clock], PlacementProblem | None]
     """The problem on a fleet of such devices, at a rate, with the `place` of a node left out; None where something
-    else than placement stands against it."""
+    else than placement stands against it. TimeUp where the clock is over before that."""
+    clock: Clock = NO_LIMIT
+    """Nothing is posed after this."""
 
     def with_count(self, name: str, count: int) -> PlacementProblem | None:
         """With at most so many devices of a name."""
@@ -67,8 +69,8 @@ class Anew:
         self, fleet: FleetSpec, devices: Mapping[str, Device], rate_per_s: float | None, unpinned: str | None = None
     ) -> PlacementProblem | None:
         try:
-            return self.pose(fleet, devices, rate_per_s, unpinned)
-        except DovetailError:
+            return self.pose(fleet, devices, rate_per_s, unpinned, self.clock)
+        except (DovetailError, TimeUp):
             return None
 
 
@@ -86,6 +88,7 @@ def ways_out(
     The cheapest first; at a lower rate, by what a request costs. Trials end after TRIALS_S, or `left_s` if less.
     """
     clock = Clock(min(TRIALS_S, left_s))
+    anew = replace(anew, clock=clock)
     found: list[tuple[float, Way]] = []
     for name in (*result.conflict, *_memories(problem, result, anew)):
         if (way := _way(problem, anew, name, clock)) is not None:

@@ -185,7 +185,7 @@ class _Steps:
                 (str(a), str(b)): self._move_s(value, a, b)
                 for a in sorted(made)
                 for b in sorted(taken)
-                if can_move(a, b)
+                if can_move(a, b, value)
             },
         )
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 
+from ..candidates.apis import api_candidates
+from ..candidates.least_prices import of_nodes
+from ..candidates.llm.pools import pools_of_run
+from ..candidates.llm.runs import runs
 from ..candidates.profiles import profile_of
 from ..candidates.setting import Setting
+from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock
+from ..placement.search.solve import solve
 from ..posing.goals import MINIMISED
 from ..posing.pose import Posed
-from ..posing.to_problem import frame
+from ..posing.to_problem import frame, with_candidates
+from .part import restricted
 from .solve import ByParts, Progress
 
 LARGE = 300
@@ -36,7 +44,26 @@ def _are_apart(setting: Setting) -> bool:
 def by_parts(
     posed: Posed, gap: float, time_limit_s: float | None, solver: str, on_progress: Progress | None
 ) -> tuple[Posed, PlacementResult] | None:
-    """The question with the pools that were looked at, and its plan; None where a part has none, or the whole."""
-    bare = frame(posed.setting, posed.works, MINIMISED[posed.goal])
-    found = ByParts(posed.setting, bare, gap, solver, Clock(time_limit_s), on_progress).solve()
-    return None if found is None else (replace(posed, made=found[0]), found[1])
+    """The question with the pools that were looked at, and its plan; None where a part has none, or the whole.
+
+    Where nodes have no place at all it is the question of the first of these, and why there is none.
+    """
+    bare, clock = frame(posed.setting, posed.works, MINIMISED[posed.goal]), Clock(time_limit_s)
+    search = ByParts(posed.setting, bare, gap, solver, clock, on_progress)
+    found = search.solve()
+    if found is not None:
+        return replace(posed, made=found[0]), found[1]
+    for node in search.without_place[:1]:
+        alone = _alone(posed.setting, bare, node)
+        result = solve(alone, time_limit_s=clock.left, solver=solver)
+        if result.status == "infeasible":
+            return replace(posed, made=alone), replace(result, unit=f"{result.unit} for `{node}` alone")
+    return None
+
+
+def _alone(setting: Setting, bare: PlacementProblem, node: str) -> PlacementProblem:
+    """The problem of one node by itself, with all pools that it might have."""
+    runs_of = (replace(run, calls=tuple(c for c in run.calls if c.node == node)) for run in runs(setting))
+    own = chain.from_iterable(pools_of_run(setting, run) for run in runs_of if run.calls)
+    written = of_nodes(tuple(api_candidates(setting)), (node,))
+    return with_candidates(restricted(bare, (node,)), setting, chain(own, written))

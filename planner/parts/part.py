@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
 from ..candidates.apis import api_candidates
 from ..candidates.host_ways import host_ways
+from ..candidates.idle import Candidate
 from ..candidates.least_prices import Candidates, LeastPrices, of_nodes
 from ..candidates.llm.runs import runs
 from ..candidates.llm.ways import ways_of
 from ..candidates.setting import Setting
-from ..candidates.survey import Survey
-from ..placement.problem import DeviceType, Option, PlacementProblem, Pool, Scenario
+from ..candidates.survey import ROUNDING, Survey
+from ..placement.model.objective import price
+from ..placement.problem import DeviceType, PlacementProblem, Scenario
 from ..posing.to_problem import with_candidates
 
-Candidate = tuple[Pool, tuple[Option, ...]]
-ROUNDING = 1e-9
 FIRST_WAYS = 24
 """So many ways to serve a part, the cheapest, are looked at first."""
 
@@ -38,8 +38,15 @@ class Ways(Protocol):
         """What plans with each of them in use cost at least."""
         ...
 
-    def candidates(self, most_usd: float) -> Iterator[Candidate]:
-        """Every pool that a plan of the nodes may need that costs no more than this [USD/h]."""
+    def priced(self, usd_per_s: Mapping[str, float]) -> Self:
+        """The same where a second of a visit costs so much more, by node [USD/h]."""
+        ...
+
+    def candidates(self, most_usd: float, budget_usd: float) -> Iterator[Candidate]:
+        """Every pool that a plan of the nodes may need that costs no more than `most_usd` [USD/h].
+
+        `budget_usd`, which is no less, pays for their replicas: enough for some plan.
+        """
         ...
 
 
@@ -53,11 +60,25 @@ class Part:
     ways: Ways | None
     """None where all pools are `written`"""
     written: Candidates = ()
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """Node -> what a second of the mean time of its visits costs [USD/h]"""
+
+    def priced(self, usd_per_s: Mapping[str, float]) -> Part:
+        """(66) The part where a second of a visit costs so much, by node [USD/h]."""
+        return replace(self, ways=self.ways and self.ways.priced(usd_per_s), prices=usd_per_s)
 
     @property
     def bound(self) -> float:
         """No plan of the part costs less [USD/h]; infinite where it has none."""
         return 0.0 if self.ways is None else self.ways.survey.bound
+
+    @property
+    def without_place(self) -> tuple[str, ...]:
+        """Nodes that nothing may serve, even if it served nothing else."""
+        if self.ways is None:
+            return ()
+        nowhere = np.flatnonzero(np.isinf(self.ways.survey.least_usd))
+        return tuple(self.ways.nodes[i] for i in nowhere)
 
     @cached_property
     def costs(self) -> np.ndarray:
@@ -73,14 +94,19 @@ class Part:
         """Ways to serve some nodes of the part that plans of so much money may need."""
         return int(np.searchsorted(self.costs, most_usd * (1 + ROUNDING), side="right"))
 
-    def next_usd(self, most_usd: float) -> float | None:
-        """Enough for twice as many ways as `most_usd` is; None where there are no more."""
+    def next_usd(self, most_usd: float, times: int = 2) -> float | None:
+        """Enough for so many times the ways that `most_usd` is enough for; None where there are no more."""
         known = self.ways_within(most_usd)
-        return None if known == len(self.costs) else float(self.costs[min(2 * known, len(self.costs) - 1)])
+        return None if known == len(self.costs) else float(self.costs[min(times * known, len(self.costs) - 1)])
 
-    def candidates(self, most_usd: float) -> tuple[Candidate, ...]:
-        """Every pool that a plan of the part may need that costs no more than this [USD/h]."""
-        return tuple(self.written if self.ways is None else self.ways.candidates(most_usd))
+    def candidates(self, most_usd: float, budget_usd: float = 0.0) -> tuple[Candidate, ...]:
+        """Every pool that a plan of the part may need that costs no more than `most_usd` [USD/h].
+
+        Their replicas may cost more, up to `budget_usd`.
+        """
+        if self.ways is None:
+            return tuple(self.written)
+        return tuple(self.ways.candidates(most_usd, max(most_usd, budget_usd)))
 
     def problem(self, candidates: Candidates) -> PlacementProblem:
         """Of the part by itself, with these pools."""
@@ -138,7 +164,4 @@ def _visits(scenarios: Collection[Scenario], own: set[str]) -> Scenario:
 
 def paid_anyway(devices: Collection[DeviceType]) -> float:
     """What devices cost that the fleet has to have [USD/h]."""
-    return sum(
-        max(0, d.min_count - d.owned) * sum(usd for _, usd in d.usd_per_hour) + d.min_count * d.idle_usd_per_hour
-        for d in devices
-    )
+    return sum(max(0, d.min_count - d.owned) * price(d) + d.min_count * d.idle_usd_per_hour for d in devices)

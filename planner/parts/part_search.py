@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..candidates.least_prices import Candidates
-from ..placement.model.objective import second_objective
+from ..candidates.survey import ROUNDING
+from ..placement.problem import PlacementProblem
 from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.engine import Plan, run
+from ..placement.search.presolve import presolve
 from ..placement.search.rounds import OPTIMAL_GAP, Known, Search
-from .part import ROUNDING, Part
+from .alike import is_countable
+from .counted import Counted
+from .part import Part
+from .simple import simple_plan
+from .whole_devices import least_usd
+
+HEADROOM = 2.0
+"""While no plan is known it may cost so many times what the cheapest ways cost at least."""
+GROWTH = 4
+"""So many times the ways of a step are looked at in the next, at most."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search among some pools has found."""
+
+    plan: Plan
+    """empty for none"""
+    value: float
+    bound: float
+    is_infeasible: bool = False
 
 
 @dataclass
 class PartSearch:
-    """The best plan of a part so far.
+    """The best plan of a part so far: by its cost, and what its time costs where the part has prices for that.
 
     (62) Only pools that a plan of `most_usd` may need are made: of what the cheapest ways cost at first, then of what
     the cheapest plan costs that is known, until that is no more than they were made for.
@@ -29,7 +50,7 @@ class PartSearch:
     value: float = math.inf
     """of the plan [USD/h]"""
     candidates: Candidates = ()
-    """the pools that were looked at last"""
+    """the pools among which the plan was found"""
     is_over: bool = False
     """Whether no step has more to say."""
     bound: float = field(init=False)
@@ -46,38 +67,63 @@ class PartSearch:
         """What a better plan might save [USD/h]; nothing where no step has more to say."""
         return 0.0 if self.is_over else max(0.0, self.value - self.bound)
 
-    def step(self, clock: Clock, gap: float) -> bool:
-        """One more search, to a relative gap; whether it found or proved more. A user who interrupts ends it all."""
-        if self.most_usd is None or not math.isfinite(self.most_usd):
-            return False
-        most, before = self.most_usd, (self.value, self.bound)
-        candidates = self.part.candidates(most * (1 + ROUNDING))
-        known, enough = Known(self.plan or None, self.value, self.bound), max(gap, OPTIMAL_GAP)
-        try:
-            search = Search(self.part.problem(candidates), self.solver, clock, known=known, enough=enough)
-            search.run()
-        except TimeUp:
-            return False
-        if search.interrupted:
-            raise KeyboardInterrupt
-        following = self.part.next_usd(most)
-        if search.best is None:
-            self.most_usd = following
-            return search.infeasible and following is not None
-        self.plan, self.value, self.candidates = search.plan, search.value, candidates
-        bound = search.bound if following is None else min(search.bound, most)
-        self.bound = min(max(self.bound, bound), self.value)
-        self.most_usd = max(most, self.value)
-        self.is_over = clock.over  # what takes longer than a step has no shorter one
-        return (self.value, self.bound) != before
+    def prove(self, clock: Clock) -> None:
+        """(65) A bound on plans with any pools."""
+        if self.part.ways is not None and math.isfinite(self.bound):
+            most = {d.name: d.max_count for d in self.part.bare.devices}
+            self.bound = max(self.bound, least_usd(self.part.ways.survey, most, self.solver, clock))
 
-    def make_faster(self, most_usd: float, clock: Clock) -> None:
-        """Take the plan of at most so much money whose mean times add up to least, if one is found in the time."""
-        candidates = self.part.candidates(most_usd * (1 + ROUNDING))
-        with suppress(TimeUp):
-            search = Search(self.part.problem(candidates), self.solver, clock, below=most_usd * (1 + 2 * OPTIMAL_GAP))
-            search.m.setObjective(second_objective(search.p, search.v))
-            for plan in run(search.m, search.v, self.solver, clock.left).plans:
-                if search.admit(plan):
-                    self.candidates, self.plan = candidates, plan
-                    break
+    def step(self, clock: Clock, gap: float) -> None:
+        """One more search, to a relative gap; `is_over` after what found and proved no more, or took all of its time.
+
+        A user who interrupts ends it all.
+        """
+        most, before, self.is_over = self.most_usd, (self.value, self.bound), True
+        if most is None or not math.isfinite(most):
+            return
+        budget = most * HEADROOM if math.isinf(self.value) else self.value
+        candidates = self.part.candidates(most * (1 + ROUNDING), budget)
+        try:
+            found = self._best_of(self.part.problem(candidates), clock, max(gap, OPTIMAL_GAP))
+        except TimeUp:
+            return
+        following = self.part.next_usd(most, GROWTH)
+        if not found.plan:
+            self.most_usd, self.is_over = following, not found.is_infeasible or following is None
+            return
+        if found.plan is not self.plan:
+            self.plan, self.value, self.candidates = found.plan, found.value, candidates
+        bound = found.bound if following is None else min(found.bound, most)
+        self.bound = min(max(self.bound, bound), self.value)
+        wider = following is not None and most < self.value * (1 - ROUNDING)
+        self.most_usd = min(self.value, following) if following is not None and wider else None
+        self.is_over = clock.over or self.most_usd is None or (self.value, self.bound) == before
+
+    def _best_of(self, problem: PlacementProblem, clock: Clock, gap: float) -> Found:
+        """The best plan with these pools, if it is better than what is known; TimeUp before there is any."""
+        most = self.value * (1 + OPTIMAL_GAP)
+        if not is_countable(problem):
+            known = Known(self.plan or None, self.value, self.bound)
+            search = Search(problem, self.solver, clock, known=known, enough=gap)
+            search.run()
+            if search.interrupted:
+                raise KeyboardInterrupt
+            plan = self.plan if search.best == self.plan else search.best
+            return Found(plan or {}, search.value, search.bound, search.infeasible)
+        counted = Counted(presolve(problem, most), self.part.prices)
+        known, value = self.plan, self.value
+        if simple := simple_plan(counted.p, self.part.prices):
+            worth = counted.worth(simple)
+            known, value = (simple, worth) if worth < value else (known, value)
+        counted.minimise(value * (1 + OPTIMAL_GAP))
+        clock.check()
+        out = run(counted.m, counted, self.solver, clock.left, gap=gap)
+        if out.interrupted:
+            raise KeyboardInterrupt
+        if out.status == "infeasible":
+            return Found(known, value, value, is_infeasible=not known)
+        bound = self.bound if out.bound is None else out.bound * counted.unit
+        for plan in out.plans[:1]:
+            worth = counted.worth(plan)
+            known, value = (plan, worth) if worth < value else (known, value)
+        return Found(known, value, bound)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -9,18 +10,20 @@ from itertools import chain
 
 from ..candidates.least_prices import Candidates
 from ..candidates.setting import Setting
+from ..candidates.survey import ROUNDING
 from ..placement.problem import Option, PlacementProblem, Pool
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.engine import Plan
 from ..placement.search.rounds import Known, Search
 from ..placement.search.solve import result_of
-from ..placement.times.judge import Judge
+from ..placement.times.judge import WHOLE, Judge
+from ..placement.times.sections import cut
 from ..posing.to_problem import with_candidates
 from .part import paid_anyway, parts_of
 from .part_search import PartSearch
+from .priced import MARGIN, Pricing, between, pace
 
-ROUNDING = 1e-9
 FIRST_SLACK = 0.02
 """Where the parts' best plans do not go together: the share of their cost that is looked at first beyond it."""
 PART_S = 8.0
@@ -31,9 +34,26 @@ TOGETHER_S = 20.0
 """Time that planning all parts at once may take where a plan is known already [s]."""
 MOST_TOGETHER = 150
 """Pieces up to which all parts are planned at once where their own plans leave too much to be proved."""
-DEARER = (0.02, 0.08, 0.3)
-"""Shares by which parts may be dearer where they are too slow together."""
+PROVING_S = 15.0
+"""Time for proofs where all parts have plans, of more pieces than that [s]."""
+ROUNDS = 5
+"""Prices of time that are tried."""
+QUICK_S = 4.0
+"""Time that a step of a part may take at one of them, and where the parts have more pieces than that [s]."""
+PRICED_GAP = 0.02
+"""Relative gap at which it ends, and what another price has to be able to save."""
+SAME_PRICE = 0.02
+"""Relative difference up to which another price of time is not worth trying."""
 Progress = Callable[[float | None, float | None], None]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A plan of all parts."""
+
+    search: Search
+    sets: Sequence[Candidates]
+    """the pools that were looked at, by part"""
 
 
 @dataclass
@@ -48,6 +68,8 @@ class ByParts:
     solver: str
     clock: Clock
     on_progress: Progress | None = None
+    without_place: tuple[str, ...] = ()
+    """nodes that nothing may serve, where there are any"""
 
     def solve(self) -> tuple[PlacementProblem, PlacementResult] | None:
         """The best plan found, and a problem that has its pools; None where a part, or the whole, has none."""
@@ -55,64 +77,105 @@ class ByParts:
         if planned is None:
             return None
         least = paid_anyway(self.whole.devices) + sum(each.bound for each in planned)
-        joined = self._joined(planned, least)
-        steps = (self.gap / 4, *DEARER) if len(self.whole.pieces) <= MOST_TOGETHER else DEARER[-1:]
-        for dearer in steps if joined is None else ():
-            # What one part keeps the rest of the time from is often little dearer where it is faster.
-            for each in planned:
-                each.make_faster(each.value * (1 + dearer), self._share(2))
-            joined = self._joined(planned, least)
-            if joined is not None or self.clock.over:
-                break
+        joined = self._joined(planned, least) or self._in_time(planned, least)
         # What the search of the one plan proves holds for its pools alone.
-        is_enough = joined is not None and joined.value - least <= self.gap * abs(joined.value)
-        if joined is not None and (is_enough or len(self.whole.pieces) > MOST_TOGETHER):
-            return self._answer([each.candidates for each in planned], joined, least)
+        is_enough = joined is not None and joined.search.value - least <= self.gap * abs(joined.search.value)
+        if joined is not None and (self._is_large or is_enough):
+            return self._answer(joined.sets, joined.search, least)
         if joined is not None:
             self.clock = self.clock.at_most(TOGETHER_S)
         with suppress(KeyboardInterrupt):
             return self._together(planned, least, joined)
-        return None if joined is None else self._answer([each.candidates for each in planned], joined, least)
+        return None if joined is None else self._answer(joined.sets, joined.search, least)
 
-    def _joined(self, planned: Sequence[PartSearch], least: float) -> Search | None:
+    @property
+    def _is_large(self) -> bool:
+        return len(self.whole.pieces) > MOST_TOGETHER
+
+    def _in_time(self, planned: Sequence[PartSearch], least: float) -> Joined | None:
+        """(66) The cheapest of a few plans whose parts pay for the time that requests wait for them."""
+        parts, usd = [each.part for each in planned], sum(each.value for each in planned)
+        cheapest = paid_anyway(self.whole.devices) + usd
+        ways = {b: cut(self.whole.scenarios_of(b.graph), b.kind) for b in self.whole.bounds if b.kind in WHOLE}
+        best, price, too_low, enough = None, 0.0, 0.0, math.inf
+        for _ in range(ROUNDS if ways else 0):
+            plan = _plan_of(planned)
+            problem = self._problem(_taken([each.candidates for each in planned], plan))
+            paces = {b: pace(problem, plan, b, ways[b]) for b in ways}
+            b = max(paces, key=lambda b: paces[b].reached_s / b.limit_s)
+            pricing = Pricing(parts, usd, ways[b], paces[b])
+            # What is likely without waits, and what was reached with them, go up and down together.
+            wanted = b.limit_s * MARGIN / paces[b].reached_s
+            before, price = price, between(pricing.price_for(pricing.likely(price).seconds * wanted), too_low, enough)
+            if math.isclose(price, before, rel_tol=SAME_PRICE):
+                break
+            planned = [PartSearch(part.priced(pricing.at(price)), self.solver) for part in parts]
+            if not self._has_plans(planned):
+                break
+            joined = self._joined(planned, least)
+            if joined is None:
+                too_low = price
+                continue
+            enough = price
+            if best is None or joined.search.value < best.search.value:
+                best = joined
+            if best.search.value <= cheapest * (1 + max(self.gap, PRICED_GAP)):
+                break
+        return best
+
+    def _has_plans(self, parts: Sequence[PartSearch]) -> bool:
+        """Whether some plan of each part is found in the time."""
+        for number, each in enumerate(parts):
+            while not each.plan and not each.is_over:
+                each.step(self._share(len(parts) - number, at_price=True), max(self.gap, PRICED_GAP))
+            if not each.plan:
+                return False
+        return True
+
+    def _joined(self, planned: Sequence[PartSearch], least: float) -> Joined | None:
         """The plans of all parts as one; None where it breaks what bounds them together."""
-        plan = {piece: pool for each in planned for piece, pool in each.plan.items()}
-        problem = self._problem(_taken([each.candidates for each in planned], plan))
+        sets = [each.candidates for each in planned]
+        problem = self._problem(_taken(sets, _plan_of(planned)))
         with suppress(TimeUp):
             # Of one plan latencies need no rows: they are judged exactly.
             rows = replace(problem, bounds=tuple(b for b in problem.bounds if b.node is not None))
             search = Search(rows, self.solver, self.clock, known=Known(bound=least))
-            search.judge = Judge(problem, problem.options, None, self.clock)
-            return search if search.has_one() else None
+            if search.has_one(Judge(problem, problem.options, None, self.clock)):
+                return Joined(search, sets)
         return None
 
     def _planned(self) -> list[PartSearch] | None:
         """Every part by itself, those the longest that leave most to be proved; None where one has no plan."""
         parts = [PartSearch(part, self.solver) for part in parts_of(self.setting, self.whole)]
+        self.without_place = tuple(node for each in parts for node in each.part.without_place)
+        if self.without_place:
+            return None
         for number, each in enumerate(parts):
-            while not each.plan:
-                if not each.step(self._share(len(parts) - number), self.gap / 2):
-                    return None
+            each.prove(self.clock)
+            while not each.plan and not each.is_over:
+                each.step(self._share(len(parts) - number), self.gap / 2)
+            if not each.plan:
+                return None
+        proving = self.clock.at_most(PROVING_S) if self._is_large else self.clock
         while sum(each.open_usd for each in parts) > self.gap / 2 * sum(each.value for each in parts):
-            worst = max(parts, key=lambda each: each.open_usd)
-            if not worst.step(self._share(2), self.gap / 2):
-                worst.is_over = True
-            if all(each.is_over or not each.open_usd for each in parts):
+            if proving.over:
                 break
+            max(parts, key=lambda each: each.open_usd).step(self._share(2), self.gap / 2)
         return parts
 
-    def _share(self, parts: int) -> Clock:
+    def _share(self, parts: int, at_price: bool = False) -> Clock:
         """The time for the next of so many parts."""
-        return self.clock.at_most(PART_S if self.clock.left is None else min(PART_S, self.clock.left / (parts + 1)))
+        most = QUICK_S if at_price or self._is_large else PART_S
+        return self.clock.at_most(most if self.clock.left is None else min(most, self.clock.left / (parts + 1)))
 
     def _together(
-        self, planned: Sequence[PartSearch], least: float, best: Search | None
+        self, planned: Sequence[PartSearch], least: float, joined: Joined | None
     ) -> tuple[PlacementProblem, PlacementResult] | None:
         """(63) All parts at once, with what plans need that cost up to `slack` more than the `least` of all parts.
 
         What is found says how much slack is enough.
         """
-        sets = [each.candidates for each in planned]
+        best, sets = (joined.search, joined.sets) if joined else (None, [each.candidates for each in planned])
         known = Known(bound=least, floors=tuple((frozenset(p.plan), p.bound) for p in planned if p.bound > 0))
         slack, tried = FIRST_SLACK * least if best is None else best.value - least, -1.0
         while not self.clock.over and (slack := _fitting(planned, slack)) > tried:
@@ -163,6 +226,10 @@ class ByParts:
         problem = self._problem(sets)
         best.bound = min(bound, best.value)
         return problem, result_of(problem, best)
+
+
+def _plan_of(planned: Sequence[PartSearch]) -> Plan:
+    return {piece: pool for each in planned for piece, pool in each.plan.items()}
 
 
 def _fitting(planned: Sequence[PartSearch], slack: float) -> float:

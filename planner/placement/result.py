@@ -83,6 +83,8 @@ class PlacementResult:
     latency: LatencySummary = field(default_factory=LatencySummary)
     binding: tuple[str, ...] = ()
     """Bounds and limits without any one of which a better plan would exist."""
+    binding_complete: bool = False
+    """Whether all of them were looked for: else there may be more."""
     conflict: tuple[str, ...] = ()
     """When infeasible: constraints that exclude each other, none of them to spare."""
     stats: SolveStats = field(default_factory=SolveStats)

@@ -28,6 +28,7 @@ from ..candidates.setting import Setting, keep_boundaries, unpin
 from ..conflicts.relaxations import Anew
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
+from ..placement.search.clock import NO_LIMIT, Clock
 from ..placement.search.rounds import OPTIMAL_GAP
 from ..placement.search.throughput import Throughput
 from ..placement.times.summary import summarise
@@ -67,6 +68,12 @@ class Posed:
         """What is to be solved."""
         return self.made or _problem(self.setting, self.works, self.goal, self.inputs.previous)
 
+    def written(self, clock: Clock) -> PlacementProblem:
+        """`problem`; TimeUp where the clock is over before it is written down."""
+        if self.made is None and "problem" not in self.__dict__:
+            self.__dict__["problem"] = _problem(self.setting, self.works, self.goal, self.inputs.previous, clock)
+        return self.problem
+
     def at_rate(self, rate_per_s: float) -> Posed | None:
         """The same at another rate [req/s]; None where something else than placement stands against it."""
         setting = replace(self.setting, at_rate_per_s=rate_per_s)
@@ -97,7 +104,7 @@ class Posed:
         """The question on other fleets and at other rates."""
 
         def pose(
-            fleet: FleetSpec, devices: Mapping[str, Device], rate: float | None, unpinned: str | None
+            fleet: FleetSpec, devices: Mapping[str, Device], rate: float | None, unpinned: str | None, clock: Clock
         ) -> PlacementProblem | None:
             setting = replace(self.setting, fleet=fleet, devices=devices, at_rate_per_s=rate)
             if unpinned is not None:
@@ -105,7 +112,7 @@ class Posed:
                 unpin(setting.graph, unpinned)
             if limit_faults(setting, SourceMap(SourceFile("", ""))):
                 return None
-            return _problem(setting, self.works, self.goal, self.inputs.previous)
+            return _problem(setting, self.works, self.goal, self.inputs.previous, clock)
 
         return Anew(self.setting.fleet, self.setting.devices, self.setting.rate_per_s, pose)
 
@@ -118,7 +125,8 @@ class Posed:
         """The result with the latencies that the plan's own load gives; `served` is how it got its rate."""
         if served is not None:
             status = "optimal" if served.gap <= OPTIMAL_GAP else "feasible"
-            result = replace(result, status=status, binding=served.binding)
+            result = replace(result, status=status, binding=served.binding.names)
+            result = replace(result, binding_complete=served.binding.is_complete)
         latency = summarise(with_waits(self.problem, result), result.placements)
         setting = self.setting
         tokens = sum(
@@ -174,9 +182,9 @@ def pose(
 
 
 def _problem(
-    setting: Setting, works: Mapping[str, Work], goal: str, previous: dict[str, Any] | None
+    setting: Setting, works: Mapping[str, Work], goal: str, previous: dict[str, Any] | None, clock: Clock = NO_LIMIT
 ) -> PlacementProblem:
-    problem = to_problem(setting, works, MINIMISED[goal])
+    problem = to_problem(setting, works, MINIMISED[goal], clock)
     return problem if previous is None else with_previous(problem, setting.fleet, setting.devices, previous)
 
 

@@ -13,20 +13,26 @@ from ...costmodel.work import Work
 from ...ir.llm import node_and_part, weights_name
 from ..candidates.apis import api_candidates
 from ..candidates.hosts import host_candidates
-from ..candidates.idle import with_idle
+from ..candidates.idle import Candidate, with_idle
 from ..candidates.llm.pools import llm_candidates
 from ..candidates.networks import network_candidates
 from ..candidates.profiles import profile_candidates
 from ..candidates.setting import Setting
 from ..candidates.transfers import transfers
-from ..placement.problem import Option, Piece, PlacementProblem, Pool, Rack
+from ..placement.problem import Piece, PlacementProblem, Rack
+from ..placement.search.clock import NO_LIMIT, Clock
 from .bounds import bounds, quality_bounds
 from .device_time import with_device_time
 from .device_types import device_type
 
 
-def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> PlacementProblem:
-    """The placement problem of a graph on a fleet; `works` gives the work of `model` nodes by node."""
+def to_problem(
+    setting: Setting, works: Mapping[str, Work], objective: str, clock: Clock = NO_LIMIT
+) -> PlacementProblem:
+    """The placement problem of a graph on a fleet; `works` gives the work of `model` nodes by node.
+
+    TimeUp where the clock is over before that.
+    """
     works = works_of_classes(setting, works)
     found = chain(
         profile_candidates(setting),
@@ -35,10 +41,13 @@ def to_problem(setting: Setting, works: Mapping[str, Work], objective: str) -> P
         host_candidates(setting, works),
         api_candidates(setting),
     )
-    return with_candidates(frame(setting, works, objective), setting, found)
+    return with_candidates(frame(setting, works, objective), setting, _in_time(found, clock))
 
 
-Candidate = tuple[Pool, tuple[Option, ...]]
+def _in_time(found: Iterable[Candidate], clock: Clock) -> Iterator[Candidate]:
+    for candidate in found:
+        clock.check()
+        yield candidate
 
 
 def with_candidates(bare: PlacementProblem, setting: Setting, found: Iterable[Candidate]) -> PlacementProblem:

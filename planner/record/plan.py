@@ -70,6 +70,7 @@ def plan_document(solved: Solved, inputs: Inputs, warnings: list[str], version: 
         **migration(solved.problem, result),
         **_model_quality(solved),
         "binding": list(result.binding),
+        "binding_complete": result.binding_complete,
         "conflict": list(result.conflict),
         "warnings": warnings,
         "quality": _quality(solved),

@@ -26,6 +26,7 @@ from ...passes.agent.inline_agents import inline_agents
 from ..candidates.setting import Setting, keep_boundaries, unpin
 from ..conflicts.relaxations import Anew
 from ..placement.problem import PlacementProblem
+from ..placement.search.clock import NO_LIMIT, Clock
 from ..posing.goals import MINIMISED
 from ..posing.pose import stay_in_regions
 from ..posing.running import with_previous
@@ -55,8 +56,8 @@ class Question:
     kept: Kept = field(default_factory=dict)
     """Boundaries between classes of visits that stand, of nodes whose traffic may be split; all of nodes not named."""
 
-    def problem(self) -> PlacementProblem:
-        """The placement problem of these inputs; InputError where they pose none.
+    def problem(self, clock: Clock = NO_LIMIT) -> PlacementProblem:
+        """The placement problem of these inputs; InputError where they pose none, TimeUp where the clock is over.
 
         Ways to run a model that another makes needless are in it too: plans for other inputs may have them.
         """
@@ -71,17 +72,17 @@ class Question:
         llms = {name: model for name, model in self.catalogue.models.items() if isinstance(model, LLM)}
         with variation(self.factors):
             setting = Setting(graph, self.fleet, self.devices, llms, keeps_all=True)
-            problem = to_problem(setting, dict(self.works(graph)), self.objective)
+            problem = to_problem(setting, dict(self.works(graph)), self.objective, clock)
         return problem if self.previous is None else with_previous(problem, self.fleet, self.devices, self.previous)
 
     def anew(self, rate_per_s: float | None) -> Anew:
         """The question on other fleets and at other rates."""
 
         def pose(
-            fleet: FleetSpec, devices: Mapping[str, Device], rate: float | None, unpinned: str | None
+            fleet: FleetSpec, devices: Mapping[str, Device], rate: float | None, unpinned: str | None, clock: Clock
         ) -> PlacementProblem:
             asked = self.graph if rate == rate_per_s else {**self.graph, "workload": self._workload(rate)}
-            return replace(self, fleet=fleet, devices=devices, graph=asked, unpinned=unpinned).problem()
+            return replace(self, fleet=fleet, devices=devices, graph=asked, unpinned=unpinned).problem(clock)
 
         return Anew(self.fleet, self.devices, rate_per_s, pose)
 

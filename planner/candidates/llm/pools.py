@@ -28,9 +28,14 @@ def llm_candidates(setting: Setting) -> Iterator[tuple[Pool, tuple[Option, ...]]
     Those that another one makes needless whatever the bounds are left out, unless the setting wants them all.
     """
     for run in runs(setting):
-        for name, device in run.devices(setting):
-            yield from pools_of(setting, drafts(setting, name, run.calls, run.servers(setting, name, device)))
-            yield from beyond_one_memory(setting, name, device, run)
+        yield from pools_of_run(setting, run)
+
+
+def pools_of_run(setting: Setting, run: Run) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    """The same for the calls of one model."""
+    for name, device in run.devices(setting):
+        yield from pools_of(setting, drafts(setting, name, run.calls, run.servers(setting, name, device)))
+        yield from beyond_one_memory(setting, name, device, run)
 
 
 def pools_of(setting: Setting, found: Iterable[Draft]) -> Iterator[tuple[Pool, tuple[Option, ...]]]:

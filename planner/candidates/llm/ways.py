@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
 
 import numpy as np
@@ -15,7 +15,7 @@ from ...placement.problem import Bound, Option, Pool
 from ..classes import TenantSet, tenant_sets
 from ..least_prices import Candidates, LeastPrices, of_nodes
 from ..setting import Setting, excluded_by
-from ..survey import InRole, Row, Survey
+from ..survey import ROUNDING, InRole, Row, Survey, counts
 from .calls import Call, node_of
 from .needless import Draft
 from .pools import beyond_one_memory, drafts_of, pools_of
@@ -23,7 +23,6 @@ from .runs import Run
 from .servers import Server
 
 ROLES = ("both", "decode", "prefill")
-ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -45,21 +44,28 @@ class Ways:
         """That make the calls."""
         return tuple(call.node for call in self.run.calls)
 
-    def candidates(self, most_usd: float) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
-        """Every pool that a plan of these calls may need that costs no more than `most_usd` [USD/h]."""
+    def priced(self, usd_per_s: Mapping[str, float]) -> Ways:
+        """The same where a second of a visit costs so much more, by node [USD/h]."""
+        return replace(self, survey=self.survey.priced(np.array([usd_per_s.get(node, 0.0) for node in self.nodes])))
+
+    def candidates(self, most_usd: float, budget_usd: float) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+        """Every pool that a plan of these calls may need that costs no more than `most_usd` [USD/h].
+
+        `budget_usd`, which is no less, pays for their replicas: enough for some plan.
+        """
         admitted = {key: usd <= most_usd for key, usd in self.survey.in_use.items()}
         some = np.flatnonzero(np.any(list(admitted.values()), axis=0))
         for _, own in groupby(some.tolist(), key=lambda w: self.servers[w][0]):
-            found = (self._drafts(w, admitted, most_usd) for w in own)
+            found = (self._drafts(w, admitted, budget_usd) for w in own)
             yield from pools_of(self.setting, chain.from_iterable(found))
         yield from self.written
 
-    def _drafts(self, w: int, admitted: Mapping[tuple[str, int], np.ndarray], most_usd: float) -> Iterator[Draft]:
+    def _drafts(self, w: int, admitted: Mapping[tuple[str, int], np.ndarray], budget_usd: float) -> Iterator[Draft]:
         """The pools of one server in each role, for the sets of calls that are `admitted`."""
         name, server = self.servers[w]
         for role in ROLES:
             places = [place for place in range(len(self.groups)) if admitted[role, place][w]]
-            groups = [(self.groups[place], self.survey.affordable(w, role, place, most_usd)) for place in places]
+            groups = [(self.groups[place], self.survey.affordable(w, role, place, budget_usd)) for place in places]
             yield from drafts_of(self.setting, name, server, role, groups)
 
 
@@ -70,12 +76,12 @@ def ways_of(setting: Setting, run: Run, prices: LeastPrices, bounds: Sequence[Bo
     columns = {call.node: i for i, call in enumerate(run.calls)}
     own = (*beyond, *of_nodes(written, columns))
     groups = tuple(tenant_sets(run.calls, node_of, setting.class_of, setting.priorities))
-    most = [setting.most_replicas(name, s.parallel.devices) for name, s in found]
     survey = Survey(
+        [(name, s.parallel.devices) for name, s in found],
         np.array([prices.device_usd(name) * s.parallel.devices for name, s in found]),
         _in_roles(setting, run.calls, found, prices, bounds),
         [([columns[call.node] for call in group.tenants], group.share) for group in groups],
-        np.array([np.inf if each is None else each for each in most]),
+        counts(setting.most_replicas(name, s.parallel.devices) for name, s in found),
         prices.elsewhere(own, columns, setting.rate_per_s or 0.0),
     )
     return Ways(setting, run, tuple(found), groups, survey, own)
@@ -95,12 +101,13 @@ def _in_roles(
     welcome = np.array([[not excluded_by(call.prefill, name) for call in calls] for name, _ in found])
     roles: dict[str, InRole] = {}
     for role in ROLES:
-        load = np.stack([timed[call.visits, call.adapter].worked(call, role) / slots for call in calls], axis=1)
-        load = np.where(welcome, load, 0.0)
+        worked = np.stack([timed[call.visits, call.adapter].worked(call, role) for call in calls], axis=1)
+        load = np.where(welcome, worked / slots[:, None], 0.0)
         possible = welcome & np.stack([timed[c.visits, c.adapter].in_time(c, role, bounds) for c in calls], axis=1)
         if role == "prefill":
             possible &= np.array([[s.is_least] for _, s in found])
-        roles[role] = InRole(load, load * HOUR_S * np.array(joule_usd)[:, None], possible)
+        seconds = worked / [sum(call.mass) for call in calls]
+        roles[role] = InRole(load, load * HOUR_S * np.array(joule_usd)[:, None], possible, seconds)
     return roles
 
 

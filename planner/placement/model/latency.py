@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pulp
@@ -10,24 +11,37 @@ from ..problem import Bound, Option, PlacementProblem, Scenario
 from ..times.latency import ttft
 from ..times.laws import is_point, mean, quantile
 from ..times.mixture import ROUNDING, mixtures
+from ..times.tilted import certain
 from .variables import Expr, PlacementVars
 
+TILTED_AT = (0.9, 0.5, 0.2)
+"""Values of a in (72) where a request has several ways."""
 MANY_TERMS = 400
 """A moment with more terms than this gets a variable."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """Which number stands for a random time: its mean, or its `rare`-quantile; waits and losses then count as 0."""
+    """Which number stands for a random time: its mean, its `rare`-quantile, waits and losses then counting as 0, or
+    its certainty equivalent at a `tilt`."""
 
     rare: float | None = None
     at: float = 0.0
-    """With the probability 1 - at, all random times of a scenario are at least at this level."""
+    """A scenario whose finish at this level is over the bound and `slack_s` is late with the probability 1 - at."""
+    tilt: float | None = None
+    """[1/s]"""
+
+    @property
+    def slack_s(self) -> float:
+        """(72) log(1 / a) / t of a tilted level [s]."""
+        return 0.0 if self.tilt is None else -math.log(self.at) / self.tilt
 
     def time(self, o: Option, visit: int, part: str) -> float:
         """Waiting plus `first` or `total` of one visit [s]."""
         t = o.visits[visit - 1]
         served = getattr(t, part)
+        if self.tilt is not None:
+            return sum(certain(each, self.tilt) for each in (t.wait, *t.lost, served))
         if self.rare is None:
             return mean(t.wait) + sum(map(mean, t.lost)) + mean(served)
         return quantile(t.wait, 0.0) + quantile(served, self.rare)
@@ -143,8 +157,11 @@ def _scenario_moments(
 
 
 def _time(v: PlacementVars, piece: str, visit: int, part: str, level: Level) -> Expr:
-    rows = [v.options[piece, g] for g in v.pools_of[piece]]
-    return Expr([(v.x[piece, o.pool], level.time(o, visit, part) / v.time_scale) for o in rows])
+    key = (piece, visit, part, level)
+    if key not in v.times:
+        rows = [v.options[piece, g] for g in v.pools_of[piece]]
+        v.times[key] = Expr([(v.x[piece, o.pool], level.time(o, visit, part) / v.time_scale) for o in rows])
+    return v.times[key]
 
 
 def _move(v: PlacementVars, a: str, b: str) -> Expr:
@@ -262,17 +279,25 @@ def constrain_percentiles(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVa
     for b in p.bounds:
         if b.percentile is None or b.kind not in ("end_to_end", "first_output"):
             continue
-        for a in levels(p, b.percentile, b.graph):
-            level = Level(rare_quantile(p, a), a)
-            moments = constrain_finish(m, p, v, level)
-            _bound_late_scenarios(m, p, v, b, level, moments)
+        for level in [Level(rare_quantile(p, a), a) for a in levels(p, b.percentile, b.graph)]:
+            _bound_late_scenarios(m, p, v, b, level)
 
 
-def _bound_late_scenarios(
-    m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars, b: Bound, level: Level, moments: list[Moments]
-) -> None:
+def constrain_certain_equivalents(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
+    """(72) finish[s] <= B + log(1 / a) / t + M[s] late[s];  sum_s Pr[s] late[s] <= (1 - q) / (1 - a).
+
+    Times stand at their certainty equivalents (72). These rows are many, and only of use where a bound is close.
+    """
+    for b in p.bounds:
+        if b.percentile is not None and b.kind in ("end_to_end", "first_output"):
+            for level in tilted_levels(p, b):
+                _bound_late_scenarios(m, p, v, b, level)
+
+
+def _bound_late_scenarios(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars, b: Bound, level: Level) -> None:
     assert b.percentile is not None
-    limit = b.limit_s / v.time_scale * (1 + 1e-9)
+    moments = constrain_finish(m, p, v, level)
+    limit = (b.limit_s + level.slack_s) / v.time_scale * (1 + 1e-9)
     allowed = (1 - b.percentile) / (1 - level.at) + 1e-9
     late = Expr()
     for i, (s, moment) in enumerate(_of_graph(p, moments, b.graph)):
@@ -298,6 +323,34 @@ def levels(p: PlacementProblem, q: float, graph: str = "") -> list[float]:
     if len(p.scenarios_of(graph)) == 1:
         return [q * (1 - 1e-9)]
     return [0.0, max(0.0, 2 * q - 1)] if q > 0.5 else [0.0]
+
+
+def tilted_levels(p: PlacementProblem, b: Bound) -> list[Level]:
+    """(72) Levels at certainty equivalents, with the tilt that is best where the spread is that of fast options.
+
+    None where nothing is random, or the earliest of several sinks counts: it may be in time where none of them is.
+    """
+    deviation = _deviation(p, b)
+    if deviation <= 0 or _several_sinks(p, b):
+        return []
+    q = b.percentile or 0.0
+    several = len(p.scenarios_of(b.graph)) > 1
+    at = TILTED_AT if several else (q * (1 - 1e-9),)
+    return [Level(at=a, tilt=math.sqrt(-2 * math.log(a)) / deviation) for a in at]
+
+
+def _deviation(p: PlacementProblem, b: Bound) -> float:
+    """Standard deviation of the way through the graph that varies most, every visit where it is fastest [s]."""
+    least: dict[tuple[str, int], tuple[float, float]] = {}
+    for o in p.options:
+        for k, t in enumerate(o.visits, 1):
+            parts = (t.wait, *t.lost, t.total)
+            variance = sum(part.variance for part in parts)
+            key = sum(map(mean, parts)) + math.sqrt(variance), variance
+            least[o.piece, k] = min(least.get((o.piece, k), key), key)
+    none = (0.0, 0.0)  # a piece that runs nowhere
+    varied = (sum(least.get((q, s.visit), none)[1] for s in w.steps for q in s.pieces) for w in p.scenarios_of(b.graph))
+    return math.sqrt(max(varied, default=0.0))
 
 
 def rare_quantile(p: PlacementProblem, a: float) -> float:

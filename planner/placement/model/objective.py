@@ -33,12 +33,13 @@ def second_objective(p: PlacementProblem, v: PlacementVars) -> Expr:
     if p.objective != "cost":
         first = cost(p, v) * (1 / _largest(cost(p, v)))
     else:
-        first = Expr([(v.x[key], sum(_mean(o)) / v.time_scale) for key, o in v.options.items()])
+        first = Expr([(v.x[key], sum(mean_visits(o)) / v.time_scale) for key, o in v.options.items()])
     count = len(v.x) or 1
     return first + Expr([(x, 1e-3 * i / count / len(v.pieces)) for i, x in enumerate(v.x.values())])
 
 
-def _mean(o: Option) -> list[float]:
+def mean_visits(o: Option) -> list[float]:
+    """Mean time of each visit, with waits and what is lost [s]."""
     return [mean(t.wait) + sum(map(mean, t.lost)) + mean(t.total) for t in o.visits]
 
 

@@ -44,7 +44,8 @@ def _best_of_equals(search: Search, objective: Expr) -> bool:
     search.m.setObjective(objective)
     while not search.clock.over and not search.interrupted:
         out = run(search.m, search.v, search.solver, search.clock.left)
-        search.interrupted = out.interrupted
+        if out.interrupted:
+            search.stop()
         if out.status != "optimal" or not out.plans:
             return False
         if search.admit(out.plans[0]):

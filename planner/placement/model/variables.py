@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 import pulp
@@ -53,8 +53,14 @@ class PlacementVars:
     """What changing the replicas that run already costs, spread over time [USD/h]."""
     slowest: dict[Hashable, float] = field(default_factory=dict)
     """Level of random times -> all visits in a row at their slowest [time_scale]."""
+    times: dict[Hashable, Expr] = field(default_factory=dict)
+    """Piece, visit, part and level of random times -> how long it takes where the plan has it [time_scale]."""
     names: set[str] = field(default_factory=set)
     count: int = 0
+
+    def plan(self, value: Callable[[pulp.LpVariable], float]) -> dict[str, str]:
+        """Piece -> pool."""
+        return {q: g for (q, g), x in self.x.items() if value(x) > 0.5}
 
     def name(self, prefix: str, *parts: object) -> str:
         """A solver name, unique even where sanitising makes two names equal."""

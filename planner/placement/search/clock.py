@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from threading import Event
 
 
 class TimeUp(Exception):
@@ -10,11 +11,12 @@ class TimeUp(Exception):
 
 
 class Clock:
-    """Time since the start, and what is left of the limit."""
+    """Time since the start, and what is left of the limit: nothing once the user asked to stop."""
 
     def __init__(self, limit_s: float | None) -> None:
         self.start = time.perf_counter()
         self.limit_s = limit_s
+        self._stop = Event()
 
     @property
     def spent(self) -> float:
@@ -23,6 +25,8 @@ class Clock:
     @property
     def left(self) -> float | None:
         """Seconds left, at least 0; None without a limit."""
+        if self.stopped:
+            return 0.0
         return None if self.limit_s is None else max(0.0, self.limit_s - self.spent)
 
     @property
@@ -30,8 +34,19 @@ class Clock:
         return self.left is not None and self.left <= 0
 
     def at_most(self, seconds: float) -> Clock:
-        """A clock that stops after `seconds`, or with this one."""
-        return Clock(seconds if self.left is None else min(seconds, self.left))
+        """A clock that stops after `seconds`, or with this one; who stops it stops both."""
+        clock = Clock(seconds if self.left is None else min(seconds, self.left))
+        clock._stop = self._stop
+        return clock
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the user asked to stop."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """No time is left from now on."""
+        self._stop.set()
 
     def check(self) -> None:
         """Raises TimeUp where the time is over."""

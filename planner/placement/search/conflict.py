@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ....ir.units import HOUR_S
 from ..model.objective import price
@@ -15,6 +15,15 @@ MOST_ADDED = 512
 """Replicas that a pool is given at most where its count is left out: what needs more is the fault of the rate."""
 ONE_BY_ONE = 3
 """So few names are tried each by itself: that all of them together bind would save little."""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What keeps a plan from being better."""
+
+    names: tuple[str, ...] = ()
+    is_complete: bool = False
+    """Whether all was looked for: else there may be more."""
 
 
 def constraint_names(p: PlacementProblem) -> list[str]:

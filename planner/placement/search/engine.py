@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import pulp
 
-from ..model.variables import PlacementVars
 from .clock import Clock
 
 Plan = dict[str, str]
 """Piece id to pool id."""
 Progress = Callable[[float | None, float | None], None]
 """Called with the best value known and the bound proved, in the model's units."""
+
+
+class Decision(Protocol):
+    """What the variables of a model stand for."""
+
+    def plan(self, value: Callable[[Any], float]) -> Plan:
+        """The plan that some values of the variables say."""
+        ...
+
+
 GAP = 1e-9
 """Relative gap at which the solver may stop: far below the 1e-6 that plans are called optimal at."""
 SOLVERS = ("highs", "cbc")
@@ -36,7 +49,7 @@ class Outcome:
 
 def run(
     m: pulp.LpProblem,
-    v: PlacementVars,
+    v: Decision,
     solver: str,
     time_limit_s: float | None,
     progress: Progress | None = None,
@@ -50,8 +63,17 @@ def run(
     raise ValueError(f"solver {solver!r} is none of {', '.join(SOLVERS)}")
 
 
+PATIENCE_S = 1.0
+"""HiGHS looks now and then whether it is to stop; where it does not for so long it is left alone, with its thread."""
+TOLD_EVERY_S = 0.5
+
+
+class LeftAlone(Exception):
+    """The solver did not stop when it was asked to: nothing may be read from it."""
+
+
 class _InterruptibleHiGHS(pulp.HiGHS):
-    """HiGHS in a thread of its own, so that Ctrl-C stops it with what it has."""
+    """HiGHS in a thread of its own, so that Ctrl-C and the time limit stop it with what it has."""
 
     interrupted = False
     clock = Clock(None)
@@ -62,14 +84,33 @@ class _InterruptibleHiGHS(pulp.HiGHS):
         if self.clock.left is not None:
             # Large models take seconds to hand over, which count as well.
             h.setOptionValue("time_limit", self.clock.left)
-        h.startSolve()
-        done = False
-        while not done:
-            try:
-                done = h.wait(0.5)[0]
-            except KeyboardInterrupt:
-                self.interrupted = True
-                h.cancelSolve()
+
+        def stop() -> None:
+            self.interrupted = True
+
+        asked: float | None = None
+        with on_interrupt(stop):
+            h.startSolve()
+            while not h.wait(0.1)[0]:
+                if asked is None and (self.interrupted or self.clock.over):
+                    asked = time.perf_counter()
+                    h.cancelSolve()
+                if asked is not None and time.perf_counter() - asked > PATIENCE_S:
+                    raise LeftAlone
+
+
+@contextmanager
+def on_interrupt(do: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C calls `do` meanwhile, and raises nothing: an exception inside a lock of the solver would be lost."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: do())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 SMALL = 1000
@@ -82,7 +123,7 @@ and then: 2 of 374 small packings (`tests/planner/candidates/test_host_packing.p
 
 
 def _run_highs(
-    m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None, progress: Progress | None, gap: float
+    m: pulp.LpProblem, v: Decision, time_limit_s: float | None, progress: Progress | None, gap: float
 ) -> Outcome:
     engine = _InterruptibleHiGHS(
         msg=False,
@@ -97,28 +138,43 @@ def _run_highs(
     )
     engine.clock = Clock(time_limit_s)
     found: list[list[float]] = []
+    bound, told = -math.inf, time.perf_counter()
 
     def improved(event: Any) -> None:
         found.append(list(event.data_out.mip_solution))
+        tell(event)
+
+    def went_on(event: Any) -> None:
+        if time.perf_counter() - told > TOLD_EVERY_S:
+            tell(event)
+
+    def tell(event: Any) -> None:
+        nonlocal bound, told
+        bound, told = event.data_out.mip_dual_bound, time.perf_counter()
         if progress is not None:
-            progress(event.data_out.objective_function_value, event.data_out.mip_dual_bound)
+            progress(event.data_out.objective_function_value, bound)
 
     create = engine.createAndConfigureSolver
 
     def configure(lp: Any) -> None:
         create(lp)
         lp.solverModel.cbMipImprovingSolution += improved
+        lp.solverModel.cbMipInterrupt += went_on
 
     engine.createAndConfigureSolver = configure  # type: ignore[method-assign]
-    with suppress(IndexError):  # PuLP reads row values, which HiGHS has none of where it found no solution
-        m.solve(engine)
+    try:
+        with suppress(IndexError):  # PuLP reads row values, which HiGHS has none of where it found no solution
+            m.solve(engine)
+    except LeftAlone:
+        plans = _distinct([v.plan(lambda x, at=at: at[x.index]) for at in found[::-1]])
+        return Outcome("stopped", bound if abs(bound) < 1e30 else None, plans, engine.interrupted)
     h: Any = m.solverModel
     name = h.modelStatusToString(h.getModelStatus())
     info = h.getInfo()
     last = list(h.getSolution().col_value)
     has_last = info.primal_solution_status == 2
     values = ([last] if has_last else []) + found[::-1]
-    plans = _distinct([_plan(v, lambda x, at=at: at[x.index]) for at in values])
+    plans = _distinct([v.plan(lambda x, at=at: at[x.index]) for at in values])
     if name in ("Infeasible", "Primal infeasible or unbounded"):
         return Outcome("infeasible")
     status = "optimal" if name == "Optimal" else "stopped"
@@ -126,7 +182,7 @@ def _run_highs(
     return Outcome(status, bound if abs(bound) < 1e30 else None, plans, engine.interrupted)
 
 
-def _run_cbc(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None, gap: float) -> Outcome:
+def _run_cbc(m: pulp.LpProblem, v: Decision, time_limit_s: float | None, gap: float) -> Outcome:
     # Left alone, CBC drops plans that are better by less than 1e-5.
     exact = ["randomCbcSeed 1", "primalT 1e-9", "increment 1e-9"]
     engine = pulp.PULP_CBC_CMD(msg=False, threads=1, timeLimit=time_limit_s, gapRel=gap, gapAbs=GAP, options=exact)
@@ -134,16 +190,12 @@ def _run_cbc(m: pulp.LpProblem, v: PlacementVars, time_limit_s: float | None, ga
     if m.status == pulp.LpStatusInfeasible:
         return Outcome("infeasible")
     has_values = m.sol_status in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible)
-    plans = [_plan(v, lambda x: x.varValue or 0.0)] if has_values else []
+    plans = [v.plan(lambda x: x.varValue or 0.0)] if has_values else []
     if m.sol_status == pulp.LpSolutionOptimal:
         assert m.objective is not None
         value: Any = m.objective.value()
         return Outcome("optimal", value, plans)
     return Outcome("stopped", None, plans)
-
-
-def _plan(v: PlacementVars, value: Callable[[Any], float]) -> Plan:
-    return {q: g for (q, g), x in v.x.items() if value(x) > 0.5}
 
 
 def _distinct(plans: list[Plan]) -> list[Plan]:

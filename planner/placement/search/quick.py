@@ -11,9 +11,9 @@ from ..model.objective import price
 from ..problem import Option, PlacementProblem, Pool
 from ..times.laws import mean
 
-MANY_OPTIONS = 8000
+MANY_OPTIONS = 3000
 """Problems with no more options than this are solved whole at once."""
-FEW_OPTIONS = 2500
+FEW_OPTIONS = 2000
 """At most about so many are left."""
 WEIGHTS = (0.0, 0.3, 1.0, 3.0, 30.0)
 """How much a share of time counts against the same share of cost: one pool of a kind is kept for each, in steps."""

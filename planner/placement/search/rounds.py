@@ -11,6 +11,7 @@ import pulp
 
 from ..evaluate import Books
 from ..model.build import build
+from ..model.latency import constrain_certain_equivalents
 from ..model.objective import cost_of_pieces, unit
 from ..model.racks import Racks
 from ..model.variables import Expr, PlacementVars
@@ -40,6 +41,8 @@ class Known:
     """No plan has a lower objective."""
     floors: tuple[tuple[frozenset[str], float], ...] = ()
     """Pieces that share no pool that is counted with others, and what no plan of them costs less than [USD/h]."""
+    is_tight: bool = False
+    """Whether plans of the model broke a bound on whole requests."""
 
 
 @dataclass
@@ -92,6 +95,9 @@ class Search:
             self.m.addConstraint(self.m.objective <= most / self.unit, "as_good")
         for number, (pieces, usd) in enumerate(self.known.floors):
             self.m.addConstraint(cost_of_pieces(self.p, self.v, pieces) * (1 / usd) >= 1 - ROUNDING, f"floor_{number}")
+        self._tilted = False
+        if self.known.is_tight:
+            self.tilt()
         self._means: Latencies | None = None
         self._seen: list[Plan] = []
 
@@ -117,16 +123,26 @@ class Search:
 
     def run(self) -> None:
         """Rounds until the best plan is proved, no plan is left, or time is up."""
-        with suppress(TimeUp):
-            self._rounds()
+        try:
+            with suppress(TimeUp):
+                self._rounds()
+        except KeyboardInterrupt:
+            self.stop()
+
+    def stop(self) -> None:
+        """The user asked to: what is known by now is what stands."""
+        self.interrupted = True
+        self.clock.stop()
 
     def _rounds(self) -> None:
         while self.cuts < self.most_cuts and not (
             self.clock.over or self.interrupted or self.infeasible or self._is_enough
         ):
-            gap = GAP if self.enough <= OPTIMAL_GAP else self.enough
+            # The bound is that of the solver: what it leaves open adds to what the rows leave open.
+            gap = GAP if self.enough <= OPTIMAL_GAP else self.enough / 4
             out = run(self.m, self.v, self.solver, self.clock.left, self._report, gap)
-            self.interrupted = out.interrupted
+            if out.interrupted:
+                self.stop()
             if out.status == "infeasible":
                 self.infeasible = self.best is None
                 self.bound = self.value
@@ -161,11 +177,14 @@ class Search:
                 return None
         return None
 
-    def has_one(self) -> bool:
-        """Whether what the solver takes for the best plan keeps all bounds; it is then `best`. Nothing is cut off."""
+    def has_one(self, judge: Judge) -> bool:
+        """Whether the solver's best plan keeps the racks and all bounds of `judge`; it is then `best`.
+
+        Nothing is cut off.
+        """
         out = run(self.m, self.v, self.solver, self.clock.left)
         plan = out.plans[0] if out.plans else None
-        if plan is None or self.racks.other_rack(self.v, plan) is not None or self.judge.broken(plan) is not None:
+        if plan is None or self.racks.other_rack(self.v, plan) is not None or judge.broken(plan) is not None:
             return False
         self.best, self.value = plan, self.objective(plan)
         return True
@@ -198,8 +217,15 @@ class Search:
         broken = self.judge.broken(plan)
         if broken is None:
             return True
+        self.tilt()
         self._add(self.judge.cut(self.v, plan, broken) >= 1)
         return False
+
+    def tilt(self) -> None:
+        """Adds the rows (72), unless they are there."""
+        if not self._tilted:
+            self._tilted = True
+            constrain_certain_equivalents(self.m, self.p, self.v)
 
     def _cut_objective(self, plan: Plan, value: float) -> None:
         """(19) mean + T sum_{p, c in F_p} x[p,c] >= T, T a plan's exact mean: only a faster part beats it."""

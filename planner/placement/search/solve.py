@@ -5,21 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from ..model.ties import break_ties
 from ..problem import PlacementProblem
 from ..result import LatencySummary, PlacementResult, SolveStats
 from ..times.summary import summarise
-from .clock import Clock, TimeUp
-from .conflict import binding_names, irreducible_conflict
+from .clock import NO_LIMIT, Clock, TimeUp
+from .conflict import Binding, binding_names, irreducible_conflict
 from .cutoff import least_cost
+from .engine import Plan
 from .presolve import presolve
-from .quick import MANY_OPTIONS, few_options
+from .quick import few_options
 from .rounds import OPTIMAL_GAP, Known, Search
+from .tightened import has_percentiles, tightened
 
 BINDING_TRIALS = 12
 """Problems tried at most to find out what binds: a number and not a time, so that equal runs give equal answers."""
-FIRST_PLAN_S = 5.0
+SOME_OPTIONS = 2000
+"""Problems with no more options are solved at once even where percentiles are bounded."""
+FIRST_PLAN_S = 30.0
 """Time spent at most on a first plan of a large problem, and half of what a shorter limit leaves [s]."""
 CONFLICT_S = 20.0
 """Time spent at most on making a conflict irreducible, where no limit is set [s]."""
@@ -47,27 +52,36 @@ def solve(
     ValueError for an unknown solver.
     """
     clock = Clock(time_limit_s)
-    first = _first_plan(problem, solver, clock, on_progress)
-    known = Known() if first is None else Known(first.best, first.value, first.bound)
+    reduced, known = _first_plan(problem, solver, clock, on_progress)
+    if clock.stopped and known.plan is None:
+        raise KeyboardInterrupt
     try:
+        clock.check()
         most = math.inf if below is None else below
-        search = Search(problem, solver, clock, on_progress, most, known=known, enough=gap)
-    except TimeUp:
-        search = first
-    if search is None:
-        return PlacementResult("unknown", unit=_unit(problem), stats=SolveStats(clock.spent, solver=solver))
-    binding: tuple[str, ...] = ()
-    try:
-        search.run()
-        if search.infeasible and below is not None:
-            return PlacementResult("infeasible", unit=_unit(problem), stats=_stats(search))
-        if search.infeasible:
-            return _infeasible(problem, search)
-        if search.proved and not search.interrupted:
+        search = Search(reduced, solver, clock, on_progress, most, known=known, enough=gap)
+    except (TimeUp, KeyboardInterrupt) as ended:
+        if known.plan is None and (clock.stopped or isinstance(ended, KeyboardInterrupt)):
+            raise KeyboardInterrupt from None
+        if known.plan is None:
+            return PlacementResult("unknown", unit=_unit(problem), stats=SolveStats(clock.spent, solver=solver))
+        # Written down for the pools of the plan alone, which is what stands.
+        search = Search(_with_pools_of(problem, known.plan), solver, NO_LIMIT, known=known)
+        search.clock = clock
+        return _result(problem, search, Binding(), with_latency)
+    binding = Binding()
+    search.run()
+    if search.infeasible and below is not None:
+        return PlacementResult("infeasible", unit=_unit(problem), stats=_stats(search))
+    if search.infeasible:
+        return _infeasible(problem, search)
+    if search.best is None and search.interrupted:
+        raise KeyboardInterrupt
+    if search.proved and not clock.over:
+        try:
             break_ties(search)
             binding = _binding(search, problem)
-    except KeyboardInterrupt:
-        search.interrupted = True
+        except KeyboardInterrupt:
+            search.stop()
     return _result(problem, search, binding, with_latency)
 
 
@@ -95,7 +109,7 @@ def best_plan(
         raise KeyboardInterrupt
     if search.infeasible:
         return PlacementResult("infeasible", unit=_unit(problem), stats=_stats(search))
-    return _result(problem, search, (), with_latency=False)
+    return _result(problem, search, Binding(), with_latency=False)
 
 
 def some_plan(problem: PlacementProblem, time_limit_s: float | None, solver: str, most_cuts: float) -> PlacementResult:
@@ -110,28 +124,44 @@ def some_plan(problem: PlacementProblem, time_limit_s: float | None, solver: str
                 search.value = search.objective(search.best)
     except (TimeUp, KeyboardInterrupt):
         return PlacementResult("unknown", unit=_unit(problem))
-    return _result(problem, search, (), with_latency=False)
+    return _result(problem, search, Binding(), with_latency=False)
 
 
 def _first_plan(
     p: PlacementProblem, solver: str, clock: Clock, on_progress: Callable[[float | None, float | None], None] | None
-) -> Search | None:
-    """A search that ended with some plan of a large problem; None for a small one, or where none was found soon."""
-    if len(p.options) <= MANY_OPTIONS:
-        return None
+) -> tuple[PlacementProblem, Known]:
+    """A large problem without what is needless, and some plan of it, soon, with what bounds it where one was found.
+
+    A small problem stays as it is, and nothing is known of it.
+    """
+    if len(p.options) <= SOME_OPTIONS:
+        return p, Known()
     reduced = presolve(p)
     few = few_options(reduced)
-    if few is None:
-        return None
+    if few is None and not (has_percentiles(p) and len(reduced.options) > SOME_OPTIONS):
+        return p, Known()
+    found = Known()
     soon = clock.at_most(FIRST_PLAN_S if clock.left is None else min(FIRST_PLAN_S, clock.left / 2))
     with suppress(TimeUp):
-        search = Search(few, solver, soon, on_progress)
-        search.run()
-        # What the search proved holds for few of the options.
-        search.bound = least_cost(reduced) if p.objective == "cost" else 0.0
-        search.infeasible, search.clock = False, clock
-        return search if search.best is not None else None
-    return None
+        if has_percentiles(p):
+            found = tightened(few or reduced, solver, soon, on_progress)
+        elif few is not None:
+            search = Search(few, solver, soon, on_progress)
+            search.run()
+            found = Known(search.best, search.value)
+    if found.plan is None:
+        return reduced, found
+    try:
+        return reduced, replace(found, bound=least_cost(reduced) if p.objective == "cost" else 0.0)
+    except KeyboardInterrupt:
+        clock.stop()
+    return reduced, found
+
+
+def _with_pools_of(p: PlacementProblem, plan: Plan) -> PlacementProblem:
+    """The problem with the pools of one plan."""
+    pools = tuple(g for g in p.pools if g.id in plan.values())
+    return replace(p, pools=pools, options=tuple(o for o in p.options if plan[o.piece] == o.pool))
 
 
 def _has_plan(search: Callable[[], Search]) -> bool | None:
@@ -142,19 +172,24 @@ def _has_plan(search: Callable[[], Search]) -> bool | None:
         return None
 
 
-def _binding(search: Search, p: PlacementProblem) -> tuple[str, ...]:
+def _binding(search: Search, p: PlacementProblem) -> Binding:
     """What binds, as far as a few trials show."""
-    trials = 0
+    trials, is_open = 0, False
 
     def better(other: PlacementProblem) -> bool:
-        nonlocal trials
+        nonlocal trials, is_open
         trials += 1
         if trials > BINDING_TRIALS or search.clock.over:
+            is_open = True
             return False
-        laws = search.judge.laws
-        return _has_plan(lambda: Search(other, search.solver, search.clock, below=search.value, laws=laws)) is True
+        # Of a problem without what is needless the laws lack the options that another problem may need.
+        laws = search.judge.laws if search.judge.p is p else None
+        has = _has_plan(lambda: Search(other, search.solver, search.clock, below=search.value, laws=laws))
+        is_open = is_open or has is None
+        return has is True
 
-    return binding_names(p, better, search.value)
+    names = binding_names(p, better, search.value)
+    return Binding(names, not is_open)
 
 
 def _infeasible(p: PlacementProblem, search: Search) -> PlacementResult:
@@ -167,7 +202,7 @@ def _infeasible(p: PlacementProblem, search: Search) -> PlacementResult:
     return PlacementResult("infeasible", unit=_unit(p), conflict=conflict, stats=_stats(search))
 
 
-def _result(p: PlacementProblem, search: Search, binding: tuple[str, ...], with_latency: bool) -> PlacementResult:
+def _result(p: PlacementProblem, search: Search, binding: Binding, with_latency: bool) -> PlacementResult:
     bound = search.bound if search.bound > -math.inf else None
     if search.best is None:
         return PlacementResult("unknown", unit=_unit(p), bound=bound, stats=_stats(search))
@@ -186,14 +221,15 @@ def _result(p: PlacementProblem, search: Search, binding: tuple[str, ...], with_
         cost=account.cost,
         utilisation=account.utilisation,
         latency=summarise(p, plan) if with_latency else LatencySummary(),
-        binding=binding,
+        binding=binding.names,
+        binding_complete=binding.is_complete,
         stats=_stats(search),
     )
 
 
 def result_of(p: PlacementProblem, search: Search) -> PlacementResult:
     """What a search on `p`, or with more bounds or fewer options, has found, latencies and what binds left out."""
-    return _result(p, search, (), with_latency=False)
+    return _result(p, search, Binding(), with_latency=False)
 
 
 def _unit(p: PlacementProblem) -> str:

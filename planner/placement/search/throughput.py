@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..problem import UNLIMITED, PlacementProblem
 from ..result import PlacementResult
 from .clock import Clock, TimeUp
-from .conflict import binding_names
+from .conflict import Binding, binding_names
 from .rounds import OPTIMAL_GAP, Search
 from .solve import some_plan
 
@@ -47,7 +47,7 @@ class Throughput:
     plan: PlacementResult | None = None
     """A plan for `rate`: the cheapest, where that is soon found."""
     seconds: float = 0.0
-    binding: tuple[str, ...] = ()
+    binding: Binding = field(default_factory=Binding)
     """Bounds, counts and limits without any one of which the bound could be served."""
 
     @property
@@ -124,18 +124,23 @@ def largest_rate(
     return found
 
 
-def _binding(problem: PlacementProblem | None, clock: Clock, solver: str) -> tuple[str, ...]:
+def _binding(problem: PlacementProblem | None, clock: Clock, solver: str) -> Binding:
     """What keeps a rate from having a plan, each by itself, as far as the time allows."""
     if problem is None:
-        return ()
+        return Binding()
+    is_open = False
 
     def serves(other: PlacementProblem) -> bool:
+        nonlocal is_open
         clock.check()
-        return Search(other, solver, clock, most_cuts=MOST_CUTS).any_plan() is True
+        has = Search(other, solver, clock, most_cuts=MOST_CUTS).any_plan()
+        is_open = is_open or has is None
+        return has is True
 
     with suppress(TimeUp, KeyboardInterrupt):
-        return binding_names(problem, serves)
-    return ()
+        names = binding_names(problem, serves)
+        return Binding(names, not is_open)
+    return Binding()
 
 
 def _bracket(served: Callable[[float], bool], found: Throughput, least: float | None) -> None:

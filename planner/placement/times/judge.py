@@ -11,9 +11,10 @@ import numpy as np
 from ..model.variables import Expr, PlacementVars
 from ..problem import NO_WAIT, Bound, Option, PlacementProblem
 from ..search.clock import NO_LIMIT, Clock
-from .latency import ArcLaw, Delay, Latencies
+from .latency import Latencies
 from .laws import Grid, Law, constant, is_point, mean, quantile
 from .network import FACTORS
+from .ways import ArcLaw, Delay
 
 WHOLE = ("end_to_end", "first_output")
 SIZES = (1024, 8192)

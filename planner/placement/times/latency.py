@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ....ir.distribution import Distribution
-from ..problem import Bound, Option, PlacementProblem, Scenario
+from ..problem import Bound, Option, PlacementProblem
 from ..search.clock import NO_LIMIT, Clock
-from .draws import draws_for
-from .laws import Grid, Law, constant, is_point, mean, quantile, quantile_of_mixture
-from .network import FACTORS, SINK, SOURCE, Network, earliest, longest
-
-ArcLaw = Callable[[str, int, str], Law]
-"""(piece, visit, `wait` | `first` | `total`) -> law."""
-Delay = Callable[[str, str], float]
-"""(from piece, to piece) -> transfer latency [s]."""
+from .laws import Grid, Law, is_point, mean, quantile, quantile_of_mixture
+from .network import FACTORS
+from .sections import Cut, cut
+from .ways import ArcLaw, Delay, ways_laws
 
 
 @dataclass(frozen=True)
@@ -43,6 +39,7 @@ class Latencies:
             (t.from_piece, t.to_piece): {(r.from_location, r.to_location): r for r in t.routes} for t in p.transfers
         }
         self._laws: dict[Distribution, Law] = {}
+        self._cuts: dict[tuple[str, str], Cut] = {}
 
     def arc(self, option: Option, visit: int, part: str) -> Law:
         """Law of one part of one visit under one option; the time lost counts to the wait."""
@@ -82,12 +79,16 @@ class Latencies:
 
         `factors` as in `longest`.
         """
-        scenarios = self.p.scenarios_of(graph)
-        return [(s.probability, scenario_law(s, kind, arcs, delay, self.grid, factors)) for s in scenarios]
+        return ways_laws(self._cut(kind, graph), arcs, delay, self.grid, factors)
 
     def drawn_laws(self, kind: str, arcs: ArcLaw, delay: Delay) -> list[tuple[float, Law]]:
         """As `laws`, with draws in place of proofs for what cannot be reduced."""
-        return [(s.probability, scenario_law(s, kind, arcs, delay, self.grid, draws=True)) for s in self.p.scenarios]
+        return ways_laws(self._cut(kind), arcs, delay, self.grid, draws=True)
+
+    def _cut(self, kind: str, graph: str = "") -> Cut:
+        if (kind, graph) not in self._cuts:
+            self._cuts[kind, graph] = cut(self.p.scenarios_of(graph), kind)
+        return self._cuts[kind, graph]
 
     def measure(self, bound: Bound, arcs: ArcLaw, delay: Delay, factors: int = FACTORS) -> Measure:
         """How a percentile bound fares: the probability of keeping it, from below and from above."""
@@ -131,70 +132,6 @@ class Memo(Grid):
                 sums.clear()
             known = sums[id(a), id(b)] = (super().add(a, b), a, b)
         return known[0]
-
-
-def scenario_law(
-    s: Scenario, kind: str, arcs: ArcLaw, delay: Delay, grid: Grid, factors: int = FACTORS, draws: bool = False
-) -> Law:
-    """Law of one scenario's end, or of its first output (see the module docstring of `problem`).
-
-    What cannot be reduced is conditioned upon, with `factors` as in `longest`, which never understates; or drawn.
-    """
-    size = draws_for(s.probability) if draws else 0
-    if kind == "end_to_end":
-        network = _network(s, arcs, delay, grid)
-        for sink in s.sinks:
-            network.add(f"{sink}/end", SINK, constant(0.0))
-        return longest(network, factors, size)
-    if not s.sinks[1:]:
-        return _first_output(s, s.sinks[0], arcs, delay, grid, factors, size)
-    network = _network(s, arcs, delay, grid, earliest=True)
-    for sink in s.sinks:
-        network.add(f"{sink}/out", SINK, constant(0.0))
-    return earliest(network, size) or _earliest_bound(s, arcs, delay, grid, factors)
-
-
-def _first_output(s: Scenario, sink: str, arcs: ArcLaw, delay: Delay, grid: Grid, factors: int, size: int = 0) -> Law:
-    network = _network(s, arcs, delay, grid)
-    network.add(f"{sink}/out", SINK, constant(0.0))
-    return longest(network, factors, size)
-
-
-def _earliest_bound(s: Scenario, arcs: ArcLaw, delay: Delay, grid: Grid, factors: int) -> Law:
-    """P(min <= t) is at least the largest P(T_k <= t); how much more depends on what the sinks share."""
-    laws = [_first_output(s, sink, arcs, delay, grid, factors) for sink in s.sinks]
-    return replace(grid.least(laws), error_s=float("inf"))
-
-
-def _network(s: Scenario, arcs: ArcLaw, delay: Delay, grid: Grid, earliest: bool = False) -> Network:
-    network = Network(grid, earliest)
-    last = {step.id: step.pieces[-1] for step in s.steps}
-    zero = constant(0.0)
-    for step in s.steps:
-        at = f"{step.id}/0"
-        if not step.after:
-            network.add(SOURCE, at, zero)
-        for before, streams in step.after:
-            move = constant(delay(last[before], step.pieces[0]))
-            network.add(f"{before}/{'out' if streams else 'end'}", at, move)
-        for j, piece in enumerate(step.pieces):
-            ready, end = f"{step.id}/{j}/ready", f"{step.id}/{j}/end"
-            network.add(at, ready, arcs(piece, step.visit, "wait"))
-            total = arcs(piece, step.visit, "total")
-            network.add(ready, end, total)
-            if j == 0:
-                first = arcs(piece, step.visit, "first")
-                # One law of both, the same object: one variable, which the end has taken already.
-                network.add(*((end, f"{step.id}/out", zero) if first is total else (ready, f"{step.id}/out", first)))
-            if j + 1 < len(step.pieces):
-                at = f"{step.id}/{j + 1}"
-                network.add(end, at, constant(delay(piece, step.pieces[j + 1])))
-            else:
-                network.add(end, f"{step.id}/end", zero)
-        for before, streams in step.after:
-            if streams:
-                network.add(f"{before}/end", f"{step.id}/end", zero)
-    return network
 
 
 def ttft(option: Option, visit: int, percentile: float | None) -> float:

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+from dovetail.backends import summary
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
+from dovetail.planner.parts import large
 from dovetail.planner.parts import solve as by_parts
 from dovetail.planner.parts.solve import ByParts
 from dovetail.planner.placement.search.clock import Clock
 from dovetail.planner.placement.search.rounds import OPTIMAL_GAP
-from dovetail.planner.placement.search.solve import best_plan
+from dovetail.planner.placement.search.solve import best_plan, solve
 from dovetail.planner.posing.pose import Posed, pose
 from dovetail.planner.posing.to_problem import frame
 
@@ -100,3 +102,31 @@ def test_parts_find_the_optimum_of_the_whole(seeds: range, least: int, monkeypat
         assert found[1].status == "optimal", seed
     assert planned > len(seeds) / 2
     assert together[0] >= least
+
+
+def test_node_without_any_place_is_asked_alone_for_its_conflict() -> None:
+    r = random.Random(3)
+    nodes: Json = {f"n{k}": language_model(r, MODELS[k % 2]) for k in range(3)}
+    nodes["n1"]["slo"] = {"ttft": "1 us"}
+    graph: Json = {"version": 1, "nodes": nodes, "edges": ["n0 -> n1", "n1 -> n2"], "workload": {"rate": "2 req/s"}}
+    fleet: Json = {"devices": {name: device(r) for name in ("x", "y")}, "site": {"electricity": "0.2 USD/kWh"}}
+    it = pose(parse_graph(graph), parse_fleet(fleet), Path())
+    found = large.by_parts(it, OPTIMAL_GAP, None, "highs", None)
+    assert found is not None
+    alone, result = found
+    assert (result.status, result.conflict) == ("infeasible", ("slo.ttft[n1]",))
+    assert {q.node for q in alone.problem.pieces} == {"n1"}
+    assert result.unit.endswith("for `n1` alone")
+
+
+def test_plan_of_parts_does_not_say_that_nothing_binds() -> None:
+    """What binds is not looked for there, and a report says so in place of `no bound and no limit`."""
+    it = next(it for it in map(posed, range(20)) if best_plan(it.problem, 20.0).objective)
+    found = large.by_parts(it, OPTIMAL_GAP, None, "highs", None)
+    assert found is not None
+    assert not found[1].binding_complete
+    assert solve(it.problem).binding_complete
+    plan: Json = {"status": "optimal", "binding": [], "binding_complete": found[1].binding_complete}
+    assert summary.binding(plan) == ["not looked for: `dovetail explain` does"]
+    plan["binding_complete"] = True
+    assert summary.binding(plan) == ["no bound and no limit"]

@@ -15,7 +15,7 @@ from dovetail.planner.placement.problem import (
     Step,
     VisitTime,
 )
-from dovetail.planner.placement.times.latency import Latencies, scenario_law
+from dovetail.planner.placement.times.latency import Latencies
 from dovetail.planner.placement.times.laws import Grid
 from dovetail.planner.placement.times.summary import summarise
 
@@ -59,7 +59,7 @@ def test_first_output_of_another_law_is_independent_of_the_end() -> None:
     """F is 0.1 or 0.39: b ends at 0.15 or 0.44 and never before a, c at 0.16 or 0.46; at 0.16 by half of half."""
     p = mixed(Distribution("samples", (0.1, 0.39)))
     grid = Latencies(p, Grid(1e-4, 8192))
-    law = scenario_law(p.scenarios[0], "end_to_end", *grid.of_plan(PLAN), grid.grid)
+    ((_, law),) = grid.laws("end_to_end", *grid.of_plan(PLAN))
     assert grid.grid.at_most(law, 0.161) == pytest.approx(0.25, abs=1e-9)
     assert grid.grid.at_most(law, 0.441) == pytest.approx(0.5, abs=1e-9)
 

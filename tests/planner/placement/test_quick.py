@@ -20,8 +20,8 @@ Make = Callable[[int], PlacementProblem]
 
 @pytest.fixture
 def all_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (quick, solving):
-        monkeypatch.setattr(module, "MANY_OPTIONS", 0)
+    monkeypatch.setattr(quick, "MANY_OPTIONS", 0)
+    monkeypatch.setattr(solving, "SOME_OPTIONS", 0)
 
 
 def copies(p: PlacementProblem, count: int) -> PlacementProblem:
@@ -53,8 +53,8 @@ def test_few_options_are_some_of_the_problem_and_hold_its_cheapest_calls(random_
 def test_start_from_a_first_plan_changes_no_optimum(random_problem: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     problems = [copies(random_problem(seed), 2) for seed in range(60, 90)]
     before = [solve(p) for p in problems]
-    for module in (quick, solving):
-        monkeypatch.setattr(module, "MANY_OPTIONS", 0)
+    monkeypatch.setattr(quick, "MANY_OPTIONS", 0)
+    monkeypatch.setattr(solving, "SOME_OPTIONS", 0)
     after = [solve(p) for p in problems]
     assert [r.status for r in after] == [r.status for r in before]
     costs, expected = ([-1.0 if r.objective is None else r.objective for r in found] for found in (after, before))
@@ -74,10 +74,9 @@ def test_first_plan_stands_where_the_whole_problem_takes_too_long(
     random_problem: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     p = next(q for q in map(random_problem, range(100)) if q.objective == "cost" and solve(q).status == "optimal")
-    first = solving._first_plan(p, "highs", Clock(None), None)
-    assert first is not None
-    monkeypatch.setattr(solving, "_first_plan", lambda *_: first)
-    first.clock = Clock(0.0)
+    _, first = solving._first_plan(p, "highs", Clock(None), None)
+    assert first.plan is not None
+    monkeypatch.setattr(solving, "_first_plan", lambda *_: (p, first))
     result = solve(p, time_limit_s=0.0)
     assert result.objective == first.value
     assert result.bound is not None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 from dataclasses import replace
+from threading import Timer
 
 import pytest
 
@@ -174,6 +177,25 @@ def test_ctrl_c_gives_the_best_known_plan() -> None:
     assert calls > 0
     assert result.status in ("optimal", "feasible")
     assert result.objective is not None
+
+
+def test_ctrl_c_within_the_solver_is_not_lost() -> None:
+    """The signal comes while HiGHS runs, which would go on for minutes."""
+    Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    result = solve(hard_packing())
+    assert result.status == "feasible"
+    assert result.objective is not None
+    assert result.bound is not None
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_clock_that_is_stopped_stops_those_made_of_it() -> None:
+    clock = Clock(None)
+    later = clock.at_most(60.0)
+    assert not later.over
+    clock.stop()
+    assert later.over
+    assert later.left == 0.0
 
 
 def test_ties_go_to_the_faster_plan_and_equal_inputs_give_equal_answers() -> None:
