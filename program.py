@@ -16,7 +16,7 @@ from .ir.diagnostics import Diagnostic, InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from .backends.placed.executors import Target
+    from .backends import EmitContext
     from .backends.placed.placement import Placement
     from .backends.placed.program import PlacedProgram
     from .ir.nn import NnModule
@@ -46,8 +46,10 @@ class Program:
     """holds what was no file before; it goes with the program"""
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """plan.json where there is no plan: pieces, their devices, and what passes between them"""
+    context: EmitContext | None = field(default=None, repr=False)
+    """of the plan: the network as it was read and lowered for it"""
 
-    def __call__(self, *inputs: Any, **named: Any) -> tuple[np.ndarray, ...]:
+    def __call__(self, /, *inputs: Any, **named: Any) -> tuple[np.ndarray, ...]:
         """The outputs in graph order; InputError for inputs of another number, name, shape or kind."""
         return self.network(*inputs, **named)
 
@@ -59,8 +61,10 @@ class Program:
         """
         return self.network.trace
 
-    def verify(self, *inputs: Any, seed: int = 0, **named: Any) -> dict[str, Any]:
+    def verify(self, *inputs: Any, seed: int = 0) -> dict[str, Any]:
         """How far each piece, and the whole, is from its meaning in float64, on these inputs or on random ones.
+
+        Inputs stand in graph order, or are one mapping by name.
 
         `holds` says whether all are within the tolerance of their precision; docs/numerics.md explains the rest.
         InputError for inputs that are missing, unknown, or of another shape or kind.
@@ -68,8 +72,9 @@ class Program:
         from .backends.inputs import bind_inputs
         from .backends.placed.verify import verify
 
-        if inputs or named:
-            inputs = tuple(bind_inputs(self.network.name, self.network.inputs, inputs, named).values())
+        if inputs:
+            args, named = ((), inputs[0]) if len(inputs) == 1 and isinstance(inputs[0], Mapping) else (inputs, {})
+            inputs = tuple(bind_inputs(self.network.name, self.network.inputs, args, named).values())
         return verify(self.network, inputs, seed)
 
     def save(
@@ -92,8 +97,8 @@ class Program:
         files = self.network.files(exports)
         if verified is not None:
             files.append(OutputFile("verify.json", _json(verified)))
-        if self.plan is not None:
-            return self.plan.write(folder, force, files)
+        if self.plan is not None and self.context is not None:
+            return self.plan.write(folder, force, replace(self.context, code=files))
         return write_folder([OutputFile("plan.json", _json(self.document)), *files], Path(folder), force)
 
 
@@ -140,8 +145,8 @@ def compile(
     said = precision if precision is None or isinstance(precision, str) else _spelt(precision)
     path, folder = _file_of(model, example_inputs, sizes or {}, allow_python)
     if placement is None:
-        plan, program = _planned(path, fleet, wanted, said)
-        made = Program(plan, program, folder)
+        plan, program, context = _planned(path, fleet, wanted, said)
+        made = Program(plan, program, folder, context=context)
     else:
         program, pieces = _as_placed(path, fleet, placement, wanted)
         made = Program(None, program, folder, pieces)
@@ -151,10 +156,11 @@ def compile(
 
 def _planned(
     path: Path, fleet: Where | None, wanted: Precisions | None, said: str | None
-) -> tuple[Plan, PlacedProgram]:
+) -> tuple[Plan, PlacedProgram, EmitContext]:
     """The network in a file where the plan has it that is cheapest in the precisions `wanted`, which are `said`."""
     from .backends import EmitContext
-    from .backends.networks import read_placed
+    from .backends.networks import placed_networks
+    from .backends.placed.executors import require_formats
     from .backends.placed.program import build_whole
     from .ir.read.fleet import parse_fleet, read_fleet
     from .ir.read.graph import parse_graph
@@ -163,8 +169,11 @@ def _planned(
     document = {"version": 1, "name": NODE, "nodes": {NODE: node}}
     fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
     plan = plan_files(parse_graph(document, path.name, path.parent), fleet_file, path.parent)
-    (_, kind, network), *_ = read_placed(plan.document, EmitContext(path.parent))
-    return plan, build_whole(network, NODE, _target(plan.document, kind), wanted)
+    context = EmitContext(path.parent)
+    (placed,) = placed_networks(plan.document, context)
+    if wanted is not None:
+        require_formats(wanted, placed.target)
+    return plan, build_whole(placed.network, NODE, placed.target, placed.reduced), context
 
 
 def _as_placed(
@@ -225,15 +234,6 @@ def _in_pieces(
     targets = [target_named(name, specs) for name in names]
     program = build_pieces(network, pieces, targets, NODE, wanted)
     return program, placement_document(pieces, targets, program.trace)
-
-
-def _target(plan: Mapping[str, Any], kind: str) -> Target:
-    """The device that the one node of `plan` stands on."""
-    from .backends.fleet_devices import known_device, scratchpad_bytes
-    from .backends.placed.executors import Target
-
-    name, inputs = plan["placements"][-1]["device"], plan["inputs"]
-    return Target(name, kind, known_device(inputs, name), scratchpad_bytes(inputs, name))
 
 
 def _file_of(

@@ -6,15 +6,16 @@ Other packages register a class under the entry-point group `dovetail.backends`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ..ir.diagnostics import Diagnostic, InputError
 
 ENTRY_POINT_GROUP = "dovetail.backends"
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,24 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class EmitContext:
-    """What a backend may need beside the plan."""
+    """What a backend may need beside the plan; one serves all plans of one graph and fleet."""
 
     base_dir: Path = Path()
     """folder that paths in the graph, such as `graph: tts.onnx`, are relative to"""
+    code: Sequence[OutputFile] = ()
+    """files of networks that were emitted before; they stand in place of what a backend writes to the same paths"""
+    made: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+    """what `once` has made"""
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What `make` gives, made the first time that `key` is asked for: backends share what they have in common."""
+        if key not in self.made:
+            self.made[key] = make()
+        return self.made[key]
+
+    def has_code(self, folder: str) -> bool:
+        """Whether `code` has files in `folder` of the output folder."""
+        return any(file.path.startswith(f"{folder}/") for file in self.code)
 
 
 class Backend(Protocol):
@@ -111,6 +126,8 @@ def backends() -> dict[str, Backend]:
 
 
 def emit_all(plan: Mapping[str, Any], context: EmitContext | None = None) -> list[OutputFile]:
-    """The files of every backend, in order of backend name."""
+    """The files of every backend, in order of backend name, and the code that is in `context` already."""
     context = context or EmitContext()
-    return [file for _, backend in sorted(backends().items()) for file in backend.emit(plan, context)]
+    there = {file.path for file in context.code}
+    found = [file for _, backend in sorted(backends().items()) for file in backend.emit(plan, context)]
+    return [*(file for file in found if file.path not in there), *context.code]

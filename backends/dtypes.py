@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from xdsl.dialects.builtin import IntegerType, Signedness, bf16, f8E4M3FN, f8E5M2, f16, f32
+from xdsl.dialects.builtin import IntegerType, Signedness, TensorType, bf16, f8E4M3FN, f8E5M2, f16, f32, f64
+from xdsl.ir import Operation, SSAValue
 
+from ..ir import nn
 from ..ir.diagnostics import Diagnostic, InputError
 from ..ir.nn import Tensor
 
 _FLOATS = {f32: "float32", f16: "float16", bf16: "bfloat16", f8E4M3FN: "float8_e4m3fn", f8E5M2: "float8_e5m2"}
-_INTEGERS = {1: "bool", 2: "int2", 4: "int4", 8: "int8", 16: "int16", 32: "int32", 64: "int32"}
-"""Width -> dtype; JAX holds 64 bits in 32 unless it is told otherwise, which emitted code does not do."""
+_INTEGERS = {1: "bool", 2: "int2", 4: "int4", 8: "int8", 16: "int16", 32: "int32", 64: "int64"}
+"""Width -> dtype"""
 
 
 def dtype_of(type: Tensor) -> str:
@@ -21,8 +23,20 @@ def dtype_of(type: Tensor) -> str:
         unsigned = element.signedness.data is Signedness.UNSIGNED and element.bitwidth > 1
         name = ("u" if unsigned else "") + _INTEGERS[element.bitwidth]
     if name is None:
-        raise InputError([Diagnostic("element-type", f"code is not emitted for tensors of {element}")])
+        help = "export the network in float32" if element == f64 else None
+        raise InputError([Diagnostic("element-type", f"code is not emitted for tensors of {element}", help=help)])
     return name
+
+
+def is_wide(value: SSAValue) -> bool:
+    """Whether `value` is a tensor of 64-bit integers, which JAX holds in 32 bits unless it is told otherwise."""
+    type = value.type
+    return isinstance(type, TensorType) and nn.is_integer(type.element_type) and nn.bits_of(type.element_type) == 64
+
+
+def has_wide(operation: Operation) -> bool:
+    """Whether `operation`, or one inside it, reads or makes 64-bit integers; inputs count where they are read."""
+    return any(is_wide(value) for op in operation.walk() for value in (*op.operands, *op.results))
 
 
 def weight_dtype(type: Tensor) -> str:

@@ -48,9 +48,13 @@ def _declared(value: Any, name: str, shape: tuple[int, ...], dtype: str) -> np.n
     array, kind = np.asarray(value), numpy_dtype(dtype)
     if array.shape != shape:
         raise _wrong(f"input `{name}` has the shape {array.shape}, the network takes {shape}")
-    if not np.can_cast(array.dtype, kind, casting="same_kind"):
+    whole = array.dtype.kind in "iu" and kind.kind in "iu"
+    if not whole and not np.can_cast(array.dtype, kind, casting="same_kind"):
         raise _wrong(f"input `{name}` holds {array.dtype}, the network takes {dtype}")
-    return array.astype(kind, copy=False)
+    made = array.astype(kind, copy=False)
+    if whole and (differ := made != array).any():
+        raise _wrong(f"input `{name}` holds {array[differ][0]}, which is no {dtype}")
+    return made
 
 
 def _wrong(message: str, help: str | None = None) -> InputError:

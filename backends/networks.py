@@ -1,45 +1,108 @@
-"""The networks of a plan that are given as files, each lowered for the kind of device that it was placed on."""
+"""The networks of a plan that are given as files, each lowered for the device that it was placed on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .fleet_devices import kind_of, known_device
+from .fleet_devices import kind_of, known_device, scratchpad_bytes
 from .nested import flat_nodes
 
 if TYPE_CHECKING:
     from ..ir.nn import NnModule
-    from . import EmitContext
+    from ..passes.nn.set_precision import Reduced
+    from . import EmitContext, OutputFile
+    from .placed.executors import Target
 
 
-def placed_networks(plan: Mapping[str, Any], context: EmitContext) -> Iterator[tuple[str, str, NnModule]]:
-    """(node, kind of its device, network) for every node whose `graph` is a file of a network, in order of node.
+@dataclass(frozen=True)
+class PlacedNetwork:
+    """The network of one node."""
 
-    Nothing where the plan places nothing. Raises `InputError` for a file that cannot be read; a config.json is read
-    with seeded weights.
+    node: str
+    target: Target
+    network: NnModule
+    """as its file has it"""
+    reduced: Reduced
+    """lowered for the target, in the precision of the node"""
+
+    @property
+    def lowered(self) -> NnModule:
+        """What the target computes."""
+        return self.reduced.network
+
+
+def emit_networks(
+    plan: Mapping[str, Any],
+    context: EmitContext,
+    folder: str,
+    emit: Callable[[PlacedNetwork], Sequence[OutputFile]],
+) -> list[OutputFile]:
     """
-    from ..passes.nn.precisions import read_precisions
-    from ..passes.target import lower_at_precision
+    What `emit` makes of each network of `plan` that has no code in `folder` yet, once for each device that it is on.
 
-    nodes = flat_nodes(plan["inputs"]["graph"])
-    for name, kind, network in read_placed(plan, context):
-        known, precision = known_device(plan["inputs"], device_of(plan)[name]), nodes[name].get("precision")
-        wanted = None if precision is None else read_precisions(precision)
-        yield name, kind, lower_at_precision(network, kind, known.id if known else None, wanted).network
+    Raises `InputError` as `placed_networks`, and for what `emit` refuses.
+    """
+    found: list[OutputFile] = []
+    for node, device in _placed_files(plan):
+        if not context.has_code(f"{folder}/{node}"):
+            found += context.once((folder, node, device), lambda node=node: emit(_placed(plan, context, node)))
+    return found
 
 
-def read_placed(plan: Mapping[str, Any], context: EmitContext) -> Iterator[tuple[str, str, NnModule]]:
-    """As `placed_networks`, of networks as their files have them."""
-    from ..ir.read.networks import SIZES, SUFFIXES, read_network, with_weights
+def placed_networks(plan: Mapping[str, Any], context: EmitContext) -> Iterator[PlacedNetwork]:
+    """Every node whose `graph` is a file of a network, in order of node; nothing where the plan places nothing.
+
+    Each file is read once, and lowered once for each device and precision. Raises `InputError` for a file that cannot
+    be read; a config.json is read with seeded weights.
+    """
+    return (_placed(plan, context, node) for node, _ in _placed_files(plan))
+
+
+def _placed_files(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(node, its device) of those nodes."""
+    from ..ir.read.networks import SUFFIXES
 
     devices = device_of(plan)
     for name, node in sorted(flat_nodes(plan["inputs"]["graph"]).items()):
         graph = node.get("graph")
         if name in devices and node["kind"] == "model" and isinstance(graph, str) and graph.endswith(SUFFIXES):
-            kind = kind_of(plan["inputs"], devices[name]) or "cpu"
-            network = read_network(context.base_dir / graph, {key: node[key] for key in SIZES if key in node})
-            yield name, kind, with_weights(network)
+            yield name, devices[name]
+
+
+def _placed(plan: Mapping[str, Any], context: EmitContext, name: str) -> PlacedNetwork:
+    from ..ir.read.networks import SIZES
+    from ..passes.nn.precisions import read_precisions
+    from ..passes.target import lower_at_precision
+
+    node, target = flat_nodes(plan["inputs"]["graph"])[name], target_of(plan, name)
+    sizes = {key: node[key] for key in SIZES if key in node}
+    device, precision = target.device.id if target.device else None, node.get("precision")
+    file = (context.base_dir / node["graph"], *sizes.items())
+    network = context.once(("read", file), lambda: _read(file[0], sizes))
+    wanted = None if precision is None else read_precisions(precision)
+    reduced = context.once(
+        ("lowered", file, target.kind, device, precision),
+        lambda: lower_at_precision(network, target.kind, device, wanted),
+    )
+    return PlacedNetwork(name, target, network, reduced)
+
+
+def _read(path: Path, sizes: Mapping[str, float]) -> NnModule:
+    from ..ir.read.networks import read_network, with_weights
+
+    return with_weights(read_network(path, sizes))
+
+
+def target_of(plan: Mapping[str, Any], node: str) -> Target:
+    """The device that `node` was placed on, as code is emitted for it."""
+    from .placed.executors import Target
+
+    name, inputs = device_of(plan)[node], plan["inputs"]
+    kind = kind_of(inputs, name) or "cpu"
+    return Target(name, kind, known_device(inputs, name), scratchpad_bytes(inputs, name) if kind == "npu" else None)
 
 
 def device_of(plan: Mapping[str, Any]) -> dict[str, str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 WIDTH = 88
 """columns, the default of ruff and black: a folder of emitted code has no settings of its own"""
+LIBRARY_COLUMNS = 120
+"""of kernels of the library, which are copied as they are into a folder that says so"""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ import numpy as np
 SAFETENSORS = {
     "BOOL": "bool",
     "U8": "uint8",
+    "U16": "uint16",
+    "U32": "uint32",
+    "U64": "uint64",
     "I8": "int8",
     "I16": "int16",
     "I32": "int32",
@@ -31,15 +34,21 @@ SAFETENSORS = {
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """The arrays in the file at `path`, by name."""
+    """The arrays in the file at `path`, by name; ValueError where it is cut off."""
     content = path.read_bytes()
     start = 8 + int.from_bytes(content[:8], "little")
+    whole = len(content) >= 8 and start <= len(content)
+    header = json.loads(content[8:start]) if whole else {}
+    header.pop("__metadata__", None)
+    ends = [start + entry["data_offsets"][1] for entry in header.values()]
+    if not whole or max(ends, default=start) > len(content):
+        cut = f"it is cut off after {len(content)} bytes"
+        raise ValueError(f"{path} is no whole safetensors file: {cut}")
     arrays = {}
-    for name, entry in json.loads(content[8:start]).items():
-        if name != "__metadata__":
-            low, high = (start + offset for offset in entry["data_offsets"])
-            flat = np.frombuffer(content[low:high], SAFETENSORS[entry["dtype"]])
-            arrays[name] = flat.reshape(entry["shape"])
+    for name, entry in header.items():
+        low, high = (start + offset for offset in entry["data_offsets"])
+        flat = np.frombuffer(content[low:high], SAFETENSORS[entry["dtype"]])
+        arrays[name] = flat.reshape(entry["shape"])
     return arrays
 
 

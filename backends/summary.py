@@ -362,7 +362,11 @@ def costs(plan: Json) -> Table:
 def binding(plan: Json) -> list[str]:
     """What keeps a better plan from being possible, one phrase each."""
     found = [constraint(name) for name in plan.get("binding") or ()]
-    return found or (["no bound and no limit"] if plan["status"] == "optimal" else [])
+    if plan["status"] != "optimal":
+        return found
+    if plan.get("binding_complete"):
+        return found or ["no bound and no limit"]
+    return [*found, "what else does was not looked for" if found else "not looked for: `dovetail explain` does"]
 
 
 def conflict(plan: Json) -> list[str]:

@@ -17,6 +17,8 @@ from .summary import Json, Table
 WIDTH = 100
 """Lines of prose are no longer than this; tables are as wide as what they hold."""
 _BAR_CHARACTERS = 30
+MOST_ROWS = 60
+"""A table with more rows than this is cut short: plan.json and the report have all of them."""
 
 
 def plan_text(plan: Json) -> str:
@@ -89,15 +91,17 @@ def _with_bars(table: Table, plan: Json) -> Table:
 
 
 def table_text(table: Table) -> str:
-    """`table` in columns as wide as their longest cell, under its title; empty without rows."""
+    """`table` in columns as wide as their longest cell, under its title, MOST_ROWS at most; empty without rows."""
     if not table.rows:
         return ""
-    lines = [table.columns, *table.rows]
+    lines = [table.columns, *table.rows[:MOST_ROWS]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(table.columns))]
     right = [name in table.numeric for name in table.columns]
     text = [
         "  ".join(cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(line, widths, right, strict=True))
         for line in lines
     ]
+    more = len(table.rows) - MOST_ROWS
+    text += [f"and {more:,} more, which plan.json and the report have"] if more > 0 else []
     note = _filled(f"({table.note})", "  ", "   ") + "\n" if table.note else ""
     return "\n".join([table.title, *(f"  {line}".rstrip() for line in text)]) + "\n" + note

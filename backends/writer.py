@@ -15,6 +15,9 @@ from . import OutputFile
 MARKER = ".dovetail"
 """A folder that holds this file is ours, and is replaced whole."""
 
+RUFF = "ruff.toml"
+"""Folders of programs are called `jax` and `triton`; without this file ruff takes them for those packages."""
+_RUFF_TEXT = "src = []  # no folder here is a package that is imported from elsewhere\n"
 _MARKER_TEXT = "Dovetail wrote this folder and replaces it whole on the next write; keep nothing of your own here.\n"
 
 
@@ -89,6 +92,8 @@ def _fill(aside: Path, contents: dict[PurePosixPath, bytes]) -> None:
     new = aside / "new"
     new.mkdir()
     (new / MARKER).write_text(_MARKER_TEXT, encoding="utf-8")
+    if any(path.suffix == ".py" for path in contents):
+        (new / RUFF).write_text(_RUFF_TEXT, encoding="utf-8")
     for path, content in contents.items():
         place = new.joinpath(*path.parts)
         place.parent.mkdir(parents=True, exist_ok=True)

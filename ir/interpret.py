@@ -11,7 +11,7 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Operation, SSAValue
 
 from . import nn
-from .meaning import MEANING, Array
+from .meaning import MEANING, Array, held
 from .wording import counted
 
 Observer = Callable[[Operation, tuple[Array, ...]], None]
@@ -27,7 +27,7 @@ def interpret(
     keep: Keeper | None = None,
 ) -> tuple[Array, ...]:
     """
-    What `main` of `module` returns for `inputs`, in float64; each result as `keep` leaves it.
+    What `main` of `module` returns for `inputs`: floats in float64, integers exactly; each result as `keep` leaves it.
 
     `weights` gives the value of each `nn.weight` by name; open sizes are what the inputs make them; `observe` is
     called with each op and its results. ValueError names an input or a weight that is absent or has another shape than
@@ -59,7 +59,7 @@ def interpret(
 
 
 def evaluate(op: Operation, operands: Sequence[Array], weights: Mapping[str, Array]) -> tuple[Array, ...]:
-    """The results of the one op `op` on float64 `operands`."""
+    """The results of the one op `op` on `operands`; both are held as `held` says."""
     if isinstance(op, nn.WeightOp):
         name = op.weight.data
         if name not in weights:
@@ -68,8 +68,11 @@ def evaluate(op: Operation, operands: Sequence[Array], weights: Mapping[str, Arr
     meaning = MEANING.get(type(op))
     if meaning is None:
         raise NotImplementedError(f"{op.name} has no reference meaning")
-    result = meaning(op, *operands)
-    return result if isinstance(result, tuple) else (result,)
+    given = [held(nn.tensor_type(o).element_type, x) for o, x in zip(op.operands, operands, strict=True)]
+    with np.errstate(all="ignore"):  # infinities and NaN pass through
+        result = meaning(op, *given)
+    results = result if isinstance(result, tuple) else (result,)
+    return tuple(held(nn.tensor_type(r).element_type, x) for r, x in zip(op.results, results, strict=True))
 
 
 def _closed(module: ModuleOp, inputs: Sequence[Array]) -> ModuleOp:
@@ -79,8 +82,8 @@ def _closed(module: ModuleOp, inputs: Sequence[Array]) -> ModuleOp:
 
 
 def declared(given: Array, value: SSAValue, what: str) -> Array:
-    """`given` in float64; ValueError, naming `what`, unless it has the shape of `value`."""
-    array = np.asarray(given, dtype=np.float64)
+    """`given` as it is held; ValueError, naming `what`, unless it has the shape of `value`."""
+    array = held(nn.tensor_type(value).element_type, given)
     if array.shape != nn.shape_of(value):
         raise ValueError(f"{what} has shape {array.shape}, the module says {nn.shape_of(value)}")
     return array

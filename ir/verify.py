@@ -33,7 +33,7 @@ def verify_module(module: ModuleOp, what: str, source: SourceFile | None = None)
         _raise(module, _meaning, source, error)
         raise InputError([Diagnostic("verify", f"{what} does not verify: {last_line(error)}")]) from error
     _raise(module, _distributions, source, None)
-    if early := [_diagnostic(op, message, source) for op, message in _used_early(module)]:
+    if early := [diagnostic_at(op, message, source) for op, message in _used_early(module)]:
         raise InputError(early)
 
 
@@ -44,7 +44,7 @@ def _raise(
     cause: Exception | None,
 ) -> None:
     """InputError with what `faults_of` says of each op, if it says anything."""
-    faults = [_diagnostic(op, message, source) for op in module.walk() for message in faults_of(op)]
+    faults = [diagnostic_at(op, message, source) for op in module.walk() for message in faults_of(op)]
     if faults:
         raise InputError(faults) from cause
 
@@ -113,7 +113,7 @@ def last_line(error: Exception) -> str:
     return line.removeprefix("Operation does not verify: ").removeprefix("Underlying verification failure: ")
 
 
-def _diagnostic(op: Operation, message: str, source: SourceFile | None) -> Diagnostic:
+def diagnostic_at(op: Operation, message: str, source: SourceFile | None) -> Diagnostic:
     symbol = op.attributes.get("sym_name")
     name = f"{op.name} @{symbol.data}" if isinstance(symbol, StringAttr) else op.name
     span = place_of(op, source)

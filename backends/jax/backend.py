@@ -1,14 +1,17 @@
-"""The backend `jax`: source and weights for every `model` node of a plan that is given as an ONNX file."""
+"""The backend `jax`: source and weights for every `model` node of a plan that is given as a file of a network."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import EmitContext, OutputFile
-from ..networks import placed_networks
+from ..networks import emit_networks
 from . import FOLDER
+
+if TYPE_CHECKING:
+    from ..networks import PlacedNetwork
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,14 @@ class JaxBackend:
 
     def emit(self, plan: Mapping[str, Any], context: EmitContext) -> list[OutputFile]:
         """
-        Sources and weights of the nodes whose `graph` is an ONNX file, lowered for their devices.
+        Sources and weights of the nodes whose `graph` is a file of a network, lowered for their devices.
 
         Raises `InputError` for a graph that cannot be read or that JAX code is not emitted for.
         """
-        from .emit import emit_jax
+        return emit_networks(plan, context, FOLDER, _files)
 
-        networks = placed_networks(plan, context)
-        return [file for name, _, net in networks for file in emit_jax(net, name).files(f"{FOLDER}/{name}")]
+
+def _files(placed: PlacedNetwork) -> list[OutputFile]:
+    from .emit import emit_jax
+
+    return emit_jax(placed.lowered, placed.node).files(f"{FOLDER}/{placed.node}")

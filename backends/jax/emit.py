@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,28 +13,25 @@ from ...ir.diagnostics import Diagnostic, InputError
 from ...passes.locations import located
 from ...passes.shard.apply import SpmdNetwork
 from .. import OutputFile, safetensors
-from ..dtypes import dtype_of
-from ..python_text import imported
+from ..dtypes import dtype_of, has_wide
 from . import layers, transformer_layers
 from .axes import AxisNames
 from .donation import donated
+from .equal_layers import PART_OF, EqualLayers
 from .frame import Input, program_text
-from .names import Names
+from .names import Names, network_name
 from .operators import LAYERS
-from .run_template import RUN, run_on
+from .run_template import run_script
 from .scalars import INTEGER_DIV
 from .sharded_frame import RESERVED as SHARDED
 from .sharded_frame import rank_name, sharded_text
 from .sharding import sharding_of
-from .statements import Body
+from .statements import Body, LayerCall
 from .taken_apart import taken_apart
 from .weights import UsedWeights
 
 RESERVED = ("w", "jax", "jnp", "lax", "np", "Array", "Path", "partial", "INPUTS", "OUTPUTS", "load_weights")
 """Names of the emitted module that neither a variable nor the network may take."""
-
-IMPORTED = {"jax", "jaxlib", "numpy", "scipy", "ml_dtypes", "opt_einsum", "run", "weights_file"}
-"""Modules that a file beside `run.py` would hide from it, `run.py` itself, and the reader of weights."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +47,16 @@ class JaxSource:
     """
     weights: Mapping[str, np.ndarray]
 
-    def files(self, folder: str) -> list[OutputFile]:
-        """The sources, and the weights as `<name>.safetensors`, in `folder` of the output folder."""
+    @property
+    def weights_file(self) -> str:
+        """What the file of its weights is called."""
+        return f"{self.name}.safetensors"
+
+    def files(self, folder: str, weights_file: str | None = None) -> list[OutputFile]:
+        """The sources, and the weights as `weights_file` (`<name>.safetensors`), in `folder` of the output folder."""
         texts = [OutputFile(f"{folder}/{name}", text) for name, text in self.sources.items()]
         data = safetensors.safetensors_bytes(self.weights)
-        return [*texts, OutputFile(f"{folder}/{self.name}.safetensors", data)]
+        return [*texts, OutputFile(f"{folder}/{weights_file or self.weights_file}", data)]
 
 
 def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
@@ -74,9 +75,11 @@ def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
     axes = AxisNames(list(nn.body_of(network.module)))
     inputs = _inputs(names, network, axes)
     weights = UsedWeights(network.weights)
-    body = _body(network, inputs, names, weights, axes)
-    text = program_text(name, inputs, network.output_names, _functions(body), body.lines)
-    return _source(name, text, RUN, weights)
+    equal = EqualLayers(network, names, weights, axes)
+    body = _body(network, inputs, names, weights, axes, equal.calls)
+    wide, functions = has_wide(network.module), [*_functions(body), *equal.functions]
+    text = program_text(name, inputs, network.output_names, functions, body.lines, wide)
+    return _source(name, text, weights)
 
 
 def emit_sharded(program: SpmdNetwork, name: str) -> JaxSource:
@@ -97,9 +100,9 @@ def emit_sharded(program: SpmdNetwork, name: str) -> JaxSource:
     ]
     weights = UsedWeights(local.weights, packs=False)
     body = _body(local, parts, names, weights, axes)
-    layers, used = _functions(body), list(weights.used)
-    text = sharded_text(name, sharding, inputs, parts, local.output_names, layers, body.lines, used)
-    return _source(name, text, run_on(sharding.devices), weights)
+    layers, used, wide = _functions(body), list(weights.used), has_wide(local.module)
+    text = sharded_text(name, sharding, inputs, parts, local.output_names, layers, body.lines, used, wide)
+    return _source(name, text, weights, sharding.devices)
 
 
 def _ready(network: nn.NnModule) -> nn.NnModule:
@@ -110,15 +113,21 @@ def _ready(network: nn.NnModule) -> nn.NnModule:
 
 def _named(name: str, reserved: Sequence[str]) -> tuple[str, Names]:
     """The network's name in the emitted module, and what names are left there."""
-    names = Names([*reserved, *_LAYER_NAMES, *IMPORTED, *sys.stdlib_module_names])
-    name = names.claim(name)
+    name = network_name(name, [*reserved, *_LAYER_NAMES])
     return name, Names([*reserved, *_LAYER_NAMES, name, rank_name(name)])
 
 
-def _body(network: nn.NnModule, inputs: Sequence[Input], names: Names, weights: UsedWeights, axes: AxisNames) -> Body:
+def _body(
+    network: nn.NnModule,
+    inputs: Sequence[Input],
+    names: Names,
+    weights: UsedWeights,
+    axes: AxisNames,
+    layers: Sequence[LayerCall] = (),
+) -> Body:
     """The statements of the network."""
     main = nn.main_of(network.module)
-    body = Body(list(main.body.block.ops), names, weights, axes)
+    body = Body(list(main.body.block.ops), names, weights, axes, layers=layers)
     for given, value in zip(inputs, main.args, strict=True):
         body.bind(value, given.variable)
     body.write()
@@ -130,12 +139,11 @@ def _functions(body: Body) -> list[str]:
     return [inspect.getsource(function) for key, function in _LAYER_NAMES.items() if key in body.layers]
 
 
-def _source(name: str, text: str, run: str, weights: UsedWeights) -> JaxSource:
-    names_of_run = imported("INPUTS", "OUTPUTS", "load_weights", name)
+def _source(name: str, text: str, weights: UsedWeights, devices: int = 1) -> JaxSource:
     sources = {
         f"{name}.py": text,
         "weights_file.py": inspect.getsource(safetensors),
-        "run.py": run.replace("imported_names", names_of_run).replace("network_name", name),
+        "run.py": run_script(name, devices),
     }
     return JaxSource(name, sources, weights.used)
 
@@ -157,5 +165,6 @@ def _inputs(names: Names, network: nn.NnModule, axes: AxisNames) -> list[Input]:
 
 
 _LAYER_NAMES = {
-    name: getattr(layers, name, None) or getattr(transformer_layers, name) for name in (*LAYERS.values(), INTEGER_DIV)
+    name: getattr(layers, name, None) or getattr(transformer_layers, name)
+    for name in (PART_OF, *LAYERS.values(), INTEGER_DIV)
 }

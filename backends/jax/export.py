@@ -2,7 +2,7 @@
 Emitted networks as `jax.export` serialises them: StableHLO for one platform, which need not be on this machine.
 
     exported = jax.export.deserialize(bytearray(Path("network.cuda.jax_export").read_bytes()))
-    exported.call(load_weights(), *inputs)
+    exported.call(load_weights(), *inputs)    # under `jax.enable_x64(True)` where some are integers of 64 bits
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...ir.diagnostics import Diagnostic, InputError, did_you_mean
 from .. import OutputFile
+from .frame import jitted
 
 if TYPE_CHECKING:
     from .program import JaxProgram
@@ -19,15 +20,21 @@ if TYPE_CHECKING:
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
-def check_platforms(platforms: Iterable[str]) -> None:
-    """InputError for names that are no platforms, all at once."""
+def checked_platforms(platforms: Iterable[str]) -> tuple[str, ...]:
+    """Each platform once; InputError for names that are none, all at once, and for what is no list of names."""
+    known = f"platforms are {', '.join(PLATFORMS)}"
+    if isinstance(platforms, str | bytes) or not isinstance(platforms, Iterable):
+        message = f"`exports` takes a list of platforms, not `{platforms!r}`"
+        raise InputError([Diagnostic("export", message, help=f'such as `exports=["cuda"]`; {known}')])
+    names = tuple(platforms)
     faults = [
-        Diagnostic("export", f"`{name}` is no platform of JAX", help=did_you_mean(name, PLATFORMS))
-        for name in platforms
+        Diagnostic("export", f"`{name}` is no platform of JAX", help=did_you_mean(str(name), PLATFORMS) or known)
+        for name in names
         if name not in PLATFORMS
     ]
     if faults:
         raise InputError(faults)
+    return tuple(dict.fromkeys(names))
 
 
 def exported_files(program: JaxProgram, folder: str, platforms: Iterable[str]) -> list[OutputFile]:
@@ -43,8 +50,10 @@ def exported(program: JaxProgram, platform: str) -> bytes:
 
     weights = {key: jax.ShapeDtypeStruct(value.shape, value.dtype) for key, value in program.placed.items()}
     inputs = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in program.inputs.values()]
+    function = jitted(program.function)
     try:
-        return bytes(export.export(program.function, platforms=(platform,))(weights, *inputs).serialize())
+        with jax.enable_x64(function is not program.function):
+            return bytes(export.export(function, platforms=(platform,))(weights, *inputs).serialize())
     except (ValueError, NotImplementedError) as error:
         first, *_ = str(error).splitlines() or [type(error).__name__]
         message = f"`{program.source.name}` cannot be exported for {platform}: {first}"

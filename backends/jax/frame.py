@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..python_text import Brackets, lay_out, quoted
 
@@ -24,24 +26,38 @@ class Input:
     """whether an output may take its buffer"""
 
 
-WEIGHTS = '''def load_weights() -> dict[str, Array]:
-    """The weights, by name, from the file beside this one."""
+WEIGHTS = '''def load_weights(path: Path | None = None) -> dict[str, Array]:
+    """The weights, by name, from the file at `path`, or the one called as this one."""
     from weights_file import read_safetensors
 
-    arrays = read_safetensors(Path(__file__).with_suffix(".safetensors"))
+    arrays = read_safetensors(path or Path(__file__).with_suffix(".safetensors"))
     return {name: jnp.asarray(array) for name, array in arrays.items()}
 '''
 
 
+WIDE = "@jax.enable_x64(True)  # else JAX has no integers of 64 bits"
+
+
+def weights_text(text: str, wide: bool) -> str:
+    """`text`, the functions that load the weights, the last of which keeps 64 bits if `wide`."""
+    head, found, body = text.rpartition("def load_weights")
+    return f"{head}{WIDE}\n{found}{body}" if wide else text
+
+
 def program_text(
-    name: str, inputs: Sequence[Input], outputs: Sequence[str], layers: Sequence[str], lines: Sequence[str]
+    name: str,
+    inputs: Sequence[Input],
+    outputs: Sequence[str],
+    layers: Sequence[str],
+    lines: Sequence[str],
+    wide: bool = False,
 ) -> str:
-    """The whole source of the network `name`."""
+    """The whole source of the network `name`; `wide` where it has integers of 64 bits."""
     shapes = ", ".join(f"{i.variable} {i.shown}" for i in inputs)
     about = f'    """Apply the network to {shapes}."""'
-    body = [*decorated(inputs), *definition(name, inputs, outputs), about, *lines]
+    body = [*decorated(inputs, wide), *definition(name, inputs, outputs), about, *lines]
     head = f"The network {name} in JAX; its weights are in {name}.safetensors."
-    return module_text(head, inputs, outputs, [WEIGHTS, *layers, "\n".join(body)])
+    return module_text(head, inputs, outputs, [weights_text(WEIGHTS, wide), *layers, "\n".join(body)])
 
 
 def module_text(
@@ -75,13 +91,19 @@ def _outputs(outputs: Sequence[str]) -> list[str]:
     return [f"OUTPUTS = ({names[0]},)"] if len(names) == 1 else ["OUTPUTS = (", *(f"    {n}," for n in names), ")"]
 
 
-def decorated(inputs: Sequence[Input]) -> list[str]:
-    """The decorator that jits the network; callers give up the buffers of donated inputs."""
+def jitted(function: Any) -> Any:
+    """What `jax.jit` gave of an emitted function, without what tells JAX to keep 64 bits."""
+    return inspect.unwrap(function, stop=lambda each: hasattr(each, "lower"))
+
+
+def decorated(inputs: Sequence[Input], wide: bool) -> list[str]:
+    """The decorators that jit the network; callers give up the buffers of donated inputs."""
+    width = [WIDE] if wide else []
     names = [quoted(i.variable) for i in inputs if i.donated]
     if not names:
-        return ["@jax.jit"]
+        return [*width, "@jax.jit"]
     keyword = Brackets("donate_argnames=[", tuple(names), "]")
-    return lay_out(Brackets("@partial(", ("jax.jit", keyword), ")"), indent=0)
+    return [*width, *lay_out(Brackets("@partial(", ("jax.jit", keyword), ")"), indent=0)]
 
 
 def definition(name: str, inputs: Sequence[Input], outputs: Sequence[str]) -> list[str]:

@@ -5,6 +5,11 @@ import numpy as np
 from jax import Array, lax
 
 
+def part_of(w: dict[str, Array], prefix: str) -> dict[str, Array]:
+    """The weights whose names begin with `prefix`, called by what follows it."""
+    return {k.removeprefix(prefix): v for k, v in w.items() if k.startswith(prefix)}
+
+
 def conv(
     x: Array,
     w: Array,
@@ -181,12 +186,12 @@ def group_norm(
 def top_k(x: Array, k: int, axis: int) -> tuple[Array, Array]:
     """The k largest along an axis, and where they are; of equal ones the first."""
     values, indices = lax.top_k(x.swapaxes(axis, -1), k)
-    return values.swapaxes(axis, -1), indices.swapaxes(axis, -1)
+    return values.swapaxes(axis, -1), indices.swapaxes(axis, -1).astype(jnp.int64)
 
 
 def integer_div(x: Array, y: Array) -> Array:
     """The quotient without its fraction."""
-    return jnp.sign(x) * jnp.sign(y) * (jnp.abs(x) // jnp.abs(y))
+    return lax.div(*jnp.broadcast_arrays(x, y))
 
 
 def resize(

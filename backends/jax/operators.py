@@ -124,7 +124,10 @@ def _softmax(op: nn.SoftmaxOp, operands: Sequence[str]) -> Expression:
 
 
 def _reduce(op: nn.ReduceOp, operands: Sequence[str]) -> Expression:
-    return call(f"{operands[0]}.{op.kind.data}", axis=nn.ints(op.axes), keepdims=True)
+    # JAX adds integers up in its default type.
+    summed = op.kind.data in ("sum", "prod") and not nn.is_float(op.type.element_type)
+    dtype = {"dtype": f"jnp.{dtype_of(op.type)}"} if summed else {}
+    return call(f"{operands[0]}.{op.kind.data}", axis=nn.ints(op.axes), keepdims=True, **dtype)
 
 
 def _reshape(op: nn.ReshapeOp, operands: Sequence[str]) -> Expression:
@@ -184,20 +187,30 @@ def _pad(op: nn.PadOp, operands: Sequence[str]) -> Expression:
 
 
 def _gather(op: nn.GatherOp, operands: Sequence[str]) -> Expression:
-    return call("jnp.take", *operands, axis=nn.integer(op.axis))
+    x, _ = operands
+    return call("jnp.take", x, _places(op, operands), axis=nn.integer(op.axis))
+
+
+def _places(op: Any, operands: Sequence[str]) -> str:
+    """The indices; those of more than 31 bits cut off just outside of the axis, for JAX reads them as int32."""
+    element, size = nn.tensor_type(op.indices).element_type, nn.shape_of(op.x)[nn.integer(op.axis)]
+    low, high = nn.integer_range(element)
+    if high < 2**31:
+        return operands[1]
+    return f"jnp.clip({operands[1]}, {max(low, -size - 1)}, {size})"
 
 
 def _gather_elements(op: nn.GatherElementsOp, operands: Sequence[str]) -> Expression:
-    x, indices = operands
+    x, _ = operands
     axis, shape, wanted = nn.integer(op.axis), nn.shape_of(op.x), nn.shape_of(op.indices)
     ranges = [":" if i == axis or n == m else f":{n}" for i, (n, m) in enumerate(zip(wanted, shape, strict=True))]
     x = x if set(ranges) == {":"} else f"{x}[{', '.join(ranges)}]"  # JAX would broadcast a shorter axis
-    return call("jnp.take_along_axis", x, indices, axis=axis)
+    return call("jnp.take_along_axis", x, _places(op, operands), axis=axis)
 
 
 def _scatter(op: nn.ScatterOp, operands: Sequence[str]) -> Expression:
-    x, indices, updates = operands
-    there = ", ".join([*[":"] * nn.integer(op.axis), indices])
+    x, _, updates = operands
+    there = ", ".join([*[":"] * nn.integer(op.axis), _places(op, operands)])
     return call(f"{x}.at[{there}].{op.kind.data}", updates)
 
 

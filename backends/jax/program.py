@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import linecache
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -40,7 +40,7 @@ class JaxProgram:
     outputs: tuple[str, ...]
     """the graph's names, in graph order"""
     function: Any
-    """of weights and inputs, jitted"""
+    """of weights and inputs: jitted, and where it has integers of 64 bits, JAX is told to keep them"""
     placed: Mapping[str, Any]
     """the weights as arrays on their device, or devices"""
     _variables: tuple[str, ...]
@@ -76,6 +76,10 @@ class JaxProgram:
         result = self.function(self.placed, *values.values())
         return tuple(np.asarray(value) for value in (result if isinstance(result, tuple) else (result,)))
 
+    def sharing(self, first: JaxProgram) -> JaxProgram:
+        """This with the function of `first`, whose sources are equal: JAX compiles it once."""
+        return replace(self, function=first.function)
+
     def files(self) -> list[OutputFile]:
         """What `save` writes: `jax/<name>/` with `<name>.py`, `run.py` and `<name>.safetensors`."""
         return self.source.files(f"{FOLDER}/{self.source.name}")
@@ -96,11 +100,13 @@ def build_sharded(program: SpmdNetwork, name: str = "network") -> JaxProgram:
 
 
 def _program(source: JaxSource) -> JaxProgram:
+    import jax
     import jax.numpy as jnp
 
     module = _execute(source.sources[f"{source.name}.py"], source.name)
-    network = getattr(module, source.name)
-    weights, devices = {key: jnp.asarray(value) for key, value in source.weights.items()}, 1
+    network, devices = getattr(module, source.name), 1
+    with jax.enable_x64(True):  # what is of 64 bits stays so
+        weights = {key: jnp.asarray(value) for key, value in source.weights.items()}
     if hasattr(module, "MESH"):
         devices = prod(module.MESH.values())
         weights = _on_devices(module, devices, weights)
@@ -117,7 +123,8 @@ def _on_devices(module: Any, wanted: int, weights: Mapping[str, Any]) -> dict[st
         message = f"the network is shared among {wanted} devices, and JAX has {there} here"
         raise InputError([Diagnostic("program-input", message, help=help)])
     place = partial(jax.sharding.NamedSharding, module.device_mesh())
-    return {key: jax.device_put(value, place(module.WEIGHT_SPECS[key])) for key, value in weights.items()}
+    with jax.enable_x64(True):
+        return {key: jax.device_put(value, place(module.WEIGHT_SPECS[key])) for key, value in weights.items()}
 
 
 def _execute(text: str, name: str) -> Any:

@@ -1,10 +1,16 @@
 """The script `run.py` that stands beside an emitted network."""
 
+from __future__ import annotations
+
+from ..python_text import imported
+from ..script_inputs import with_inputs
+
 RUN = '''\
 """Run the network and print what comes out: python run.py [--requests N] [--inputs X.npz]"""
 
 import argparse
 import time
+from zipfile import ZipFile
 from zlib import crc32
 
 import jax
@@ -40,20 +46,25 @@ def main() -> None:
         checksum = crc32(value.tobytes())
         print(f"{name}: {value.shape} {value.dtype} checksum {checksum:08x}")
     if arguments.outputs:
-        np.savez(arguments.outputs, **named)
+        with ZipFile(arguments.outputs, "w") as file:
+            for name, value in named.items():
+                with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, value)
 
 
-def read_inputs(path: str) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in INPUTS}
+# inputs
 
 
 def random_inputs() -> dict[str, np.ndarray]:
-    generator = np.random.default_rng(0)
-    return {
-        name: generator.standard_normal(shape).astype(dtype)
-        for name, (shape, dtype) in INPUTS.items()
-    }
+    """Normal numbers, and whole ones that every table has a row for."""
+    generator, inputs = np.random.default_rng(0), {}
+    for name, (shape, dtype) in INPUTS.items():
+        if "float" in dtype:
+            made = generator.standard_normal(shape)
+        else:
+            made = generator.integers(2, size=shape)
+        inputs[name] = np.asarray(made).astype(numpy_type(dtype))
+    return inputs
 
 
 if __name__ == "__main__":
@@ -62,7 +73,10 @@ if __name__ == "__main__":
 """`network_name` stands for the module and its function, `imported_names` for what is imported of it, in order."""
 
 
-def run_on(devices: int) -> str:
-    """RUN for a network that so many devices share."""
-    line = f'    jax.config.update("jax_num_cpu_devices", {devices})  # where there are no other\n'
-    return RUN.replace("    weights = load_weights()\n", line + "    weights = load_weights()\n", 1)
+def run_script(name: str, devices: int = 1) -> str:
+    """`run.py` of the network `name`, which so many devices share."""
+    text = with_inputs(RUN).replace("imported_names", imported("INPUTS", "OUTPUTS", "load_weights", name))
+    if devices > 1:
+        line = f'    jax.config.update("jax_num_cpu_devices", {devices})  # where there are no other\n'
+        text = text.replace("    weights = load_weights()\n", line + "    weights = load_weights()\n", 1)
+    return text.replace("network_name", name)

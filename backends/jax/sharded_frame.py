@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..python_text import Brackets, call, lay_out, prefixed, quoted
-from .frame import Input, decorated, definition, module_text
+from .frame import Input, decorated, definition, module_text, weights_text
 from .sharding import Sharding
 
 WEIGHTS = '''def device_mesh() -> Mesh:
@@ -15,11 +15,11 @@ WEIGHTS = '''def device_mesh() -> Mesh:
     )
 
 
-def load_weights() -> dict[str, Array]:
-    """The weights, by name, from the file beside this one, each on its devices."""
+def load_weights(path: Path | None = None) -> dict[str, Array]:
+    """The weights, by name, each on its devices; from the file called as this one."""
     from weights_file import read_safetensors
 
-    arrays = read_safetensors(Path(__file__).with_suffix(".safetensors"))
+    arrays = read_safetensors(path or Path(__file__).with_suffix(".safetensors"))
     mesh = device_mesh()
     return {
         name: jax.device_put(array, NamedSharding(mesh, WEIGHT_SPECS[name]))
@@ -47,6 +47,7 @@ def sharded_text(
     layers: Sequence[str],
     lines: Sequence[str],
     used: Sequence[str],
+    wide: bool,
 ) -> str:
     """The whole source of the network `name`; `parts` are what one device has of `inputs`, `used` the weights."""
     shapes = ", ".join(f"{i.variable} {i.shown}" for i in parts)
@@ -56,11 +57,12 @@ def sharded_text(
     specs = [f"    {quoted(key)}: {sharding.weights[key]}," for key in used]
     tables = [*mesh, "WEIGHT_SPECS = {", *specs, "}"] if specs else [*mesh, "WEIGHT_SPECS = {}"]
     head = f"The network {name} in JAX on {sharding.devices} devices; its weights are in {name}.safetensors."
-    functions = [WEIGHTS, *layers, "\n".join(rank), "\n".join(_whole(name, sharding, inputs, outputs))]
+    whole = _whole(name, sharding, inputs, outputs, wide)
+    functions = [weights_text(WEIGHTS, wide), *layers, "\n".join(rank), "\n".join(whole)]
     return module_text(head, inputs, outputs, functions, tables, _IMPORT)
 
 
-def _whole(name: str, sharding: Sharding, inputs: Sequence[Input], outputs: Sequence[str]) -> list[str]:
+def _whole(name: str, sharding: Sharding, inputs: Sequence[Input], outputs: Sequence[str], wide: bool) -> list[str]:
     """The function of the network: whole arrays in and out."""
     shapes = ", ".join(f"{i.variable} {i.shown}" for i in inputs)
     taken = Brackets("in_specs=(", ("WEIGHT_SPECS", *sharding.inputs), ")")
@@ -68,7 +70,7 @@ def _whole(name: str, sharding: Sharding, inputs: Sequence[Input], outputs: Sequ
     given = f"out_specs={sharding.outputs[0]}" if len(outputs) == 1 else several
     shared = Brackets("jax.shard_map(", (rank_name(name), "mesh=device_mesh()", taken, given, "check_vma=False"), ")")
     return [
-        *decorated(inputs),
+        *decorated(inputs, wide),
         *definition(name, inputs, outputs),
         f'    """Apply the network to {shapes}."""',
         *lay_out(prefixed("on_devices = ", shared)),

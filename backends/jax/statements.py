@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from xdsl.dialects.func import ReturnOp
@@ -15,11 +16,23 @@ from ..python_text import Expression, Scalar, fits, lay_out, prefixed
 from .axes import AxisNames
 from .names import Names
 from .operators import EXPRESSIONS, SEVERAL, layer_of
+from .repeats import Layer, inlined
 from .scalars import INTEGER_DIV, apply, is_integer_div, literal
 from .weights import UsedWeights
 
 SHORT = 20
 """characters of an operand that stays inside an operator which is too long for its line"""
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """The call of a layer's function, in place of the ops of the layer."""
+
+    layer: Layer
+    expression: Callable[[Sequence[str]], Expression]
+    """the call, for the texts of the arguments"""
+    layers: frozenset[str]
+    """the functions of the library that it needs"""
 
 
 class Body:
@@ -28,7 +41,8 @@ class Body:
 
     A value that the next statement alone uses flows on in one variable, `x` (`y` if an input is called `x`); every
     other value gets a numbered name of its kind. Weights, reshaped weights and scalars stand where they are used.
-    `calls` are expressions of single ops, in place of those of their kind.
+    `calls` are expressions of single ops, in place of those of their kind; `layers` are calls in place of many.
+    `kept` are values that somebody else reads when all is written.
     """
 
     def __init__(
@@ -38,9 +52,14 @@ class Body:
         weights: UsedWeights,
         axes: AxisNames,
         calls: Mapping[Operation, Callable[[Body], Expression]] = MappingProxyType({}),
+        layers: Sequence[LayerCall] = (),
+        kept: Sequence[SSAValue] = (),
     ) -> None:
+        self._kept = frozenset(kept)
         self._names, self._weights, self._axes, self._calls = names, weights, axes, calls
-        self._ops = [op for op in ops if not self._inlined(op)]
+        self._call_of = {op: call for call in layers for op in call.layer.ops}
+        statements = (self._call_of.get(op, op) for op in ops if not inlined(op))
+        self._statements: list[Operation | LayerCall] = list(dict.fromkeys(statements))
         self._text: dict[SSAValue, str] = {}
         self._flow = names.claim("x", "y")
         self.lines: list[str] = []
@@ -56,27 +75,31 @@ class Body:
 
     def write(self) -> None:
         """Fill `lines`, and `layers` with the names of the functions that they call."""
-        followers = [*self._ops[1:], None]
-        for op, follower in zip(self._ops, followers, strict=True):
+        followers = [*self._statements[1:], None]
+        for op, follower in zip(self._statements, followers, strict=True):
             if isinstance(op, ReturnOp):
-                self._write_return(op)
+                self.write_return(op.operands)
+            elif isinstance(op, LayerCall):
+                self._write_call(op, follower)
             else:
                 try:
                     self._write_op(op, follower)
                 except InputError as error:
                     raise located(error, op) from error
 
-    def _inlined(self, op: Operation) -> bool:
-        match op:
-            case nn.WeightOp():
-                return True
-            case nn.FillOp():
-                return not op.type.get_shape() and all(_takes_literal(use.operation) for use in op.result.uses)
-            case nn.ReshapeOp():
-                return isinstance(op.x.owner, nn.WeightOp)
-        return False
+    def _write_call(self, call: LayerCall, follower: Operation | LayerCall | None) -> None:
+        results, shown = call.layer.results, ", ".join(map(self._axes.shown, call.layer.results))
+        if len(results) == 1:
+            names = [self._result_name(results[0], "out", follower)]
+        else:
+            read = [any(self._call_of.get(use.operation) is not call for use in result.uses) for result in results]
+            names = [self._names.number("out") if each else "_" for each in read]
+        self.layers |= call.layers
+        expression = call.expression([self.text(arg) for arg in call.layer.args])
+        self.lines += lay_out(prefixed(f"{', '.join(names)} = ", expression), shown)
+        self._text.update(zip(results, names, strict=True))
 
-    def _write_op(self, op: Operation, follower: Operation | None) -> None:
+    def _write_op(self, op: Operation, follower: Operation | LayerCall | None) -> None:
         if type(op) in SEVERAL:
             return self._write_several(op)
         name = self._name(op, follower)
@@ -107,11 +130,13 @@ class Body:
         self._write_layer(", ".join(names) if len(names) > 1 else f"({names[0]},)", op)
         self._text.update(zip(op.results, names, strict=True))
 
-    def _name(self, op: Operation, follower: Operation | None) -> str:
-        users = {use.operation for use in op.results[0].uses}
-        if users == {follower}:
-            return self._flow
-        return self._names.number(_kind(op))
+    def _name(self, op: Operation, follower: Operation | LayerCall | None) -> str:
+        return self._result_name(op.results[0], _kind(op), follower)
+
+    def _result_name(self, result: SSAValue, kind: str, follower: Operation | LayerCall | None) -> str:
+        users = {self._call_of.get(use.operation, use.operation) for use in result.uses}
+        flows = users == {follower} and result not in self._kept
+        return self._flow if flows else self._names.number(kind)
 
     def _operands(self, op: Operation) -> list[str]:
         vectors = [o.owner for o in op.operands[1:]]
@@ -185,15 +210,9 @@ class Body:
     def _shape(self, op: Operation) -> str:
         return ", ".join(dict.fromkeys(self._axes.shown(result) for result in op.results))
 
-    def _write_return(self, op: ReturnOp) -> None:
-        names = ", ".join(self._scalar(o).text for o in op.operands)
-        self.lines.append(f"    return {names}")
-
-
-def _takes_literal(op: Operation) -> bool:
-    """Whether `op` is elementwise and some operand of it is a tensor that gives the result its type."""
-    elementwise = isinstance(op, nn.ElementwiseOp | nn.FusedElementwiseOp)
-    return elementwise and not all(isinstance(o.owner, nn.FillOp) for o in op.operands)
+    def write_return(self, values: Sequence[SSAValue]) -> None:
+        """The last line: what the function gives."""
+        self.lines.append(f"    return {', '.join(map(self.text, values))}")
 
 
 def _kind(op: Operation) -> str:

@@ -51,7 +51,8 @@ def paged_attention(
     (b, heads, m, d), (_, block, kv_heads, _) = q.shape, k_pages.shape
     n = table.shape[1] * block
     used = jnp.arange(table.shape[1]) * block < lengths[:, None]
-    pages = jnp.where(used, table, 0)
+    there = (table >= 0) & (table < len(k_pages))
+    pages = jnp.where(used & there, table, 0)
     k = k_pages[pages].reshape(b, n, kv_heads, -1)
     v = v_pages[pages].reshape(b, n, kv_heads, -1)
     q = q.reshape(b, kv_heads, -1, m, d)
@@ -59,6 +60,8 @@ def paged_attention(
     scores = scale * jnp.einsum(axes, q, k, preferred_element_type=jnp.float32)
     if softcap:
         scores = softcap * jnp.tanh(scores / softcap)
+    lost = jnp.repeat(~there, block, axis=1)[:, None, None, None, :]
+    scores = jnp.where(lost, jnp.nan, scores)
     place = (jnp.arange(m) + lengths[:, None] - m)[:, None, None, :, None]
     seen = jnp.arange(n) <= place
     if window:

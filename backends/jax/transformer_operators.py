@@ -10,7 +10,7 @@ from xdsl.ir import Operation
 
 from ...ir import nn
 from ..dtypes import dtype_of
-from ..python_text import Expression, call, quoted
+from ..python_text import Expression, call, prefixed, quoted
 
 LAYERS: Mapping[type[Operation], str] = {
     nn.AttentionOp: "attention",
@@ -68,17 +68,18 @@ def _dequantise(op: nn.DequantiseOp, operands: Sequence[str]) -> Expression:
     q, *of_blocks = operands
     scale, *zero = (_spread(op, text, nn.shape_of(op.q)) for text in of_blocks)
     wide = f"jnp.{dtype_of(op.type)}"
-    return f"({q}.astype({wide}) - {zero[0]}.astype({wide})) * {scale}" if zero else f"{q}.astype({wide}) * {scale}"
+    return prefixed(f"({q}.astype({wide}) - {zero[0]}.astype({wide})) * " if zero else f"{q}.astype({wide}) * ", scale)
 
 
-def _spread(op: nn.QuantiseOp | nn.DequantiseOp, text: str, shape: nn.Shape) -> str:
+def _spread(op: nn.QuantiseOp | nn.DequantiseOp, given: str, shape: nn.Shape) -> Expression:
     """What each block has, for each of its elements; axes with one block stay of size 1."""
+    spread: Expression = given
     for axis, (size, neighbours) in enumerate(zip(shape, nn.ints(op.block), strict=True)):
         if neighbours > 1:
-            text = f"jnp.repeat({text}, {neighbours}, axis={axis})"
+            spread = call("jnp.repeat", spread, str(neighbours), axis=axis)
             if size % neighbours:
-                text = f"lax.slice_in_dim({text}, 0, {size}, axis={axis})"
-    return text
+                spread = call("lax.slice_in_dim", spread, "0", str(size), axis=axis)
+    return spread
 
 
 EXPRESSIONS: dict[type[Operation], Callable[[Any, Sequence[str]], Expression]] = {

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir.diagnostics import InputError
 from .. import EmitContext, OutputFile
-from ..fleet_devices import known_device, scratchpad_bytes
-from ..networks import placed_networks
+from ..networks import emit_networks
 
 if TYPE_CHECKING:
     from ...costmodel.hardware import Device
-    from ...ir.nn import NnModule
+    from ..networks import PlacedNetwork
 
 FOLDER = "pallas"
 """Where such programs stand in an output folder: `pallas/<network>/`."""
@@ -27,21 +26,17 @@ class PallasBackend:
 
     def emit(self, plan: Mapping[str, Any], context: EmitContext) -> list[OutputFile]:
         """Programs of the networks on TPUs, but of those without an operator that has a kernel, which JAX runs."""
-        devices = {p["piece"].rpartition(".")[0]: p["device"] for p in plan.get("placements") or ()}
-        found: list[OutputFile] = []
-        for node, _, network in placed_networks(plan, context):
-            device = known_device(plan["inputs"], devices[node])
-            size_bytes = scratchpad_bytes(plan["inputs"], devices[node])
-            if device is not None and size_bytes is not None and serves(device):
-                found += _files(network, node, device, size_bytes)
-        return found
+        return emit_networks(plan, context, FOLDER, _files)
 
 
-def _files(network: NnModule, node: str, device: Device, size_bytes: float) -> list[OutputFile]:
+def _files(placed: PlacedNetwork) -> list[OutputFile]:
     from .emit import emit_pallas
 
+    device, size_bytes, name = placed.target.device, placed.target.scratchpad_bytes, placed.node
+    if device is None or size_bytes is None or not serves(device):
+        return []
     try:
-        return emit_pallas(network, node, device.id, core_bytes(device, size_bytes)).files(f"{FOLDER}/{node}")
+        return emit_pallas(placed.lowered, name, device.id, core_bytes(device, size_bytes)).files(f"{FOLDER}/{name}")
     except InputError:
         return []
 

@@ -15,18 +15,17 @@ from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ...passes.locations import location_text
 from .. import OutputFile, safetensors
-from ..dtypes import dtype_of
+from ..dtypes import dtype_of, has_wide
 from ..jax import layers, transformer_layers
 from ..jax.axes import AxisNames
-from ..jax.emit import IMPORTED
 from ..jax.frame import Input
-from ..jax.names import Names
+from ..jax.names import Names, network_name
 from ..jax.operators import LAYERS
-from ..jax.run_template import RUN
+from ..jax.run_template import run_script
 from ..jax.scalars import INTEGER_DIV
 from ..jax.statements import Body
 from ..jax.weights import UsedWeights
-from ..python_text import Brackets, Expression, call
+from ..python_text import LIBRARY_COLUMNS, Brackets, Expression, call
 from .calls import HEAVY, KernelCall, call_of
 from .epilogue import Epilogue
 from .frame import KERNELS, program_text
@@ -55,10 +54,16 @@ class PallasSource:
     left: tuple[str, ...] = ()
     """why each heavy operator that XLA computes has no kernel, with its place"""
 
-    def files(self, folder: str) -> list[OutputFile]:
-        """The sources, and the weights as `<name>.safetensors`, in `folder` of the output folder."""
+    @property
+    def weights_file(self) -> str:
+        """What the file of its weights is called."""
+        return f"{self.name}.safetensors"
+
+    def files(self, folder: str, weights_file: str | None = None) -> list[OutputFile]:
+        """The sources, and the weights as `weights_file` (`<name>.safetensors`), in `folder` of the output folder."""
         texts = [OutputFile(f"{folder}/{path}", text) for path, text in self.sources.items()]
-        return [*texts, OutputFile(f"{folder}/{self.name}.safetensors", safetensors.safetensors_bytes(self.weights))]
+        data = safetensors.safetensors_bytes(self.weights)
+        return [*texts, OutputFile(f"{folder}/{weights_file or self.weights_file}", data)]
 
 
 @dataclass
@@ -136,7 +141,7 @@ def emit_pallas(network: nn.NnModule, name: str, device: str, vmem_bytes: float)
         raise InputError([Diagnostic("pallas-sizes", f"Pallas kernels need sizes for {missing}")])
     network = prepared(network, device, vmem_bytes)
     main = nn.main_of(network.module)
-    name = Names([*RESERVED, *_LAYERS, *IMPORTED]).claim(name)
+    name = network_name(name, [*RESERVED, *_LAYERS])
     names, weights = Names([*RESERVED, *_LAYERS, name]), UsedWeights(network.weights)
     axes = AxisNames(list(nn.body_of(network.module)))
     inputs = [
@@ -163,18 +168,27 @@ def emit_pallas(network: nn.NnModule, name: str, device: str, vmem_bytes: float)
     functions += [inspect.getsource(function) for key, function in _LAYERS.items() if key in body.layers]
     summary = _summary(ops, calls.made)
     text = program_text(
-        name, summary, inputs, network.output_names, calls.imports, functions, body.lines, int(vmem_bytes)
+        name,
+        summary,
+        inputs,
+        network.output_names,
+        calls.imports,
+        functions,
+        body.lines,
+        int(vmem_bytes),
+        has_wide(network.module),
     )
     sources = {f"{name}.py": text, **_kernels(calls.imports)}
-    sources |= {"weights_file.py": inspect.getsource(safetensors), "run.py": RUN.replace("network_name", name)}
+    sources |= {"weights_file.py": inspect.getsource(safetensors), "run.py": run_script(name)}
     given = tuple((each.shape, each.dtype) for each in inputs)
     return PallasSource(name, sources, weights.used, given, calls.reasons())
 
 
 def _kernels(imports: Mapping[str, set[str]]) -> dict[str, str]:
-    return {
-        f"{KERNELS}/{module}.py": (FOLDER / f"{module}.py").read_text(encoding="utf-8") for module in sorted(imports)
-    }
+    """The kernels that are called, as they stand in the library, and how wide their lines are."""
+    texts = {module: (FOLDER / f"{module}.py").read_text(encoding="utf-8") for module in sorted(imports)}
+    files = {f"{KERNELS}/{module}.py": text for module, text in texts.items()}
+    return {**files, f"{KERNELS}/ruff.toml": f"line-length = {LIBRARY_COLUMNS}\n"}
 
 
 def _summary(ops: list[Operation], made: Mapping[Operation, KernelCall]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from ..jax.frame import WEIGHTS, Input, module_text
+from ..jax.frame import WEIGHTS, WIDE, Input, module_text, weights_text
 from ..python_text import WIDTH, Brackets, lay_out
 
 KERNELS = "pallas_kernels"
@@ -22,13 +22,17 @@ def program_text(
     functions: Sequence[str],
     lines: Sequence[str],
     vmem_bytes: int,
+    wide: bool,
 ) -> str:
     """The whole source of the network `name`; `imports` are functions by module of `kernels/`."""
-    body = "\n".join([*_definition(name, inputs, outputs, vmem_bytes), *lines])
+    width = [WIDE] if wide else []
+    body = "\n".join([*width, *_definition(name, inputs, outputs, vmem_bytes), *lines])
     head = [f"The network {name} in JAX, its heavy operators as Pallas kernels for a TPU.", ""]
     head += [*textwrap.wrap(summary, WIDTH), ""]
     taken = [f"from {KERNELS}.{module} import {', '.join(sorted(imports[module]))}" for module in sorted(imports)]
-    return module_text("\n".join(head), inputs, outputs, [WEIGHTS, *functions, body], [INTERPRET], taken)
+    return module_text(
+        "\n".join(head), inputs, outputs, [weights_text(WEIGHTS, wide), *functions, body], [INTERPRET], taken
+    )
 
 
 def _definition(name: str, inputs: Sequence[Input], outputs: Sequence[str], vmem_bytes: int) -> list[str]:

@@ -6,7 +6,7 @@ import linecache
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -40,6 +40,10 @@ class PallasProgram:
         """The outputs in graph order for inputs in graph order; `interpret=` is handed on to Pallas."""
         made = self.function(*self.arguments(inputs), **options)
         return tuple(np.asarray(value) for value in (made if isinstance(made, tuple) else (made,)))
+
+    def sharing(self, first: PallasProgram) -> PallasProgram:
+        """This with the function of `first`, whose sources are equal: JAX compiles it once."""
+        return replace(self, function=first.function)
 
     def arguments(self, inputs: Sequence[np.ndarray]) -> list[Any]:
         """The weights, and `inputs` in the types that the network declares."""

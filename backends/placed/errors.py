@@ -58,13 +58,16 @@ class Errors:
 
 
 def errors_of(found: np.ndarray, wanted: np.ndarray) -> Errors:
-    """Of `found` beside `wanted`, which is in float64; ValueError where they differ in shape."""
+    """Of `found` beside `wanted`, in float64 or of integers; ValueError where they differ in shape."""
     if np.shape(found) != np.shape(wanted):
         raise ValueError(f"an output has the shape {np.shape(found)}, must have {np.shape(wanted)}")
     a, b = np.asarray(found).astype(np.float64), np.asarray(wanted, dtype=np.float64)
     finite = np.isfinite(a) & np.isfinite(b)
     alike = bool(np.array_equal(a[~finite], b[~finite], equal_nan=True))
     off, size = np.abs(a[finite] - b[finite]), np.abs(b[finite])
+    if np.asarray(found).dtype.kind in "iu" and np.asarray(wanted).dtype.kind in "iu":
+        differ = np.asarray(found) != np.asarray(wanted)
+        off = np.where(differ, np.maximum(off.reshape(differ.shape), 1.0), 0.0)  # also where float64 holds both as one
     most, largest = float(off.max(initial=0.0)), float(size.max(initial=0.0))
     if most == 0.0:
         return Errors(0.0, 0.0, inf, alike)

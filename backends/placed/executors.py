@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -43,11 +43,41 @@ def require_formats(wanted: Precisions, target: Target) -> None:
         raise InputError([Diagnostic("precision", f"`{target.name}` has no fp8: {known}", help=help)])
 
 
+class Source(Protocol):
+    """What is emitted for a piece."""
+
+    @property
+    def name(self) -> str:
+        """Of the module, and of the function in it."""
+        ...
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Texts by path, which tell whether two pieces are equal but for their weights."""
+        ...
+
+    @property
+    def weights_file(self) -> str:
+        """What the file of its weights is called."""
+        ...
+
+    def files(self, folder: str, weights_file: str | None = None) -> list[OutputFile]:
+        """The texts, and the weights as `weights_file`, in `folder` of the output folder."""
+        ...
+
+
 class Runs(Protocol):
     """A piece, ready to run."""
 
     @property
+    def source(self) -> Source: ...
+
+    @property
     def trace(self) -> list[tuple[str, str]]: ...
+
+    def sharing(self, first: Any, /) -> Runs:
+        """This with the function of a piece whose sources are equal, and weights of its own."""
+        ...
 
     def __call__(self, /, *inputs: np.ndarray) -> tuple[np.ndarray, ...]: ...
 
@@ -57,19 +87,35 @@ class Executor:
     """One piece and what runs it."""
 
     way: Way
-    module: str
-    """of its emitted source, and its function"""
     run: Runs
-    files: Callable[[str], list[OutputFile]]
-    """what a folder of its own holds"""
+    weights_file: str
+    """of the piece, beside the sources that it may share with others"""
     note: Diagnostic | None = None
     """why the executor of its kind of device does not run it, or which of its operators it leaves to XLA"""
     devices: int = 1
     """that share it"""
 
     @property
+    def module(self) -> str:
+        """Of its emitted source, and its function."""
+        return self.run.source.name
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """The emitted texts by path."""
+        return self.run.source.sources
+
+    def files(self, folder: str) -> list[OutputFile]:
+        """Sources and weights in `folder`."""
+        return self.run.source.files(folder, self.weights_file)
+
+    def sharing(self, first: Executor, name: str) -> Executor:
+        """This with the function of `first`, whose sources are equal, for the piece `name`."""
+        return replace(self, run=self.run.sharing(first.run), weights_file=f"{name}.safetensors")
+
+    @property
     def folder(self) -> str:
-        """Where its files stand in an output folder."""
+        """Where its files stand in an output folder; equal pieces share it."""
         return f"{self.way}/{self.module}"
 
     @property
@@ -96,7 +142,7 @@ def executor_for(network: NnModule, name: str, target: Target, interpreter: Call
             message = f"not on `{target.name}`, since {why}"
             note = Diagnostic("executor", message, severity="warning")
     program = build_program(network, name)
-    return Executor("jax", program.source.name, program, program.source.files, note)
+    return Executor("jax", program, program.source.weights_file, note)
 
 
 def _on_gpu(network: NnModule, name: str, target: Target, interpreter: Callable[[], Interpreter]) -> Executor:
@@ -105,7 +151,7 @@ def _on_gpu(network: NnModule, name: str, target: Target, interpreter: Callable[
     if target.device is None:
         raise InputError([Diagnostic("device", "its kernels have no tile sizes: the catalogue does not know it")])
     program = build_triton(network, name, target.device, interpreter())
-    return Executor("triton", name, program, program.source.files)
+    return Executor("triton", program, program.source.weights_file)
 
 
 def _on_npu(network: NnModule, name: str, target: Target, interpreter: Callable[[], Interpreter]) -> Executor:
@@ -118,7 +164,7 @@ def _on_npu(network: NnModule, name: str, target: Target, interpreter: Callable[
     if target.device is not None and serves(target.device):
         return _on_tpu(network, name, target.device, target.scratchpad_bytes)
     built = build_scratchpad(program_within(network, name, int(target.scratchpad_bytes)))
-    return Executor("scratchpad", name, built, built.source.files)
+    return Executor("scratchpad", built, built.source.weights_file)
 
 
 def _on_tpu(network: NnModule, name: str, device: Device, scratchpad_bytes: float) -> Executor:
@@ -129,7 +175,7 @@ def _on_tpu(network: NnModule, name: str, device: Device, scratchpad_bytes: floa
     left = program.source.left
     message = f"XLA computes {'; '.join(left)}"
     note = Diagnostic("executor", message, severity="warning") if left else None
-    return Executor("pallas", program.source.name, program, program.source.files, note)
+    return Executor("pallas", program, program.source.weights_file, note)
 
 
 ACCELERATORS: Mapping[str, Callable[[NnModule, str, Target, Callable[[], Interpreter]], Executor]] = {

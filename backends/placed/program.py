@@ -20,10 +20,15 @@ from ...passes.target import lower_at_precision
 from .. import OutputFile
 from ..dtypes import dtype_of
 from ..inputs import Ends, bind_inputs
+from .equal_pieces import EqualPieces
 from .executors import Executor, Target, executor_for, require_formats
 
 if TYPE_CHECKING:
     from ..triton.interpreter import Interpreter
+
+
+Ties = tuple[tuple[str, ...], tuple[str, ...]]
+"""the values that a piece takes, and those that it gives"""
 
 
 @dataclass(frozen=True)
@@ -76,32 +81,35 @@ class PlacedProgram:
         """
         A folder for each piece, `triton/<piece>/`, `pallas/..`, `scratchpad/..` or `jax/..`, and `run.py`.
 
+        Pieces that differ in their weights alone are in the folder of the first, each with a file of weights.
+
         `exports` are platforms that pieces in JAX are exported for; InputError where there is none of either.
         """
         from .script import script
 
-        pieces = [file for step in self.steps for file in step.executor.files(step.executor.folder)]
-        return [*pieces, *self._exported(exports), *script(self)]
+        pieces = {file.path: file for step in self.steps for file in step.executor.files(step.executor.folder)}
+        return [*pieces.values(), *self._exported(exports), *script(self)]
 
     def _exported(self, platforms: Sequence[str]) -> list[OutputFile]:
-        from ..jax.export import check_platforms, exported_files
+        from ..jax.export import checked_platforms, exported_files
         from ..jax.program import JaxProgram
 
-        check_platforms(platforms)
+        platforms = checked_platforms(platforms)
         executors = [step.executor for step in self.steps]
-        found = [(each.run, each.folder) for each in executors if isinstance(each.run, JaxProgram)]
+        found = {each.folder: each.run for each in executors if isinstance(each.run, JaxProgram)}
         if platforms and not found:
             raise InputError([Diagnostic("export", f"no piece of `{self.name}` runs in JAX, so nothing is exported")])
-        return [file for run, folder in found for file in exported_files(run, folder, platforms)]
+        return [file for folder, run in found.items() for file in exported_files(run, folder, platforms)]
 
 
-def build_whole(network: nn.NnModule, name: str, target: Target, wanted: Precisions | None = None) -> PlacedProgram:
-    """The program of `network`, in one piece, lowered for `target`, in the precisions `wanted` or those of the file.
+def build_whole(network: nn.NnModule, name: str, target: Target, lowered: Reduced | None = None) -> PlacedProgram:
+    """The program of `network`, in one piece, `lowered` for `target`, or else lowered here as the file has it.
 
-    InputError as for `executor_for`, and for precisions that the device has not.
+    InputError as for `executor_for`.
     """
     values = {output: f"{name}.{i}" for i, output in enumerate(network.output_names)}
-    step = _step(network, name, target, _interpreter, (network.input_names, tuple(values.values())), wanted)
+    lowered = lowered or _lowered(network, target)
+    step = _step(network, lowered, name, target, _interpreter, (network.input_names, tuple(values.values())))
     return PlacedProgram(name, (step,), ends_of(network), values)
 
 
@@ -122,7 +130,7 @@ def build_shared(network: nn.NnModule, decision: Mapping[str, Any], name: str) -
         message = f"the decision does not fit the network: {error}"
         raise InputError([Diagnostic("decision", message, help=help)]) from error
     built = build_sharded(shared, name)
-    executor = Executor("jax", built.source.name, built, built.source.files, devices=built.devices)
+    executor = Executor("jax", built, built.source.weights_file, devices=built.devices)
     values = {output: f"{name}.{i}" for i, output in enumerate(network.output_names)}
     here = Target("these devices", "cpu", None)
     step = Step(name, executor, network.input_names, tuple(values.values()), here, network, Reduced(network))
@@ -137,7 +145,7 @@ def build_pieces(
 
     Raises `InputError` where code cannot be emitted for a piece.
     """
-    interpreter = cache(_interpreter)
+    interpreter, equal = cache(_interpreter), EqualPieces()
     target_of = dict(zip(pieces.names, targets, strict=True))
     main = nn.main_of(pieces.module).body.block
     known: dict[SSAValue, str] = dict(zip(main.args, network.input_names, strict=True))
@@ -149,8 +157,12 @@ def build_pieces(
                 takes = tuple(known[o] for o in op.operands)
                 gives = tuple(f"{piece}.{i}" for i in range(len(op.results)))
                 known.update(zip(op.results, gives, strict=True))
-                alone = _piece(network, pieces, piece)
-                steps.append(_step(alone, piece, target_of[piece], interpreter, (takes, gives), wanted))
+                target, ends = target_of[piece], (takes, gives)
+
+                def build(alone: nn.NnModule, name: str, target: Target = target, ends: Ties = ends) -> Step:
+                    return _step(alone, _lowered(alone, target, wanted), name, target, interpreter, ends)
+
+                steps.append(equal.step(_piece(network, pieces, piece), piece, target, build))
             case nn.TransferOp():
                 known[op.result] = known[op.operands[0]]
             case nn.WeightOp():
@@ -170,13 +182,17 @@ def ends_of(network: nn.NnModule) -> Ends:
     }
 
 
-def _step(
-    network: nn.NnModule, name: str, target: Target, interpreter: Callable[[], Interpreter],
-    ends: tuple[tuple[str, ...], tuple[str, ...]], wanted: Precisions | None,
-) -> Step:  # fmt: skip
+def _lowered(network: nn.NnModule, target: Target, wanted: Precisions | None = None) -> Reduced:
+    """`network` for `target`, in the precisions `wanted`; InputError for those that the device has not."""
     if wanted is not None:
         require_formats(wanted, target)
-    lowered = lower_at_precision(network, target.kind, target.device.id if target.device else None, wanted)
+    return lower_at_precision(network, target.kind, target.device.id if target.device else None, wanted)
+
+
+def _step(
+    network: nn.NnModule, lowered: Reduced, name: str, target: Target, interpreter: Callable[[], Interpreter],
+    ends: Ties,
+) -> Step:  # fmt: skip
     return Step(name, executor_for(lowered.network, name, target, interpreter), *ends, target, network, lowered)
 
 

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 from zlib import crc32
 
 import numpy as np
@@ -24,11 +25,11 @@ HERE = Path(__file__).parent
 '''
 
 JAX = '''\
-def load_jax(folder: Path, name: str) -> Runs:
+def load_jax(folder: Path, name: str, file: str) -> Runs:
     """The piece as a jitted function."""
     piece = import_module(name)
     # devices
-    function, weights = getattr(piece, name), piece.load_weights()
+    function, weights = getattr(piece, name), piece.load_weights(folder / file)
 
     def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
         made = function(weights, *typed(arrays, piece))
@@ -43,10 +44,10 @@ PALLAS = JAX.replace("load_jax", "load_pallas").replace(
 )
 
 SCRATCHPAD = '''\
-def load_scratchpad(folder: Path, name: str) -> Runs:
+def load_scratchpad(folder: Path, name: str, file: str) -> Runs:
     """The piece on the machine of its scratchpad."""
     piece = import_module(name)
-    weights = piece.read_safetensors(folder / f"{name}.safetensors")
+    weights = piece.read_safetensors(folder / file)
     kinds = [dtype for _, dtype, _ in piece.INPUTS.values()]
 
     def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -58,12 +59,12 @@ def load_scratchpad(folder: Path, name: str) -> Runs:
 '''
 
 TRITON = '''\
-def load_triton(folder: Path, name: str) -> Runs:
+def load_triton(folder: Path, name: str, file: str) -> Runs:
     """The piece on a GPU or in the interpreter, as the script in its own folder does."""
     spec = spec_from_file_location(f"{name}_script", folder / "run.py")
     host = module_from_spec(spec)
     spec.loader.exec_module(host)
-    weights = host.read_safetensors(folder / "weights.safetensors")
+    weights = host.read_safetensors(folder / file)
     tensors = {key: host.tensor(array) for key, array in weights.items()}
 
     def run(arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -105,13 +106,16 @@ def typed(arrays: list[np.ndarray], piece) -> list[np.ndarray]:
     return [array.astype(kind) for array, kind in zip(arrays, kinds, strict=True)]
 
 
+# inputs
+
+
 def load() -> list[tuple[Runs, tuple[str, ...], tuple[str, ...]]]:
     """Each piece, the values that it takes and those that it gives."""
     steps = []
-    for way, name, takes, gives in PIECES:
+    for way, name, weights, takes, gives in PIECES:
         folder = HERE / way / name
         sys.path.insert(0, str(folder))
-        steps.append((LOADERS[way](folder, name), takes, gives))
+        steps.append((LOADERS[way](folder, name, weights), takes, gives))
     return steps
 
 
@@ -123,6 +127,18 @@ def run(steps: list, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: values[value] for name, value in OUTPUTS.items()}
 
 
+def random_inputs() -> dict[str, np.ndarray]:
+    """Normal numbers, and whole ones that the tables have rows for."""
+    generator, inputs = np.random.default_rng(0), {}
+    for name, (shape, dtype) in INPUTS.items():
+        if name in BELOW:
+            made = generator.integers(BELOW[name], size=shape)
+        else:
+            made = generator.standard_normal(shape)
+        inputs[name] = np.asarray(made).astype(numpy_type(dtype))
+    return inputs
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=1, help="how often to run it")
@@ -130,13 +146,9 @@ def main() -> None:
     parser.add_argument("--outputs", help="an .npz to write the outputs to")
     arguments = parser.parse_args()
     if arguments.inputs:
-        with np.load(arguments.inputs, allow_pickle=False) as file:
-            inputs = {name: file[name] for name in INPUTS}
+        inputs = read_inputs(arguments.inputs)
     else:
-        draw = np.random.default_rng(0).standard_normal
-        inputs = {
-            name: draw(shape).astype(dtype) for name, (shape, dtype) in INPUTS.items()
-        }
+        inputs = random_inputs()
     steps = load()
     # constants
     began = time.perf_counter()
@@ -151,7 +163,10 @@ def main() -> None:
         checksum = crc32(value.tobytes())
         print(f"{name}: {value.shape} {value.dtype} checksum {checksum:08x}")
     if arguments.outputs:
-        np.savez(arguments.outputs, **outputs)
+        with ZipFile(arguments.outputs, "w") as file:
+            for name, value in outputs.items():
+                with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, value)
 
 
 if __name__ == "__main__":

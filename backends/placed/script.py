@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from .. import OutputFile, safetensors
 from ..python_text import quoted
+from ..script_inputs import with_inputs
+from .drawn import below_of
 from .run_template import CONSTANTS, DEVICES, HEAD, IMPORTS, LOADERS, TAIL
 
 if TYPE_CHECKING:
@@ -16,18 +18,19 @@ if TYPE_CHECKING:
 def script(program: PlacedProgram) -> list[OutputFile]:
     """`run.py`, and the weights that are outputs as they are."""
     ways = sorted({step.executor.way for step in program.steps})
-    most = max(step.executor.devices for step in program.steps)
+    most = max((step.executor.devices for step in program.steps), default=1)
     shared = DEVICES.replace("COUNT", str(most)) if most > 1 else ""
     loaders = [LOADERS[way].replace("    # devices\n", shared) for way in ways]
     table = [f'    "{way}": load_{way},' for way in ways]
     imports = "".join(dict.fromkeys(IMPORTS[way] for way in ways))
+    given = "    inputs = inputs | constants()\n" if program.constants else ""
     parts = [
         HEAD.replace("network_name", program.name).replace("from pathlib", f"{imports}from pathlib"),
         "\n".join([*_pieces(program), *_ends(program)]) + "\n",
         *loaders,
         "\n".join(["LOADERS = {", *table, "}"]) + "\n",
         *([CONSTANTS] if program.constants else []),
-        TAIL.replace("    # constants\n", "    inputs = inputs | constants()\n" if program.constants else ""),
+        with_inputs(TAIL).replace("    # constants\n", given),
     ]
     text = parts[0] + "\n" + "\n\n".join(part.strip("\n") + "\n" for part in parts[1:])
     files = [OutputFile("run.py", text)]
@@ -39,13 +42,14 @@ def script(program: PlacedProgram) -> list[OutputFile]:
 
 
 def _pieces(program: PlacedProgram) -> list[str]:
-    rows = ["PIECES = (  # (how it runs, its module, the values that it takes, those that it gives)"]
+    rows = ["PIECES = (  # (how it runs, module, file of weights, values it takes, values it gives)"]
     for step in program.steps:
         executor = step.executor
         rows += [
             f"    (  # {step.name}",
             f'        "{executor.way}",',
             f'        "{executor.module}",',
+            f'        "{executor.weights_file}",',
             f"        {_names(step.takes)},",
             f"        {_names(step.gives)},",
             "    ),",
@@ -56,7 +60,9 @@ def _pieces(program: PlacedProgram) -> list[str]:
 def _ends(program: PlacedProgram) -> list[str]:
     inputs = [f'    {quoted(name)}: ({shape}, "{dtype}"),' for name, (shape, dtype) in program.inputs.items()]
     outputs = [f"    {quoted(name)}: {quoted(value)}," for name, value in program.outputs.items()]
-    return ["INPUTS = {", *inputs, "}", "OUTPUTS = {  # the value of each", *outputs, "}"]
+    below = [f"    {quoted(name)}: {rows}," for name, rows in below_of(program).items()]
+    table = ["BELOW = {  # whole numbers that are drawn for an input", *below, "}"] if below else ["BELOW = {}"]
+    return ["INPUTS = {", *inputs, "}", *table, "OUTPUTS = {  # the value of each", *outputs, "}"]
 
 
 def _names(names: tuple[str, ...]) -> str:

@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from xdsl.ir import SSAValue
 
 from ...ir import nn
 from ...ir.interpret import interpret
 from ...passes.locations import location_text
 from ..dtypes import dtype_of, numpy_dtype
 from ..inputs import bind_inputs
+from .drawn import random_inputs
 from .errors import TOLERANCE, UNIT, Errors, errors_of, narrowest, rounded
 from .executors import executor_for
 from .program import PlacedProgram, Step
@@ -135,31 +135,3 @@ def _interpreter() -> Interpreter:
     from ..triton.interpreter import Interpreter
 
     return Interpreter()
-
-
-def random_inputs(program: PlacedProgram, seed: int = 0) -> list[np.ndarray]:
-    """Normal numbers, and for integers places in the tables that they are looked up in."""
-    rng = np.random.default_rng(seed)
-    made = []
-    for name, (shape, dtype) in program.inputs.items():
-        kind = numpy_dtype(dtype)
-        if kind.kind in "biu":
-            made.append(rng.integers(0, _rows_of(program, name), shape).astype(kind))
-        else:
-            made.append(rng.standard_normal(shape).astype(kind))
-    return made
-
-
-def _rows_of(program: PlacedProgram, name: str) -> int:
-    """The rows of the smallest table that the input `name` looks up in; 2 where it is for something else."""
-    rows = []
-    for step in program.steps:
-        args = nn.main_of(step.network.module).args
-        waiting: list[SSAValue] = [arg for taken, arg in zip(step.takes, args, strict=True) if taken == name]
-        while waiting:
-            for use in waiting.pop().uses:
-                if isinstance(op := use.operation, nn.GatherOp) and use.index == 1:
-                    rows.append(nn.shape_of(op.x)[nn.integer(op.axis)])
-                elif isinstance(op, nn.ReshapeOp | nn.CastOp | nn.TransposeOp | nn.BroadcastOp | nn.SliceOp):
-                    waiting.append(op.results[0])
-    return min(rows, default=2)

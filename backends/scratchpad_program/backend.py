@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from ...ir.diagnostics import Infeasible, InputError
 from .. import EmitContext, OutputFile
-from ..fleet_devices import known_device, scratchpad_bytes
-from ..networks import placed_networks
+from ..networks import emit_networks
 from ..pallas.backend import serves
 from . import FOLDER
 
 if TYPE_CHECKING:
     from ...ir.nn import NnModule
+    from ..networks import PlacedNetwork
     from .instructions import ScratchpadProgram
 
 ALIGNMENT_BYTES = 64
@@ -31,29 +31,28 @@ class ScratchpadBackend:
 
     def emit(self, plan: Mapping[str, Any], context: EmitContext) -> list[OutputFile]:
         """Programs of the networks on NPUs but TPUs; those that do not fit there untiled are left to JAX."""
-        from .emit import emit
-
-        found: list[OutputFile] = []
-        for node, kind, network in placed_networks(plan, context):
-            program = program_on(plan, node, network) if kind == "npu" else None
-            if program is not None:
-                found += emit(program).files(f"{FOLDER}/{node}")
-        return found
+        return emit_networks(plan, context, FOLDER, _files)
 
 
-def program_on(plan: Mapping[str, Any], node: str, network: NnModule) -> ScratchpadProgram | None:
+def _files(placed: PlacedNetwork) -> list[OutputFile]:
+    from .emit import emit
+
+    program = program_on(placed)
+    return [] if program is None else emit(program).files(f"{FOLDER}/{placed.node}")
+
+
+def program_on(placed: PlacedNetwork) -> ScratchpadProgram | None:
     """
-    The program of `network`, lowered for the device that `plan` places `node` on, with weights streamed.
+    The program of a network on the device that it was placed on, with weights streamed.
 
-    None where the device is a TPU or has no scratchpad of a known size, where an operator does not fit into it, and
-    where there is no such program for one, or for its elements.
+    None where the device is no NPU, or a TPU, or has no scratchpad of a known size, where an operator does not fit into
+    it, and where there is no such program for one, or for its elements.
     """
-    devices = {p["piece"].rpartition(".")[0]: p["device"] for p in plan.get("placements") or ()}
-    size_bytes, known = scratchpad_bytes(plan["inputs"], devices[node]), known_device(plan["inputs"], devices[node])
-    if size_bytes is None or (known is not None and serves(known)):
+    size_bytes, device = placed.target.scratchpad_bytes, placed.target.device
+    if size_bytes is None or (device is not None and serves(device)):
         return None
     try:
-        return program_within(network, node, int(size_bytes))
+        return program_within(placed.lowered, placed.node, int(size_bytes))
     except (Infeasible, InputError):
         return None
 

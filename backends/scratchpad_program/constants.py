@@ -81,8 +81,6 @@ def memory_dtype(value: SSAValue) -> str:
     """
     type = nn.tensor_type(value)
     name, bits = dtype_of(type), nn.bits_of(type.element_type)
-    if bits == 64:
-        name = name.replace("32", "64")  # emitted JAX computes in 32 bits
     if bits < 8 and name != "bool":
         message = f"scratchpad programs do not hold tensors of {type.element_type}"
         raise InputError([Diagnostic("element-type", message)])

@@ -11,6 +11,7 @@ import numpy as np
 from .. import OutputFile, safetensors
 from ..python_text import Brackets, call, lay_out, quoted, sequence
 from ..safetensors import safetensors_bytes
+from ..script_inputs import DECLARED
 from . import machine
 from .frame import HEAD, TAIL
 from .instructions import Free, Instruction, Load, Outside, Run, ScratchpadProgram, Store, Streamed
@@ -26,12 +27,26 @@ class ScratchpadSource:
     text: str
     weights: Mapping[str, np.ndarray]
 
-    def files(self, folder: str) -> list[OutputFile]:
-        """`<name>.py` and `<name>.safetensors` in `folder` of the output folder; equal programs give equal bytes."""
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """`<name>.py`."""
+        return {f"{self.name}.py": self.text}
+
+    @property
+    def weights_file(self) -> str:
+        """What the file of its weights is called."""
+        return f"{self.name}.safetensors"
+
+    def files(self, folder: str, weights_file: str | None = None) -> list[OutputFile]:
+        """
+        `<name>.py`, and the weights as `weights_file` (`<name>.safetensors`), in `folder` of the output folder.
+
+        Equal programs give equal bytes.
+        """
         data = safetensors_bytes(self.weights)
         return [
             OutputFile(f"{folder}/{self.name}.py", self.text),
-            OutputFile(f"{folder}/{self.name}.safetensors", data),
+            OutputFile(f"{folder}/{weights_file or self.weights_file}", data),
         ]
 
 
@@ -51,6 +66,7 @@ def emit(program: ScratchpadProgram) -> ScratchpadSource:
         *(_layer_text(name) for name in program.layers),
         *program.functions.values(),
         _network_text(program),
+        DECLARED.replace("numpy_type(dtype)", "dtype"),  # jax, which it imports, names them all
         TAIL.replace("network_name", program.name),
     ]
     text = parts[0] + "\n" + "\n\n".join(part.strip("\n") + "\n" for part in parts[1:])

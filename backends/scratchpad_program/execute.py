@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,6 +40,10 @@ class BuiltProgram:
     def __call__(self, /, *args: Any, **named: Any) -> tuple[np.ndarray, ...]:
         """The outputs in graph order; InputError for inputs that are missing, unknown, or of another shape or kind."""
         return self.run(*args, **named)[0]
+
+    def sharing(self, first: BuiltProgram) -> BuiltProgram:
+        """This with what the source of `first` defines, which is equal."""
+        return replace(self, module=first.module)
 
     def run(self, /, *args: Any, **named: Any) -> tuple[tuple[np.ndarray, ...], Any]:
         """The outputs in graph order, and the machine after the last instruction, with what it moved."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import ZipFile
 
 '''
 
@@ -43,19 +44,31 @@ def main() -> None:
     parser.add_argument("--outputs", type=Path, help="an .npz to write the outputs to")
     arguments = parser.parse_args()
     if arguments.inputs:
-        inputs = read_safetensors(arguments.inputs)
-    else:
-        draw = np.random.default_rng(arguments.seed).standard_normal
+        given = read_safetensors(arguments.inputs)
+        missing = ", ".join(name for name in INPUTS if name not in given)
+        if missing:
+            raise SystemExit(f"{arguments.inputs} has no input {missing}")
         inputs = {
-            name: draw(shape).astype(dtype)
+            name: declared(name, given[name], shape, dtype)
             for name, (_, dtype, shape) in INPUTS.items()
         }
+    else:
+        generator, inputs = np.random.default_rng(arguments.seed), {}
+        for name, (_, dtype, shape) in INPUTS.items():
+            if "float" in dtype:
+                made = generator.standard_normal(shape)
+            else:
+                made = generator.integers(2, size=shape)
+            inputs[name] = np.asarray(made).astype(dtype)
     w = read_safetensors(Path(__file__).with_suffix(".safetensors"))
     outputs, npu = execute(inputs, w)
     for name, array in outputs.items():
         print(f"{name}: {array.dtype} {array.shape}")
     if arguments.outputs:
-        np.savez(arguments.outputs, **outputs)
+        with ZipFile(arguments.outputs, "w") as file:
+            for name, value in outputs.items():
+                with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, value)
     print(f"DMA in {npu.loaded_bytes}, out {npu.stored_bytes}, planned {DMA_BYTES}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +16,7 @@ from ...planner.scratchpad.plan import Buffer, ScratchpadPlan
 from ...planner.scratchpad.problem import ScratchpadProblem
 from ...planner.scratchpad.read_network import ModuleReader, read_module
 from ...planner.scratchpad.solve import plan_scratchpad
-from ..jax.names import Names
+from ..jax.names import Names, network_name
 from .constants import Constants, memory_dtype
 from .instructions import Free, Instruction, Load, Outside, Run, ScratchpadProgram, Store, Streamed
 from .machine import At
@@ -27,9 +26,9 @@ RESERVED = (
     *("argparse", "json", "prod", "Path", "Any", "NamedTuple", "Callable", "Mapping", "Sequence"),
     *("jax", "jaxlib", "jnp", "np", "numpy", "scipy", "ml_dtypes", "opt_einsum", "Array", "lax"),
     *("SIZE_BYTES", "DMA_BYTES", "INPUTS", "OUTPUTS", "SAFETENSORS", "MachineFault", "At", "Scratchpad"),
-    *("encoded", "decoded", "read_safetensors", "execute", "main"),
+    *("encoded", "decoded", "read_safetensors", "declared", "execute", "main", "npu", "w", "inputs", "outputs"),
 )
-"""Names of the emitted file that neither the network nor a function may take, and modules that it would hide."""
+"""Names of the emitted file that neither the network nor a function may take."""
 
 
 def lower(
@@ -105,7 +104,7 @@ class _Lowering:
         self, network: nn.NnModule, name: str, problem: ScratchpadProblem, reader: ModuleReader, plan: ScratchpadPlan
     ) -> None:
         self.network, self.problem, self.reader, self.plan = network, problem, reader, plan
-        self.name = Names([*RESERVED, *LAYERS_BY_NAME, *sys.stdlib_module_names]).claim(name)
+        self.name = network_name(name, [*RESERVED, *LAYERS_BY_NAME])
         self.functions = Functions(Names([*RESERVED, *LAYERS_BY_NAME, self.name]))
         self.constants = Constants(network, reader)
         self.op_of = {op.name: reader.ops[index] for index, op in enumerate(problem.operators)}

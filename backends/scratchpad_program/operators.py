@@ -11,7 +11,9 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
+from ..dtypes import has_wide
 from ..jax import layers, transformer_layers
+from ..jax.frame import WIDE
 from ..jax.names import Names
 from ..jax.operators import EXPRESSIONS, LAYERS, SEVERAL, layer_of
 from ..jax.scalars import INTEGER_DIV, apply, is_integer_div
@@ -40,10 +42,10 @@ class Functions:
         body = _Statements(self.layers).lines(_alone(op))
         kind = op.chain[-1][0] if isinstance(op, nn.FusedElementwiseOp) else op.name.removeprefix("nn.")
         count = len(operands_of(op))
-        key = (kind, str(count), *body)
+        key = (kind, str(count), str(has_wide(op)), *body)
         if key not in self._known:
             name = self._known[key] = self.names.number(kind)
-            self.sources[name] = _definition(name, count, len(op.results), body)
+            self.sources[name] = _definition(name, count, len(op.results), body, has_wide(op))
         return self._known[key]
 
 
@@ -52,11 +54,11 @@ def operands_of(op: Operation) -> list[SSAValue]:
     return list(dict.fromkeys(op.operands))
 
 
-def _definition(name: str, operands: int, results: int, body: Sequence[str]) -> str:
+def _definition(name: str, operands: int, results: int, body: Sequence[str], wide: bool) -> str:
     parameters = tuple(f"x{i}: Array" for i in range(1, operands + 1))
     result = "Array" if results == 1 else "tuple[Array, ...]"
     head = lay_out(Brackets(f"def {name}(", parameters, f") -> {result}:"), indent=0)
-    return "\n".join(["@jax.jit", *head, *body]) + "\n"
+    return "\n".join([*([WIDE] if wide else []), "@jax.jit", *head, *body]) + "\n"
 
 
 def _alone(op: Operation) -> nn.NnModule:

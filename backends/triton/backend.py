@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import EmitContext, OutputFile
-from ..networks import placed_networks
+from ..networks import emit_networks
 
 if TYPE_CHECKING:
     from ...costmodel.hardware import Device
     from ...ir.nn import FusedElementwiseOp, NnModule
+    from ..networks import PlacedNetwork
 
 FOLDER = "triton"
 DTYPES = ("float32", "float16")
@@ -30,23 +31,22 @@ class TritonBackend:
 
     def emit(self, plan: Mapping[str, Any], context: EmitContext) -> list[OutputFile]:
         """Kernels of the nodes whose `graph` is a file of a network and whose device is a GPU."""
-        files: list[OutputFile] = []
-        for node, kind, network in placed_networks(plan, context):
-            if kind == "gpu":
-                files += node_files(node, network, _device(plan, node))
-        return files
+        return emit_networks(plan, context, FOLDER, _files)
+
+
+def _files(placed: PlacedNetwork) -> list[OutputFile]:
+    return node_files(placed.node, placed.lowered, placed.target.device) if placed.target.kind == "gpu" else []
 
 
 def node_files(node: str, network: NnModule, device: Device | None) -> list[OutputFile]:
     """The program of one network for a device of the catalogue, or kernels for its chains."""
     from ...ir.diagnostics import InputError
-    from ..jax.names import identifier
     from .emit import emit_triton
     from .network import emit_network
 
     if device is not None:
         try:
-            return emit_network(network, identifier(node), device).files(f"{FOLDER}/{node}")
+            return emit_network(network, node, device).files(f"{FOLDER}/{node}")
         except InputError:
             pass  # `distinct_chains` leaves out what has no kernel
     files: dict[str, str] = {}
@@ -54,14 +54,6 @@ def node_files(node: str, network: NnModule, device: Device | None) -> list[Outp
         source = emit_triton(op, f"chain_{number}")
         files |= {f"{FOLDER}/{node}/{path}": text for path, text in source.sources.items()}
     return [OutputFile(path, text) for path, text in files.items()]
-
-
-def _device(plan: Mapping[str, Any], node: str) -> Device | None:
-    """The catalogue's device that `node` was placed on."""
-    from ..fleet_devices import known_device
-
-    placed = {p["piece"].rpartition(".")[0]: p["device"] for p in plan.get("placements") or ()}
-    return known_device(plan["inputs"], placed[node])
 
 
 def distinct_chains(network: NnModule) -> list[FusedElementwiseOp]:

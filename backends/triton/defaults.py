@@ -149,6 +149,7 @@ def _attentions(device: Device) -> Iterator[Binding]:
         "partial": "*fp32",
         "state": "*fp32",
         "sizes": ("i32", "i32", "1"),
+        "limits": ("i32", "i32"),
         "table_stride": "i32",
         "scale": "fp32",
     }
@@ -173,14 +174,14 @@ def _movements(device: Device) -> Iterator[Binding]:
     size = 4096 * 4096
     views = ((1, 4096, 4096, 4096, 4096, 1), (1, size, 1))
     types: dict[str, Types] = {"x": "*fp16", "out": "*fp16"}
-    constants = {"SIZE": size, "VIEWS": views, "WIDE": False, "BLOCK": 1024}
+    constants = {"SIZE": size, "VIEWS": views, "WIDE": False, "LIMITS": None, "BLOCK": 1024}
     yield Binding("copy", "transposition of 4096 x 4096 float16", "1024", copy_kernel, types, constants, 4)
     chain: dict[str, Types] = {"operands": ("*fp16",), "out": "*fp16"}
     constants = {"SIZE": size, "CHAIN": silu, "VIEWS": views[1:], "BLOCK": 1024, "FLOATS": True}
     yield Binding("elementwise", "silu of 4096 x 4096 float16", "1024", elementwise, chain, constants, 4)
     t = row_tiles(device, 4096, 4096)
     types = {"table": "*fp16", "indices": "*i32", "out": "*fp16", "count": "i32", "picked": "i32", "inner": "i32"}
-    constants = {"BLOCK_ROWS": t.rows, "BLOCK_N": t.columns}
+    constants = {"OUTSIDE": None, "BLOCK_ROWS": t.rows, "BLOCK_N": t.columns}
     text = f"{t.rows} x {t.columns}"
     yield Binding("gather", "4096 rows of 4096 float16", text, gather_kernel, types, constants, t.num_warps)
     types = dict.fromkeys(("x", "rows"), "*fp16")
@@ -224,7 +225,7 @@ def _searches(device: Device) -> Iterator[Binding]:
     constants: dict[str, Any] = {"ADD": False, "FLOATS": True, "BLOCK_N": 1024}
     yield Binding("scatter", "16 rows of 4096 float16", "1024", scatter_kernel, types, constants, 4)
     types = {"x": "*fp16", "indices": "*i32", "out": "*fp16"}
-    constants = {"SIZE": 4096 * 64, "COUNT": 4096, "PICKED": 64, "INNER": 1, "BLOCK": 1024}
+    constants = {"SIZE": 4096 * 64, "COUNT": 4096, "PICKED": 64, "INNER": 1, "OUTSIDE": None, "BLOCK": 1024}
     what = "64 of 4096, 4096 rows float16"
     yield Binding("gather_elements", what, "1024", gather_elements_kernel, types, constants, 4)
 

@@ -56,7 +56,7 @@ FUNCTIONS = {
 OF_INTEGERS = {
     "relu": "int_relu",
     "abs": "tl.abs",
-    "sign": "sign",
+    "sign": "int_sign",
     "max": "maximum",
     "min": "minimum",
     "div": "int_div",

@@ -94,7 +94,7 @@ def round_as_gpus_do() -> None:
 
 def nearest_bfloat16(values: np.ndarray) -> np.ndarray:
     """The nearest numbers of which bfloat16 has all bits, in float32; NaN stays."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    bits = np.asarray(values, np.float32, order="C").view(np.uint32)
     nearest = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
     rounded = (nearest & np.uint32(0xFFFF0000)).view(np.float32)
     return np.where(np.isnan(values), values, rounded)

@@ -59,8 +59,8 @@ def _apply(function: Named, weights: dict[str, np.ndarray], inputs: list[np.ndar
         kind = numpy_dtype(dtype)
         return HostTensor(np.full(shape, np.nan if kind.kind in "fV" else 0, kind))
 
-    hosted = {name: HostTensor(np.ascontiguousarray(array)) for name, array in weights.items()}
-    given = [HostTensor(np.ascontiguousarray(array)) for array in inputs]
+    hosted = {name: HostTensor(np.asarray(array, order="C")) for name, array in weights.items()}
+    given = [HostTensor(np.asarray(array, order="C")) for array in inputs]
     results = _find(function)(hosted, empty, *given)
     return tuple(np.array(result.array) for result in results)
 

@@ -10,8 +10,10 @@ of numpy in the interpreter. Views (reshapes, transpositions, slices, splits, br
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from pathlib import Path
 
@@ -25,8 +27,9 @@ from ...ir.diagnostics import Diagnostic, InputError
 from ...passes.locations import located
 from .. import OutputFile, safetensors
 from ..dtypes import dtype_of, numpy_dtype, weight_dtype
-from ..jax.names import Names
-from ..python_text import Brackets, call, lay_out, prefixed, quoted, sequence
+from ..jax.names import Names, network_name
+from ..python_text import LIBRARY_COLUMNS, Brackets, call, lay_out, prefixed, quoted, sequence
+from ..script_inputs import with_inputs
 from . import interpret
 from .row_tiles import row_tiles
 from .run_template import RUN
@@ -34,8 +37,6 @@ from .views import View
 
 RESERVED = ("w", "empty", "triton", "tl", "INPUTS", "OUTPUTS")
 KERNELS = Path(__file__).parent / "kernels"
-KERNEL_COLUMNS = 120
-"""of the library's files, which are copied as they are; all else is in the columns that `ruff format` has by default"""
 LARGEST = 2**31
 """elements of a buffer, above which generated chains cannot reach"""
 
@@ -50,14 +51,20 @@ class NetworkSource:
     inputs: tuple[tuple[str, tuple[int, ...], str], ...]
     """(variable, shape, dtype) in graph order"""
 
-    def files(self, folder: str) -> list[OutputFile]:
+    @property
+    def weights_file(self) -> str:
+        """What the file of its weights is called."""
+        return "weights.safetensors"
+
+    def files(self, folder: str, weights_file: str | None = None) -> list[OutputFile]:
         """The sources, a script that runs them with no Dovetail, and the weights, in `folder` of the output folder."""
-        texts = {**self.sources, "run.py": RUN.replace("network_name", self.name)}
+        texts = {**self.sources, "run.py": with_inputs(RUN).replace("network_name", self.name)}
         for name, module in (("host_tensor.py", interpret), ("weights_file.py", safetensors)):
             texts[name] = Path(str(module.__file__)).read_text(encoding="utf-8")
-        texts["kernels/ruff.toml"] = f"line-length = {KERNEL_COLUMNS}\n"
+        texts["kernels/ruff.toml"] = f"line-length = {LIBRARY_COLUMNS}\n"
         files = [OutputFile(f"{folder}/{path}", text) for path, text in texts.items()]
-        return [*files, OutputFile(f"{folder}/weights.safetensors", safetensors.safetensors_bytes(self.weights))]
+        data = safetensors.safetensors_bytes(self.weights)
+        return [*files, OutputFile(f"{folder}/{weights_file or self.weights_file}", data)]
 
 
 class Emitter:
@@ -65,7 +72,7 @@ class Emitter:
 
     def __init__(self, network: nn.NnModule, name: str, device: Device) -> None:
         self.device = device
-        self.names = Names((*RESERVED, name))
+        self.names = Names((*RESERVED, *_library(), name))
         self.lines: list[str] = []
         self.imports: dict[str, set[str]] = {}
         self.functions: dict[str, str] = {}
@@ -114,7 +121,7 @@ class Emitter:
     def weight(self, key: str, values: np.ndarray, dtype: str) -> View:
         """A tensor that the function is given under `key`."""
         self.weights[key] = values.astype(numpy_dtype(dtype))
-        return View.whole(f'w["{key}"]', values.shape, dtype)
+        return View.whole(f"w[{quoted(key)}]", values.shape, dtype)
 
     def weight_op(self, op: nn.WeightOp) -> None:
         """The values that the network has of a weight; given to the function if somebody reads them as they are."""
@@ -162,6 +169,13 @@ class Emitter:
         return self.functions[text]
 
 
+@cache
+def _library() -> frozenset[str]:
+    """The functions of the library, which emitted files import by name."""
+    files = [path.read_text(encoding="utf-8") for path in KERNELS.glob("*.py")]
+    return frozenset(name for text in files for name in re.findall(r"^def (\w+)", text, re.MULTILINE))
+
+
 def _must(view: View | None) -> View:
     assert view is not None
     return view
@@ -169,7 +183,7 @@ def _must(view: View | None) -> View:
 
 def emit_network(network: nn.NnModule, name: str, device: Device) -> NetworkSource:
     """
-    The function `name` for `network`, lowered for a GPU; `device` decides about tiles.
+    The function for `network`, lowered for a GPU, called `name` where that is free; `device` decides about tiles.
 
     Raises `InputError` for operators that no kernel computes, open sizes, element types that code is not emitted for,
     weights without values, and buffers of 2^31 elements or more.
@@ -178,6 +192,7 @@ def emit_network(network: nn.NnModule, name: str, device: Device) -> NetworkSour
 
     if missing := ", ".join(sorted(nn.open_names(network.module))):
         raise InputError([Diagnostic("triton-sizes", f"Triton code needs sizes for {missing}")])
+    name = network_name(name, (*RESERVED, *_library()))
     emitter = Emitter(network, name, device)
     main = nn.main_of(network.module)
     inputs = []

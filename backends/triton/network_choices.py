@@ -10,6 +10,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
+from ..dtypes import dtype_of
 from .network import Emitter
 from .network_movement import taken
 from .network_products import FLOATS, write_pointwise
@@ -17,8 +18,8 @@ from .row_tiles import LONGEST_ROW
 from .views import View
 
 COMPARISONS = {"less": "<", "less_equal": "<=", "equal": "=="}
-WIDE_INTEGERS = ("bool", "int8", "uint8", "int16", "int32")
-"""types of integers that kernels load"""
+WIDE_INTEGERS = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
+"""types of integers that int64 holds, in which kernels search and add up"""
 
 
 def write_comparison(e: Emitter, op: nn.ComparisonOp) -> None:
@@ -54,7 +55,7 @@ def _bind_rows(e: Emitter, value: SSAValue, rows: View, order: list[int]) -> Non
 def write_arg_max(e: Emitter, op: nn.ArgMaxOp) -> None:
     x, order = _rows(e, op.x, nn.integer(op.axis))
     rows, n = x.sizes
-    out = e.buffer((rows,), "int32", "place")
+    out = e.buffer((rows,), dtype_of(nn.tensor_type(op.result)), "place")
     options = e.row_options(rows, n, "block_rows", "block_n")
     e.launch("top_k", "arg_max", x, out, comment=f"{x.sizes}", floats=x.dtype in FLOATS, **options)
     _bind_rows(e, op.result, out, order)
@@ -65,7 +66,8 @@ def write_top_k(e: Emitter, op: nn.TopKOp) -> None:
     (rows, n), k = x.sizes, nn.integer(op.k)
     if n > LONGEST_ROW:
         raise InputError([Diagnostic("triton-op", f"no Triton kernel picks the largest of more than {LONGEST_ROW}")])
-    values, places = e.buffer((rows, k), x.dtype, "values"), e.buffer((rows, k), "int32", "places")
+    values = e.buffer((rows, k), x.dtype, "values")
+    places = e.buffer((rows, k), dtype_of(nn.tensor_type(op.indices)), "places")
     options = e.row_options(rows, n, "block_rows", None)
     e.launch("top_k", "top_k", x, values, places, comment=f"{x.sizes}", floats=x.dtype in FLOATS, **options)
     _bind_rows(e, op.values, values, order)

@@ -26,7 +26,7 @@ BLOCKS = {"block": 1024, "num_warps": 4}
 DEPTHWISE = {"block": 256, "num_warps": 4}
 """elements of one program of a convolution in which every filter sees one channel, and its warps"""
 SCALARS = (nn.ElementwiseOp, nn.FusedElementwiseOp)
-LOADED = (*FLOATS, "bool", "int8", "uint8", "int16", "int32")
+LOADED = (*FLOATS, "bool", "int8", "uint8", "int16", "int32", "int64")
 """types that kernels turn into float32 as they load them"""
 PRODUCTS = (nn.MatmulOp, nn.GemmOp, nn.ConvOp)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -50,6 +50,10 @@ class TritonProgram:
             return self._interpreter.apply(function, self.source.weights, arrays)
         except ValueError as error:
             raise InputError([Diagnostic("triton", f"`{self.source.name}` fails: {error}")]) from error
+
+    def sharing(self, first: TritonProgram) -> TritonProgram:
+        """This with the files of `first`, whose sources are equal."""
+        return replace(first, source=self.source)
 
     def close(self) -> None:
         """End the process and remove the files."""

@@ -9,6 +9,7 @@ python run.py [--inputs X.npz] [--outputs Y.npz]
 import argparse
 import os
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 from host_tensor import HostTensor, round_as_gpus_do
@@ -44,13 +45,16 @@ def main() -> None:
     for name, value in named.items():
         print(f"{name}: {value.shape} {value.dtype}")
     if arguments.outputs:
-        np.savez(arguments.outputs, **named)
+        with ZipFile(arguments.outputs, "w") as file:
+            for name, value in named.items():
+                with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, value)
 
 
 def tensor(values):
     """The array on the device."""
     if not ON_GPU:
-        return HostTensor(np.ascontiguousarray(values))
+        return HostTensor(np.asarray(values, order="C"))
     name = values.dtype.name
     plain = values.astype(np.float32) if "float" in name else values
     return torch.from_numpy(plain).to("cuda", getattr(torch, name))
@@ -64,34 +68,28 @@ def empty(shape, dtype):
 
 
 def array(values) -> np.ndarray:
-    """The tensor as numpy has it, floats as float32."""
+    """The tensor as numpy has it; floats that numpy lacks become float32."""
     if ON_GPU:
-        values = values.float() if values.is_floating_point() else values
-        return values.cpu().numpy()
-    floats = np.issubdtype(values.array.dtype, np.integer) is False
-    return values.array.astype(np.float32) if floats else values.array.copy()
+        lacking = values.is_floating_point() and values.itemsize < 2
+        lacking = lacking or values.dtype == torch.bfloat16
+        return (values.float() if lacking else values).cpu().numpy()
+    held = values.array
+    return held.astype(np.float32) if held.dtype.kind == "V" else held.copy()
 
 
-def numpy_type(name: str) -> np.dtype:
-    """The dtype of that name; those that numpy lacks are in ml_dtypes."""
-    if name == "bfloat16" or name.startswith("float8"):
-        import ml_dtypes
-
-        return np.dtype(getattr(ml_dtypes, name))
-    return np.dtype(name)
-
-
-def read_inputs(path: str) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        return {k: file[k].astype(numpy_type(kind)) for k, (_, kind) in INPUTS.items()}
+# inputs
 
 
 def random_inputs() -> dict[str, np.ndarray]:
-    generator = np.random.default_rng(0)
-    return {
-        name: generator.standard_normal(shape).astype(numpy_type(dtype))
-        for name, (shape, dtype) in INPUTS.items()
-    }
+    """Normal numbers, and whole ones that every table has a row for."""
+    generator, inputs = np.random.default_rng(0), {}
+    for name, (shape, dtype) in INPUTS.items():
+        if "float" in dtype:
+            made = generator.standard_normal(shape)
+        else:
+            made = generator.integers(2, size=shape)
+        inputs[name] = np.asarray(made).astype(numpy_type(dtype))
+    return inputs
 
 
 if __name__ == "__main__":

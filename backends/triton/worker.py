@@ -37,7 +37,7 @@ def _interpret(emitted: Any, name: str, folder: Path) -> None:
     shape, dtype = emitted.OUTPUT
     out = np.empty(shape, dtype)
     with np.load(folder / "inputs.npz", allow_pickle=False) as given:
-        inputs = [HostTensor(np.ascontiguousarray(given[variable])) for variable in emitted.INPUTS]
+        inputs = [HostTensor(np.asarray(given[variable], order="C")) for variable in emitted.INPUTS]
     getattr(emitted, name)(*inputs, HostTensor(out))
     np.save(folder / "output.npy", out, allow_pickle=False)
 

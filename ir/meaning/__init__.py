@@ -1,8 +1,9 @@
 """
-The reference meaning of each nn op in numpy float64, one file for each file of `ir/nn`.
+The reference meaning of each nn op in numpy, one file for each file of `ir/nn`.
 
-Integers and truth values are held in float64 too, exactly up to 2^53; true is 1. A cast between floating-point types
-changes nothing here: the meaning of a network is that of real numbers, and rounding is what a target adds to it.
+Floats are held in float64: a cast between floating-point types changes nothing here, for the meaning of a network is
+that of real numbers, and rounding is what a target adds to it. Integers are exact, and wrap around where their type
+ends; true is 1 (`meaning.held`).
 """
 
 from . import (
@@ -20,7 +21,7 @@ from . import (
     transfers,
     windows,
 )
-from .meaning import Array, Meanings
+from .meaning import Array, Meanings, held
 from .scalars import SCALAR
 
 _PLAIN: Meanings = {
@@ -40,4 +41,4 @@ _PLAIN: Meanings = {
 MEANING: Meanings = {**_PLAIN, **fusion.meanings(_PLAIN)}
 """Op class -> its meaning. A weight has none: its value is given."""
 
-__all__ = ["MEANING", "SCALAR", "Array"]
+__all__ = ["MEANING", "SCALAR", "Array", "held"]

@@ -22,13 +22,15 @@ def _paged_attention(op: nn.PagedAttentionOp, q: Array, k: Array, v: Array, tabl
     """Each sequence's keys and values gathered from its pages, then attention as above."""
     queries, block, group = q.shape[2], k.shape[1], q.shape[1] // k.shape[2]
     used = np.arange(table.shape[1]) * block < lengths[:, None]
-    pages = np.where(used, table, 0).astype(np.int64)
+    there = (table >= 0) & (table < len(k))
+    pages = np.where(used & there, table, 0).astype(np.int64)
     of_sequence = (k[pages], v[pages])  # (b, blocks, block, hkv, d)
     rows = pages.shape[1] * block
     keys, values = (
         each.reshape(len(q), rows, *each.shape[3:]).swapaxes(1, 2).repeat(group, axis=1) for each in of_sequence
     )
     scores = _capped(q @ keys.swapaxes(2, 3) * nn.number(op.scale), nn.number(op.softcap))
+    scores = np.where(np.repeat(there, block, axis=1)[:, None, None, :], scores, np.nan)
     place = (np.arange(queries) + lengths[:, None] - queries)[:, None, :, None]
     return _weighted(scores, _seen(np.arange(rows), place, place, nn.integer(op.window)), values)
 

@@ -19,7 +19,7 @@ def _route(op: nn.RouteOp, logits: Array, bias: Array | None = None) -> tuple[Ar
     weights = np.take_along_axis(scores, experts, axis=1)
     if nn.integer(op.normalise):
         weights = weights / weights.sum(axis=1, keepdims=True)
-    return weights * nn.number(op.scale), experts.astype(np.float64)
+    return weights * nn.number(op.scale), experts
 
 
 def _within_groups(op: nn.RouteOp, liked: Array) -> Array:
@@ -35,16 +35,15 @@ def _within_groups(op: nn.RouteOp, liked: Array) -> Array:
 
 
 def _dispatch(op: nn.DispatchOp, x: Array, experts: Array) -> tuple[Array, Array, Array]:
-    picked = experts.astype(np.int64)
-    order = np.argsort(picked.ravel(), kind="stable")
-    sizes = np.bincount(picked.ravel(), minlength=nn.integer(op.count))
-    return x[order // picked.shape[1]], order.astype(np.float64), sizes.astype(np.float64)
+    order = np.argsort(experts.ravel(), kind="stable")
+    sizes = np.bincount(experts.ravel(), minlength=nn.integer(op.count))
+    return x[order // experts.shape[1]], order, sizes
 
 
 def _grouped_matmul(op: nn.GroupedMatmulOp, rows: Array, w: Array, sizes: Array) -> Array:
     w = w.swapaxes(1, 2) if nn.integer(op.transpose_b) else w
     out = np.zeros((len(rows), w.shape[2]))
-    ends = np.cumsum(sizes.astype(np.int64))
+    ends = np.cumsum(sizes)
     for expert in np.flatnonzero(sizes):
         own = slice(ends[expert] - int(sizes[expert]), ends[expert])
         out[own] = rows[own] @ w[expert]
@@ -53,7 +52,7 @@ def _grouped_matmul(op: nn.GroupedMatmulOp, rows: Array, w: Array, sizes: Array)
 
 def _combine(op: nn.CombineOp, y: Array, weights: Array, order: Array) -> Array:
     of_pick = np.empty_like(y)
-    of_pick[order.astype(np.int64)] = y
+    of_pick[order] = y
     return (of_pick.reshape(*weights.shape, -1) * weights[..., None]).sum(axis=1)
 
 

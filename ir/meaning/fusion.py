@@ -7,7 +7,7 @@ from typing import Any
 from xdsl.ir import SSAValue
 
 from .. import nn
-from .meaning import Array, Meaning, Meanings
+from .meaning import Array, Meaning, Meanings, held
 
 
 def meanings(inside: Meanings) -> Meanings:
@@ -22,6 +22,8 @@ def _fusion(inside: Meanings) -> Meaning:
         for step in op.steps:
             result = inside[type(step)](step, *(values[o] for o in step.operands))
             results = result if isinstance(result, tuple) else (result,)
+            kinds = [nn.tensor_type(each).element_type for each in step.results]
+            results = tuple(held(kind, each) for kind, each in zip(kinds, results, strict=True))
             values.update(zip(step.results, results, strict=True))
         return results
 

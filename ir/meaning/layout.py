@@ -20,7 +20,7 @@ def _split(op: nn.SplitOp, x: Array) -> tuple[Array, ...]:
 def _pad(op: nn.PadOp, x: Array, value: Array | None = None) -> Array:
     around = list(zip(nn.ints(op.low), nn.ints(op.high), strict=True))
     if value is not None:
-        return np.pad(x, around, constant_values=float(value))
+        return np.pad(x, around, constant_values=value.item())
     for axis, (low, high) in enumerate(around):
         places = np.arange(-low, x.shape[axis] + high)
         x = x if low == high == 0 else x.take(_folded(op.mode.data, places, x.shape[axis]), axis=axis)

@@ -16,7 +16,7 @@ def _softmax(op: nn.SoftmaxOp, x: Array) -> Array:
 
 def _reduce(op: nn.ReduceOp, x: Array) -> Array:
     axes = nn.ints(op.axes)
-    least, greatest = _bounds(op)
+    least, greatest = nn.least_and_greatest(op.type.element_type)
     match op.kind.data:
         case "max":
             return x.max(axis=axes, keepdims=True, initial=least)
@@ -26,21 +26,16 @@ def _reduce(op: nn.ReduceOp, x: Array) -> Array:
             return {"sum": np.sum, "mean": np.mean, "prod": np.prod}[kind](x, axis=axes, keepdims=True)
 
 
-def _bounds(op: nn.ReduceOp) -> tuple[float, float]:
-    """The least and the greatest element there is: what the max and the min of nothing are."""
-    element = op.type.element_type
-    return (-np.inf, np.inf) if nn.is_float(element) else nn.integer_range(element)
-
-
 def _arg_max(op: nn.ArgMaxOp, x: Array) -> Array:
-    return x.argmax(axis=nn.integer(op.axis), keepdims=True).astype(np.float64)
+    return x.argmax(axis=nn.integer(op.axis), keepdims=True)
 
 
 def _top_k(op: nn.TopKOp, x: Array) -> tuple[Array, Array]:
     axis, k = nn.integer(op.axis), nn.integer(op.k)
-    order = np.argsort(-x, axis=axis, kind="stable")  # equal elements stay in order
+    falling = -x if x.dtype.kind == "f" else ~x  # of integers one has no negative
+    order = np.argsort(falling, axis=axis, kind="stable")  # equal elements stay in order
     chosen = order.take(range(k), axis=axis)
-    return np.take_along_axis(x, chosen, axis), chosen.astype(np.float64)
+    return np.take_along_axis(x, chosen, axis), chosen
 
 
 def _cum_sum(op: nn.CumSumOp, x: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from xdsl.ir import Attribute
 
 from .. import nn
-from .meaning import Array, Meanings
+from .meaning import Array, Meanings, held
 
 Function = Callable[..., Array]
 
@@ -35,7 +35,7 @@ def _gelu_tanh(x: Array) -> Array:
 
 
 SCALAR: dict[str, Function] = {
-    "relu": lambda x: np.maximum(x, 0.0),
+    "relu": lambda x: np.maximum(x, 0),
     "exp": np.exp,
     "expm1": np.expm1,
     "log": np.log,
@@ -60,7 +60,7 @@ SCALAR: dict[str, Function] = {
     "mish": lambda x: x * np.tanh(_softplus(x)),
     "hard_sigmoid": _hard_sigmoid,
     "hard_swish": lambda x: x * _hard_sigmoid(x),
-    "not": lambda x: 1.0 - x,
+    "not": lambda x: 1 - x,
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
@@ -74,7 +74,7 @@ SCALAR: dict[str, Function] = {
     "or": np.maximum,
     "xor": lambda x, y: np.abs(x - y),
 }
-"""Scalar function -> what it does to float64 arrays that broadcast."""
+"""Scalar function -> what it does to arrays that broadcast."""
 
 COMPARISON: dict[str, Function] = {"less": np.less, "less_equal": np.less_equal, "equal": np.equal}
 
@@ -85,14 +85,16 @@ def function_of(kind: str, element: Attribute) -> Function:
 
 
 def _integer_div(x: Array, y: Array) -> Array:
-    """floor_divide is exact, where a quotient rounded to float64 may reach the next integer."""
-    return np.floor_divide(np.abs(x), np.abs(y)) * np.sign(x) * np.sign(y)
+    """The quotient rounded down, and 1 more where it is below 0 and something remains."""
+    down, left = np.divmod(x, y)
+    return down + ((left != 0) & ((x < 0) != (y < 0)))
 
 
 def _fused_elementwise(op: nn.FusedElementwiseOp, *operands: Array) -> Array:
     values = list(operands)
     for kind, args in op.chain:
-        values.append(function_of(kind, op.type.element_type)(*(values[a] for a in args)))
+        step = function_of(kind, op.type.element_type)(*(values[a] for a in args))
+        values.append(held(op.type.element_type, step))
     return np.broadcast_to(values[-1], nn.shape_of(op.result))
 
 
@@ -101,20 +103,11 @@ def _scalar(op: nn.ElementwiseOp, *operands: Array) -> Array:
 
 
 def _comparison(op: nn.ComparisonOp, lhs: Array, rhs: Array) -> Array:
-    return COMPARISON[op.kind](lhs, rhs).astype(np.float64)
+    return COMPARISON[op.kind](lhs, rhs)
 
 
 def _cast(op: nn.CastOp, x: Array) -> Array:
-    before, after = nn.tensor_type(op.x).element_type, op.type.element_type
-    if nn.is_float(after):
-        return x
-    if nn.is_truth(after):
-        return (x != 0).astype(np.float64)
-    if nn.is_float(before):
-        return np.trunc(x)
-    low, high = nn.integer_range(after)
-    wrapped = np.mod(x - low, float(high - low + 1)) + low  # not exact for 64 bits, where x - low is rounded
-    return np.where((low <= x) & (x <= high), x, wrapped)
+    return held(op.type.element_type, x)
 
 
 MEANING: Meanings = {

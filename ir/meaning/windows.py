@@ -27,7 +27,7 @@ def _windows(x: Array, op: nn.WindowOp, kernel: nn.Shape, pad_value: float) -> I
 def _conv(op: nn.ConvOp, x: Array, w: Array, bias: Array | None = None) -> Array:
     groups, (batch, filters, *size) = nn.integer(op.groups), nn.shape_of(op.result)
     taps = w.reshape(groups, filters // groups, w.shape[1], math.prod(w.shape[2:]))
-    out = np.zeros((batch, groups, filters // groups, math.prod(size)))
+    out = np.zeros((batch, groups, filters // groups, math.prod(size)), x.dtype)
     for tap, window in enumerate(_windows(x, op, w.shape[2:], 0.0)):
         out += taps[..., tap] @ window.reshape(batch, groups, w.shape[1], math.prod(size))
     return _with_bias(out.reshape(batch, filters, *size), bias)
@@ -43,7 +43,7 @@ def _conv_transpose(op: nn.ConvTransposeOp, x: Array, w: Array, bias: Array | No
         max(s * (n - 1) + d * (k - 1) + 1, pad + o)
         for s, n, d, k, pad, o in zip(strides, size, dilations, w.shape[2:], pads, wanted, strict=False)
     ]
-    out = np.zeros((batch, filters, *whole))
+    out = np.zeros((batch, filters, *whole), x.dtype)
     for place in product(*map(range, w.shape[2:])):
         tap = taps[(..., *place)].swapaxes(1, 2)  # (groups, m / groups, c / groups)
         first = [i * d for i, d in zip(place, dilations, strict=True)]
@@ -59,8 +59,9 @@ def _with_bias(out: Array, bias: Array | None) -> Array:
 
 
 def _max_pool(op: nn.MaxPoolOp, x: Array) -> Array:
-    out = np.full(nn.shape_of(op.result), -np.inf)
-    for window in _windows(x, op, nn.ints(op.kernel), -np.inf):
+    least, _ = nn.least_and_greatest(op.type.element_type)
+    out = np.full(nn.shape_of(op.result), least, x.dtype)
+    for window in _windows(x, op, nn.ints(op.kernel), least):
         np.maximum(out, window, out=out)
     return out
 

@@ -44,7 +44,16 @@ from .collectives import (
     ReduceScatterOp,
     ShardOp,
 )
-from .elements import bits_of, integer_range, is_float, is_integer, is_number, is_truth
+from .elements import (
+    bits_of,
+    integer_range,
+    is_float,
+    is_integer,
+    is_number,
+    is_truth,
+    least_and_greatest,
+    outside_value,
+)
 from .experts import CombineOp, DispatchOp, GroupedMatmulOp, RouteOp
 from .fused import FusedElementwiseOp, StepAttr
 from .fusion import FusionOp
@@ -61,6 +70,7 @@ from .layout import (
     SplitOp,
     TransposeOp,
     WeightOp,
+    filling,
 )
 from .module import NnModule, body_of, build_main, main_of
 from .norms import BatchNormOp, GroupNormOp, LayerNormOp, NormOp, RmsNormOp
@@ -268,6 +278,7 @@ __all__ = [
     "broadcast",
     "broadcasts_to",
     "build_main",
+    "filling",
     "integer",
     "integer_range",
     "ints",
@@ -275,9 +286,11 @@ __all__ = [
     "is_integer",
     "is_number",
     "is_truth",
+    "least_and_greatest",
     "main_of",
     "number",
     "open_names",
+    "outside_value",
     "scale_shape",
     "shape_in",
     "shape_of",

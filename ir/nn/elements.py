@@ -6,6 +6,8 @@ Integers are two's complement unless their type says unsigned (`ui8`); i1 is a t
 
 from __future__ import annotations
 
+from math import inf, nan
+
 from xdsl.dialects.builtin import (
     BFloat16Type,
     FixedBitwidthType,
@@ -48,6 +50,19 @@ def bits_of(element: Attribute) -> int:
     if not isinstance(element, FixedBitwidthType):
         raise VerifyException(f"(C0) {element} has no fixed width")
     return element.bitwidth
+
+
+def least_and_greatest(element: Attribute) -> tuple[float, float]:
+    """The least and the greatest element that there is of the type `element`; infinite for floats."""
+    return (-inf, inf) if is_float(element) else integer_range(element)
+
+
+def outside_value(element: Attribute) -> float:
+    """What is read of a tensor of `element` where it has no element: what is least likely to be taken for one."""
+    if is_float(element):
+        return nan
+    low, high = integer_range(element)
+    return low or high
 
 
 def integer_range(element: Attribute) -> tuple[int, int]:

@@ -21,7 +21,8 @@ class GatherOp(TensorOp):
 
         %y = "nn.gather"(%x, %i) {axis = 0 : i64} : (tensor<100x8xf32>, tensor<2x4xi64>) -> tensor<2x4x8xf32>
 
-    An index below 0 counts from the end.
+    An index below 0 counts from the end. Outside of the axis a float is not a number, an integer the least one of its
+    type, or if it has no sign the greatest, and a truth value 1.
 
     (C1) 0 <= axis < rank. (C2) The indices are integers of 2 bits or more.
     """
@@ -45,7 +46,8 @@ class GatherElementsOp(TensorOp):
 
         %y = "nn.gather_elements"(%x, %i) {axis = 1 : i64} : (tensor<2x8xf32>, tensor<2x3xi64>) -> tensor<2x3xf32>
 
-    An index below 0 counts from the end.
+    An index below 0 counts from the end. Outside of the axis a float is not a number, an integer the least one of its
+    type, or if it has no sign the greatest, and a truth value 1.
 
     (C1) 0 <= axis < rank. (C2) The indices are integers of 2 bits or more.
     (C3) The indices have the rank of the input, and outside `axis` no axis larger than its.
@@ -76,8 +78,8 @@ class ScatterOp(TensorOp):
         %y = "nn.scatter"(%x, %i, %u) {axis = 0 : i64, kind = "set"}
              : (tensor<100x8xf32>, tensor<4xi64>, tensor<4x8xf32>) -> tensor<100x8xf32>
 
-    The slice that `nn.gather` would read for an index is the one that is written. An index below 0 counts from the end;
-    with set no index may stand twice.
+    The slice that `nn.gather` would read for an index is the one that is written; an index outside writes nothing. An
+    index below 0 counts from the end; with set no index may stand twice.
 
     (C1) 0 <= axis < rank. (C2) The indices are integers of 2 bits or more. (C3) `kind` is set or add.
     (C4) The updates have the type of a gather of the input.

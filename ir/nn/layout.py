@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
-from typing import ClassVar
+from math import isfinite, prod
+from typing import Any, ClassVar
 
 from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, StringAttr
+from xdsl.ir import Attribute
 from xdsl.irdl import (
     attr_def,
     irdl_op_definition,
@@ -23,6 +24,7 @@ from .base import (
     Tensor,
     TensorOp,
     ints,
+    number,
     require,
     same_element_type,
     shape_in,
@@ -30,6 +32,7 @@ from .base import (
     tensor_type,
     with_shape,
 )
+from .elements import integer_range, is_integer
 from .shapes import axis_of, broadcasts_to, replaced, require_rising
 
 END = 2**63 - 1
@@ -63,6 +66,8 @@ class FillOp(TensorOp):
     A tensor that is `value` everywhere; rank 0 is a scalar.
 
         %c = "nn.fill"() {value = 1.0e-05 : f64} : () -> tensor<f32>
+
+    (C1) The value is one of the element type: of integers a whole one in range.
     """
 
     name = "nn.fill"
@@ -70,7 +75,19 @@ class FillOp(TensorOp):
     result = result_def()
 
     def infer(self) -> Tensor:
+        element, value = self.type.element_type, number(self.value)
+        require(filling(element, value) is not None, f"(C1) {value} is no element of {element}")
         return self.type
+
+
+def filling(element: Attribute, value: Any) -> float | None:
+    """`value` as a fill of `element` says it; None where it cannot: few integers beyond 2^53 are float64s."""
+    said = float(value)
+    if not is_integer(element):
+        return said
+    low, high = integer_range(element)
+    exact = isfinite(said) and said == int(said) == int(value) and low <= int(said) <= high
+    return said if exact else None
 
 
 @irdl_op_definition

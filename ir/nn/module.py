@@ -13,12 +13,32 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 
 @dataclass(frozen=True)
 class NnModule:
-    """A network: `main` of `module`, the values of its weights by name, and the names users call its ends by."""
+    """
+    A network: `main` of `module`, the values of its weights by name, and the names users call its ends by.
+
+    Each input has a name of its own, and each output: what comes again is called `y_2`, `y_3`, ...
+    """
 
     module: ModuleOp
     weights: Mapping[str, np.ndarray]
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "input_names", _distinct(self.input_names))
+        object.__setattr__(self, "output_names", _distinct(self.output_names))
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """`names`, where one that was there before has the next free number behind it."""
+    taken, found = set(names), dict[str, None]()
+    for name in names:
+        free, number = name, 1
+        while free in found or (number > 1 and free in taken):
+            number += 1
+            free = f"{name}_{number}"
+        found[free] = None
+    return tuple(found)
 
 
 def build_main(block: Block, outputs: Sequence[SSAValue]) -> ModuleOp:

@@ -199,8 +199,8 @@ class CastOp(TensorOp):
 
         %y = "nn.cast"(%x) : (tensor<1x8xf32>) -> tensor<1x8xi32>
 
-    A float becomes an integer without its fraction, if that is in range; an integer that is not in range keeps its
-    lowest bits; i1 says whether a number is not 0.
+    A float becomes an integer without its fraction, the nearest in range where that is not, and not-a-number becomes 0;
+    an integer that is not in range keeps its lowest bits; i1 says whether a number is not 0.
 
     (C1) Input and result have one shape. (C2) Both are of floats, or integers of 1 to 64 bits.
     """

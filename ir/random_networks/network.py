@@ -56,7 +56,7 @@ class RandomNetwork:
         for index, (before, after) in enumerate(zip(self.outputs, self.run(done), strict=True)):
             if before.shape != after.shape:
                 return f"output {index} has shape {after.shape}, not {before.shape}"
-            error = np.abs(before - after).max(initial=0.0) / np.abs(before).max(initial=1e-3)
+            error = float(np.abs(before - after).max(initial=0)) / _scale(before)
             if not error <= tolerance:
                 return f"output {index} is off by {error:.2g} of its scale"
         return ""
@@ -142,10 +142,14 @@ def _is_steady(case: RandomNetwork, rng: np.random.Generator) -> bool:
     for one, other in zip(exact, noisy, strict=True):
         if not np.isfinite(one).all():
             return False
-        scale = np.abs(one).max(initial=1e-3)
-        if np.abs(one - other).max(initial=0.0) > AMPLIFIED * case.rounding * scale:
+        if np.abs(one - other).max(initial=0) > AMPLIFIED * case.rounding * _scale(one):
             return False
     return True
+
+
+def _scale(array: Array) -> float:
+    """The largest element without its sign, at least 1e-3; integers are held as such."""
+    return max(float(np.abs(array).max(initial=0)), 1e-3)
 
 
 def _noisy(case: RandomNetwork, rng: np.random.Generator) -> list[Array]:

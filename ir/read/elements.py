@@ -37,3 +37,8 @@ def element_type(dtype: Any) -> Attribute | None:
         return ELEMENT_TYPES.get(np.dtype(dtype).name)
     except TypeError:
         return None
+
+
+def has_integer_zero(divisor: np.ndarray) -> bool:
+    """Whether a constant divides integers by 0 somewhere, of which no framework says what it gives."""
+    return divisor.dtype.kind in "iuO" and bool(np.any(divisor == 0))

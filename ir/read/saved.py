@@ -7,6 +7,7 @@ x1, ... and outputs y0, y1, ... Arrays are read without pickle.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 
 from .. import nn
 from ..diagnostics import Diagnostic, InputError
+from ..npz import read_npz, write_npz
 from ..source import SourceFile
 from ..text import parse_module, print_module
-from ..verify import verify_module
+from ..verify import diagnostic_at, verify_module
+from .elements import has_integer_zero
 
 
 def save_network(network: nn.NnModule, path: Path) -> None:
@@ -25,8 +28,7 @@ def save_network(network: nn.NnModule, path: Path) -> None:
     for key, names in (("inputs", network.input_names), ("outputs", network.output_names)):
         module.attributes[key] = ArrayAttr([StringAttr(name) for name in names])
     path.write_text(print_module(module, generic=True, locations=True))
-    arrays = {name: _plain(np.asarray(each)) for name, each in network.weights.items()}
-    np.savez(path.with_suffix(".npz"), allow_pickle=False, **arrays)
+    write_npz(path.with_suffix(".npz"), {name: _plain(np.asarray(each)) for name, each in network.weights.items()})
 
 
 def load_network(path: Path) -> nn.NnModule:
@@ -45,26 +47,29 @@ def load_network(path: Path) -> nn.NnModule:
         main = nn.main_of(module)
     except ValueError as error:
         raise InputError([Diagnostic("mlir", f"`{path}`: {error}")]) from None
+    if not main.function_type.outputs:
+        raise InputError([Diagnostic("mlir", f"`{path}`: `main` returns nothing, so there is nothing to compute")])
     inputs = _names(module, "inputs", len(main.body.block.args), "x")
     outputs = _names(module, "outputs", len(main.function_type.outputs), "y")
     weights = _weights(path.with_suffix(".npz"))
     _check(path, module, weights)
+    if zeros := [diagnostic_at(op, "it divides integers by 0", source) for op in _zero_divisors(module, weights)]:
+        raise InputError(zeros)
     return nn.NnModule(module, weights, inputs, outputs)
 
 
 def _names(module: ModuleOp, key: str, count: int, letter: str) -> tuple[str, ...]:
     said = module.attributes.get(key)
     names = [each.data for each in said if isinstance(each, StringAttr)] if isinstance(said, ArrayAttr) else []
-    return tuple(names) if len(names) == count == len(set(names)) else tuple(f"{letter}{i}" for i in range(count))
+    return tuple(names) if len(names) == count else tuple(f"{letter}{i}" for i in range(count))
 
 
 def _weights(path: Path) -> dict[str, np.ndarray]:
     if not path.exists():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return dict(stored)
-    except (OSError, ValueError, EOFError) as error:
+        return read_npz(path)
+    except ValueError as error:
         raise InputError([Diagnostic("mlir", f"cannot read the weights in `{path}`: {error}")]) from None
 
 
@@ -79,6 +84,18 @@ def _check(path: Path, module: ModuleOp, weights: dict[str, np.ndarray]) -> None
                 wrong.append(Diagnostic("mlir", message))
     if wrong:
         raise InputError(wrong)
+
+
+def _zero_divisors(module: ModuleOp, weights: dict[str, np.ndarray]) -> Iterator[nn.TensorOp]:
+    """The ops that divide integers by a constant that is 0 somewhere."""
+    for op in nn.body_of(module):
+        if isinstance(op, nn.DivOp | nn.RemOp | nn.ModOp) and nn.is_integer(nn.tensor_type(op.rhs).element_type):
+            match op.rhs.owner:
+                case nn.FillOp() as fill if fill.value.value.data == 0:
+                    yield op
+                case nn.WeightOp() as weight if weight.weight.data in weights:
+                    if has_integer_zero(weights[weight.weight.data]):
+                        yield op
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

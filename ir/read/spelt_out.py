@@ -24,6 +24,21 @@ def hyperbolic(add: Add, x: SSAValue, both: type[nn.TensorOp]) -> SSAValue:
     return add(nn.MulOp, powers, half)
 
 
+def falling(add: Add, x: SSAValue) -> SSAValue:
+    """What is the larger the smaller x is, and of which this makes x again: -x, of integers with all bits turned."""
+    element = nn.tensor_type(x).element_type
+    if nn.is_float(element):
+        return add(nn.NegOp, x)
+    if nn.is_truth(element):
+        return add(nn.NotOp, x)
+    low, high = nn.integer_range(element)
+    if low < 0:  # the least integer has no negative
+        ones = add(nn.FillOp, type=nn.with_shape(x, ()), value=-1.0)
+        return add(nn.SubOp, ones, x)
+    half = add(nn.FillOp, type=nn.with_shape(x, ()), value=float(high // 2 + 1))
+    return add(nn.SubOp, add(nn.SubOp, half, add(nn.FillOp, type=half.type, value=1.0)), add(nn.SubOp, x, half))
+
+
 def tile(add: Add, x: SSAValue, repeats: Sequence[int]) -> SSAValue:
     """`x` so many times along each axis: each gets one before it, which is broadcast."""
     shape = nn.shape_of(x)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from . import canonical_layout, canonical_products, canonical_scalars
+from . import canonical_layout, canonical_nothing, canonical_products, canonical_scalars
 from .draft import Draft, Patterns, sweep
 from .nn_pass import NnPass
 
-PATTERNS: Patterns = {**canonical_layout.PATTERNS, **canonical_products.PATTERNS, **canonical_scalars.PATTERNS}
+_OF_KINDS = {**canonical_layout.PATTERNS, **canonical_products.PATTERNS, **canonical_scalars.PATTERNS}
+PATTERNS: Patterns = {
+    **_OF_KINDS,
+    **{kind: [*found, *_OF_KINDS.get(kind, ())] for kind, found in canonical_nothing.PATTERNS.items()},
+}
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,16 @@ from xdsl.ir import Operation, SSAValue
 
 from ...costmodel.rules import tensor_bytes
 from ...ir import nn
+from ...ir.diagnostics import Diagnostic, InputError
 from ...ir.interpret import evaluate
 from ...ir.meaning import MEANING
+from ..locations import located
 from .draft import Draft
 from .groups import SCALARS
 from .nn_pass import NnPass
 from .remove_dead_code import RemoveDeadCodePass
 
 SOURCES = (nn.WeightOp, nn.FillOp, nn.IotaOp)
-EXACT = 2.0**53
-"""integers below are exact in float64"""
 MOVES = (nn.ReshapeOp, nn.BroadcastOp, nn.TransposeOp, nn.ConcatOp, nn.SliceOp, nn.SplitOp, nn.ReverseOp, nn.GatherOp)
 """Ops whose result holds elements of the operands: no reason to make these wider on the way."""
 DTYPES = {
@@ -32,6 +32,7 @@ DTYPES = {
     "i16": np.int16,
     "i32": np.int32,
     "i64": np.int64,
+    "ui64": np.uint64,
 }
 """Element type -> numpy's; other floats, which numpy lacks, are held as float32 and other integers as int64."""
 
@@ -46,7 +47,7 @@ class FoldConstantsPass(NnPass):
 
     Promise: `main` computes the same but for rounding. What is between folded ops is kept in float64 and only what the
     others use is rounded to its element type; integers, as in the arithmetic on shapes that exporters write, stay
-    exact or are left. A single number becomes an `nn.fill`, all else a weight named after the location of the op it
+    exact. A single number becomes an `nn.fill`, all else a weight named after the location of the op it
     replaces. Without values of weights, only what follows from constants in the text is folded.
     """
 
@@ -97,22 +98,20 @@ def _folded(draft: Draft) -> dict[Operation, None]:
 
 
 def _values(folded: dict[Operation, None], draft: Draft) -> dict[SSAValue, np.ndarray]:
-    """What the `folded` ops give; those whose integers are not exact are taken out of `folded`."""
+    """What the `folded` ops give; elements that are only moved keep their width."""
     values: dict[SSAValue, np.ndarray] = {}
-    for op in list(folded):
-        if op not in folded:  # it depends on one that was left
-            continue
+    for op in folded:
         for operand in op.operands:
             if operand not in values:
                 assert isinstance(operand.owner, Operation)
                 values[operand] = _source(operand.owner, draft)
-        narrow = isinstance(op, MOVES)
-        operands = [values[o] if narrow else np.asarray(values[o], dtype=np.float64) for o in op.operands]
-        results = evaluate(op, operands, {})
-        if all(_is_exact(result, array) for result, array in zip(op.results, results, strict=True)):
-            values.update(zip(op.results, results, strict=True))
-        else:
-            _leave(op, folded)
+        operands = [values[o] for o in op.operands]
+        try:
+            results = MEANING[type(op)](op, *operands) if isinstance(op, MOVES) else evaluate(op, operands, {})
+        except ValueError as error:
+            message = f"`{op.name}` of constants cannot be worked out: {error}"
+            raise located(InputError([Diagnostic("constants", message)]), op) from error
+        values.update(zip(op.results, results if isinstance(results, tuple) else (results,), strict=True))
     return values
 
 
@@ -122,25 +121,10 @@ def _source(op: Operation, draft: Draft) -> np.ndarray:
     return evaluate(op, [], {})[0]
 
 
-def _is_exact(value: SSAValue, array: np.ndarray) -> bool:
-    element = nn.tensor_type(value).element_type
-    return not nn.is_integer(element) or array.size == 0 or bool(np.abs(array).max() < EXACT)
-
-
-def _leave(op: Operation, folded: dict[Operation, None]) -> None:
-    """Take `op` and all that depends on it out of `folded`."""
-    waiting = [op]
-    while waiting:
-        left = waiting.pop()
-        if left in folded:
-            del folded[left]
-            waiting += [use.operation for result in left.results for use in result.uses]
-
-
 def _replace(op: Operation, result: SSAValue, value: np.ndarray, draft: Draft) -> None:
     if value.size == 1 or all(isinstance(o.owner, nn.FillOp) for o in op.operands):
-        number = float(value.ravel()[0]) if value.size else 0.0
-        if np.all(value == number):
+        number = nn.filling(nn.tensor_type(result).element_type, value.ravel()[0] if value.size else 0)
+        if number is not None and np.all(value == number):
             made = nn.FillOp.make(type=nn.tensor_type(result), value=number)
             draft.put(op, made)
             result.replace_all_uses_with(made.result)
@@ -181,5 +165,7 @@ def _numbers_as_fills(draft: Draft) -> None:
             continue
         array = draft.weights[op.weight.data]
         if array.size == 1 and all(isinstance(use.operation, SCALARS) for use in op.result.uses):
-            draft.fired["number"] += 1
-            draft.replace(op, [draft.emit(op, nn.FillOp, type=op.type, value=float(array.ravel()[0]))])
+            number = nn.filling(op.type.element_type, array.ravel()[0])
+            if number is not None:
+                draft.fired["number"] += 1
+                draft.replace(op, [draft.emit(op, nn.FillOp, type=op.type, value=number)])

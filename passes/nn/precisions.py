@@ -128,7 +128,9 @@ def read_precisions(given: str | Mapping[str, str]) -> Precisions:
     items = _items(given)
     faults = [fault for key, precision in items for fault in _faults(key, precision)]
     keys = [key for key, _ in items]
-    faults += [_wrong(f"`{key or given}` is given twice") for key in dict.fromkeys(keys) if keys.count(key) > 1]
+    for key in dict.fromkeys(key for key in keys if keys.count(key) > 1):
+        said = ", ".join(f"`{precision}`" for each, precision in items if each == key)
+        faults.append(_wrong(f"{f'`{key}`' if key else 'the default'} is given twice: {said}"))
     if faults or not items:
         raise InputError(faults or [_wrong("no precision is given", _all_of((*COMPUTED, *STORED)))])
     default, kinds, stored, named = None, dict[str, str](), dict[str, str](), dict[str, str]()
@@ -148,8 +150,12 @@ def _items(given: str | Mapping[str, str]) -> list[tuple[str, str]]:
     """(kind, place or nothing; precision)."""
     if isinstance(given, Mapping):
         return [("" if key == "default" else str(key), str(value)) for key, value in given.items()]
-    parts = [part.strip().rpartition("=") for part in given.split(",") if part.strip()]
-    return [(key, precision) for key, _, precision in parts]
+    parts = [part.strip() for part in given.split(",")] if given.strip() else []
+    if any(not part or part.startswith("=") for part in parts):
+        message = f"`{given}` has a part without a kind of op or a precision"
+        raise InputError([_wrong(message, "write `bf16`, or `matmul=bf16,norm=fp32`")])
+    split = [part.rpartition("=") for part in parts]
+    return [(key.strip(), precision.strip()) for key, _, precision in split]
 
 
 def _faults(key: str, precision: str) -> Iterable[Diagnostic]:

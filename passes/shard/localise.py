@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Operation, SSAValue
 
 from ...ir import nn
@@ -40,10 +41,16 @@ def localise(op: Operation, operands: Sequence[SSAValue], signature: Signature, 
     return [local], local.results
 
 
-def can_move(source: State, target: State) -> bool:
-    """Whether `move` knows a way: to whole and split from all states but X, to partial from whole alone."""
+def can_move(source: State, target: State, value: SSAValue) -> bool:
+    """
+    Whether `move` knows a way: to whole and split from all states but X, to partial from whole alone.
+
+    Of integers there are no shares to add up.
+    """
     if EXCHANGED in (source, target):
         return source == target
+    if (source, target.kind, target.reduction) == (WHOLE, "P", "sum"):
+        return isinstance(nn.tensor_type(value).element_type, AnyFloat)
     return source in (target, WHOLE) or target.kind != "P"
 
 
@@ -55,7 +62,7 @@ def move(value: SSAValue, source: State, target: State, mesh: Mesh, at: Operatio
     S(i) -> S(j)    all-to-all                 P(sum) -> S  reduce-scatter (of a max or min: all-reduce, own part)
     B -> S(i)       own part, nothing sent     B -> P(sum)  1/n of it; B -> P(max), P(min): as it is
     """
-    if not can_move(source, target):
+    if not can_move(source, target, value):
         raise ValueError(f"there is no way from {source} to {target}")
     given = {"mesh": mesh.axis, "ranks": mesh.ranks, "at": at}
     match source.kind, target.kind:

@@ -105,6 +105,7 @@ def make_plan(pools: list[Json], placements: list[Json], graph: Json = GRAPH) ->
         "fleet": {p["device"]: {"devices": p["devices"], "usd_per_year": 9000.0 * p["devices"]} for p in pools},
         "binding": ["slo.tbt[think]", "count[h100]"], "conflict": [], "warnings": ["links that are not listed"],
         "quality": {"measured": 0.1, "fitted": 0.6, "data_sheet": 0.3, "guess": 0.0},
+        "binding_complete": True,
         "solve": {"seconds": 0.21, "pieces": 6, "variables": 220, "solver": "highs"},
     }  # fmt: skip
 

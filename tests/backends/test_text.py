@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from dovetail.backends.text import plan_text
+from dovetail.backends.summary import Table
+from dovetail.backends.text import MOST_ROWS, plan_text, table_text
 
 Json = dict[str, Any]
 
@@ -159,3 +160,12 @@ def test_what_moves_alike_for_several_parts_of_a_node_stands_once(mixed_plan: Js
         ["", *ends.values(), "part <= 1 or part > 2", "200 MB", "10 ms"],
         ["", *ends.values(), "think: 1 < part <= 2, hear: part > 2", "200 MB", "30 ms"],
     ]
+
+
+def test_long_tables_are_cut_short_and_say_so() -> None:
+    rows = tuple((f"n{k}", "1 s") for k in range(MOST_ROWS + 1240))
+    lines = table_text(Table("Latency", ("node", "p95"), rows)).splitlines()
+    assert len(lines) == MOST_ROWS + 3
+    assert lines[-2].startswith(f"  n{MOST_ROWS - 1}")
+    assert lines[-1] == "  and 1,240 more, which plan.json and the report have"
+    assert len(table_text(Table("Latency", ("node", "p95"), rows[:MOST_ROWS])).splitlines()) == MOST_ROWS + 2

@@ -58,6 +58,7 @@ def _blocks(place: Any, size: int) -> Any:
     return lax.div(jnp.maximum(place, 0), size)
 
 
+@jax.enable_x64(False)  # blocks are counted in 32 bits, whatever the network holds
 def flash_attention(
     q: Array,
     k: Array,

@@ -37,6 +37,7 @@ class Window(NamedTuple):
         return up * self.strides[1] + left, row, column
 
 
+@jax.enable_x64(False)  # blocks are counted in 32 bits, whatever the network holds
 def convolution(
     x: Array,
     w: Array,

@@ -11,6 +11,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
 
+@jax.enable_x64(False)  # blocks are counted in 32 bits, whatever the network holds
 def elementwise(
     chain: Callable[..., Array],
     *operands: Array,

@@ -14,6 +14,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
 
+@jax.enable_x64(False)  # blocks are counted in 32 bits, whatever the network holds
 def matmul(
     x: Array,
     w: Array,

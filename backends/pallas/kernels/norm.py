@@ -13,6 +13,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
 
+@jax.enable_x64(False)  # blocks are counted in 32 bits, whatever the network holds
 def norm(
     x: Array,
     scale: Array | None = None,

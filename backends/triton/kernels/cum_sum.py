@@ -16,7 +16,7 @@ def cum_sum_kernel(
 ):  # fmt: skip
     """One program takes BLOCK_ROWS rows of N elements, BLOCK_N at a time, and what came before along with it."""
     row = tl.program_id(0).to(tl.int64) * BLOCK_ROWS + tl.arange(0, BLOCK_ROWS)
-    before = tl.zeros((BLOCK_ROWS,), tl.float32 if FLOATS else tl.int32)
+    before = tl.zeros((BLOCK_ROWS,), tl.float32 if FLOATS else tl.int64)
     for start in range(0, N, BLOCK_N):
         place = start + tl.arange(0, BLOCK_N)
         inside = (row < rows)[:, None] & (place < N)[None, :]
@@ -36,7 +36,7 @@ def cum_sum(
 
         reference: numpy.cumsum(x, axis=1) in float64; shifted by one if exclusive, flipped before and after if reverse
 
-    x and out are (rows, n), contiguous; sums are in float32 if `floats`, else in integers of 32 bits.
+    x and out are (rows, n), contiguous; sums are in float32 if `floats`, else in integers of 64 bits.
     """
     require(tuple(x.size()) == tuple(out.size()), f"out {out.size()} is not of the shape of x {x.size()}")
     rows, n = x.size()

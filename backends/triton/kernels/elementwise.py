@@ -109,28 +109,36 @@ def log1p(x):
 
 @triton.jit
 def power(x, y):
-    """|x|^y with the sign of an odd power; not-a-number for other powers of what is below 0."""
+    """|x|^y with the sign of an odd power, of zeros too; not-a-number for broken powers of numbers below 0."""
+    y = tl.where(x != x, y, y)  # noqa: PLR0124 -- a number in the code has no truth values of Triton's when compared
     of_log = y * tl.log(tl.abs(x))
     size = tl.exp(tl.where((y == 0.0) | (tl.abs(x) == 1.0), 0.0, of_log))
     whole = tl.floor(y) == y
     half = y * 0.5
     odd = whole & (tl.floor(half) != half)
     signed = tl.where(odd, -size, size)
-    below = tl.where(whole | (tl.abs(y) == float("inf")), signed, float("nan"))
+    without_root = (x == 0.0) | (tl.abs(x) == float("inf")) | (tl.abs(y) == float("inf"))
+    below = tl.where(whole | without_root, signed, float("nan"))
+    is_below = tl.cast(x, tl.float32).to(tl.int32, bitcast=True) < 0  # the sign, of -0 too
     unknown = ((x != x) & (y != 0.0)) | ((y != y) & (x != 1.0))  # noqa: PLR0124
-    return tl.where(unknown, float("nan"), tl.where(x < 0.0, below, size))
+    return tl.where(unknown, float("nan"), tl.where(is_below, below, size))
 
 
 @triton.jit
 def remainder(x, y):
-    """What is left of x / y without its fraction, with the sign of x."""
-    ratio = x / y
-    whole = tl.where(ratio < 0.0, tl.ceil(ratio), tl.floor(ratio))
-    left = tl.fma(-whole, y, x)
-    # The ratio may have been rounded over a whole number.
-    left = tl.where(left * x < 0.0, left + tl.where(x < 0.0, -tl.abs(y), tl.abs(y)), left)
-    left = tl.where(tl.abs(left) >= tl.abs(y), left - tl.where(x < 0.0, -tl.abs(y), tl.abs(y)), left)
-    return tl.where(tl.abs(y) == float("inf"), x, left)
+    """
+    What is left of x / y without its fraction, with the sign of x.
+
+    Long division of float32 in float64: a step takes the leading 29 bits of the ratio times |y| away, which is exact,
+    since 29 and 24 bits make 53. The largest ratio, 2^128 / 2^-149, takes ten steps; one more takes its last bits, and
+    one makes good a ratio that was rounded up.
+    """
+    left, by = tl.abs(tl.cast(x, tl.float64)), tl.abs(tl.cast(y, tl.float64))
+    for _ in tl.static_range(12):
+        leading = (left / by).to(tl.int64, bitcast=True) & -16777216
+        left = left - tl.floor(leading.to(tl.float64, bitcast=True)) * by
+    signed = tl.where(x < 0.0, -left, left).to(tl.float32)
+    return tl.where((tl.abs(y) == float("inf")) & (tl.abs(x) != float("inf")), x, signed)
 
 
 @triton.jit
@@ -147,16 +155,21 @@ def int_relu(x):
 
 
 @triton.jit
+def int_sign(x):
+    """-1, 0 or 1 of integers; Triton takes no -1 beside those without a sign."""
+    return tl.where(x < 0, x * 0 - 1, tl.where(x > 0, x * 0 + 1, x * 0))
+
+
+@triton.jit
 def int_div(x, y):
     """x / y of integers without the fraction."""
-    whole = tl.abs(x) // tl.abs(y)
-    return tl.where((x < 0) != (y < 0), -whole, whole)
+    return x // y
 
 
 @triton.jit
 def int_rem(x, y):
     """What is left of x / y without the fraction, with the sign of x."""
-    return x - int_div(x, y) * y
+    return x % y
 
 
 @triton.jit

@@ -18,11 +18,15 @@ from .tensors import Tensor, is_empty, require, require_narrow
 
 @triton.jit
 def attend_pages(
-    q, k_pages, v_pages, table, first, last, place, exists, k_strides, v_strides, scale,
+    q, k_pages, v_pages, table, pages, first, last, place, exists, k_strides, v_strides, scale,
     WINDOW: tl.constexpr, CAP: tl.constexpr, PRECISION: tl.constexpr, PAGE: tl.constexpr,
     D: tl.constexpr, DV: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_DV: tl.constexpr, BLOCK_N: tl.constexpr,
 ):  # fmt: skip
-    """The running softmax of each row of q over the tokens first to last of a sequence with this row of the table."""
+    """
+    The running softmax of each row of q over the tokens first to last of a sequence with this row of the table.
+
+    A token in none of the `pages` has a score that is not a number.
+    """
     wide = tl.arange(0, BLOCK_D)
     wide_v = tl.arange(0, BLOCK_DV)
     total = tl.zeros((q.shape[0], BLOCK_DV), tl.float32)
@@ -32,25 +36,27 @@ def attend_pages(
         token = start + tl.arange(0, BLOCK_N)
         written = token < last
         page = tl.load(table + token // PAGE, mask=written, other=0).to(tl.int64)
+        there = written & (page >= 0) & (page < pages)
         k_row = page * k_strides[0] + (token % PAGE) * k_strides[1]
         v_row = page * v_strides[0] + (token % PAGE) * v_strides[1]
         k_at = k_pages + k_row[None, :] + wide[:, None] * k_strides[3]
-        k_tile = tl.load(k_at, mask=written[None, :] & (wide[:, None] < D), other=0.0)
+        k_tile = tl.load(k_at, mask=there[None, :] & (wide[:, None] < D), other=0.0)
         scores = capped(dot(q, k_tile, tl.zeros((q.shape[0], BLOCK_N), tl.float32), PRECISION), scale, CAP)
         seen = written[None, :] & (token[None, :] <= place[:, None]) & exists[:, None]
         if WINDOW > 0:
             seen &= token[None, :] > place[:, None] - WINDOW
-        scores = tl.where(seen, scores * LOG2_E, float("-inf"))
+        scores = tl.where(there[None, :], scores * LOG2_E, float("nan"))
+        scores = tl.where(seen, scores, float("-inf"))
         v_at = v_pages + v_row[:, None] + wide_v[None, :] * v_strides[3]
-        v_tile = tl.load(v_at, mask=written[:, None] & (wide_v[None, :] < DV), other=0.0)
+        v_tile = tl.load(v_at, mask=there[:, None] & (wide_v[None, :] < DV), other=0.0)
         total, most, sums = absorb(total, most, sums, scores, v_tile, PRECISION)
     return total, most, sums
 
 
 @triton.jit
 def paged_attention_kernel(
-    q, k_pages, v_pages, table, lengths, out, partial, state, sizes, q_strides, k_strides, v_strides, table_stride,
-    out_strides, scale,
+    q, k_pages, v_pages, table, lengths, out, partial, state, sizes, limits, q_strides, k_strides, v_strides,
+    table_stride, out_strides, scale,
     WINDOW: tl.constexpr, CAP: tl.constexpr, PRECISION: tl.constexpr, SPLITS: tl.constexpr, PAGE: tl.constexpr,
     D: tl.constexpr, DV: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_DV: tl.constexpr,
     BLOCK_R: tl.constexpr, BLOCK_N: tl.constexpr,
@@ -58,7 +64,8 @@ def paged_attention_kernel(
     """
     One program takes a part of the context for all queries that read one key head.
 
-    Sizes are (heads, kv_heads, queries). Row r is query r % queries of the head r // queries of those that share keys.
+    Sizes are (heads, kv_heads, queries), limits how many pages there are and how many one sequence can have. Row r is
+    query r % queries of the head r // queries of those that share keys.
     """
     heads, kv_heads, queries = sizes
     part = tl.program_id(0) % SPLITS
@@ -81,12 +88,12 @@ def paged_attention_kernel(
         begin = tl.maximum(length - queries - WINDOW + 1, 0)
     each = tl.cdiv(tl.cdiv(length - begin, SPLITS), BLOCK_N) * BLOCK_N
     first = begin + part * each
-    last = tl.minimum(first + each, length)
+    last = tl.minimum(first + each, tl.minimum(length, limits[1] * PAGE))
     k_pages += kv_head.to(tl.int64) * k_strides[2]
     v_pages += kv_head.to(tl.int64) * v_strides[2]
     table += sequence * table_stride
     total, most, sums = attend_pages(
-        q_tile, k_pages, v_pages, table, first, last, place, exists, k_strides, v_strides, scale,
+        q_tile, k_pages, v_pages, table, limits[0], first, last, place, exists, k_strides, v_strides, scale,
         WINDOW, CAP, PRECISION, PAGE, D, DV, BLOCK_D, BLOCK_DV, BLOCK_N,
     )  # fmt: skip
     inside = exists[:, None] & (wide_v[None, :] < DV)
@@ -176,10 +183,11 @@ def paged_attention(
         return
     require_narrow("pages", page * k_pages.stride()[1], page * v_pages.stride()[1])
     sizes, rows = (heads, kv_heads, queries), heads // kv_heads * queries
+    limits = min(k_pages.size()[0], v_pages.size()[0]), table.size()[1]
     block_dv = max(16, triton.next_power_of_2(dv))
     paged_attention_kernel[(batch * kv_heads * splits,)](
-        q, k_pages, v_pages, table, lengths, out, partial, state, sizes, tuple(q.stride()), tuple(k_pages.stride()),
-        tuple(v_pages.stride()), table.stride()[0], tuple(out.stride()), scale,
+        q, k_pages, v_pages, table, lengths, out, partial, state, sizes, limits, tuple(q.stride()),
+        tuple(k_pages.stride()), tuple(v_pages.stride()), table.stride()[0], tuple(out.stride()), scale,
         WINDOW=window, CAP=softcap, PRECISION=precision, SPLITS=splits, PAGE=page, D=d, DV=dv,
         BLOCK_D=max(16, triton.next_power_of_2(d)), BLOCK_DV=block_dv, BLOCK_R=max(16, triton.next_power_of_2(rows)),
         BLOCK_N=block_n, num_warps=num_warps, num_stages=num_stages,

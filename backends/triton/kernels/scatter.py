@@ -8,7 +8,7 @@ from math import prod
 import triton
 import triton.language as tl
 
-from .tensors import Tensor, is_empty, require
+from .tensors import Tensor, is_empty, outside, require
 
 
 @triton.jit
@@ -18,16 +18,16 @@ def scatter_kernel(
     """One program takes BLOCK_N elements of the rows that are written in one table, in order: sums are always alike."""
     outer = tl.program_id(0).to(tl.int64)
     columns = tl.program_id(1) * BLOCK_N + tl.arange(0, BLOCK_N)
-    inside = columns < inner
     for row in range(picked):
         index = tl.load(indices + row).to(tl.int64)
         index = tl.where(index < 0, index + count, index)
+        there = columns < tl.where((index >= 0) & (index < count), inner, 0)
         at = table + (outer * count + index) * inner + columns
-        value = tl.load(updates + (outer * picked + row) * inner + columns, mask=inside)
+        value = tl.load(updates + (outer * picked + row) * inner + columns, mask=there)
         if ADD:
-            before = tl.load(at, mask=inside)
+            before = tl.load(at, mask=there)
             value = value.to(tl.float32) + before.to(tl.float32) if FLOATS else value + before
-        tl.store(at, value.to(table.dtype.element_ty), mask=inside)
+        tl.store(at, value.to(table.dtype.element_ty), mask=there)
 
 
 def scatter(
@@ -38,8 +38,8 @@ def scatter(
 
         reference: numpy.add.at(table, (slice(None), indices), updates) or an assignment
 
-    table is (outer, count, inner), updates (outer, picked, inner), indices (picked) of integers, all contiguous.
-    Indices must be inside: the kernel writes where they say. Sums are in float32 if `floats`, else in their own type.
+    table is (outer, count, inner), updates (outer, picked, inner), indices (picked) of integers, all contiguous. An
+    index outside writes nothing. Sums are in float32 if `floats`, else in their own type.
     """
     outer, count, inner = table.size()
     (picked,) = indices.size()
@@ -56,14 +56,16 @@ def scatter(
 @triton.jit
 def gather_elements_kernel(
     x, indices, out, SIZE: tl.constexpr, COUNT: tl.constexpr, PICKED: tl.constexpr, INNER: tl.constexpr,
-    BLOCK: tl.constexpr,
+    OUTSIDE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """One program picks BLOCK of SIZE elements."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = at < SIZE
     index = tl.load(indices + at, mask=inside, other=0).to(tl.int64)
     index = tl.where(index < 0, index + COUNT, index)
-    value = tl.load(x + (at // (PICKED * INNER) * COUNT + index) * INNER + at % INNER, mask=inside)
+    there = inside & (index >= 0) & (index < COUNT)
+    place = x + (at // (PICKED * INNER) * COUNT + index) * INNER + at % INNER
+    value = tl.load(place, mask=there, other=float("nan") if OUTSIDE is None else OUTSIDE)
     tl.store(out + at, value, mask=inside)
 
 
@@ -73,7 +75,8 @@ def gather_elements(x: Tensor, indices: Tensor, out: Tensor, *, block: int, num_
 
         reference: numpy.take_along_axis(x, indices, axis=1)
 
-    x is (outer, count, inner), indices and out are (outer, picked, inner), all contiguous. Indices must be inside.
+    x is (outer, count, inner), indices and out are (outer, picked, inner), all contiguous. An index outside reads
+    nothing and gives what `outside` says.
     """
     outer, count, inner = x.size()
     sizes = tuple(indices.size())
@@ -83,5 +86,6 @@ def gather_elements(x: Tensor, indices: Tensor, out: Tensor, *, block: int, num_
         return
     size = prod(sizes)
     gather_elements_kernel[(triton.cdiv(size, block),)](
-        x, indices, out, SIZE=size, COUNT=count, PICKED=sizes[1], INNER=inner, BLOCK=block, num_warps=num_warps
-    )
+        x, indices, out, SIZE=size, COUNT=count, PICKED=sizes[1], INNER=inner, OUTSIDE=outside(out), BLOCK=block,
+        num_warps=num_warps,
+    )  # fmt: skip

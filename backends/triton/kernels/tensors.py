@@ -7,11 +7,31 @@ from typing import Any, Protocol
 class Tensor(Protocol):
     """A tensor on the device that a kernel runs on."""
 
+    dtype: Any
+    """its name as text ends in that of numpy's: `int8`, `torch.int8`"""
+
     def size(self) -> Any: ...
 
     def stride(self) -> Any: ...
 
     def data_ptr(self) -> int: ...
+
+
+def integer_range(tensor: Tensor) -> tuple[int, int] | None:
+    """The least and the greatest integer that it can hold; None for floats."""
+    name = str(tensor.dtype).rpartition(".")[2]
+    if name == "bool":
+        return 0, 1
+    kind, found, bits = name.partition("int")
+    if not found or not bits.isdigit():
+        return None
+    return (0, 2 ** int(bits) - 1) if kind == "u" else (-(2 ** (int(bits) - 1)), 2 ** (int(bits) - 1) - 1)
+
+
+def outside(tensor: Tensor) -> int | None:
+    """What an index out of range finds: the least integer, of those without a sign the greatest; None for NaN."""
+    limits = integer_range(tensor)
+    return None if limits is None else limits[0] or limits[1]
 
 
 def is_empty(*tensors: Tensor) -> bool:

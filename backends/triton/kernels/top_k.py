@@ -9,6 +9,8 @@ import triton.language as tl
 from .route import LEAST, ordered
 from .tensors import Tensor, is_empty, require
 
+LEAST_WIDE = tl.constexpr(-(2**63))
+
 
 @triton.jit
 def top_k_kernel(
@@ -19,15 +21,16 @@ def top_k_kernel(
     row = tl.program_id(0).to(tl.int64) * BLOCK_ROWS + tl.arange(0, BLOCK_ROWS)
     column = tl.arange(0, BLOCK_N)[None, :]
     given = tl.load(x + row[:, None] * N + column, mask=(row < rows)[:, None] & (column < N), other=0)
-    given = given.to(tl.float32) if FLOATS else given.to(tl.int32)
-    keys = tl.where(column < N, ordered(given) if FLOATS else given, LEAST)
+    given = given.to(tl.float32) if FLOATS else given.to(tl.int64)
+    least: tl.constexpr = LEAST if FLOATS else LEAST_WIDE
+    keys = tl.where(column < N, ordered(given) if FLOATS else given, least)
     left = (column < N) & (row >= 0)[:, None]
     place = tl.arange(0, BLOCK_K)[None, :]
     picked = tl.zeros((BLOCK_ROWS, BLOCK_K), given.dtype)
     chosen = tl.zeros((BLOCK_ROWS, BLOCK_K), tl.int32)
     for i in range(K):
         # Of equals, the first; what was taken is not there any more.
-        most = tl.max(tl.where(left, keys, LEAST), 1)[:, None]
+        most = tl.max(tl.where(left, keys, least), 1)[:, None]
         best = tl.min(tl.where(left & (keys == most), column, BLOCK_N), 1)
         taken = column == best[:, None]
         element = tl.sum(tl.where(taken, given, tl.zeros_like(given)), 1)
@@ -46,7 +49,7 @@ def top_k(x: Tensor, values: Tensor, indices: Tensor, *, floats: bool, block_row
         reference: order = numpy.argsort(-x, axis=1, kind="stable")[:, :k]; take_along_axis(x, order, 1), order
 
     x is (rows, n), values and indices are (rows, k), all contiguous. `floats` says whether x holds floats, of which
-    those that are no numbers come last, or integers of up to 32 bits.
+    those that are no numbers come last, or integers, but those of 64 bits without a sign.
     """
     rows, n = x.size()
     k = values.size()[1]
@@ -67,7 +70,8 @@ def arg_max_kernel(
     """One program takes BLOCK_ROWS rows of N elements, BLOCK_N at a time."""
     row = tl.program_id(0).to(tl.int64) * BLOCK_ROWS + tl.arange(0, BLOCK_ROWS)
     column = tl.arange(0, BLOCK_N)[None, :]
-    most = tl.full((BLOCK_ROWS,), LEAST, tl.int32)
+    least: tl.constexpr = LEAST if FLOATS else LEAST_WIDE
+    most = tl.full((BLOCK_ROWS,), least, tl.int32 if FLOATS else tl.int64)
     best = tl.zeros((BLOCK_ROWS,), tl.int32)
     for start in range(0, N, BLOCK_N):
         inside = (row < rows)[:, None] & (start + column < N)
@@ -76,8 +80,8 @@ def arg_max_kernel(
             wide = given.to(tl.float32)
             keys = tl.where(wide != wide, 2**31 - 1, ordered(wide))  # noqa: PLR0124
         else:
-            keys = given.to(tl.int32)
-        keys = tl.where(start + column < N, keys, LEAST)
+            keys = given.to(tl.int64)
+        keys = tl.where(start + column < N, keys, least)
         higher = tl.max(keys, 1)
         first = tl.min(tl.where(keys == higher[:, None], start + column, N - 1), 1)
         best = tl.where((higher > most) | (start == 0), first, best)
@@ -91,7 +95,8 @@ def arg_max(x: Tensor, out: Tensor, *, floats: bool, block_rows: int, block_n: i
 
         reference: numpy.argmax(x, axis=1)
 
-    x is (rows, n), of floats if `floats` or else of integers of up to 32 bits, out (rows) of integers, both contiguous.
+    x is (rows, n), of floats if `floats` or else of integers, but those of 64 bits without a sign, out (rows)
+    of integers, both contiguous.
     """
     rows, n = x.size()
     require(tuple(out.size()) == (rows,) and n > 0, f"out {out.size()} is not one place for each row of {x.size()}")

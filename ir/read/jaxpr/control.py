@@ -9,10 +9,10 @@ import numpy as np
 
 from ... import nn
 from .products import reshaped
-from .reader import Reader, Rule, Unreadable, Value
+from .reader import Reader, Rule, Unreadable, Value, element_of, shape_in
 
 MOST_TURNS = 256
-"""turns of a scan that are unrolled; a longer one would hide the program behind its copies"""
+"""turns of a loop that are unrolled; a longer one would hide the program behind its copies"""
 
 
 def _call(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Sequence[Value]:
@@ -32,7 +32,18 @@ def _cond(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Sequence[Value
 
 
 def _while(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Sequence[Value]:
-    raise Unreadable("how often it turns depends on the input: use lax.scan, or a Python loop")
+    """Turns as long as its condition is known while reading, and true."""
+    p = eqn.params
+    tested, fixed = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
+    of_test, of_body, carry = operands[:tested], operands[tested:fixed], list(operands[fixed:])
+    for _ in range(MOST_TURNS + 1):
+        (goes_on,) = reader.call(p["cond_jaxpr"].jaxpr, p["cond_jaxpr"].consts, [*of_test, *carry])
+        if not isinstance(goes_on, np.ndarray):
+            raise Unreadable("how often it turns depends on the input: use lax.scan, or a Python loop")
+        if not goes_on:
+            return carry
+        carry = reader.call(p["body_jaxpr"].jaxpr, p["body_jaxpr"].consts, [*of_body, *carry])
+    raise Unreadable(f"it turns more than {MOST_TURNS} times")
 
 
 def _scan(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Sequence[Value]:
@@ -51,8 +62,17 @@ def _scan(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Sequence[Value
         outputs.append(list(results[carried:]))
     if p["reverse"]:
         outputs.reverse()
-    stacked = [_stack(reader, column) for column in zip(*outputs, strict=True)]
-    return [*carry, *stacked]
+    if not outputs:
+        return [*carry, *(_nothing(each.aval) for each in eqn.outvars[carried:])]
+    return [*carry, *(_stack(reader, column) for column in zip(*outputs, strict=True))]
+
+
+def _nothing(aval: Any) -> Value:
+    """What a scan of no turns stacks: as many axes as after some, the first of size 0."""
+    element_of(aval.dtype)
+    if any(isinstance(n, nn.Size) for n in shape_in(aval.shape)):
+        raise Unreadable("it turns 0 times, and what it stacks has open sizes")
+    return np.zeros(aval.shape, aval.dtype)
 
 
 def _slice(reader: Reader, x: Value, at: int) -> Value:

@@ -9,8 +9,10 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from ... import nn
+from ..spelt_out import falling
+from .places import clipped, filled, placed, wide_enough
 from .products import reshaped, transposed
-from .reader import Reader, Rule, Unreadable, Value, element_of, type_of
+from .reader import Reader, Rule, Unreadable, Value, type_of
 
 
 def _gather(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
@@ -24,38 +26,28 @@ def _gather(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
     place = nn.shape_of(indices)
     if place[-1] != 1:
         raise Unreadable("its indices are no list of places")
-    indices = _within(reader, reshaped(reader, indices, place[:-1]), shape[axis], eqn.params["mode"])
-    if numbers.operand_batching_dims:
-        return _elements(reader, eqn, x, indices, axis)
     whole = all(n == (1 if i == axis else shape[i]) for i, n in enumerate(sizes))
-    if tuple(numbers.collapsed_slice_dims) != (axis,) or not whole:
+    offset = list(numbers.offset_dims)
+    if numbers.operand_batching_dims:
+        others = tuple(i for i in range(len(shape)) if i != axis)
+        together = tuple(numbers.operand_batching_dims) == others == tuple(numbers.start_indices_batching_dims)
+        if not together or offset or any(n != 1 for n in sizes):
+            raise Unreadable("it reads windows rather than elements")
+    elif tuple(numbers.collapsed_slice_dims) != (axis,) or not whole:
         raise Unreadable("it reads windows rather than whole slices")
-    found = reader.add(nn.GatherOp, x, indices, axis=axis)
+    places, there = placed(reader, operands[1], place[:-1], shape[axis], eqn)
+    if numbers.operand_batching_dims:  # `jnp.take_along_axis`: all other axes are walked together
+        found = reader.add(nn.GatherElementsOp, x, places, axis=axis)
+        return found if there is None else filled(reader, eqn, found, there)
+    found = reader.add(nn.GatherOp, x, places, axis=axis)
+    if there is not None:
+        there = reshaped(reader, there, (*place[:-1], *[1] * (len(shape) - axis - 1)))
+        found = filled(reader, eqn, found, there)
     # nn puts the axes of the indices where `axis` was, JAX wherever the axes of slices are not.
     count, rank = len(place) - 1, len(nn.shape_of(found))
-    offset = list(numbers.offset_dims)
     slices = iter([i for i in range(rank) if not axis <= i < axis + count])
     listed = iter(range(axis, axis + count))
     return transposed(reader, found, [next(slices) if i in offset else next(listed) for i in range(rank)])
-
-
-def _elements(reader: Reader, eqn: Any, x: SSAValue, indices: SSAValue, axis: int) -> Value:
-    """`jnp.take_along_axis`: all other axes are walked together."""
-    numbers = eqn.params["dimension_numbers"]
-    others = tuple(i for i in range(len(eqn.invars[0].aval.shape)) if i != axis)
-    together = tuple(numbers.operand_batching_dims) == others and tuple(numbers.start_indices_batching_dims) == others
-    if not together or numbers.offset_dims or any(n != 1 for n in eqn.params["slice_sizes"]):
-        raise Unreadable("it reads windows rather than elements")
-    return reader.add(nn.GatherElementsOp, x, indices, axis=axis)
-
-
-def _within(reader: Reader, indices: SSAValue, size: int, mode: Any) -> SSAValue:
-    """Indices for nn: JAX clips them where the mode says so; otherwise an index out of range has no meaning."""
-    if "CLIP" not in str(mode):
-        return indices
-    dtype = np.int32 if "32" in str(indices.type) else np.int64
-    low = reader.add(nn.MaxOp, indices, np.asarray(0, dtype=dtype))
-    return reader.add(nn.MinOp, low, np.asarray(size - 1, dtype=dtype))
 
 
 def _dynamic_slice(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
@@ -82,10 +74,8 @@ def _cut(reader: Reader, x: SSAValue, axis: int, start: int, size: int) -> SSAVa
 
 def _places(reader: Reader, start: SSAValue, size: int, whole: int) -> SSAValue:
     """start, start + 1, ..., moved inside as JAX does."""
-    dtype = np.int32 if "i32" in str(start.type) else np.int64
-    low = reader.add(nn.MaxOp, start, np.asarray(0, dtype=dtype))
-    first = reader.add(nn.MinOp, low, np.asarray(whole - size, dtype=dtype))
-    steps = reader.add(nn.IotaOp, type=nn.tensor(element_of(dtype), (size,)), axis=0)
+    first = clipped(reader, wide_enough(reader, start, whole), 0, whole - size)
+    steps = reader.add(nn.IotaOp, type=nn.with_shape(first, (size,)), axis=0)
     return reader.add(nn.AddOp, first, steps)
 
 
@@ -110,7 +100,7 @@ def _sort(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Sequence[Value
     axis = eqn.params["dimension"]
     keys = reader.tensor(operands[0])
     size = eqn.invars[0].aval.shape[axis]
-    _, places = reader.add_all(nn.TopKOp, reader.add(nn.NegOp, keys), k=size, axis=axis)
+    _, places = reader.add_all(nn.TopKOp, falling(reader.add, keys), k=size, axis=axis)
     return [reader.add(nn.GatherElementsOp, each, places, axis=axis) for each in operands]
 
 
@@ -126,8 +116,8 @@ def _scatter(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
     if not plain or place[-1] != 1 or numbers.operand_batching_dims:
         raise Unreadable("it writes windows rather than whole slices along the first axis")
     kind = "add" if eqn.primitive.name == "scatter-add" else "set"
-    flat = reshaped(reader, indices, place[:-1])
-    result = reader.add(nn.ScatterOp, x, flat, updates, axis=0, kind=kind)
+    places, _ = placed(reader, operands[1], place[:-1], eqn.invars[0].aval.shape[0], eqn)
+    result = reader.add(nn.ScatterOp, x, places, updates, axis=0, kind=kind)
     assert result.type == type_of(eqn.outvars[0].aval)
     return result
 

@@ -53,6 +53,9 @@ def read_jax(function: Callable[..., Any], example_inputs: Sequence[Any]) -> nn.
     except VerifyException as error:
         raise InputError([Diagnostic("jax", f"`{_name_of(function)}` cannot be read: {error}")]) from error
     _tell(reader, _name_of(function))
+    if not ends:
+        message = f"`{_name_of(function)}` returns no array, so there is nothing to compute"
+        raise InputError([Diagnostic("jax", message)])
     names = _names(example_inputs)
     for argument, name in zip(block.args, names, strict=True):
         argument.name_hint = name if name.isidentifier() else None

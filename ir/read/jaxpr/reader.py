@@ -83,7 +83,7 @@ class Reader:
             return value
         type = nn.tensor(element_of(value.dtype), value.shape)
         flat = value.reshape(-1)
-        if flat.size and (flat == flat[0]).all():
+        if flat.size and (flat == flat[0]).all() and nn.filling(type.element_type, flat[0]) is not None:
             return self.add(nn.FillOp, type=type, value=float(flat[0]))
         name = f"constant_{len(self.weights)}"
         self.weights[name] = np.asarray(value)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import nn
+from ..spelt_out import falling
 from .products import reshaped, transposed
 from .reader import Reader, Rule, Unreadable, Value, type_of
 
@@ -34,7 +35,7 @@ def _arg(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
     (axis,) = eqn.params["axes"]
     x = reader.tensor(operands[0])
     if eqn.primitive.name == "argmin":
-        x = reader.add(nn.NegOp, x)
+        x = falling(reader.add, x)
     found = reader.add(nn.ArgMaxOp, x, axis=axis)
     wanted = type_of(eqn.outvars[0].aval)
     flat = reshaped(reader, found, nn.shape_in(wanted))

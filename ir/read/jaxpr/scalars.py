@@ -9,6 +9,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from ... import nn
+from ..elements import has_integer_zero
 from ..spelt_out import hyperbolic, tangent
 from .reader import Reader, Rule, Unreadable, Value, type_of
 
@@ -26,12 +27,25 @@ SAME: Mapping[str, str] = {
 """primitive -> scalar function of nn that means the same"""
 TO_EVEN = 1
 """`jax.lax.RoundingMethod.TO_NEAREST_EVEN`"""
-NOTHING = ("stop_gradient", "copy", "copy_p", "reduce_precision", "optimization_barrier", "pvary")
+NOTHING = ("stop_gradient", "copy", "copy_p", "optimization_barrier", "pvary")
 """primitives that change no value"""
 
 
 def _same(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
+    if eqn.primitive.name in ("div", "rem") and isinstance(operands[1], np.ndarray) and has_integer_zero(operands[1]):
+        raise Unreadable("it divides integers by 0")
     return reader.add(nn.ELEMENTWISE[SAME[eqn.primitive.name]], *operands)
+
+
+def _reduced(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Value:
+    """Nothing changes where as many bits stay as there are; fewer would be a type of their own."""
+    import jax.numpy as jnp
+
+    exponent, mantissa = eqn.params["exponent_bits"], eqn.params["mantissa_bits"]
+    type = jnp.finfo(eqn.outvars[0].aval.dtype)
+    if exponent < type.nexp or mantissa < type.nmant:
+        raise Unreadable(f"it keeps {exponent} bits of exponents and {mantissa} of mantissas: use `astype`")
+    return operands[0]
 
 
 def _nothing(reader: Reader, eqn: Any, operands: Sequence[Value]) -> Sequence[Value]:
@@ -133,6 +147,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(NOTHING, _nothing),
     **dict.fromkeys(("lt", "le", "gt", "ge", "eq", "ne"), _compare),
     **dict.fromkeys(("and", "or", "xor", "not"), _logic),
+    "reduce_precision": _reduced,
     "square": _square,
     "integer_pow": _integer_pow,
     "exp2": _exp2,

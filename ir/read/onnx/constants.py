@@ -38,7 +38,10 @@ def _constant_of_shape(node: Node) -> Result:
         element = element_type(value.dtype)
         if element is None:
             raise Unreadable(f"elements of type {value.dtype} are not supported")
-        fill = node.emit(nn.FillOp, type=nn.tensor(element, ()), value=float(value.ravel()[0]))
+        number = nn.filling(element, value.ravel()[0])
+        if number is None:
+            raise Unreadable(f"{value.ravel()[0]} in an open size is not supported")
+        fill = node.emit(nn.FillOp, type=nn.tensor(element, ()), value=number)
         return node.emit(nn.BroadcastOp, fill, type=nn.with_shape(fill, sizes))
     if any(n < 0 for n in sizes) or prod(sizes) > LARGEST_CONSTANT:
         raise Unreadable(f"a constant of shape {tuple(sizes)} cannot be made")
@@ -51,9 +54,12 @@ def _eye_like(node: Node) -> Result:
     rows, columns = node.shape()
     if isinstance(rows, nn.Size) or isinstance(columns, nn.Size):
         raise Unreadable("the matrix is of open size")
-    number = node.attribute("dtype")
-    kind = np.dtype(np.float32) if number is None else helper.tensor_dtype_to_np_dtype(number)
-    return np.eye(rows, columns, node.attribute("k", 0)).astype(kind)
+    number, eye = node.attribute("dtype"), np.eye(rows, columns, node.attribute("k", 0), np.float32)
+    if number is not None:
+        return eye.astype(helper.tensor_dtype_to_np_dtype(number))
+    name = f"{node.label}.eye"
+    node.reader.constants[name] = eye
+    return node.cast(node.reader.value(name), nn.tensor_type(node.tensor(0)).element_type)
 
 
 def _dropout(node: Node) -> Result:

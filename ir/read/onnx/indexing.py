@@ -9,15 +9,29 @@ from xdsl.dialects.builtin import i64
 from xdsl.ir import SSAValue
 
 from ... import nn
-from .node import Handler, Node, Result, Unreadable
+from .node import Handler, Known, Node, Result, Unreadable
 
 
 def _gather(node: Node) -> Result:
-    return node.emit(nn.GatherOp, *node.tensors(), axis=node.axis(node.attribute("axis", 0)))
+    axis = node.axis(node.attribute("axis", 0))
+    _require_inside(node.known(1), node.shape(), axis)
+    return node.emit(nn.GatherOp, *node.tensors(), axis=axis)
 
 
 def _gather_elements(node: Node) -> Result:
-    return node.emit(nn.GatherElementsOp, *node.tensors(), axis=node.axis(node.attribute("axis", 0)))
+    axis = node.axis(node.attribute("axis", 0))
+    _require_inside(node.known(1), node.shape(), axis)
+    return node.emit(nn.GatherElementsOp, *node.tensors(), axis=axis)
+
+
+def _require_inside(indices: Known | None, shape: nn.Shape, axis: int) -> None:
+    """Unreadable where `indices` are known, and one is outside that axis of a tensor of `shape`."""
+    size = shape[axis]
+    if indices is None or indices.dtype == object or isinstance(size, nn.Size):
+        return
+    outside = indices[(indices < -size) | (indices >= size)]
+    if outside.size:
+        raise Unreadable(f"index {outside.ravel()[0]} is outside axis {axis} of {tuple(shape)}")
 
 
 def _flat(node: Node) -> tuple[SSAValue, SSAValue]:
@@ -25,8 +39,10 @@ def _flat(node: Node) -> tuple[SSAValue, SSAValue]:
     x, indices = node.tensor(0), node.cast(node.tensor(1), i64)
     shape, places = nn.shape_of(x), nn.shape_of(indices)
     together = shape[: places[-1]]
+    known = node.known(1)
     flat = None
     for axis, place in enumerate(node.emit_all(nn.SplitOp, indices, axis=len(places) - 1, sizes=(1,) * places[-1])):
+        _require_inside(None if known is None else known[..., axis], shape, axis)
         size = _number(node, together[axis])
         below = node.emit(nn.LessOp, place, _number(node, 0))  # counts from the end
         inside = node.emit(nn.WhereOp, below, node.emit(nn.AddOp, place, size), place)

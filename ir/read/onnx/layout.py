@@ -10,7 +10,7 @@ from xdsl.ir import SSAValue
 
 from ... import nn
 from ..spelt_out import tile
-from .node import Handler, Node, Result, Unreadable, axis_within
+from .node import Handler, Node, Result, Unreadable, axes_within, axis_within
 from .shapes import slice_numbers
 
 
@@ -47,7 +47,7 @@ def _unsqueeze(node: Node) -> Result:
     given = node.given("axes", 1) or ()
     shape = list(node.shape())
     rank = len(shape) + len(given)
-    for axis in sorted(axis_within(a, rank) for a in given):
+    for axis in sorted(axes_within(given, rank)):
         shape.insert(axis, 1)
     return node.reshaped(node.tensor(0), shape)
 

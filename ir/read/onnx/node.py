@@ -134,6 +134,15 @@ def axis_within(axis: int, rank: int) -> int:
     return axis % rank
 
 
+def axes_within(axes: Sequence[int], rank: int) -> tuple[int, ...]:
+    """`axes` counted from the front; Unreadable where one is none of a tensor of `rank`, or is named twice."""
+    found = tuple(axis_within(each, rank) for each in axes)
+    twice = [axis for i, axis in enumerate(found) if axis in found[:i]]
+    if twice:
+        raise Unreadable(f"it names axis {twice[0]} twice")
+    return found
+
+
 def element_named(onnx_type: int) -> Any:
     """Our element type for ONNX's number of one; Unreadable where there is none."""
     from onnx import TensorProto, helper

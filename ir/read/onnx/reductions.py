@@ -8,7 +8,8 @@ from xdsl.dialects.builtin import i64
 from xdsl.ir import SSAValue
 
 from ... import nn
-from .node import Handler, Node, Result, Unreadable, axis_within
+from ..spelt_out import falling
+from .node import Handler, Node, Result, Unreadable, axes_within
 
 Step = Callable[[Node, SSAValue], SSAValue]
 
@@ -32,9 +33,10 @@ def _reduce(kind: str, before: Step = _nothing, after: Step = _nothing) -> Handl
         x = node.tensor(0)
         shape = nn.shape_of(x)
         given = node.given("axes", 1) or ()
-        axes = tuple(sorted(axis_within(a, len(shape)) for a in given))
+        axes = tuple(sorted(axes_within(given, len(shape))))
         if not axes and not node.attribute("noop_with_empty_axes", 0):
             axes = tuple(range(len(shape)))
+        _require_extreme(kind, x, axes)
         reduced = after(node, node.emit(nn.ReduceOp, before(node, x), kind=kind, axes=axes))
         if node.attribute("keepdims", 1):
             return reduced
@@ -43,12 +45,19 @@ def _reduce(kind: str, before: Step = _nothing, after: Step = _nothing) -> Handl
     return read
 
 
+def _require_extreme(kind: str, x: SSAValue, axes: tuple[int, ...]) -> None:
+    """Unreadable for the least or greatest of no integers of 64 bits: code for devices holds them in 32."""
+    element, nothing = nn.tensor_type(x).element_type, any(nn.shape_of(x)[axis] == 0 for axis in axes)
+    if kind in ("max", "min") and nothing and nn.is_integer(element) and nn.bits_of(element) > 32:
+        raise Unreadable(f"there is no {kind} of no integers")
+
+
 def _log_sum_exp(node: Node) -> Result:
     """Shifted by the maximum, so that nothing overflows."""
     x = node.tensor(0)
     shape = nn.shape_of(x)
     given = node.given("axes", 1) or ()
-    axes = tuple(sorted(axis_within(a, len(shape)) for a in given)) or tuple(range(len(shape)))
+    axes = tuple(sorted(axes_within(given, len(shape)))) or tuple(range(len(shape)))
     top = node.emit(nn.ReduceOp, x, kind="max", axes=axes)
     total = node.emit(nn.ReduceOp, node.emit(nn.ExpOp, node.emit(nn.SubOp, x, top)), kind="sum", axes=axes)
     result = node.emit(nn.AddOp, node.emit(nn.LogOp, total), top)
@@ -60,7 +69,7 @@ def _log_sum_exp(node: Node) -> Result:
 def _arg(least: bool) -> Handler:
     def read(node: Node) -> Result:
         x, axis = node.tensor(0), node.axis(node.attribute("axis", 0))
-        key = node.emit(nn.NegOp, x) if least else x
+        key = falling(node.emit, x) if least else x
         if node.attribute("select_last_index", 0):  # the first one from the end
             behind = node.emit(nn.ArgMaxOp, node.emit(nn.ReverseOp, key, axes=(axis,)), axis=axis)
             found = node.emit(nn.SubOp, node.fill(behind, nn.shape_of(x)[axis] - 1), behind)
@@ -79,8 +88,8 @@ def _top_k(node: Node) -> Result:
     (k,) = node.integers(1) if node.has(1) else (node.attribute("k"),)
     if node.attribute("largest", 1):
         return node.emit_all(nn.TopKOp, x, k=k, axis=axis)
-    values, places = node.emit_all(nn.TopKOp, node.emit(nn.NegOp, x), k=k, axis=axis)
-    return [node.emit(nn.NegOp, values), places]
+    values, places = node.emit_all(nn.TopKOp, falling(node.emit, x), k=k, axis=axis)
+    return [falling(node.emit, values), places]
 
 
 def _cum_sum(node: Node) -> Result:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ... import nn
-from .node import Known, Node, Unreadable, axis_within
+from ..elements import has_integer_zero
+from .node import Known, Node, Unreadable, axes_within, axis_within
 
 MOST_KNOWN = 2**16
 """elements of the inputs and results of a node that is worked out while reading; larger ones become ops"""
@@ -39,12 +40,21 @@ def worked_out(node: Node) -> Known | list[Any] | None:
         return _packed(np.asarray(total, dtype=object))
     if kind in NEVER or kind in MISJUDGED:
         return None
+    if kind in ("Div", "Mod"):
+        require_divisor(node)
     inputs = [node.reader.constants.get(name) for name in node.proto.input if name]
     if any(each is None or each.size > MOST_KNOWN for each in inputs):
         return None
     if any(each is not None and each.dtype == object for each in inputs):
         return _with_open_sizes(node)
     return _evaluated(node) if inputs else None
+
+
+def require_divisor(node: Node) -> None:
+    """Unreadable where integers are divided by a constant that is 0 somewhere: ONNX does not say what that gives."""
+    divisor = node.known(1)
+    if divisor is not None and has_integer_zero(divisor):
+        raise Unreadable("it divides integers by 0")
 
 
 def _shape(node: Node) -> Known:
@@ -114,7 +124,10 @@ def slice_numbers(node: Node, rank: int) -> tuple[tuple[int, ...], ...]:
         raise Unreadable("it has no starts or ends")
     axes = node.given("axes", 3) or tuple(range(len(starts)))
     steps = node.integers(4) if node.has(4) else (1,) * len(starts)
-    return starts, ends, tuple(axis_within(a, rank) for a in axes), steps
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        given = f"{len(starts)} starts, {len(ends)} ends, {len(axes)} axes and {len(steps)} steps"
+        raise Unreadable(f"it has {given}, which must be as many")
+    return starts, ends, axes_within(axes, rank), steps
 
 
 def _squeeze(node: Node) -> Any:

@@ -69,7 +69,7 @@ def _conv_transpose(node: Node) -> Result:
             total = s * (n - 1) + extra[i] + (k - 1) * d + 1 - wanted[i]
             extra[i] += 0 if mode.startswith("SAME") else max(-total, 0)  # SAME never makes the result longer
             total = max(total, 0)
-            first = total - total // 2 if mode == "SAME_LOWER" else total // 2
+            first = total // 2 if mode == "SAME_UPPER" else total - total // 2
             pads[i], pads[i + len(size)] = first, total - first
     return node.emit(
         nn.ConvTransposeOp,

@@ -21,6 +21,7 @@ import numpy as np
 from xdsl.dialects.builtin import TensorType, f32
 from xdsl.ir import Block, SSAValue
 
+from dovetail.backends.jax.frame import jitted
 from dovetail.backends.jax.program import build_program, build_sharded
 from dovetail.costmodel.hardware import find_device
 from dovetail.ir import nn
@@ -129,7 +130,8 @@ def compiled_kinds(program: SpmdNetwork, source: str, inputs: list[np.ndarray]) 
     namespace: dict[str, object] = {"__file__": "net.py"}
     exec(source, namespace)
     weights = {name: program.whole.weights[name] for name in program.weights}
-    text = namespace["net"].lower(weights, *inputs).compile().as_text()  # type: ignore[attr-defined]
+    with jax.enable_x64(True):
+        text = jitted(namespace["net"]).lower(weights, *inputs).compile().as_text()
     return Counter(KINDS[kind] for kind in re.findall(rf" ({'|'.join(KINDS)})(?:-start)?\(", text))
 
 

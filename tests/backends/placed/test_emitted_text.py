@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import dovetail
 from dovetail.backends.placed.executors import Target
 from dovetail.backends.placed.program import PlacedProgram, build_whole
 from dovetail.costmodel.hardware import find_device
 from dovetail.ir import nn
 from dovetail.ir.read.jaxpr import read_jax
+from dovetail.passes.pieces.emit import working_ops
+from dovetail.passes.pieces.prepare import prepare
 from dovetail.passes.target import lower_for_target
 from examples.jax_models import bert, llama, parameters
 
@@ -24,6 +27,7 @@ TARGETS = {
     "jax": Target("host", "cpu", None),
     "triton": Target("gpu", "gpu", find_device("h100-sxm")),
     "scratchpad": Target("npu", "npu", None, 2**20),
+    "pallas": Target("tpu", "npu", find_device("tpu-v5e"), 2**27),
 }
 RUFF = Path(sys.executable).parent / "ruff"
 
@@ -64,6 +68,7 @@ def llama_decode() -> nn.NnModule:
 NETWORKS = {made.__name__: made for made in (small_cnn, bert_layer, llama_decode)}
 GOLDEN = (
     "emitted/small_cnn_jax.py", "emitted/small_cnn_triton.py", "emitted/small_cnn_scratchpad.py",
+    "emitted/small_cnn_pallas.py", "emitted/bert_layer_pallas.py", "emitted/llama_decode_pallas.py",
     "emitted/bert_layer_jax.py", "emitted/bert_layer_triton.py", "emitted/bert_layer_scratchpad.py",
     "emitted/llama_decode_jax.py", "emitted/llama_decode_triton.py", "emitted/llama_decode_scratchpad.py",
 )  # fmt: skip
@@ -91,12 +96,31 @@ def test_text_of_a_network(name: str, way: str, golden, tmp_path: Path) -> None:
     golden(kept, text)
     assert re.search(r"# .*\(1, .*\)", text), "no shape in a comment"
     assert not re.search(r"\d\.\d{4,}.*\d\.\d{4,}", text), "weights among the text"
-    assert len(text) < 20_000  # the weights as text would be several times that
+    assert len(text) < 21_000  # the weights as text would be several times that
     for file in files:
         place = tmp_path / file.path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(file.content if isinstance(file.content, bytes) else file.content.encode())
+    require_clean(tmp_path, tmp_path.parent, "--isolated")
+
+
+def require_clean(folder: Path, runs_in: Path, *options: str) -> None:
+    """`folder` passes `ruff check` and `ruff format` where that runs in `runs_in`."""
     assert RUFF.exists()
-    for command in (["check", "--isolated"], ["format", "--check"]):
-        done = subprocess.run([RUFF, *command, tmp_path], capture_output=True, text=True, cwd=tmp_path.parent)
+    for command in (["check", *options], ["format", "--check"]):
+        done = subprocess.run([RUFF, *command, folder], capture_output=True, text=True, cwd=runs_in)
         assert done.returncode == 0, done.stdout
+
+
+def test_a_saved_folder_is_clean_from_wherever_ruff_runs(tmp_path: Path) -> None:
+    """All ways in one folder, with weights in few bits; folders called `jax` and `triton` are no packages of it."""
+    pytest.importorskip("triton")
+    network = llama_decode()
+    count = len(working_ops(prepare(network)))
+    devices = ("h100-sxm", "tpu-v5e", "epyc-9554")
+    placement = [devices[i * len(devices) // count] for i in range(count)]
+    program = dovetail.compile(network, placement=placement, precision="weights=int3")
+    out = program.save(tmp_path / "out")
+    assert {"jax", "pallas", "triton"} <= {path.name for path in out.iterdir()}
+    for place in (tmp_path, out, out / "jax" / "p2", out / "pallas" / "p1", out / "triton" / "p0"):
+        require_clean(out if place == tmp_path else place, place)

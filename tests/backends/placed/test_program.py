@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ import dovetail
 from dovetail import cli
 from dovetail.backends import EmitContext
 from dovetail.backends.pallas.backend import PallasBackend
+from dovetail.backends.placed.drawn import random_inputs
 from dovetail.backends.placed.placement import Placement
 from dovetail.ir import nn
 from dovetail.ir.read.jaxpr import read_jax
@@ -234,3 +236,18 @@ def test_a_placement_that_does_not_fit_is_refused(placement: Placement, message:
     network = one_op(nn.ReluOp.make(block.args[0]), block)
     with pytest.raises(dovetail.InputError, match=message):
         dovetail.compile(network, fleet=fleet, placement=placement)
+
+
+def test_run_py_draws_tokens_that_the_table_has(
+    llama: Path, fleet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = len(working_ops(prepare(read_network(llama, SIZES))))
+    program = dovetail.compile(llama, fleet=fleet, sizes=SIZES, placement=["cpu"] * count)
+    out = program.save(tmp_path / "out")
+    drawn = runpy.run_path(str(out / "run.py"), run_name="script")["random_inputs"]()
+    for found, wanted in zip(drawn.values(), random_inputs(program.network), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    assert max(found.max() for found in drawn.values()) in range(2, 16)
+    monkeypatch.syspath_prepend(out / "jax" / "p0")
+    for found in runpy.run_path(str(out / "jax" / "p0" / "run.py"), run_name="script")["random_inputs"]().values():
+        assert set(np.unique(found)) <= {0, 1}

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from dovetail.backends.safetensors import read_safetensors, safetensors_bytes
 from dovetail.backends.scratchpad_program.emit import emit
@@ -45,7 +46,17 @@ def test_the_saved_folder_needs_no_dovetail(decoder, draw, tmp_path: Path) -> No
 def test_safetensors_come_back_as_they_were(tmp_path: Path) -> None:
     import ml_dtypes
 
-    kinds = [np.float32, np.int64, np.bool_, np.float16, ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn]
+    kinds = [
+        np.float32,
+        np.int64,
+        np.uint16,
+        np.uint32,
+        np.uint64,
+        np.bool_,
+        np.float16,
+        ml_dtypes.bfloat16,
+        ml_dtypes.float8_e4m3fn,
+    ]
     arrays = {np.dtype(kind).name: np.arange(6).reshape(2, 3).astype(kind) for kind in kinds}
     arrays["scalar"] = np.array(3, np.uint8)
     path = tmp_path / "x.safetensors"
@@ -55,3 +66,11 @@ def test_safetensors_come_back_as_they_were(tmp_path: Path) -> None:
     for name, array in arrays.items():
         assert found[name].dtype == array.dtype
         np.testing.assert_array_equal(found[name], array)
+
+
+def test_a_cut_off_file_says_so(tmp_path: Path) -> None:
+    whole = safetensors_bytes({"a": np.arange(6.0), "b": np.arange(3)})
+    for end in (0, 7, 8, 40, len(whole) - 1):
+        (tmp_path / "x.safetensors").write_bytes(whole[:end])
+        with pytest.raises(ValueError, match=rf"no whole safetensors file: it is cut off after {end} bytes"):
+            read_safetensors(tmp_path / "x.safetensors")

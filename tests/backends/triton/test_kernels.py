@@ -153,6 +153,22 @@ def test_kernel_reads_and_writes_whole_vectors(make_chain):
     assert "st.global.v4" in ptx
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("triton")
+def test_equal_kernels_in_two_folders_are_compiled_once(make_chain, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
+
+    def binaries(constant: float) -> tuple[bytes, set[str]]:
+        op, _ = make_chain([("add", (0, 1)), ("relu", (2,))], [(64, 1024)], [constant])
+        made = compile_source(emit_triton(op, "add_relu")).binary  # in a folder of its own each time
+        return made, {path.parent.name for path in (tmp_path / "cache").rglob("*.cubin")}
+
+    first, kept = binaries(1.0)
+    assert len(kept) == 1
+    assert binaries(1.0) == (first, kept)
+    assert len(binaries(2.0)[1]) == 2
+
+
 def test_without_triton_the_extra_is_named(gelu, monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", None)
     with pytest.raises(InputError, match=r"dovetail\[triton\]"):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import ZipFile
 
 import jax
 import jax.numpy as jnp
@@ -155,6 +156,9 @@ def decoded(data: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
 SAFETENSORS = {
     "BOOL": "bool",
     "U8": "uint8",
+    "U16": "uint16",
+    "U32": "uint32",
+    "U64": "uint64",
     "I8": "int8",
     "I16": "int16",
     "I32": "int32",
@@ -169,15 +173,21 @@ SAFETENSORS = {
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """The arrays in the file at `path`, by name."""
+    """The arrays in the file at `path`, by name; ValueError where it is cut off."""
     content = path.read_bytes()
     start = 8 + int.from_bytes(content[:8], "little")
+    whole = len(content) >= 8 and start <= len(content)
+    header = json.loads(content[8:start]) if whole else {}
+    header.pop("__metadata__", None)
+    ends = [start + entry["data_offsets"][1] for entry in header.values()]
+    if not whole or max(ends, default=start) > len(content):
+        cut = f"it is cut off after {len(content)} bytes"
+        raise ValueError(f"{path} is no whole safetensors file: {cut}")
     arrays = {}
-    for name, entry in json.loads(content[8:start]).items():
-        if name != "__metadata__":
-            low, high = (start + offset for offset in entry["data_offsets"])
-            flat = np.frombuffer(content[low:high], SAFETENSORS[entry["dtype"]])
-            arrays[name] = flat.reshape(entry["shape"])
+    for name, entry in header.items():
+        low, high = (start + offset for offset in entry["data_offsets"])
+        flat = np.frombuffer(content[low:high], SAFETENSORS[entry["dtype"]])
+        arrays[name] = flat.reshape(entry["shape"])
     return arrays
 
 
@@ -437,6 +447,20 @@ def llama_decode(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
     npu.free("add", "matmul_7", "y0")
 
 
+def declared(
+    name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str
+) -> np.ndarray:
+    """The array in the type that the network takes; ends where it has others."""
+    if array.shape != shape:
+        raise SystemExit(f"input {name} has the shape {array.shape}, not {shape}")
+    if array.dtype.kind not in "biufV":  # V: bfloat16, and others that numpy lacks
+        raise SystemExit(f"input {name} holds {array.dtype}, not {dtype}")
+    made = array.astype(dtype)
+    if "int" in dtype and not np.array_equal(made, array):
+        raise SystemExit(f"input {name} has integers that {dtype} does not hold")
+    return made
+
+
 def execute(
     inputs: Mapping[str, np.ndarray], w: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], Scratchpad]:
@@ -461,19 +485,31 @@ def main() -> None:
     parser.add_argument("--outputs", type=Path, help="an .npz to write the outputs to")
     arguments = parser.parse_args()
     if arguments.inputs:
-        inputs = read_safetensors(arguments.inputs)
-    else:
-        draw = np.random.default_rng(arguments.seed).standard_normal
+        given = read_safetensors(arguments.inputs)
+        missing = ", ".join(name for name in INPUTS if name not in given)
+        if missing:
+            raise SystemExit(f"{arguments.inputs} has no input {missing}")
         inputs = {
-            name: draw(shape).astype(dtype)
+            name: declared(name, given[name], shape, dtype)
             for name, (_, dtype, shape) in INPUTS.items()
         }
+    else:
+        generator, inputs = np.random.default_rng(arguments.seed), {}
+        for name, (_, dtype, shape) in INPUTS.items():
+            if "float" in dtype:
+                made = generator.standard_normal(shape)
+            else:
+                made = generator.integers(2, size=shape)
+            inputs[name] = np.asarray(made).astype(dtype)
     w = read_safetensors(Path(__file__).with_suffix(".safetensors"))
     outputs, npu = execute(inputs, w)
     for name, array in outputs.items():
         print(f"{name}: {array.dtype} {array.shape}")
     if arguments.outputs:
-        np.savez(arguments.outputs, **outputs)
+        with ZipFile(arguments.outputs, "w") as file:
+            for name, value in outputs.items():
+                with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, value)
     print(f"DMA in {npu.loaded_bytes}, out {npu.stored_bytes}, planned {DMA_BYTES}")
 
 

@@ -12,11 +12,11 @@ INPUTS = {
 OUTPUTS = ("y",)
 
 
-def load_weights() -> dict[str, Array]:
-    """The weights, by name, from the file beside this one."""
+def load_weights(path: Path | None = None) -> dict[str, Array]:
+    """The weights, by name, from the file at `path`, or the one called as this one."""
     from weights_file import read_safetensors
 
-    arrays = read_safetensors(Path(__file__).with_suffix(".safetensors"))
+    arrays = read_safetensors(path or Path(__file__).with_suffix(".safetensors"))
     return {name: jnp.asarray(array) for name, array in arrays.items()}
 
 

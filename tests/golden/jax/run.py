@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from zipfile import ZipFile
 from zlib import crc32
 
 import jax
@@ -37,20 +38,55 @@ def main() -> None:
         checksum = crc32(value.tobytes())
         print(f"{name}: {value.shape} {value.dtype} checksum {checksum:08x}")
     if arguments.outputs:
-        np.savez(arguments.outputs, **named)
+        with ZipFile(arguments.outputs, "w") as file:
+            for name, value in named.items():
+                with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, value)
 
 
 def read_inputs(path: str) -> dict[str, np.ndarray]:
+    """The inputs in the .npz, by name."""
     with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in INPUTS}
+        missing = ", ".join(name for name in INPUTS if name not in file)
+        if missing:
+            raise SystemExit(f"{path} has no input {missing}")
+        return {name: declared(name, file[name], *end) for name, end in INPUTS.items()}
+
+
+def declared(
+    name: str, array: np.ndarray, shape: tuple[int, ...], dtype: str
+) -> np.ndarray:
+    """The array in the type that the network takes; ends where it has others."""
+    if array.shape != shape:
+        raise SystemExit(f"input {name} has the shape {array.shape}, not {shape}")
+    if array.dtype.kind not in "biufV":  # V: bfloat16, and others that numpy lacks
+        raise SystemExit(f"input {name} holds {array.dtype}, not {dtype}")
+    made = array.astype(numpy_type(dtype))
+    if "int" in dtype and not np.array_equal(made, array):
+        raise SystemExit(f"input {name} has integers that {dtype} does not hold")
+    return made
+
+
+def numpy_type(name: str) -> np.dtype:
+    """The dtype of that name; those that numpy lacks are in ml_dtypes."""
+    try:
+        return np.dtype(name)
+    except TypeError:
+        import ml_dtypes
+
+        return np.dtype(getattr(ml_dtypes, name))
 
 
 def random_inputs() -> dict[str, np.ndarray]:
-    generator = np.random.default_rng(0)
-    return {
-        name: generator.standard_normal(shape).astype(dtype)
-        for name, (shape, dtype) in INPUTS.items()
-    }
+    """Normal numbers, and whole ones that every table has a row for."""
+    generator, inputs = np.random.default_rng(0), {}
+    for name, (shape, dtype) in INPUTS.items():
+        if "float" in dtype:
+            made = generator.standard_normal(shape)
+        else:
+            made = generator.integers(2, size=shape)
+        inputs[name] = np.asarray(made).astype(numpy_type(dtype))
+    return inputs
 
 
 if __name__ == "__main__":

@@ -26,11 +26,11 @@ def device_mesh() -> Mesh:
     )
 
 
-def load_weights() -> dict[str, Array]:
-    """The weights, by name, from the file beside this one, each on its devices."""
+def load_weights(path: Path | None = None) -> dict[str, Array]:
+    """The weights, by name, each on its devices; from the file called as this one."""
     from weights_file import read_safetensors
 
-    arrays = read_safetensors(Path(__file__).with_suffix(".safetensors"))
+    arrays = read_safetensors(path or Path(__file__).with_suffix(".safetensors"))
     mesh = device_mesh()
     return {
         name: jax.device_put(array, NamedSharding(mesh, WEIGHT_SPECS[name]))

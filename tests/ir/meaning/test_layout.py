@@ -111,10 +111,16 @@ def test_scatter_is_that_of_jax(kind: str, shape, result, x64) -> None:
         np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-15)
 
 
-def test_an_index_outside_the_axis_has_no_meaning(result) -> None:
-    for index in (3, -4):
-        with pytest.raises(ValueError, match="an index is outside an axis of size 3"):
-            result(nn.GatherOp, np.zeros((3, 2)), np.array([0, index]), axis=0)
+@pytest.mark.parametrize(("kind", "outside"), [(np.float64, np.nan), (np.int32, -(2**31)), (np.bool_, 1)])
+def test_an_index_outside_the_axis_reads_what_is_no_element_and_writes_nothing(kind, outside, result) -> None:
+    x, places = np.zeros((3, 2), kind), np.array([2, 3, -4, -1, 2**40, -(2**63)])
+    expected = np.array([[0, 0], [outside] * 2, [outside] * 2, [0, 0], [outside] * 2, [outside] * 2])
+    np.testing.assert_array_equal(result(nn.GatherOp, x, places, axis=0), expected)
+    elements = result(nn.GatherElementsOp, x, np.stack([places, places[::-1]], 1), axis=0)
+    np.testing.assert_array_equal(elements, np.stack([expected[:, 0], expected[::-1, 0]], 1))
+    written = result(nn.ScatterOp, x, places[1:], np.ones((5, 2), kind), axis=0)
+    np.testing.assert_array_equal(written, [[0, 0], [0, 0], [1, 1]])
+    assert result(nn.GatherOp, x[:0], places, axis=0).shape == (6, 2)
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (3, 0)])

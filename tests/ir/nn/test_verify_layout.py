@@ -30,6 +30,8 @@ def resize(x: SSAValue = IMAGE, **given) -> nn.ResizeOp:
 
 
 BROKEN: list[tuple[type, int, Callable[[], object]]] = [
+    (nn.FillOp, 1, lambda: nn.FillOp.make(type=TensorType(i32, []), value=0.5)),
+    (nn.FillOp, 1, lambda: nn.FillOp.make(type=TensorType(i32, []), value=2.0**31)),
     (nn.WeightOp, 1, lambda: nn.WeightOp.make(type=TensorType(f32, [4]), weight="")),
     (nn.ReshapeOp, 1, lambda: nn.ReshapeOp.make(VECTOR, type=TensorType(f32, [3]))),
     (nn.ReshapeOp, 1, lambda: nn.ReshapeOp.make(VECTOR, type=TensorType(f64, [2, 2]))),

@@ -98,9 +98,9 @@ def test_sizes_of_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     path, out = write(tmp_path, CONFIG), tmp_path / "out"
     assert main(["compile", str(path), "--sizes", "batch=2,tokens=5", "-o", str(out)]) == 0
     assert "input_ids (2, 5)" in (out / "jax" / "network" / "network.py").read_text()
-    for wrong in ("tokens", "tokens=0", "a b=5", "tokens=5,tokens=6", "batch=1.5"):
+    for wrong in ("tokens", "tokens=0", "tokens=5,tokens=6", "batch=1.5"):
         with pytest.raises(SystemExit):
             main(["compile", str(path), "--sizes", wrong, "-o", str(out)])
-        assert "give sizes like batch=1,tokens=512" in capsys.readouterr().err
+        assert "argument --sizes:" in capsys.readouterr().err
     assert main(["compile", str(path), "--sizes", "words=5", "-o", str(out)]) == 1
     assert "has no size `words`" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import TensorType, f32
+from xdsl.dialects.builtin import TensorType, f32, i32
 from xdsl.ir import Block
 
 from dovetail.ir import nn
@@ -74,3 +74,16 @@ def test_weights_that_are_not_the_module_s_are_refused(network: nn.NnModule, tmp
         load_network(path)
     with pytest.raises(InputError, match="cannot read"):
         load_network(tmp_path / "absent.mlir")
+
+
+@pytest.mark.parametrize("op", [nn.DivOp, nn.RemOp, nn.ModOp])
+@pytest.mark.parametrize("divisor", ["fill", "weight"])
+def test_integers_divided_by_zero_are_told_with_their_line(op: type, divisor: str, tmp_path: Path) -> None:
+    block = Block(arg_types=[type := TensorType(i32, [3])])
+    zero = nn.FillOp.make(type=type, value=0.0) if divisor == "fill" else nn.WeightOp.make(type=type, weight="w")
+    made = op.make(block.args[0], zero.result)
+    block.add_ops([zero, made])
+    weights = {"w": np.array([1, 0, 2], np.int32)}
+    save_network(nn.NnModule(nn.build_main(block, [made.result]), weights, ("x",), ("y",)), tmp_path / "net.mlir")
+    with pytest.raises(InputError, match=r"it divides integers by 0\n *--> .*net\.mlir:\d+:\d+"):
+        load_network(tmp_path / "net.mlir")

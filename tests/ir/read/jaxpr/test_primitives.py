@@ -113,6 +113,7 @@ CONTROL: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "backward": (lambda x: jax.lax.scan(lambda c, y: (c + y, c), x[0], x, reverse=True), (X,)),
     "loop": (lambda x: jax.lax.fori_loop(0, 3, lambda i, c: c * 0.5 + i, x), (X,)),
     "branch": (lambda x: jax.lax.cond(x.shape[0] == 2, jnp.sin, jnp.cos, x), (X,)),
+    "as many bits as there are": (lambda x: jax.lax.reduce_precision(x, 8, 23) / 2, (X,)),
     "checkpoint": (lambda x: jax.checkpoint(lambda y: jnp.tanh(y) * 2)(x), (X,)),
     "gradient": (jax.grad(lambda x: (jnp.tanh(x @ jnp.ones((4, 2))) ** 2).sum()), (X,)),
     "vmap": (jax.vmap(lambda x: jax.nn.softmax(x @ x.T)), (X,)),

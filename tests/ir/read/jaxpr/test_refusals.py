@@ -38,7 +38,10 @@ def test_all_primitives_that_cannot_be_read_are_listed_with_their_lines() -> Non
         (lambda x: jax.lax.pad(x, 0.0, ((0, 0, 1), (0, 0, 0))), "pads between elements"),
         (lambda x: x + jax.random.normal(jax.random.PRNGKey(0), x.shape), "`random_bits` .* no nn operator"),
         (lambda x: x + jax.random.normal(KEY, x.shape), "no array of numbers: key"),
-        (lambda x: jnp.searchsorted(jnp.arange(5.0), x), r"`gather` .* \(C1\) operands of nn.max differ"),
+        (lambda x: jax.lax.reduce_precision(x, 8, 7), "8 bits of exponents and 7 of mantissas: use `astype`"),
+        (lambda x: x.astype(jnp.int32) // 0, "`div` .* it divides integers by 0"),
+        (lambda x: jax.lax.rem(x.astype(jnp.int32), np.array([[1, 2, 0, 3]] * 4)), "`rem` .* it divides integers by 0"),
+        (lambda x: jnp.searchsorted(jnp.arange(5.0), x), "`gather` .* reads windows"),
     ],
 )
 def test_what_has_no_counterpart_says_why(function, reason: str) -> None:

@@ -74,7 +74,7 @@ CASES = [
     Case("Max", ROWS),
     Case("Clip", ROWS, [floats(-0.5), floats(0.5)]),
     Case("Clip", ROWS, [None, floats(0.5)]),
-    Case("Clip", ROWS, attributes={"min": -0.25}, opset=6),
+    Case("Clip", ROWS, attributes={"min": -0.25}, opset=10),
     Case("LeakyRelu", ROWS, attributes={"alpha": 0.2}),
     Case("Conv", IMAGE, [normal(6, 2, 3, 2), normal(6)], {"group": 2, "strides": [2, 1], "pads": [1, 0, 2, 1]}),
     Case("Conv", IMAGE, [normal(3, 4, 2, 3)], {"auto_pad": "SAME_UPPER", "strides": [2, 2]}),
@@ -135,6 +135,13 @@ def test_constants_in_the_graph_are_read(tmp_path):
     ]
     network = hold_against_onnxruntime(tmp_path / "m.onnx", model(nodes, {"x": [2, 3]}, {}, 17), normal(2, 3))
     assert set(network.weights) == {"three", "ones"}
+
+
+@pytest.mark.parametrize("auto_pad", ["NOTSET", "SAME_UPPER", "SAME_LOWER"])
+def test_an_odd_padding_of_a_transposed_window_lies_where_the_operator_says(auto_pad: str, tmp_path):
+    attributes = {"strides": [2, 2], "output_shape": [6, 8], "auto_pad": auto_pad}
+    case = Case("ConvTranspose", normal(1, 2, 3, 4), [normal(2, 1, 3, 3)], attributes)
+    hold_against_onnxruntime(tmp_path / "m.onnx", case.model(), case.x)
 
 
 def test_a_transposed_window_shorter_than_its_strides_is_not_made_longer(tmp_path):
