@@ -64,17 +64,19 @@ def _values(law: Law, grid: Grid, rng: np.random.Generator, size: int) -> Array 
     if law.mass is None:
         return law.offset
     strata = (np.arange(size) + 0.5) / size
-    values = law.offset + grid.step * np.searchsorted(np.cumsum(law.mass), strata)
+    values = law.offset + grid.halved(law.halvings) * np.searchsorted(np.cumsum(law.mass), strata)
     rng.shuffle(values)
     return values
 
 
 def _gridded(times: Array, grid: Grid, error: float) -> Law:
     """A law of equally likely values; those beyond the grid are what its mass lacks to 1."""
-    low = float(np.min(times))
-    if float(np.max(times)) == low:
+    low, high = float(np.min(times)), float(np.max(times))
+    if high == low:
         return constant(low)
-    steps = (times - low) / grid.step
+    halvings = grid.halvings_for(high - low)
+    step = grid.halved(halvings)
+    steps = (times - low) / step
     at = (np.round(steps) if grid.nearest else np.ceil(steps - 1e-9)).astype(np.int64)
     mass = np.bincount(at[at < grid.size], minlength=grid.size) / len(times)
-    return Law(low, mass, error + grid.step)
+    return Law(low, mass, error + step, None, halvings)

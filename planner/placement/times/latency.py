@@ -95,8 +95,7 @@ class Latencies:
         low = high = 0.0
         for weight, law in self.laws(bound.kind, arcs, delay, factors, bound.graph):
             low += weight * self.grid.at_most(law, bound.limit_s)
-            unknown = law.error_s == float("inf")
-            high += weight * (1.0 if unknown else self.grid.at_most(law, bound.limit_s + law.error_s))
+            high += weight * self.grid.at_best(law, bound.limit_s)
         return Measure(low, high)
 
     def mean(

@@ -7,6 +7,8 @@ where a proof is not asked for, drawn (`draws.py`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .draws import drawn_law
@@ -150,7 +152,7 @@ def _split(network: Network, event: str) -> Network:
     maximum is stochastically smaller (Esary, Proschan and Walkup 1967): the result can only overstate.
     """
     ((before, law),) = network.pred[event].items()
-    unbounded = Law(law.offset, law.mass, float("inf"))
+    unbounded = replace(law, error_s=float("inf"), mean_s=None)
     outs = dict(network.succ[event])
     network.remove(event)
     for w, out in outs.items():
@@ -164,15 +166,16 @@ def _condition(network: Network, event: str, factors: int) -> Law:
     assert law.mass is not None
     grid = network.grid
     laws, weights, error = [], [], 0.0
+    step = grid.halved(law.halvings)
     for low, high in _cells(law.mass):
         branch = network.copy()
-        fixed = constant(law.offset + high * grid.step)
+        fixed = constant(law.offset + high * step)
         branch.succ[before][event] = branch.pred[event][before] = fixed
         part = longest(branch, factors - 1)
-        error = max(error, law.error_s + (high - low) * grid.step + part.error_s)
+        error = max(error, law.error_s + (high - low) * step + part.error_s)
         laws.append(part)
         weights.append(float(np.sum(law.mass[low : high + 1])))
-    return _mix(laws, weights, grid, error)
+    return grid.mixture(laws, weights, error)
 
 
 def _cells(mass: np.ndarray) -> list[tuple[int, int]]:
@@ -188,15 +191,3 @@ def _cells(mass: np.ndarray) -> list[tuple[int, int]]:
     ends = sorted({int(min(m, len(values) - 1)) for m in (*likely, *tail, len(values) - 1)})
     starts = [0, *(end + 1 for end in ends[:-1])]
     return [(int(values[a]), int(values[b])) for a, b in zip(starts, ends, strict=True)]
-
-
-def _mix(laws: list[Law], weights: list[float], grid: Grid, error: float) -> Law:
-    base = min(law.offset for law in laws)
-    mass = np.zeros(grid.size)
-    for law, weight in zip(laws, weights, strict=True):
-        shift = int(np.ceil((law.offset - base) / grid.step - 1e-9))
-        if shift < grid.size:
-            own = np.array([1.0]) if law.mass is None else law.mass
-            own = own[: grid.size - shift]
-            mass[shift : shift + len(own)] += weight * own
-    return Law(base, mass, error + grid.step)
