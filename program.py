@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .backends import EmitContext
     from .backends.placed.placement import Placement
     from .backends.placed.program import PlacedProgram
+    from .backends.triton.autotune import Autotune, Tuner
     from .ir.nn import NnModule
     from .passes.nn.precisions import Precisions
 
@@ -61,6 +62,14 @@ class Program:
         """
         return self.network.trace
 
+    @property
+    def tiles(self) -> dict[str, Any] | None:
+        """Of each piece in Triton and each launch that differs: its tile, the cost model's, and all times [ms].
+
+        None where nothing was timed.
+        """
+        return self.network.tiles
+
     def verify(self, *inputs: Any, seed: int = 0) -> dict[str, Any]:
         """How far each piece, and the whole, is from its meaning in float64, on these inputs or on random ones.
 
@@ -88,13 +97,15 @@ class Program:
 
         `run.py` runs each piece as this program does, without Dovetail. `exports` are platforms, of cpu, cuda, rocm and
         tpu, that pieces in JAX are also exported for by `jax.export`, as `<piece>.<platform>.jax_export`; what `verify`
-        found is written as verify.json. InputError for a folder that is not ours, unless `force`, and for a platform
-        that is none.
+        found is written as verify.json, and what was timed of tiles as autotune.json. InputError for a folder that is
+        not ours, unless `force`, and for a platform that is none.
         """
         from .backends import OutputFile
         from .backends.writer import write_folder
 
         files = self.network.files(exports)
+        if self.tiles is not None:
+            files.append(OutputFile("autotune.json", _json(self.tiles)))
         if verified is not None:
             files.append(OutputFile("verify.json", _json(verified)))
         if self.plan is not None and self.context is not None:
@@ -114,6 +125,7 @@ def compile(
     allow_python: Sequence[str] = (),
     placement: Placement | None = None,
     precision: str | Mapping[str, str] | None = None,
+    autotune: bool | Autotune = False,
 ) -> Program:
     """The network `model`, placed on `fleet` (or this machine's CPU) and made to run here.
 
@@ -136,26 +148,40 @@ def compile(
     `{"default": "bf16", "norm": "fp32"}`, by kinds of ops or by the place of one. Norms, softmax and reductions stay in
     fp32 unless they are named. `verify` says what that costs in accuracy.
 
+    With `autotune` the tiles of Triton kernels are those that run fastest on this machine's GPU, which must be of the
+    type that they are for, of the eight that the cost model ranks first; an `Autotune` brings a clock of its own.
+    `Program.tiles` has what was measured.
+
     `example_inputs`, arrays in graph order, must have the shapes that the model states.
 
-    InputError where they do not, where the model cannot be read, and where code cannot be emitted for it; Infeasible
-    where the fleet cannot hold it.
+    InputError where they do not, where the model cannot be read, where code cannot be emitted for it, and where tiles
+    cannot be timed; Infeasible where the fleet cannot hold it.
     """
+    tuner = _tuner(autotune)
     wanted = None if precision is None else _precisions(precision)
     said = precision if precision is None or isinstance(precision, str) else _spelt(precision)
     path, folder = _file_of(model, example_inputs, sizes or {}, allow_python)
     if placement is None:
-        plan, program, context = _planned(path, fleet, wanted, said)
+        plan, program, context = _planned(path, fleet, wanted, said, tuner)
         made = Program(plan, program, folder, context=context)
     else:
-        program, pieces = _as_placed(path, fleet, placement, wanted)
+        program, pieces = _as_placed(path, fleet, placement, wanted, tuner)
         made = Program(None, program, folder, pieces)
     _check_examples(made.network, example_inputs)
     return made
 
 
+def _tuner(autotune: bool | Autotune) -> Tuner | None:
+    """What times tiles; InputError where nothing here could."""
+    if autotune is False:
+        return None
+    from .backends.triton.autotune import Autotune, Tuner
+
+    return Tuner(Autotune() if autotune is True else autotune)
+
+
 def _planned(
-    path: Path, fleet: Where | None, wanted: Precisions | None, said: str | None
+    path: Path, fleet: Where | None, wanted: Precisions | None, said: str | None, tuner: Tuner | None
 ) -> tuple[Plan, PlacedProgram, EmitContext]:
     """The network in a file where the plan has it that is cheapest in the precisions `wanted`, which are `said`."""
     from .backends import EmitContext
@@ -173,15 +199,15 @@ def _planned(
     (placed,) = placed_networks(plan.document, context)
     if wanted is not None:
         require_formats(wanted, placed.target)
-    return plan, build_whole(placed.network, NODE, placed.target, placed.reduced), context
+    return plan, build_whole(placed.network, NODE, placed.target, placed.reduced, tuner), context
 
 
 def _as_placed(
-    path: Path, fleet: Where | None, placement: Placement, wanted: Precisions | None
+    path: Path, fleet: Where | None, placement: Placement, wanted: Precisions | None, tuner: Tuner | None
 ) -> tuple[PlacedProgram, Mapping[str, Any]]:
     """The network in a file where its caller has it, and plan.json of that."""
     if not (isinstance(placement, Mapping) and "decision" in placement):
-        return _in_pieces(path, fleet, placement, wanted)
+        return _in_pieces(path, fleet, placement, wanted, tuner)
     if wanted is not None:
         message = "a network that devices share computes as its file says: give no precision"
         raise InputError([Diagnostic("precision", message)])
@@ -216,7 +242,7 @@ def _require_places(wanted: Precisions | None, network: NnModule) -> None:
 
 
 def _in_pieces(
-    path: Path, fleet: Where | None, placement: Placement, wanted: Precisions | None
+    path: Path, fleet: Where | None, placement: Placement, wanted: Precisions | None, tuner: Tuner | None
 ) -> tuple[PlacedProgram, Mapping[str, Any]]:
     """The network in a file as pieces on devices that the caller names, and plan.json of it."""
     from .backends.placed.placement import placed_pieces, placement_document, target_named
@@ -232,7 +258,7 @@ def _in_pieces(
     pieces, names = placed_pieces(network, placement)
     specs = None if fleet is None else read_fleet(Path(fleet)).spec.devices
     targets = [target_named(name, specs) for name in names]
-    program = build_pieces(network, pieces, targets, NODE, wanted)
+    program = build_pieces(network, pieces, targets, NODE, wanted, tuner)
     return program, placement_document(pieces, targets, program.trace)
 
 

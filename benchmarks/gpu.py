@@ -33,7 +33,6 @@ from gpu_cases.machines import (
     Cuda,
     Host,
     Machine,
-    catalogue_device,
     found_torch,
     namespace,
     numpy_array,
@@ -42,6 +41,7 @@ from gpu_cases.machines import (
 
 from dovetail.backends.triton.interpreter import Interpreter
 from dovetail.backends.triton.tiles import CATALOGUE
+from dovetail.costmodel.driver_names import catalogue_device
 from dovetail.costmodel.hardware import Device, find_device
 from dovetail.ir.diagnostics import InputError
 

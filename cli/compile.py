@@ -34,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--export", type=names, default=(), metavar="PLATFORM,...", help=help)
     help = "let this function of yours run, in a process of its own; it returns (JAX function, example inputs)"
     parser.add_argument("--allow-python", action="append", default=[], metavar="MODULE:FUNCTION", help=help)
+    help = "give Triton kernels the tiles that run fastest on this machine's GPU, and print what was timed"
+    parser.add_argument("--autotune", action="store_true", help=help)
     parser.set_defaults(do=do)
 
 
@@ -48,9 +50,13 @@ def do(arguments: argparse.Namespace) -> int:
     if arguments.inputs is not None and not arguments.verify:
         raise InputError([Diagnostic("compile", "`--inputs` goes with `--verify`")])
     options = {"fleet": arguments.fleet, "sizes": arguments.sizes, "allow_python": arguments.allow_python}
-    program = compile(arguments.model, **options, precision=arguments.precision)
+    program = compile(arguments.model, **options, precision=arguments.precision, autotune=arguments.autotune)
     for note in program.network.notes:
         print(coloured(note.render()), file=sys.stderr)
+    if arguments.autotune:
+        from ..backends.tiles_text import tiles_text
+
+        print(tiles_text(program.tiles), end="")
     found = _verify(program, arguments.inputs) if arguments.verify else None
     if arguments.output is not None:
         program.save(arguments.output, force=arguments.force, exports=arguments.export, verified=found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ...costmodel.hardware import Device
     from ...ir.nn import NnModule
     from ...passes.nn.precisions import Precisions
+    from ..triton.autotune import Tuner
     from ..triton.interpreter import Interpreter
 
 Way = Literal["triton", "pallas", "scratchpad", "jax"]
@@ -94,6 +95,8 @@ class Executor:
     """why the executor of its kind of device does not run it, or which of its operators it leaves to XLA"""
     devices: int = 1
     """that share it"""
+    tiles: Sequence[Mapping[str, Any]] | None = None
+    """what was measured of each launch, where tiles were"""
 
     @property
     def module(self) -> str:
@@ -125,24 +128,38 @@ class Executor:
         return f"{text}: {self.note.message}" if self.note else text
 
 
-def executor_for(network: NnModule, name: str, target: Target, interpreter: Callable[[], Interpreter]) -> Executor:
+def executor_for(
+    network: NnModule, name: str, target: Target, interpreter: Callable[[], Interpreter], tuner: Tuner | None = None
+) -> Executor:
     """
-    What runs `network`, which is lowered for the kind of `target`.
+    What runs `network`, which is lowered for the kind of `target`; its tiles are those that `tuner` finds fastest.
 
-    Pieces in the same interpreter have different names. Raises `InputError` where JAX code cannot be emitted either.
+    Pieces in the same interpreter have different names. Raises `InputError` where JAX code cannot be emitted either,
+    and where tiles cannot be timed.
     """
     from ..jax.program import build_program
 
     note = None
     if target.kind in ACCELERATORS:
         try:
-            return ACCELERATORS[target.kind](network, name, target, interpreter)
+            made = ACCELERATORS[target.kind](network, name, target, interpreter)
         except (Infeasible, InputError) as error:
             why = "; ".join(each.message for each in error.diagnostics)
             message = f"not on `{target.name}`, since {why}"
             note = Diagnostic("executor", message, severity="warning")
+        else:
+            return made if tuner is None else _tuned(made, tuner)
     program = build_program(network, name)
     return Executor("jax", program, program.source.weights_file, note)
+
+
+def _tuned(executor: Executor, tuner: Tuner) -> Executor:
+    from ..triton.program import TritonProgram
+
+    if not isinstance(executor.run, TritonProgram):
+        return executor
+    run, rows = executor.run.tuned(tuner)
+    return replace(executor, run=run, tiles=rows)
 
 
 def _on_gpu(network: NnModule, name: str, target: Target, interpreter: Callable[[], Interpreter]) -> Executor:

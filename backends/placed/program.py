@@ -24,9 +24,11 @@ from .equal_pieces import EqualPieces
 from .executors import Executor, Target, executor_for, require_formats
 
 if TYPE_CHECKING:
+    from ..triton.autotune import Tuner
     from ..triton.interpreter import Interpreter
 
-
+Means = tuple[Callable[[], "Interpreter"], "Tuner | None"]
+"""what interprets Triton kernels here, and what times their tiles"""
 Ties = tuple[tuple[str, ...], tuple[str, ...]]
 """the values that a piece takes, and those that it gives"""
 
@@ -69,6 +71,16 @@ class PlacedProgram:
         """A warning for each piece whose device's own executor leaves it, or some of its operators, to JAX."""
         return tuple(step.executor.note for step in self.steps if step.executor.note)
 
+    @property
+    def tiles(self) -> dict[str, Any] | None:
+        """The pieces whose tiles were measured, and for each of their launches what was; None without any."""
+        pieces = [
+            {"piece": step.name, "device": step.target.name, "launches": list(step.executor.tiles)}
+            for step in self.steps
+            if step.executor.tiles is not None
+        ]
+        return {"format": 1, "pieces": pieces} if pieces else None
+
     def __call__(self, /, *args: Any, **named: Any) -> tuple[np.ndarray, ...]:
         """The outputs in graph order; InputError for inputs that are missing, unknown, or of another shape or kind."""
         values: dict[str, np.ndarray] = {**self.constants, **bind_inputs(self.name, self.inputs, args, named)}
@@ -102,14 +114,19 @@ class PlacedProgram:
         return [file for folder, run in found.items() for file in exported_files(run, folder, platforms)]
 
 
-def build_whole(network: nn.NnModule, name: str, target: Target, lowered: Reduced | None = None) -> PlacedProgram:
+def build_whole(
+    network: nn.NnModule, name: str, target: Target, lowered: Reduced | None = None, tuner: Tuner | None = None
+) -> PlacedProgram:
     """The program of `network`, in one piece, `lowered` for `target`, or else lowered here as the file has it.
 
-    InputError as for `executor_for`.
+    InputError as for `executor_for`, and for a target that `tuner` refuses.
     """
+    if tuner is not None:
+        tuner.require(target)
     values = {output: f"{name}.{i}" for i, output in enumerate(network.output_names)}
     lowered = lowered or _lowered(network, target)
-    step = _step(network, lowered, name, target, _interpreter, (network.input_names, tuple(values.values())))
+    ends = (network.input_names, tuple(values.values()))
+    step = _step(network, lowered, name, target, (_interpreter, tuner), ends)
     return PlacedProgram(name, (step,), ends_of(network), values)
 
 
@@ -138,14 +155,18 @@ def build_shared(network: nn.NnModule, decision: Mapping[str, Any], name: str) -
 
 
 def build_pieces(
-    network: nn.NnModule, pieces: Pieces, targets: Sequence[Target], name: str, wanted: Precisions | None = None
-) -> PlacedProgram:
+    network: nn.NnModule, pieces: Pieces, targets: Sequence[Target], name: str, wanted: Precisions | None = None,
+    tuner: Tuner | None = None,
+) -> PlacedProgram:  # fmt: skip
     """
     The program of a network cut into `pieces`, each of which is lowered for the kind of its own target.
 
-    Raises `InputError` where code cannot be emitted for a piece.
+    Raises `InputError` where code cannot be emitted for a piece, and for a target that `tuner` refuses.
     """
-    interpreter, equal = cache(_interpreter), EqualPieces()
+    if tuner is not None:
+        for target in targets:
+            tuner.require(target)
+    means, equal = (cache(_interpreter), tuner), EqualPieces()
     target_of = dict(zip(pieces.names, targets, strict=True))
     main = nn.main_of(pieces.module).body.block
     known: dict[SSAValue, str] = dict(zip(main.args, network.input_names, strict=True))
@@ -160,7 +181,7 @@ def build_pieces(
                 target, ends = target_of[piece], (takes, gives)
 
                 def build(alone: nn.NnModule, name: str, target: Target = target, ends: Ties = ends) -> Step:
-                    return _step(alone, _lowered(alone, target, wanted), name, target, interpreter, ends)
+                    return _step(alone, _lowered(alone, target, wanted), name, target, means, ends)
 
                 steps.append(equal.step(_piece(network, pieces, piece), piece, target, build))
             case nn.TransferOp():
@@ -189,11 +210,8 @@ def _lowered(network: nn.NnModule, target: Target, wanted: Precisions | None = N
     return lower_at_precision(network, target.kind, target.device.id if target.device else None, wanted)
 
 
-def _step(
-    network: nn.NnModule, lowered: Reduced, name: str, target: Target, interpreter: Callable[[], Interpreter],
-    ends: Ties,
-) -> Step:  # fmt: skip
-    return Step(name, executor_for(lowered.network, name, target, interpreter), *ends, target, network, lowered)
+def _step(network: nn.NnModule, lowered: Reduced, name: str, target: Target, means: Means, ends: Ties) -> Step:
+    return Step(name, executor_for(lowered.network, name, target, *means), *ends, target, network, lowered)
 
 
 def _piece(network: nn.NnModule, pieces: Pieces, name: str) -> nn.NnModule:

@@ -19,7 +19,7 @@ from math import ceil
 
 from ...costmodel.hardware import Device
 from ...costmodel.operators.chip import chip_of
-from .tiles import BYTES, LATENCY_S, STEP_CLOCKS, Gpu, scalar_operands
+from .tiles import BYTES, LATENCY_S, STEP_CLOCKS, Gpu, nearest, scalar_operands
 
 EXPONENTIALS_PER_CLOCK = 16.0
 REGISTER_SHARE = 0.48
@@ -62,6 +62,13 @@ def attention_tiles(
     device: Device, heads: int, queries: int, keys: int, d: int, dv: int, dtype: str = "float16"
 ) -> AttentionTiles:
     """Blocks for `heads` heads of all sequences together; of equals the smaller."""
+    return ranked_attention_tiles(device, heads, queries, keys, d, dv, dtype)[0]
+
+
+def ranked_attention_tiles(
+    device: Device, heads: int, queries: int, keys: int, d: int, dv: int, dtype: str = "float16"
+) -> list[AttentionTiles]:
+    """All blocks that fit, the best first."""
     gpu, clock = Gpu.of(device, dtype), chip_of(device).clock_hz
     d, dv, size = _power(d), _power(dv), BYTES[dtype]
 
@@ -89,8 +96,7 @@ def attention_tiles(
         fits = m >= 16 * warps or warps == 4
         if fits and registers <= REGISTER_SHARE * gpu.thread_registers and shared <= gpu.block_memory_bytes:
             found.append((time(m, n, stages), shared, m, n, warps, stages))
-    _, _, m, n, warps, stages = min(found) if found else (0, 0, 16, 16, 8, 2)
-    return AttentionTiles(m, n, warps, stages)
+    return [AttentionTiles(*tiles) for _, _, *tiles in sorted(found) or [(0, 0, 16, 16, 8, 2)]]
 
 
 def decode_tiles(
@@ -104,6 +110,20 @@ def decode_tiles(
     wanted = ceil(2 * gpu.multiprocessors / max(1, sequences * kv_heads))
     splits = max(1, min(wanted, context // LEAST_PART, 64))
     return DecodeTiles(splits, block_n, 4, stages)
+
+
+def ranked_decode_tiles(
+    device: Device, sequences: int, kv_heads: int, context: int, d: int, dv: int, dtype: str = "float16"
+) -> list[DecodeTiles]:
+    """That of `decode_tiles`, then those of as many parts whose memory fits, the nearest to it first."""
+    gpu, size = Gpu.of(device, dtype), BYTES[dtype]
+    first = decode_tiles(device, sequences, kv_heads, context, d, dv, dtype)
+    found = [
+        DecodeTiles(first.splits, n, warps, stages)
+        for n, warps, stages in product((16, 32, 64, 128), (2, 4, 8), range(2, gpu.most_stages + 1))
+        if stages * n * (_power(d) + _power(dv)) * size <= gpu.block_memory_bytes
+    ]
+    return nearest(first, found)
 
 
 def _power(size: int) -> int:

@@ -11,11 +11,9 @@ of numpy in the interpreter. Views (reshapes, transpositions, slices, splits, br
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import cache
 from math import prod
-from pathlib import Path
 
 import numpy as np
 from xdsl.dialects.func import ReturnOp
@@ -25,46 +23,18 @@ from ...costmodel.hardware import Device
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ...passes.locations import located
-from .. import OutputFile, safetensors
 from ..dtypes import dtype_of, numpy_dtype, weight_dtype
 from ..jax.names import Names, network_name
-from ..python_text import LIBRARY_COLUMNS, Brackets, call, lay_out, prefixed, quoted, sequence
-from ..script_inputs import with_inputs
-from . import interpret
-from .row_tiles import row_tiles
-from .run_template import RUN
+from ..python_text import Brackets, call, lay_out, prefixed, quoted
+from .launches import Launch, Tile, tried
+from .network_source import NetworkSource, kernel_texts
+from .row_tiles import ranked_row_tiles, row_tiles
+from .tiles import Work, ranked_tiles
 from .views import View
 
-RESERVED = ("w", "empty", "triton", "tl", "INPUTS", "OUTPUTS")
-KERNELS = Path(__file__).parent / "kernels"
+RESERVED = ("w", "empty", "tuned", "tile", "triton", "tl", "INPUTS", "OUTPUTS")
 LARGEST = 2**31
 """elements of a buffer, above which generated chains cannot reach"""
-
-
-@dataclass(frozen=True)
-class NetworkSource:
-    """The sources of one network, and the weights that its function takes."""
-
-    name: str
-    sources: Mapping[str, str]
-    weights: Mapping[str, np.ndarray]
-    inputs: tuple[tuple[str, tuple[int, ...], str], ...]
-    """(variable, shape, dtype) in graph order"""
-
-    @property
-    def weights_file(self) -> str:
-        """What the file of its weights is called."""
-        return "weights.safetensors"
-
-    def files(self, folder: str, weights_file: str | None = None) -> list[OutputFile]:
-        """The sources, a script that runs them with no Dovetail, and the weights, in `folder` of the output folder."""
-        texts = {**self.sources, "run.py": with_inputs(RUN).replace("network_name", self.name)}
-        for name, module in (("host_tensor.py", interpret), ("weights_file.py", safetensors)):
-            texts[name] = Path(str(module.__file__)).read_text(encoding="utf-8")
-        texts["kernels/ruff.toml"] = f"line-length = {LIBRARY_COLUMNS}\n"
-        files = [OutputFile(f"{folder}/{path}", text) for path, text in texts.items()]
-        data = safetensors.safetensors_bytes(self.weights)
-        return [*files, OutputFile(f"{folder}/{weights_file or self.weights_file}", data)]
 
 
 class Emitter:
@@ -73,10 +43,12 @@ class Emitter:
     def __init__(self, network: nn.NnModule, name: str, device: Device) -> None:
         self.device = device
         self.names = Names((*RESERVED, *_library(), name))
-        self.lines: list[str] = []
+        self.lines: list[str | Launch] = []
         self.imports: dict[str, set[str]] = {}
         self.functions: dict[str, str] = {}
         """text behind the name -> name of a jitted function"""
+        self.buffers: dict[str, str] = {}
+        """variable -> its type and shape"""
         self.weights: dict[str, np.ndarray] = {}
         self._given = network.weights
         self._views: dict[SSAValue, View] = {}
@@ -116,6 +88,11 @@ class Emitter:
             raise InputError([Diagnostic("triton-size", f"{kind} writes {tuple(shape)}, 2^31 elements or more")])
         variable = self.names.number(kind)
         self.lines.append(f'    {variable} = empty({tuple(shape)}, "{dtype}")')
+        return self.declared(variable, shape, dtype)
+
+    def declared(self, variable: str, shape: Sequence[int], dtype: str) -> View:
+        """All of a variable of the function, an input or a buffer."""
+        self.buffers[variable] = f"{dtype} {tuple(shape)}"
         return View.whole(variable, shape, dtype)
 
     def weight(self, key: str, values: np.ndarray, dtype: str) -> View:
@@ -137,10 +114,16 @@ class Emitter:
 
     def launch(self, module: str, wrapper: str, *arguments: object, comment: str = "", **options: object) -> None:
         """A call of a wrapper of the library."""
+        self.launch_tiled([{}], module, wrapper, *arguments, comment=comment, **options)
+
+    def launch_tiled(
+        self, tiles: Sequence[Tile], module: str, wrapper: str, *arguments: object, comment: str, **options: object
+    ) -> None:
+        """The same with one of `tiles` behind its options: the first, unless another is measured to be faster."""
         self.imports.setdefault(module, set()).add(wrapper)
         named = {key: quoted(value) if isinstance(value, str) else value for key, value in options.items()}
-        given = [each if isinstance(each, Brackets) else str(each) for each in arguments]
-        self.lines += lay_out(call(wrapper, *given, **named), comment)
+        given = tuple(each if isinstance(each, Brackets) else str(each) for each in arguments)
+        self.lines.append(Launch(wrapper, given, named, tuple(tiles), comment))
 
     def copied(self, view: View, kind: str = "copy") -> View:
         """The elements of `view` together in order in a buffer of their own."""
@@ -157,9 +140,14 @@ class Emitter:
         """`view` in another shape, copied only if it must be."""
         return view.reshaped(sizes) or self.contiguous(view, sizes)
 
-    def row_options(self, rows: int, n: int, called: str, columns: str | None) -> dict[str, int]:
-        """The tile of a kernel over `rows` rows of n elements, under the names that its wrapper has for its sides."""
-        return row_tiles(self.device, rows, n).options(called, columns)
+    def row_tiles(self, rows: int, n: int, called: str, columns: str | None) -> list[Tile]:
+        """Tiles of a kernel over `rows` rows of n elements, under the names that its wrapper has for its sides."""
+        ranked = ranked_row_tiles(self.device, row_tiles(self.device, rows, n))
+        return tried(tiles.options(called, columns) for tiles in ranked)
+
+    def product_tiles(self, work: Work) -> list[Tile]:
+        """Tiles of a kernel for a product of matrices."""
+        return tried(tiles.options for tiles in ranked_tiles(self.device, work))
 
     def function(self, kind: str, parameters: Sequence[str], body: Sequence[str]) -> str:
         """The name of a jitted function of that text: one for all that are equal."""
@@ -172,8 +160,7 @@ class Emitter:
 @cache
 def _library() -> frozenset[str]:
     """The functions of the library, which emitted files import by name."""
-    files = [path.read_text(encoding="utf-8") for path in KERNELS.glob("*.py")]
-    return frozenset(name for text in files for name in re.findall(r"^def (\w+)", text, re.MULTILINE))
+    return frozenset(name for text in kernel_texts().values() for name in re.findall(r"^def (\w+)", text, re.MULTILINE))
 
 
 def _must(view: View | None) -> View:
@@ -200,7 +187,7 @@ def emit_network(network: nn.NnModule, name: str, device: Device) -> NetworkSour
         variable = emitter.names.claim(given)
         shape, dtype = nn.shape_of(arg), dtype_of(nn.tensor_type(arg))
         inputs.append((variable, shape, dtype))
-        emitter.bind(arg, View.whole(variable, shape, dtype))
+        emitter.bind(arg, emitter.declared(variable, shape, dtype))
     for op in main.body.block.ops:
         if isinstance(op, ReturnOp):
             _write_return(emitter, op)
@@ -209,9 +196,16 @@ def emit_network(network: nn.NnModule, name: str, device: Device) -> NetworkSour
                 write_op(emitter, op)
             except InputError as error:
                 raise located(error, op) from error
-    sources = {f"{name}.py": _module_text(emitter, name, inputs, network.output_names)}
-    sources |= {f"kernels/{path.name}": path.read_text(encoding="utf-8") for path in sorted(KERNELS.glob("*.py"))}
-    return NetworkSource(name, sources, emitter.weights, tuple(inputs))
+    return NetworkSource(
+        name=name,
+        body=tuple(emitter.lines),
+        imports=emitter.imports,
+        functions={called: text for text, called in emitter.functions.items()},
+        buffers=emitter.buffers,
+        weights=emitter.weights,
+        inputs=tuple(inputs),
+        outputs=network.output_names,
+    )
 
 
 def _write_return(emitter: Emitter, op: Operation) -> None:
@@ -221,32 +215,3 @@ def _write_return(emitter: Emitter, op: Operation) -> None:
         alone = view.contiguous and not view.variable.startswith("w[")
         results.append(str(view if alone else emitter.copied(view, "out")))
     emitter.lines += lay_out(prefixed("return ", call("", *results) if len(results) > 1 else f"({results[0]},)"))
-
-
-def _module_text(
-    emitter: Emitter, name: str, inputs: Sequence[tuple[str, tuple[int, ...], str]], outputs: Sequence[str]
-) -> str:
-    from .emit import FUNCTIONS, OF_INTEGERS
-
-    code = "\n".join(f"\n\n@triton.jit\ndef {called}{text}" for text, called in emitter.functions.items())
-    scalar = {f for f in {*FUNCTIONS.values(), *OF_INTEGERS.values()} if "." not in f and f"{f}(" in code}
-    imports = {**emitter.imports, **({"elementwise": scalar} if scalar else {})}
-    lines = [f'"""The network {name} in Triton: the kernels that it launches, in order."""', ""]
-    if emitter.functions:
-        unused = "" if "tl." in code else "  # noqa: F401  the interpreter looks for it here"
-        lines += ["import triton", f"import triton.language as tl{unused}"]
-    for module in sorted(imports):
-        lines.append(f"from kernels.{module} import {', '.join(sorted(imports[module]))}")
-    lines += ["", "INPUTS = {", *(f'    "{variable}": ({shape}, "{dtype}"),' for variable, shape, dtype in inputs), "}"]
-    lines += lay_out(prefixed("OUTPUTS = ", sequence([quoted(each) for each in outputs])), indent=0)
-    lines += [code] if code else []
-    table = [f"    {variable}: {dtype} {shape}" for variable, shape, dtype in inputs]
-    lines += ["", "", f"def {name}({', '.join(['w', 'empty', *(variable for variable, _, _ in inputs)])}):"]
-    lines += [
-        '    """',
-        "    The outputs for these inputs; `empty(shape, dtype)` makes a buffer.",
-        "",
-        *table,
-        '    """',
-    ]
-    return "\n".join([*lines, *emitter.lines]) + "\n"

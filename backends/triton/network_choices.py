@@ -56,8 +56,8 @@ def write_arg_max(e: Emitter, op: nn.ArgMaxOp) -> None:
     x, order = _rows(e, op.x, nn.integer(op.axis))
     rows, n = x.sizes
     out = e.buffer((rows,), dtype_of(nn.tensor_type(op.result)), "place")
-    options = e.row_options(rows, n, "block_rows", "block_n")
-    e.launch("top_k", "arg_max", x, out, comment=f"{x.sizes}", floats=x.dtype in FLOATS, **options)
+    tiles = e.row_tiles(rows, n, "block_rows", "block_n")
+    e.launch_tiled(tiles, "top_k", "arg_max", x, out, comment=f"{x.sizes}", floats=x.dtype in FLOATS)
     _bind_rows(e, op.result, out, order)
 
 
@@ -68,8 +68,8 @@ def write_top_k(e: Emitter, op: nn.TopKOp) -> None:
         raise InputError([Diagnostic("triton-op", f"no Triton kernel picks the largest of more than {LONGEST_ROW}")])
     values = e.buffer((rows, k), x.dtype, "values")
     places = e.buffer((rows, k), dtype_of(nn.tensor_type(op.indices)), "places")
-    options = e.row_options(rows, n, "block_rows", None)
-    e.launch("top_k", "top_k", x, values, places, comment=f"{x.sizes}", floats=x.dtype in FLOATS, **options)
+    tiles = e.row_tiles(rows, n, "block_rows", None)
+    e.launch_tiled(tiles, "top_k", "top_k", x, values, places, comment=f"{x.sizes}", floats=x.dtype in FLOATS)
     _bind_rows(e, op.values, values, order)
     _bind_rows(e, op.indices, places, order)
 
@@ -79,8 +79,8 @@ def write_cum_sum(e: Emitter, op: nn.CumSumOp) -> None:
     rows, n = x.sizes
     out = e.buffer((rows, n), x.dtype, "sums")
     options: dict[str, object] = {name: True for name in ("exclusive", "reverse") if nn.integer(getattr(op, name))}
-    options |= {"floats": x.dtype in FLOATS} | e.row_options(rows, n, "block_rows", "block_n")
-    e.launch("cum_sum", "cum_sum", x, out, comment=f"{x.sizes}", **options)
+    tiles = e.row_tiles(rows, n, "block_rows", "block_n")
+    e.launch_tiled(tiles, "cum_sum", "cum_sum", x, out, comment=f"{x.sizes}", **options, floats=x.dtype in FLOATS)
     _bind_rows(e, op.result, out, order)
 
 

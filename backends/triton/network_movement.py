@@ -31,9 +31,9 @@ def write_gather(e: Emitter, op: nn.GatherOp) -> None:
 def _launch_gather(e: Emitter, table: View, indices: View, out: View) -> None:
     """`out` from the rows of `table`, (outer, count, inner), at `indices`; all contiguous."""
     (outer, _, inner), (picked,) = table.sizes, indices.sizes
-    options = e.row_options(outer * picked, inner, "block_rows", "block_n")
+    tiles = e.row_tiles(outer * picked, inner, "block_rows", "block_n")
     at = replace(out, sizes=(outer, picked, inner), strides=(picked * inner, inner, 1))
-    e.launch("gather", "gather", table, indices, at, comment=f"{out.sizes}", **options)
+    e.launch_tiled(tiles, "gather", "gather", table, indices, at, comment=f"{out.sizes}")
 
 
 def write_concat(e: Emitter, op: nn.ConcatOp) -> None:

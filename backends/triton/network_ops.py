@@ -11,7 +11,8 @@ from xdsl.ir import Operation
 
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
-from .attention_tiles import attention_tiles, decode_tiles
+from .attention_tiles import ranked_attention_tiles, ranked_decode_tiles
+from .launches import tried
 from .network import Emitter
 from .network_choices import (
     write_arg_max,
@@ -36,8 +37,8 @@ from .network_movement import (
 )
 from .network_products import SCALARS, float_dtype, write_chain, write_fusion, write_product
 from .network_windows import write_conv_transpose, write_pool
-from .row_tiles import reduction_tiles
-from .tiles import Work, matmul_tiles
+from .row_tiles import ranked_row_tiles, reduction_tiles
+from .tiles import Work
 from .views import View
 
 
@@ -66,9 +67,9 @@ def _norm(e: Emitter, op: Any) -> None:
     options: dict[str, object] = {"centred": not isinstance(op, nn.RmsNormOp), "epsilon": nn.number(op.epsilon)}
     if grouped:
         options |= {"groups": groups, "repeat": prod(x.sizes[2:])}
-    options |= e.row_options(rows, n, "block_rows", "block_n")
+    tiles = e.row_tiles(rows, n, "block_rows", "block_n")
     flat = replace(out, sizes=(rows, n), strides=(n, 1))
-    e.launch("norm", "norm", e.contiguous(x, (rows, n)), flat, *texts, comment=f"{x.sizes}", **options)
+    e.launch_tiled(tiles, "norm", "norm", e.contiguous(x, (rows, n)), flat, *texts, comment=f"{x.sizes}", **options)
 
 
 def _softmax(e: Emitter, op: nn.SoftmaxOp) -> None:
@@ -76,8 +77,8 @@ def _softmax(e: Emitter, op: nn.SoftmaxOp) -> None:
     x, axis = e.view(op.x), nn.integer(op.axis)
     out = e.result(op.result, "softmax")
     n = x.sizes[axis]
-    options = e.row_options(prod(x.sizes) // max(1, n), n, "block_kept", "block_n")
-    e.launch("softmax", "softmax", x, out, comment=f"{x.sizes}", axis=axis, **options)
+    tiles = e.row_tiles(prod(x.sizes) // max(1, n), n, "block_kept", "block_n")
+    e.launch_tiled(tiles, "softmax", "softmax", x, out, comment=f"{x.sizes}", axis=axis)
 
 
 def _reduce(e: Emitter, op: nn.ReduceOp) -> None:
@@ -87,13 +88,13 @@ def _reduce(e: Emitter, op: nn.ReduceOp) -> None:
     n = prod(x.sizes[a] for a in axes)
     kept = prod(x.sizes) // max(1, n)
     along = not axes or axes[-1] == len(x.sizes) - 1
-    tiles, splits = reduction_tiles(e.device, kept, max(1, n), along)
+    first, splits = reduction_tiles(e.device, kept, max(1, n), along)
     options: dict[str, object] = {"axes": axes, "kind": op.kind.data}
     parts: list[View] = []
     if splits > 1:
         parts, options["splits"] = [e.buffer((splits, kept), "float32", "parts")], splits
-    options |= tiles.options("block_kept", "block_n")
-    e.launch("reduce", "reduce", x, out, *parts, comment=f"{x.sizes} -> {out.sizes}", **options)
+    tiles = tried(each.options("block_kept", "block_n") for each in ranked_row_tiles(e.device, first))
+    e.launch_tiled(tiles, "reduce", "reduce", x, out, *parts, comment=f"{x.sizes} -> {out.sizes}", **options)
 
 
 def _attention(e: Emitter, op: nn.AttentionOp) -> None:
@@ -101,13 +102,14 @@ def _attention(e: Emitter, op: nn.AttentionOp) -> None:
     q, k, v = (e.view(each) for each in (op.q, op.k, op.v))
     out = e.result(op.result, "attention")
     masks = [] if op.mask is None else [e.view(op.mask)]
-    tiles = attention_tiles(e.device, q.sizes[0] * q.sizes[1], q.sizes[2], k.sizes[2], q.sizes[3], v.sizes[3], dtype)
+    sizes = (q.sizes[0] * q.sizes[1], q.sizes[2], k.sizes[2], q.sizes[3], v.sizes[3])
+    tiles = tried(each.options for each in ranked_attention_tiles(e.device, *sizes, dtype))
     options: dict[str, object] = {"scale": nn.number(op.scale)}
     options |= {"causal": True} if nn.integer(op.causal) else {}
     options |= {"window": nn.integer(op.window)} if nn.integer(op.window) else {}
     options |= {"softcap": nn.number(op.softcap)} if nn.number(op.softcap) else {}
     text = f"{q.sizes} over {k.sizes}"
-    e.launch("attention", "attention", q, k, v, out, *masks, comment=text, **options, **tiles.options)
+    e.launch_tiled(tiles, "attention", "attention", q, k, v, out, *masks, comment=text, **options)
 
 
 def _paged_attention(e: Emitter, op: nn.PagedAttentionOp) -> None:
@@ -115,26 +117,28 @@ def _paged_attention(e: Emitter, op: nn.PagedAttentionOp) -> None:
     q, k, v = (e.view(each) for each in (op.q, op.k_pages, op.v_pages))
     table, lengths = e.contiguous(e.view(op.table)), e.contiguous(e.view(op.lengths))
     (batch, heads, queries, d), (_, page, kv_heads, dv) = q.sizes, v.sizes
-    tiles = decode_tiles(e.device, batch, kv_heads, table.sizes[1] * page, d, dv, dtype)
+    ranked = ranked_decode_tiles(e.device, batch, kv_heads, table.sizes[1] * page, d, dv, dtype)
+    splits = ranked[0].splits
     out, parts = e.result(op.result, "attention"), []
-    if tiles.splits > 1:
-        rows = (batch, kv_heads, tiles.splits, heads // kv_heads * queries)
+    if splits > 1:
+        rows = (batch, kv_heads, splits, heads // kv_heads * queries)
         parts = [e.buffer((*rows, size), "float32", kind) for kind, size in (("partial", dv), ("state", 2))]
     options: dict[str, object] = {"scale": nn.number(op.scale)}
     options |= {"window": nn.integer(op.window)} if nn.integer(op.window) else {}
     options |= {"softcap": nn.number(op.softcap)} if nn.number(op.softcap) else {}
     arguments = (q, k, v, table, lengths, out, *parts)
     text = f"{q.sizes} over pages {k.sizes}"
-    e.launch("paged_attention", "paged_attention", *arguments, comment=text, **options, **tiles.options)
+    tiles = tried(each.options for each in ranked)
+    e.launch_tiled(tiles, "paged_attention", "paged_attention", *arguments, comment=text, **options)
 
 
 def _rotary(e: Emitter, op: nn.RotaryOp) -> None:
     float_dtype(op)
     x, cos, sin = e.view(op.x), e.contiguous(e.view(op.cos)), e.contiguous(e.view(op.sin))
     out = e.result(op.result, "rotary")
-    options = e.row_options(prod(x.sizes[:3]), x.sizes[3], "block_rows", None)
-    options |= {"interleaved": True} if nn.integer(op.interleaved) else {}
-    e.launch("rotary", "rotary", x, cos, sin, out, comment=f"{x.sizes}", **options)
+    tiles = e.row_tiles(prod(x.sizes[:3]), x.sizes[3], "block_rows", None)
+    options: dict[str, object] = {"interleaved": True} if nn.integer(op.interleaved) else {}
+    e.launch_tiled(tiles, "rotary", "rotary", x, cos, sin, out, comment=f"{x.sizes}", **options)
 
 
 def _route(e: Emitter, op: nn.RouteOp) -> None:
@@ -148,8 +152,8 @@ def _route(e: Emitter, op: nn.RouteOp) -> None:
     options |= {} if nn.integer(op.normalise) else {"normalise": False}
     options |= {"scale": nn.number(op.scale)} if nn.number(op.scale) != 1.0 else {}
     tokens, experts_there = logits.sizes
-    options |= e.row_options(tokens, experts_there, "block_t", None)
-    e.launch("route", "route", logits, weights, experts, *bias, comment=f"{logits.sizes}", **options)
+    tiles = e.row_tiles(tokens, experts_there, "block_t", None)
+    e.launch_tiled(tiles, "route", "route", logits, weights, experts, *bias, comment=f"{logits.sizes}", **options)
 
 
 def _dispatch(e: Emitter, op: nn.DispatchOp) -> None:
@@ -167,9 +171,9 @@ def _grouped_matmul(e: Emitter, op: nn.GroupedMatmulOp) -> None:
     b = b.transposed((0, 2, 1)) if nn.integer(op.transpose_b) else b
     out = e.result(op.result, "grouped")
     (groups, k, n), rows = b.sizes, a.sizes[0]
-    tiles = matmul_tiles(e.device, Work(max(1, rows // groups), n, k, groups, dtype))
+    tiles = e.product_tiles(Work(max(1, rows // groups), n, k, groups, dtype))
     text = f"{a.sizes} {b.sizes}"
-    e.launch("grouped_matmul", "grouped_matmul", a, b, e.view(op.sizes), out, comment=text, **tiles.options)
+    e.launch_tiled(tiles, "grouped_matmul", "grouped_matmul", a, b, e.view(op.sizes), out, comment=text)
 
 
 def _combine(e: Emitter, op: nn.CombineOp) -> None:

@@ -15,9 +15,10 @@ from ..dtypes import dtype_of
 from ..jax.names import Names
 from ..python_text import SUM, Brackets, Scalar, sequence
 from .emit import FUNCTIONS, OF_INTEGERS, chain_lines, constant_scalar
+from .launches import Tile
 from .network import Emitter
 from .network_quantised import few_bits_of, quantised_launch
-from .tiles import Work, matmul_tiles
+from .tiles import Work
 from .views import View
 
 FLOATS = ("float32", "float16", "bfloat16")
@@ -211,7 +212,7 @@ def _launch_matmul(
         operands = [e.reshaped(each.broadcast(out.sizes), sizes) if len(out.sizes) > 2 else each for each in operands]
         options |= {"operands": f"[{', '.join(map(str, operands))}]"} if operands else {}
         text = f"{a.sizes} {(a.sizes[-1], sizes[1])} of {weights.bits} bits -> {sizes}"
-        _launch_tiled(e, "quantised_matmul", arguments, tiles.options, text, function, options)
+        _launch_tiled(e, "quantised_matmul", arguments, tiles, text, function, options)
         return
     b = e.view(op.operands[1])
     if isinstance(op, nn.GemmOp):
@@ -231,9 +232,9 @@ def _launch_matmul(
         batch, sizes = 1, (m, n)
     operands = [e.reshaped(each.broadcast(shape), sizes) if len(shape) > 2 else each for each in operands]
     out = replace(out, sizes=sizes, strides=View.whole("", sizes, dtype).strides)
-    tiles = matmul_tiles(e.device, Work(m, n, k, batch, dtype))
+    tiles = e.product_tiles(Work(m, n, k, batch, dtype))
     extra = {"operands": sequence([str(each) for each in operands])} if operands else {}
-    _launch_tiled(e, "matmul", (a, b, out), tiles.options, f"{a.sizes} {b.sizes} -> {sizes}", function, extra)
+    _launch_tiled(e, "matmul", (a, b, out), tiles, f"{a.sizes} {b.sizes} -> {sizes}", function, extra)
 
 
 def _batched(e: Emitter, view: View, batch: Sequence[int]) -> View:
@@ -246,15 +247,12 @@ def _batched(e: Emitter, view: View, batch: Sequence[int]) -> View:
 
 
 def _launch_tiled(
-    e: Emitter, kernel: str, arguments: Sequence[View], tiles: Mapping[str, int], comment: str, function: str | None,
+    e: Emitter, kernel: str, arguments: Sequence[View], tiles: Sequence[Tile], comment: str, function: str | None,
     options: Mapping[str, object],
 ) -> None:  # fmt: skip
     extra = dict(options)
-    if function is not None:
-        operands = extra.pop("operands", "()")
-        e.launch(kernel, kernel, *arguments, operands, function, comment=comment, **extra, **tiles)
-    else:
-        e.launch(kernel, kernel, *arguments, comment=comment, **extra, **tiles)
+    behind = () if function is None else (extra.pop("operands", "()"), function)
+    e.launch_tiled(tiles, kernel, kernel, *arguments, *behind, comment=comment, **extra)
 
 
 def _launch_conv(
@@ -276,11 +274,11 @@ def launch_conv(
     extra: dict[str, object] = {"operands": sequence([str(each) for each in operands])} if operands else {}
     extra |= window
     if w.sizes[1] == 1:
-        _launch_tiled(e, "depthwise", (x, w, out), DEPTHWISE, text, function, extra)
+        _launch_tiled(e, "depthwise", (x, w, out), [DEPTHWISE], text, function, extra)
         return
     groups = x.sizes[1] // w.sizes[1]
     work = Work(
         out.sizes[0] * prod(out.sizes[2:]), w.sizes[0] // groups, prod(w.sizes[1:]), groups, dtype, gathered=True
     )
     extra |= {"groups": groups}
-    _launch_tiled(e, "conv", (x, w, out), matmul_tiles(e.device, work).options, text, function, extra)
+    _launch_tiled(e, "conv", (x, w, out), e.product_tiles(work), text, function, extra)

@@ -11,8 +11,9 @@ from xdsl.ir import Operation
 from ...ir import nn
 from ..dtypes import dtype_of
 from .kernels.packing import pack_weights
+from .launches import Tile
 from .network import Emitter
-from .tiles import Tiles, Work, matmul_tiles
+from .tiles import Work
 from .views import View
 
 
@@ -61,11 +62,11 @@ def few_bits_of(e: Emitter, op: Operation) -> Packed | None:
 
 def quantised_launch(
     e: Emitter, op: Operation, a: View, weights: Packed, out: View, dtype: str
-) -> tuple[tuple[View, ...], dict[str, object], Tiles, tuple[int, int]]:
-    """Arguments, options and tile of the kernel for `op`, and the sizes of its result as a matrix."""
+) -> tuple[tuple[View, ...], dict[str, object], list[Tile], tuple[int, int]]:
+    """Arguments, options and tiles of the kernel for `op`, and the sizes of its result as a matrix."""
     k, n = a.sizes[-1], weights.words.sizes[-1]
     m = prod(out.sizes[:-1])
     work = Work(m, n, k, dtype=dtype, weight_bits=weights.bits, least_block_k=32)
     matrix = replace(out, sizes=(m, n), strides=(n, 1))
     arguments = (e.reshaped(a, (m, k)), weights.words, weights.scale, weights.zero, matrix)
-    return arguments, {"bits": weights.bits, "shared_k": weights.shared_k}, matmul_tiles(e.device, work), (m, n)
+    return arguments, {"bits": weights.bits, "shared_k": weights.shared_k}, e.product_tiles(work), (m, n)

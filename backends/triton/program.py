@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +16,11 @@ from ...ir.diagnostics import Diagnostic, InputError
 from ..dtypes import numpy_dtype
 from .interpreter import Interpreter
 from .messages import Named
-from .network import NetworkSource, emit_network
+from .network import emit_network
+from .network_source import NetworkSource
+
+if TYPE_CHECKING:
+    from .autotune import Tuner
 
 
 @dataclass
@@ -50,6 +55,12 @@ class TritonProgram:
             return self._interpreter.apply(function, self.source.weights, arrays)
         except ValueError as error:
             raise InputError([Diagnostic("triton", f"`{self.source.name}` fails: {error}")]) from error
+
+    def tuned(self, tuner: Tuner) -> tuple[TritonProgram, list[dict[str, Any]]]:
+        """This with the tiles that `tuner` finds to be fastest, and what it says of them; before the first call."""
+        source, rows = tuner.tuned(self.source)
+        write_sources(source, Path(self._folder.name))
+        return replace(self, source=source), rows
 
     def sharing(self, first: TritonProgram) -> TritonProgram:
         """This with the files of `first`, whose sources are equal."""

@@ -9,10 +9,11 @@ short rows share a block as long as every multiprocessor still has one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from math import ceil
 
 from ...costmodel.hardware import Device
-from .tiles import Gpu
+from .tiles import Gpu, nearest
 
 LONGEST_ROW = 16384
 """elements of a row in registers: 16 warps with 32 elements a thread"""
@@ -59,9 +60,23 @@ def reduction_tiles(device: Device, kept: int, n: int, along_rows: bool) -> tupl
     return RowTiles(rows, columns, _warps(gpu, rows * columns)), max(1, splits)
 
 
+def ranked_row_tiles(device: Device, first: RowTiles) -> list[RowTiles]:
+    """`first`, then those of half and twice its rows and warps, the nearest first; rows stay in one piece."""
+    rows = (first.rows // 2, first.rows, first.rows * 2)
+    warps = (first.num_warps // 2, first.num_warps, first.num_warps * 2)
+    most = _most_warps(Gpu.of(device))
+    found = [RowTiles(r, first.columns, w) for r, w in product(rows, warps) if r and 1 <= w <= most]
+    return nearest(first, [tiles for tiles in found if tiles.rows * tiles.columns <= LONGEST_ROW])
+
+
+def _most_warps(gpu: Gpu) -> int:
+    """Of a block: 512 threads."""
+    return 16 if gpu.warp == 32 else 8
+
+
 def _warps(gpu: Gpu, elements: int) -> int:
     """Warps of which a thread holds 8 elements, and 32 of the largest tiles."""
-    return min(16 if gpu.warp == 32 else 8, max(1, elements // (8 * gpu.warp)))
+    return min(_most_warps(gpu), max(1, elements // (8 * gpu.warp)))
 
 
 def _power(size: int) -> int:

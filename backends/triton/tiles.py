@@ -17,13 +17,19 @@ of tiles is what it is used for; it does not claim to predict microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, astuple, dataclass
 from itertools import product
-from math import ceil
+from math import ceil, log2
+from typing import TYPE_CHECKING, TypeVar
 
 from ...costmodel.hardware import Device
 from ...costmodel.operators.chip import chip_of
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1}
 CATALOGUE = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "float8_e4m3fn": "fp8", "float8_e5m2": "fp8"}
@@ -144,6 +150,16 @@ def ranked_tiles(device: Device, work: Work) -> list[Tiles]:
     gpu = Gpu.of(device, work.dtype)
     timed = [(tile_time(gpu, work, t), shared_bytes(work, t), *t.options.values(), t) for t in _fitting(gpu, work)]
     return [tiles for *_, tiles in sorted(timed, key=lambda row: row[:-1])]
+
+
+def nearest(first: T, others: Iterable[T]) -> list[T]:
+    """`first`, which a rule chose, then the other tiles by how many doublings they are from it: an order to try."""
+    chosen = astuple(first)
+
+    def doublings(tiles: T) -> float:
+        return sum(abs(log2(size / wanted)) for size, wanted in zip(astuple(tiles), chosen, strict=True))
+
+    return [first, *sorted((each for each in others if each != first), key=doublings)]
 
 
 def tile_time(gpu: Gpu, work: Work, tiles: Tiles) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dovetail.costmodel.driver_names import catalogue_device
 from dovetail.costmodel.hardware import load_devices
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
@@ -16,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 import gpu
 from gpu_cases import SPECS
 from gpu_cases.case import TOLERANCES, row_error
-from gpu_cases.machines import Cuda, Host, catalogue_device, found_torch
+from gpu_cases.machines import Cuda, Host, found_torch
 
 DEVICE = load_devices()["h100-sxm"]
 BY_NAME = {spec.name: spec for spec in SPECS}

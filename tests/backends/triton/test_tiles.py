@@ -6,9 +6,13 @@ import itertools
 
 import pytest
 
-from dovetail.backends.triton.attention_tiles import attention_tiles, decode_tiles
-from dovetail.backends.triton.autotune import fastest
-from dovetail.backends.triton.row_tiles import LONGEST_ROW, reduction_tiles, row_tiles
+from dovetail.backends.triton.attention_tiles import (
+    attention_tiles,
+    decode_tiles,
+    ranked_attention_tiles,
+    ranked_decode_tiles,
+)
+from dovetail.backends.triton.row_tiles import LONGEST_ROW, ranked_row_tiles, reduction_tiles, row_tiles
 from dovetail.backends.triton.tiles import Gpu, Work, matmul_tiles, ranked_tiles, shared_bytes, tile_time
 from dovetail.costmodel.hardware import Device, find_device
 
@@ -71,6 +75,28 @@ def test_blocks_of_attention_fit(name):
         assert 2 * parts.num_stages * parts.block_n * wide * size <= gpu.block_memory_bytes or parts.block_n == 16
 
 
+@pytest.mark.parametrize("name", DEVICES)
+def test_what_an_autotuner_tries_fits_and_begins_with_the_choice(name):
+    """Rankings of blocks of attention, of pages and of rows; none twice."""
+    device = device_of(name)
+    gpu = Gpu.of(device)
+    attention = ranked_attention_tiles(device, 32, 2048, 2048, 64, 64)
+    assert attention[0] == attention_tiles(device, 32, 2048, 2048, 64, 64)
+    assert len(set(attention)) == len(attention)
+    pages, first = ranked_decode_tiles(device, 1, 8, 32768, 128, 128), decode_tiles(device, 1, 8, 32768, 128, 128)
+    assert pages[0] == first
+    assert len(set(pages)) == len(pages) > 4
+    assert {tiles.splits for tiles in pages} == {first.splits}
+    assert all(2 * t.num_stages * t.block_n * 128 * 2 <= gpu.block_memory_bytes for t in pages)
+    for n, count in itertools.product((1, 100, 4096, 10**5), (1, 4096)):
+        chosen = row_tiles(device, count, n)
+        rows = ranked_row_tiles(device, chosen)
+        assert rows[0] == chosen
+        assert len(set(rows)) == len(rows) > 1
+        assert {tiles.columns for tiles in rows} == {chosen.columns}
+        assert all(t.rows * t.columns <= LONGEST_ROW and t.num_warps * gpu.warp <= 512 for t in rows)
+
+
 def test_long_contexts_of_few_sequences_are_split():
     device = device_of("h100-sxm")
     assert decode_tiles(device, 1, 8, 32768, 128, 128).splits > 8
@@ -96,21 +122,3 @@ def test_a_sum_of_everything_is_shared_by_the_whole_device():
     device = device_of("h100-sxm")
     assert reduction_tiles(device, 1, 1 << 24, True)[1] >= 132
     assert reduction_tiles(device, 1 << 20, 64, True)[1] == 1
-
-
-def test_the_fastest_of_what_was_tried_is_taken():
-    """With a clock that knows: the third takes least, and the first does not run at all."""
-    took = {"a": None, "b": 3.0, "c": 1.0, "d": 2.0, "e": 0.5}
-    tried: list[str] = []
-
-    def time_ms(run) -> float:
-        run()
-        seconds = took[tried[-1]]
-        if seconds is None:
-            raise RuntimeError("out of shared memory")
-        return seconds
-
-    assert fastest(tried.append, list(took), most=4, time_ms=time_ms) == "c"
-    assert tried == ["a", "b", "c", "d"]
-    with pytest.raises(RuntimeError, match="none of 1 configurations runs: out of shared memory"):
-        fastest(tried.append, ["a"], time_ms=time_ms)
