@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import pulp
 
@@ -27,15 +27,15 @@ def minimise(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
     m.setObjective(Expr(v.mean) if v.mean is not None else AMOUNTS[p.objective](p, v) * (1 / unit(p, v)))
 
 
-def second_objective(p: PlacementProblem, v: PlacementVars) -> Expr:
+def second_objective(p: PlacementProblem, v: PlacementVars, order: Sequence[Option]) -> Expr:
     """Among plans of equal value: the one whose pieces' mean times add up to least (objective cost) or the cheapest
-    (any other objective); then the one that comes first in the problem's order."""
+    (any other objective); then the one that comes first in `order`, that of all options of the problem."""
     if p.objective != "cost":
         first = cost(p, v) * (1 / _largest(cost(p, v)))
     else:
         first = Expr([(v.x[key], sum(mean_visits(o)) / v.time_scale) for key, o in v.options.items()])
-    count = len(v.x) or 1
-    return first + Expr([(x, 1e-3 * i / count / len(v.pieces)) for i, x in enumerate(v.x.values())])
+    place, count = {(o.piece, o.pool): i for i, o in enumerate(order)}, len(order) or 1
+    return first + Expr([(x, 1e-3 * place[key] / count / len(v.pieces)) for key, x in v.x.items()])
 
 
 def mean_visits(o: Option) -> list[float]:

@@ -36,7 +36,7 @@ def _break_ties(search: Search) -> None:
             return
         least = mean_quality(search.p, search.plan) or 0.0
         search.m.addConstraint(answers >= least * (1 - EQUAL), "equal_answers")
-    _best_of_equals(search, second_objective(search.p, search.v))
+    _best_of_equals(search, second_objective(search.p, search.v, search.books.p.options))
 
 
 def _best_of_equals(search: Search, objective: Expr) -> bool:

@@ -31,11 +31,11 @@ def presolve(p: PlacementProblem, below: float = math.inf) -> PlacementProblem:
 
     It has a plan of cost under `below` if and only if `p` has one, and then the same optimum.
     """
-    hopeful = _without_hopeless(p)
+    hopeful = without_hopeless(p)
     most = min([limit for name, limit in p.limits if name in COSTS], default=math.inf) * (1 + LOAD_TOLERANCE)
     most = min(most, below) if p.objective == "cost" else most
     if most < math.inf:
-        hopeful = _without_hopeless(_with_options(hopeful, affordable(hopeful, most)))
+        hopeful = without_hopeless(_with_options(hopeful, affordable(hopeful, most)))
     return _with_options(hopeful, _not_dominated(hopeful))
 
 
@@ -50,7 +50,7 @@ def _with_options(p: PlacementProblem, options: list[Option]) -> PlacementProble
     return replace(p, options=kept, pools=tuple(g for g in p.pools if g.id in used))
 
 
-def _without_hopeless(p: PlacementProblem) -> PlacementProblem:
+def without_hopeless(p: PlacementProblem) -> PlacementProblem:
     """Without options that are ruled out, break a bound, or fit their pool not even alone (their node alone)."""
     starts = visits_at_start(p)
     split = {k for b in p.bounds if b.kind == "ttft" for mixed in mixtures(p, b, starts) for k in mixed.hopeless()}

@@ -55,6 +55,8 @@ class Search:
     on_progress: Callable[[float | None, float | None], None] | None = None
     below: float = math.inf
     """Only plans with an objective below this are of interest, by more than the gap that counts."""
+    budget: float = math.inf
+    """Only plans with an objective of no more than this are looked for."""
     laws: dict[tuple[float, int], Latencies] | None = None
     """Laws of times that another search on the same times has computed."""
     most_cuts: float = math.inf
@@ -77,7 +79,7 @@ class Search:
     def __post_init__(self) -> None:
         self.best, self.value, self.bound = self.known.plan, self.known.value, self.known.bound
         # Plans as good as the one that is known stay: which one is taken must not depend on it.
-        most = self.value + abs(self.value) * OPTIMAL_GAP
+        most = min(self.budget, self.value + abs(self.value) * OPTIMAL_GAP)
         reduced = presolve(self.p, min(self.below, most))
         self.judge = Judge(self.p, reduced.options, self.laws, self.clock)
         self.books = Books(self.p)
@@ -90,7 +92,7 @@ class Search:
             # By more than a variable that is not quite whole can feign.
             better = self.below - max(abs(self.below) * OPTIMAL_GAP, self.unit * 10 * MIP_TOLERANCE)
             self.m.addConstraint(self.m.objective <= better / self.unit, "better")
-        elif most < math.inf:
+        if most < self.below:
             assert self.m.objective is not None
             self.m.addConstraint(self.m.objective <= most / self.unit, "as_good")
         for number, (pieces, usd) in enumerate(self.known.floors):
@@ -118,7 +120,8 @@ class Search:
         return self.best is not None and self.gap <= OPTIMAL_GAP
 
     @property
-    def _is_enough(self) -> bool:
+    def is_enough(self) -> bool:
+        """Whether a plan is as near to the best as was asked for."""
         return self.best is not None and self.gap <= self.enough
 
     def run(self) -> None:
@@ -136,7 +139,7 @@ class Search:
 
     def _rounds(self) -> None:
         while self.cuts < self.most_cuts and not (
-            self.clock.over or self.interrupted or self.infeasible or self._is_enough
+            self.clock.over or self.interrupted or self.infeasible or self.is_enough
         ):
             # The bound is that of the solver: what it leaves open adds to what the rows leave open.
             gap = GAP if self.enough <= OPTIMAL_GAP else self.enough / 4
@@ -145,7 +148,7 @@ class Search:
                 self.stop()
             if out.status == "infeasible":
                 self.infeasible = self.best is None
-                self.bound = self.value
+                self.bound = min(self.value, self.budget)
                 return
             if out.bound is not None:
                 self.bound = max(self.bound, out.bound * self.unit)

@@ -10,7 +10,9 @@ from dataclasses import replace
 from ..model.ties import break_ties
 from ..problem import PlacementProblem
 from ..result import LatencySummary, PlacementResult, SolveStats
+from ..times.latency import Latencies
 from ..times.summary import summarise
+from .budgets import budgets
 from .clock import NO_LIMIT, Clock, TimeUp
 from .conflict import Binding, binding_names, irreducible_conflict
 from .cutoff import least_cost
@@ -26,6 +28,8 @@ SOME_OPTIONS = 2000
 """Problems with no more options are solved at once even where percentiles are bounded."""
 FIRST_PLAN_S = 30.0
 """Time spent at most on a first plan of a large problem, and half of what a shorter limit leaves [s]."""
+FEW_CUTS = 20
+"""A search under a budget ends with so many plans cut off: where latency binds so hard, no cost tells what is near."""
 CONFLICT_S = 20.0
 """Time spent at most on making a conflict irreducible, where no limit is set [s]."""
 
@@ -58,7 +62,7 @@ def solve(
     try:
         clock.check()
         most = math.inf if below is None else below
-        search = Search(reduced, solver, clock, on_progress, most, known=known, enough=gap)
+        search = _search(reduced, known, solver, clock, on_progress, most, gap)
     except (TimeUp, KeyboardInterrupt) as ended:
         if known.plan is None and (clock.stopped or isinstance(ended, KeyboardInterrupt)):
             raise KeyboardInterrupt from None
@@ -69,7 +73,6 @@ def solve(
         search.clock = clock
         return _result(problem, search, Binding(), with_latency)
     binding = Binding()
-    search.run()
     if search.infeasible and below is not None:
         return PlacementResult("infeasible", unit=_unit(problem), stats=_stats(search))
     if search.infeasible:
@@ -83,6 +86,32 @@ def solve(
         except KeyboardInterrupt:
             search.stop()
     return _result(problem, search, binding, with_latency)
+
+
+def _search(
+    p: PlacementProblem,
+    known: Known,
+    solver: str,
+    clock: Clock,
+    on_progress: Callable[[float | None, float | None], None] | None,
+    below: float,
+    gap: float,
+) -> Search:
+    """The search that found the best plan, or that there is none: under growing budgets where no plan is known."""
+    laws: dict[tuple[float, int], Latencies] = {}
+    for budget in budgets(p) if known.plan is None else ():
+        if budget >= below:
+            break
+        search = Search(p, solver, clock, on_progress, below, budget, laws, FEW_CUTS, known, gap)
+        search.run()
+        if search.is_enough or (not search.infeasible and search.cuts < FEW_CUTS):
+            return search
+        known = Known(search.best, search.value, min(search.bound, budget))
+        if not search.infeasible:
+            break
+    search = Search(p, solver, clock, on_progress, below, laws=laws, known=known, enough=gap)
+    search.run()
+    return search
 
 
 def objective_within(problem: PlacementProblem, time_limit_s: float | None, solver: str = "highs") -> float | None:
