@@ -30,12 +30,14 @@ def minimise(m: pulp.LpProblem, p: PlacementProblem, v: PlacementVars) -> None:
 def second_objective(p: PlacementProblem, v: PlacementVars, order: Sequence[Option]) -> Expr:
     """Among plans of equal value: the one whose pieces' mean times add up to least (objective cost) or the cheapest
     (any other objective); then the one that comes first in `order`, that of all options of the problem."""
-    if p.objective != "cost":
-        first = cost(p, v) * (1 / _largest(cost(p, v)))
-    else:
-        first = Expr([(v.x[key], sum(mean_visits(o)) / v.time_scale) for key, o in v.options.items()])
+    first = mean_times(v) if p.objective == "cost" else cost(p, v) * (1 / _largest(cost(p, v)))
     place, count = {(o.piece, o.pool): i for i, o in enumerate(order)}, len(order) or 1
     return first + Expr([(x, 1e-3 * place[key] / count / len(v.pieces)) for key, x in v.x.items()])
+
+
+def mean_times(v: PlacementVars) -> Expr:
+    """What the mean times of all visits of all pieces add up to [time_scale]."""
+    return Expr([(v.x[key], sum(mean_visits(o)) / v.time_scale) for key, o in v.options.items()])
 
 
 def mean_visits(o: Option) -> list[float]:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from ....ir.units import HOUR_S
+from ..model.latency import breaks_ttft, visits_at_start
 from ..model.objective import price
-from ..problem import UNLIMITED, PlacementProblem, Pool, Transfer
+from ..problem import UNLIMITED, Bound, Option, PlacementProblem, Pool, Transfer
 from .presolve import presolve
 
 MOST_ADDED = 512
@@ -69,6 +70,35 @@ def without(p: PlacementProblem, names: Iterable[str]) -> PlacementProblem:
         limits=tuple(limit for limit in p.limits if f"limits.{limit[0]}" not in gone),
         racks=tuple(rack for rack in p.racks if f"racks[{rack.name}]" not in gone),
     )
+
+
+def breaking(p: PlacementProblem, name: str) -> PlacementProblem:
+    """The problem without one constraint; its plans break it, where that takes one of some options, (24).
+
+    It has a plan better than all of `p` if and only if `without` has one: one that kept the constraint were one of `p`.
+    """
+    rest, bounds = without(p, [name]), [b for b in p.bounds if b.name == name]
+    split = {q.whole for q in p.pieces if q.visit_class is not None}
+    if not bounds or any(b.kind not in ("ttft", "tbt") or (b.kind == "ttft" and b.node in split) for b in bounds):
+        return rest
+    breaks = frozenset((o.piece, o.pool) for b in bounds for o in _may_break(p, b))
+    return replace(rest, one_of=(*p.one_of, breaks))
+
+
+def _may_break(p: PlacementProblem, b: Bound) -> list[Option]:
+    """Options one of which any plan takes that breaks a bound on one node."""
+    nodes, starts = {q.id: q.whole for q in p.pieces}, visits_at_start(p)
+    own = [o for o in p.options if nodes[o.piece] == b.node]
+    if b.kind == "ttft":
+        return [o for o in own if breaks_ttft(o, starts.get(o.piece, set()), b)]
+    return [o for o in own if _gap(p, o) > b.limit_s]
+
+
+def _gap(p: PlacementProblem, o: Option) -> float:
+    """(12) The longest gap between two tokens of a visit, all that moves to the piece by its slowest route [s]."""
+    into = [t for t in p.transfers if t.to_piece == o.piece]
+    moved = sum(max((r.latency_s for r in t.routes), default=0.0) / t.token_gaps for t in into)
+    return max(o.tbt_s, default=0.0) + moved
 
 
 def _pool_without(g: Pool, gone: frozenset[str], load: float) -> Pool:
@@ -166,7 +196,7 @@ def binding_names(
 
     def find(names: list[str]) -> list[str]:
         if len(names) <= ONE_BY_ONE:
-            return [name for name in names if better(without(p, [name]))]
+            return [name for name in names if better(breaking(p, name))]
         if not better(without(p, names)):
             return []
         half = len(names) // 2

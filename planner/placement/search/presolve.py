@@ -14,7 +14,7 @@ from ..model.memory import memory_bytes
 from ..model.migration import kinds_by_pool, starts_no_more
 from ..model.racks import Racks, no_less
 from ..model.variables import LOAD_TOLERANCE, fewest_replicas
-from ..problem import Kind, Option, PlacementProblem, Pool, VisitTime
+from ..problem import Kind, Option, Piece, PlacementProblem, Pool, VisitTime
 from ..times.laws import is_point, mean, never_longer
 from ..times.mixture import mixtures
 from .cutoff import affordable
@@ -52,10 +52,10 @@ def _with_options(p: PlacementProblem, options: list[Option]) -> PlacementProble
 
 def without_hopeless(p: PlacementProblem) -> PlacementProblem:
     """Without options that are ruled out, break a bound, or fit their pool not even alone (their node alone)."""
-    starts = visits_at_start(p)
+    starts, by_id = visits_at_start(p), {q.id: q for q in p.pieces}
     split = {k for b in p.bounds if b.kind == "ttft" for mixed in mixtures(p, b, starts) for k in mixed.hopeless()}
     possible = [o for o in p.options if not o.excluded_by and (o.piece, o.pool) not in split]
-    possible = [o for o in possible if not _breaks_bound(p, o, starts)]
+    possible = [o for o in possible if not _breaks_bound(p, by_id[o.piece], o, starts)]
     pools = {g.id: g for g in p.pools}
     node = {q.id: q.node for q in p.pieces}
     pieces_of_node: dict[str, set[str]] = defaultdict(set)
@@ -70,20 +70,19 @@ def without_hopeless(p: PlacementProblem) -> PlacementProblem:
     for (pool, _), rows in groups.items():
         g = pools[pool]
         complete = not g.whole_nodes or len(rows) == len(pieces_of_node[node[rows[0].piece]])
-        if complete and _memory(p, rows) <= g.memory_bytes * (1 + LOAD_TOLERANCE):
+        if complete and memory_bytes(by_id, rows) <= g.memory_bytes * (1 + LOAD_TOLERANCE):
             devices = _devices(p, g, rows)
             if devices is not None and devices <= counts[g.device]:
                 kept |= {(o.piece, o.pool) for o in rows}
     return _with_options(p, [o for o in possible if (o.piece, o.pool) in kept])
 
 
-def _breaks_bound(p: PlacementProblem, o: Option, starts: dict[str, set[int]]) -> bool:
+def _breaks_bound(p: PlacementProblem, q: Piece, o: Option, starts: dict[str, set[int]]) -> bool:
     """Whether one piece alone breaks a bound on its node's first output or gap between tokens."""
-    node, whole = next((q.node, q.whole) for q in p.pieces if q.id == o.piece)
     for b in p.bounds:
-        if b.node == whole and b.kind == "tbt" and max(o.tbt_s, default=0.0) > b.limit_s * (1 + LOAD_TOLERANCE):
+        if b.node == q.whole and b.kind == "tbt" and max(o.tbt_s, default=0.0) > b.limit_s * (1 + LOAD_TOLERANCE):
             return True
-        if b.node == node and b.kind == "ttft" and breaks_ttft(o, starts.get(o.piece, set()), b):
+        if b.node == q.node and b.kind == "ttft" and breaks_ttft(o, starts.get(o.piece, set()), b):
             return True
     return False
 

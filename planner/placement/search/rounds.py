@@ -12,7 +12,7 @@ import pulp
 from ..evaluate import Books
 from ..model.build import build
 from ..model.latency import constrain_certain_equivalents
-from ..model.objective import cost_of_pieces, unit
+from ..model.objective import cost_of_pieces, mean_times, unit
 from ..model.racks import Racks
 from ..model.variables import Expr, PlacementVars
 from ..problem import PlacementProblem
@@ -26,6 +26,8 @@ from .presolve import presolve
 
 OPTIMAL_GAP = 1e-6
 """Relative gap up to which a plan is called optimal."""
+ANY_GAP = 0.1
+"""Relative gap at which the solver stops where any plan will do, a fast one rather than another."""
 PLANS_PER_ROUND = 4
 """Plans of one run of the solver that are evaluated, and cut off if they break a bound."""
 ROUNDING = 1e-9
@@ -165,9 +167,10 @@ class Search:
         return None
 
     def _any_plan(self) -> bool | None:
-        self.m.setObjective(Expr())
+        # The fastest plan is the likeliest to keep bounds on whole requests, and where not its cut is the strongest.
+        self.m.setObjective(mean_times(self.v) if self.judge.bounds else Expr())
         while not self.clock.over and self.cuts < self.most_cuts:
-            out = run(self.m, self.v, self.solver, self.clock.left)
+            out = run(self.m, self.v, self.solver, self.clock.left, gap=ANY_GAP)
             if out.status == "infeasible":
                 return False
             if out.interrupted:

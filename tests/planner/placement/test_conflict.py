@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import pytest
 
-from dovetail.planner.placement.problem import PlacementProblem
+from dovetail.planner.placement.problem import Bound, PlacementProblem
 from dovetail.planner.placement.search.conflict import (
     binding_names,
+    breaking,
     constraint_names,
     irreducible_conflict,
     without,
 )
 from dovetail.planner.placement.search.rounds import Search
 from dovetail.planner.placement.search.solve import Clock, solve
+from dovetail.planner.placement.times.latency import ttft
 
 Make = Callable[[int], PlacementProblem]
 
@@ -100,3 +102,32 @@ def test_an_answer_that_is_unknown_keeps_the_constraint() -> None:
     p = PlacementProblem((), (), (), (), (), (), (), None, limits=())
     assert irreducible_conflict(p, lambda _: None) == ()
     assert binding_names(p, lambda _: True) == ()
+
+
+def bounds_on_nodes(p: PlacementProblem, plan: Mapping[str, str]) -> Iterator[Bound]:
+    """Bounds on single nodes that a plan just keeps, and such as it just breaks."""
+    chosen = {o.piece: o for o in p.options if plan[o.piece] == o.pool}
+    for q in p.pieces:
+        first = max(ttft(chosen[q.id], k + 1, 0.9) for k in range(len(chosen[q.id].visits)))
+        for share in (0.999, 1.001):
+            if q.part != "decode":
+                yield Bound("slo.ttft", "ttft", share * first, 0.9, q.node)
+            elif chosen[q.id].tbt_s:
+                yield Bound("slo.tbt", "tbt", share * max(chosen[q.id].tbt_s), None, q.node)
+
+
+def test_what_breaks_a_bound_has_a_better_plan_where_what_lacks_it_has_one(random_problem: Make) -> None:
+    answers: list[bool] = []
+    for seed in range(40):
+        free = replace(random_problem(seed), bounds=(), objective="cost")
+        for b in bounds_on_nodes(free, solve(free).placements) if solve(free).objective is not None else ():
+            p = replace(free, bounds=(b,))
+            best = solve(p).objective
+            if best is not None:
+                relaxed = (breaking(p, b.name), without(p, [b.name]))
+                found = [Search(q, "highs", Clock(None), below=best).any_plan() for q in relaxed]
+                assert found[0] is found[1]
+                assert len(relaxed[0].one_of) == 1
+                answers.append(found[0] is True)
+    assert answers.count(True) > 5
+    assert answers.count(False) > 5
