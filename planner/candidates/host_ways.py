@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...costmodel.energy import energy_above_idle_j
 from ...ir.units import HOUR_S
-from ..placement.problem import Option, Pool
+from ..placement.problem import Bound, Option, Pool, VisitTime
 from .classes import TenantSet, tenant_sets
 from .hosts import Guest, host_pools, hosts_of, small_guests, small_nodes
 from .least_prices import LeastPrices
@@ -34,6 +34,18 @@ class HostWays:
     def priced(self, usd_per_s: Mapping[str, float]) -> HostWays:
         """The same where a second of a visit costs so much more, by node [USD/h]."""
         return replace(self, survey=self.survey.priced(np.array([usd_per_s.get(node, 0.0) for node in self.nodes])))
+
+    def bounded(self, bounds: Sequence[Bound]) -> HostWays:
+        """The same: latencies of small work are not bounded by themselves."""
+        return self
+
+    def fastest(self) -> Iterator[Option]:
+        """Of each node and kind of host its times, if nothing waits."""
+        for name, guests in self.guests:
+            for node, guest in guests.items():
+                visits = (VisitTime(guest.latency, guest.latency),) * len(self.setting.visits[node])
+                excluded = excluded_by(self.setting.nodes[node], name)
+                yield Option(f"{node}.{ROLE}", "", visits, 0.0, excluded_by=excluded)
 
     def candidates(self, most_usd: float, budget_usd: float) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
         """Every pool that a plan of these nodes may need that costs no more than `most_usd` [USD/h].

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from ...costmodel.work import Work
 from ...ir.diagnostics import Diagnostic, Label
 from ...ir.source import Path, SourceMap, Span
+from ...ir.wording import number, time
 from ..candidates.setting import Setting
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
@@ -23,6 +24,9 @@ KV_TRANSFER = re.compile(r"kv_transfer\[(?P<node>[^\]]+)\]$")
 TRANSFER = re.compile(r"transfer\[(?P<source>.+)->(?P<target>[^\]]+)\]$")
 NOWHERE = re.compile(r"place\[(?P<node>[^\]]+)\]$")
 RACK = re.compile(r"racks\[(?P<rack>[^\]]+)\]$")
+LONGER = "`dovetail explain` looks longer for the least change, in what `plan --json` prints"
+MOST_NEEDED = 3
+"""Counts of which it is said how many devices are needed."""
 LIMIT = re.compile(r"limits\.(?P<what>\w+)$")
 
 
@@ -72,10 +76,28 @@ def conflict_diagnostic(
         span = span_of(name, graph, fleet)
         if span is not None and all(span != label.span for label in labels):
             labels.append(Label(span, f"`{name}`", primary=not labels))
-    help = way_out(problem, result, anew, left_s)
+    help = _needed(result.needed) if result.needed else way_out(problem, result, anew, left_s)
     if help is None and len(names) > 1:
-        help = "loosen one of them: none is to spare in this conflict"
+        help = f"loosen one of them: none is to spare in this conflict; {LONGER}"
     return Diagnostic("infeasible", message, tuple(labels), help)
+
+
+def _needed(needed: Mapping[str, float]) -> str:
+    """What a relaxation shows to be needed, in words: of many counts the smallest."""
+    counts = sorted((name for name in needed if OF_DEVICE.match(name)), key=needed.__getitem__)
+    said = [f"{needed[name]:,.0f} of {_device(name)} (`{name}`)" for name in counts[:MOST_NEEDED]]
+    if "rate" in needed:
+        said.append(f"a `rate` of no more than {number(needed['rate'])} req/s")
+    if said:
+        return f"no less than one of these can end it: {', '.join(said[:-1])}{' or ' if said[1:] else ''}{said[-1]}"
+    name, seconds = next(iter(needed.items()))
+    least = time(math.floor(seconds * 1000) / 1000 if seconds >= 1 else seconds)
+    return f"`{name}` is {least} at least where each piece is at its fastest and nothing waits"
+
+
+def _device(name: str) -> str:
+    match = OF_DEVICE.match(name)
+    return match["device"] if match else name
 
 
 def span_of(name: str, graph: SourceMap, fleet: SourceMap) -> Span | None:

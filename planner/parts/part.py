@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import Protocol, Self
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..candidates.llm.ways import ways_of
 from ..candidates.setting import Setting
 from ..candidates.survey import ROUNDING, Survey
 from ..placement.model.objective import price
-from ..placement.problem import DeviceType, PlacementProblem, Scenario
+from ..placement.problem import Bound, DeviceType, Option, PlacementProblem, Scenario
 from ..posing.to_problem import with_candidates
 
 FIRST_WAYS = 24
@@ -40,6 +41,14 @@ class Ways(Protocol):
 
     def priced(self, usd_per_s: Mapping[str, float]) -> Self:
         """The same where a second of a visit costs so much more, by node [USD/h]."""
+        ...
+
+    def bounded(self, bounds: Sequence[Bound]) -> Self:
+        """The same where these bound single nodes, and no others do."""
+        ...
+
+    def fastest(self) -> Iterator[Option]:
+        """Options of each piece that none is faster than, if nothing waits."""
         ...
 
     def candidates(self, most_usd: float, budget_usd: float) -> Iterator[Candidate]:
@@ -107,6 +116,12 @@ class Part:
         if self.ways is None:
             return tuple(self.written)
         return tuple(self.ways.candidates(most_usd, max(most_usd, budget_usd)))
+
+    def fastest(self) -> Iterator[Option]:
+        """Options of each piece that none is faster than."""
+        if self.ways is None:
+            return chain.from_iterable(options for _, options in self.written)
+        return self.ways.fastest()
 
     def problem(self, candidates: Candidates) -> PlacementProblem:
         """Of the part by itself, with these pools."""

@@ -1,4 +1,4 @@
-"""What a part costs at least: its nodes may be parted among pools, but every role has whole devices of each kind.
+"""What parts cost at least: their nodes may be parted among pools, but every role has whole devices of each kind.
 
 Equation (65) of `docs/math/placement.md`.
 """
@@ -6,15 +6,16 @@ Equation (65) of `docs/math/placement.md`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 import numpy as np
 import pulp
 
-from ..candidates.survey import OTHER_ROLE, ROUNDING, InRole, Row, Survey
+from ..candidates.survey import OTHER_ROLE, ROUNDING, Row, Survey
 from ..placement.model.variables import Expr
+from ..placement.problem import UNLIMITED
 from ..placement.search.clock import Clock
 from ..placement.search.engine import Plan, run
 
@@ -26,7 +27,7 @@ TIME_S = 2.0
 
 def least_usd(survey: Survey, most_devices: Mapping[str, int], solver: str, clock: Clock) -> float:
     """(65) No plan costs less [USD/h]; minus infinity where time is up before anything is proved."""
-    relaxed = WholeDevices(survey, most_devices)
+    relaxed = WholeDevices([survey], most_devices)
     out = run(relaxed.m, relaxed, solver, clock.at_most(TIME_S).left, gap=ENOUGH)
     if out.interrupted:
         raise KeyboardInterrupt
@@ -36,46 +37,62 @@ def least_usd(survey: Survey, most_devices: Mapping[str, int], solver: str, cloc
 
 
 class WholeDevices:
-    """min sum over r, d of price[d] N[r,d] + sum of beside[r,d,k] x[r,d,k], subject to (65)."""
+    """min sum over r, d of price[d] N[r,d] + sum of beside[r,d,k] x[r,d,k], subject to (65), of one part or several.
 
-    def __init__(self, survey: Survey, most_devices: Mapping[str, int]) -> None:
-        self.survey = survey
+    Several share the devices of each kind.
+    """
+
+    def __init__(self, surveys: Sequence[Survey], most_devices: Mapping[str, float]) -> None:
         self.m = pulp.LpProblem("whole_devices", pulp.LpMinimize)
         self._names = count(1)
         self._costs: list[tuple[pulp.LpVariable, float]] = []
-        self._served: dict[tuple[str, int], list[pulp.LpVariable]] = defaultdict(list)
         self._devices: dict[str, list[pulp.LpVariable]] = defaultdict(list)
-        self.kinds = list(_kinds(survey))
-        for role, it in survey.roles.items():
-            for device, ways in self._by_device().items():
-                self._on(role, it, device, ways)
-            for k, nodes in enumerate(self.kinds):
-                usd = survey.elsewhere_usd.get(role)
-                if usd is not None and np.isfinite(usd[nodes[0]]):
-                    self._serve(role, k, float(usd[nodes[0]]))
-        for device, numbers in self._devices.items():
-            self._row(Expr([(n, 1) for n in numbers]) <= most_devices[device])
-        for k, nodes in enumerate(self.kinds):
-            for roles in _ways_out(survey):
-                self._row(Expr([(x, 1) for role in roles for x in self._served[role, k]]) == len(nodes))
+        for survey in surveys:
+            self._serve_all(survey)
+        self._within: dict[str, pulp.LpConstraint] = {}
+        for device in self._devices:
+            self._within[device] = self.taken(device) <= 0
+            self._row(self._within[device])
+        self.allow(most_devices)
         self.m.setObjective(Expr(self._costs))
+
+    def allow(self, most_devices: Mapping[str, float]) -> None:
+        """At most so many devices of each kind."""
+        for device, row in self._within.items():
+            row.changeRHS(min(most_devices[device], UNLIMITED))
+
+    def taken(self, device: str) -> Expr:
+        """Devices of a kind."""
+        return Expr([(n, 1) for n in self._devices[device]])
 
     def plan(self, value: Callable[[Any], float]) -> Plan:
         """None: nodes that are parted are nowhere."""
         return {}
 
-    def _by_device(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = defaultdict(list)
-        for way, (device, _) in enumerate(self.survey.replicas):
-            found[device].append(way)
-        return found
+    def _serve_all(self, survey: Survey) -> None:
+        """All nodes of a part, each in one role, or where prefill and decode are apart in both of them."""
+        kinds, devices = list(_kinds(survey)), _by_device(survey)
+        served: dict[tuple[str, int], list[pulp.LpVariable]] = defaultdict(list)
+        for role in survey.roles:
+            for device, ways in devices.items():
+                for k, x in self._on(survey, role, kinds, device, ways):
+                    served[role, k].append(x)
+            usd = survey.elsewhere_usd.get(role)
+            for k, nodes in enumerate(kinds):
+                if usd is not None and np.isfinite(usd[nodes[0]]):
+                    served[role, k].append(self._served(float(usd[nodes[0]])))
+        for k, nodes in enumerate(kinds):
+            for roles in _ways_out(survey):
+                self._row(Expr([(x, 1) for role in roles for x in served[role, k]]) == len(nodes))
 
-    def _on(self, role: str, it: InRole, device: str, ways: list[int]) -> None:
-        """sum over k of load[k] x[k] <= N, x[k] <= |k| N, for one role on one kind of device.
+    def _on(
+        self, survey: Survey, role: str, kinds: Sequence[Sequence[int]], device: str, ways: list[int]
+    ) -> Iterator[tuple[int, pulp.LpVariable]]:
+        """sum over k of load[k] x[k] <= N, x[k] <= |k| N, for one role on one kind of device: k and x[k].
 
         The load is in devices, the least of all ways, as is what is paid beside.
         """
-        taken = np.array([self.survey.replicas[way][1] for way in ways])
+        it, taken = survey.roles[role], np.array([survey.replicas[way][1] for way in ways])
         usable = it.possible[ways]
         load = np.where(usable, it.load[ways] * taken[:, None], np.inf).min(axis=0)
         beside = np.where(usable, it.beside_usd[ways], np.inf).min(axis=0)
@@ -83,19 +100,19 @@ class WholeDevices:
             return
         number = self._variable("Integer")
         self._devices[device].append(number)
-        self._costs.append((number, float((self.survey.replica_usd[ways] / taken).min())))
+        self._costs.append((number, float((survey.replica_usd[ways] / taken).min())))
         loads: list[tuple[pulp.LpVariable, float]] = []
-        for k, nodes in enumerate(self.kinds):
+        for k, nodes in enumerate(kinds):
             if np.isfinite(load[nodes[0]]):
-                x = self._serve(role, k, float(beside[nodes[0]]))
+                x = self._served(float(beside[nodes[0]]))
                 loads.append((x, float(load[nodes[0]]) * (1 - ROUNDING)))
                 self._row(x - number * len(nodes) <= 0)
+                yield k, x
         self._row(Expr(loads) - number <= 0)
 
-    def _serve(self, role: str, k: int, usd: float) -> pulp.LpVariable:
-        """How many nodes of a kind are served so, at so much for each."""
+    def _served(self, usd: float) -> pulp.LpVariable:
+        """How many nodes of a kind are served in one way, at so much for each."""
         x = self._variable("Continuous")
-        self._served[role, k].append(x)
         self._costs.append((x, usd))
         return x
 
@@ -104,6 +121,14 @@ class WholeDevices:
 
     def _row(self, row: pulp.LpConstraint) -> None:
         self.m.addConstraint(row, f"row{next(self._names)}")
+
+
+def _by_device(survey: Survey) -> dict[str, list[int]]:
+    """The ways on each kind of device."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for way, (device, _) in enumerate(survey.replicas):
+        found[device].append(way)
+    return found
 
 
 def _kinds(survey: Survey) -> Iterator[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -87,4 +88,7 @@ class PlacementResult:
     """Whether all of them were looked for: else there may be more."""
     conflict: tuple[str, ...] = ()
     """When infeasible: constraints that exclude each other, none of them to spare."""
+    needed: Mapping[str, float] = field(default_factory=dict)
+    """Where a relaxation showed the conflict: by name of some of these what ends it by itself, if anything does, is no
+    less [s, devices]; of the rate, no more [req/s]."""
     stats: SolveStats = field(default_factory=SolveStats)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
@@ -11,16 +12,16 @@ import numpy as np
 from ....costmodel.energy import energy_above_idle_j
 from ....ir.split import without_class
 from ....ir.units import HOUR_S
-from ...placement.problem import Bound, Option, Pool
+from ...placement.problem import Bound, Option, Pool, VisitTime
 from ..classes import TenantSet, tenant_sets
 from ..least_prices import Candidates, LeastPrices, of_nodes
 from ..setting import Setting, excluded_by
 from ..survey import ROUNDING, InRole, Row, Survey, counts
-from .calls import Call, node_of
+from .calls import Call, decode_time, first_of, node_of
 from .needless import Draft
 from .pools import beyond_one_memory, drafts_of, pools_of
 from .runs import Run
-from .servers import Server
+from .servers import Server, Timing
 
 ROLES = ("both", "decode", "prefill")
 
@@ -36,6 +37,7 @@ class Ways:
     groups: tuple[TenantSet[Call], ...]
     """of calls that pools are made for"""
     survey: Survey
+    prices: LeastPrices
     written: Candidates
     """pools that are no servers of these, which the survey knows by their costs alone"""
 
@@ -59,6 +61,30 @@ class Ways:
             found = (self._drafts(w, admitted, budget_usd) for w in own)
             yield from pools_of(self.setting, chain.from_iterable(found))
         yield from self.written
+
+    def bounded(self, bounds: Sequence[Bound]) -> Ways:
+        """The same where these bound single nodes, and no others do."""
+        roles = _in_roles(self.setting, self.run.calls, self.servers, self.prices, bounds)
+        return replace(self, survey=replace(self.survey, roles=roles))
+
+    def fastest(self) -> Iterator[Option]:
+        """Of each call what no server is faster than, and apart from it what no server is that the user rules out.
+
+        Nothing waits. Pools that are no servers of these are there as they are written.
+        """
+        for call in self.run.calls:
+            timed: dict[str, list[Timing]] = defaultdict(list)
+            for name, own in groupby(self.servers, key=lambda pair: pair[0]):
+                timed[excluded_by(call.prefill, name)] += [server.timings[call.node] for _, server in own]
+            for excluded, timings in timed.items():
+                prefill = [min(own) for own in zip(*(t.prefill for t in timings), strict=True)]
+                step = [min(own) for own in zip(*(t.step for t in timings), strict=True)]
+                read = tuple(VisitTime(total, total) for total in map(call.spread, prefill))
+                written = ((decode_time(call.output, gap), gap) for gap in step)
+                tokens = tuple(VisitTime(first_of(total, gap), total) for total, gap in written)
+                yield Option(f"{call.node}.prefill", "", read, 0.0, excluded_by=excluded)
+                yield Option(f"{call.node}.decode", "", tokens, 0.0, excluded_by=excluded)
+        yield from chain.from_iterable(options for _, options in self.written)
 
     def _drafts(self, w: int, admitted: Mapping[tuple[str, int], np.ndarray], budget_usd: float) -> Iterator[Draft]:
         """The pools of one server in each role, for the sets of calls that are `admitted`."""
@@ -84,7 +110,7 @@ def ways_of(setting: Setting, run: Run, prices: LeastPrices, bounds: Sequence[Bo
         counts(setting.most_replicas(name, s.parallel.devices) for name, s in found),
         prices.elsewhere(own, columns, setting.rate_per_s or 0.0),
     )
-    return Ways(setting, run, tuple(found), groups, survey, own)
+    return Ways(setting, run, tuple(found), groups, survey, prices, own)
 
 
 def _in_roles(

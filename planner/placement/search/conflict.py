@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ....ir.units import HOUR_S
@@ -170,20 +170,28 @@ def irreducible_conflict(p: PlacementProblem, feasible: Callable[[PlacementProbl
     kept = constraint_names(p)
     if feasible(without(p, kept)) is False:
         return tuple(f"place[{node}]" for node in _nodes_that_run_nowhere(without(p, kept)))
+    return irreducible(kept, lambda gone: feasible(without(p, gone)))
+
+
+def irreducible(names: Sequence[str], feasible: Callable[[Sequence[str]], bool | None]) -> tuple[str, ...]:
+    """Of constraints that exclude each other those that are left when what the rest conflicts without is left out.
+
+    `feasible` says whether there is a plan without some of them; None keeps the constraint.
+    """
     gone: list[str] = []
 
-    def shrink(names: list[str]) -> None:
-        if not names:
+    def shrink(some: Sequence[str]) -> None:
+        if not some:
             return
-        if feasible(without(p, [*gone, *names])) is False:
-            gone.extend(names)
-        elif len(names) > 1:
-            half = len(names) // 2
-            shrink(names[:half])
-            shrink(names[half:])
+        if feasible([*gone, *some]) is False:
+            gone.extend(some)
+        elif len(some) > 1:
+            half = len(some) // 2
+            shrink(some[:half])
+            shrink(some[half:])
 
-    shrink(kept)
-    return tuple(name for name in kept if name not in gone)
+    shrink(names)
+    return tuple(name for name in names if name not in gone)
 
 
 def binding_names(

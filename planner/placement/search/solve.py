@@ -67,14 +67,14 @@ def solve(
         if known.plan is None and (clock.stopped or isinstance(ended, KeyboardInterrupt)):
             raise KeyboardInterrupt from None
         if known.plan is None:
-            return PlacementResult("unknown", unit=_unit(problem), stats=SolveStats(clock.spent, solver=solver))
+            return PlacementResult("unknown", unit=unit_of(problem), stats=SolveStats(clock.spent, solver=solver))
         # Written down for the pools of the plan alone, which is what stands.
         search = Search(_with_pools_of(problem, known.plan), solver, NO_LIMIT, known=known)
         search.clock = clock
         return _result(problem, search, Binding(), with_latency)
     binding = Binding()
     if search.infeasible and below is not None:
-        return PlacementResult("infeasible", unit=_unit(problem), stats=_stats(search))
+        return PlacementResult("infeasible", unit=unit_of(problem), stats=_stats(search))
     if search.infeasible:
         return _infeasible(problem, search)
     if search.best is None and search.interrupted:
@@ -133,11 +133,11 @@ def best_plan(
         search = Search(problem, solver, clock, below=below)
         search.run()
     except TimeUp:
-        return PlacementResult("unknown", unit=_unit(problem))
+        return PlacementResult("unknown", unit=unit_of(problem))
     if search.interrupted:
         raise KeyboardInterrupt
     if search.infeasible:
-        return PlacementResult("infeasible", unit=_unit(problem), stats=_stats(search))
+        return PlacementResult("infeasible", unit=unit_of(problem), stats=_stats(search))
     return _result(problem, search, Binding(), with_latency=False)
 
 
@@ -152,7 +152,7 @@ def some_plan(problem: PlacementProblem, time_limit_s: float | None, solver: str
             if search.any_plan() and search.best is not None:
                 search.value = search.objective(search.best)
     except (TimeUp, KeyboardInterrupt):
-        return PlacementResult("unknown", unit=_unit(problem))
+        return PlacementResult("unknown", unit=unit_of(problem))
     return _result(problem, search, Binding(), with_latency=False)
 
 
@@ -228,19 +228,19 @@ def _infeasible(p: PlacementProblem, search: Search) -> PlacementResult:
         return None if clock.over else _has_plan(lambda: Search(other, search.solver, clock))
 
     conflict = irreducible_conflict(p, feasible)
-    return PlacementResult("infeasible", unit=_unit(p), conflict=conflict, stats=_stats(search))
+    return PlacementResult("infeasible", unit=unit_of(p), conflict=conflict, stats=_stats(search))
 
 
 def _result(p: PlacementProblem, search: Search, binding: Binding, with_latency: bool) -> PlacementResult:
     bound = search.bound if search.bound > -math.inf else None
     if search.best is None:
-        return PlacementResult("unknown", unit=_unit(p), bound=bound, stats=_stats(search))
+        return PlacementResult("unknown", unit=unit_of(p), bound=bound, stats=_stats(search))
     plan = {q.id: search.best[q.id] for q in p.pieces}
     account = search.books.account(plan)
     return PlacementResult(
         "optimal" if search.proved else "feasible",
         objective=search.value,
-        unit=_unit(p),
+        unit=unit_of(p),
         bound=None if bound is None else min(bound, search.value),
         gap=None if bound is None else search.gap,
         placements=plan,
@@ -261,7 +261,8 @@ def result_of(p: PlacementProblem, search: Search) -> PlacementResult:
     return _result(p, search, Binding(), with_latency=False)
 
 
-def _unit(p: PlacementProblem) -> str:
+def unit_of(p: PlacementProblem) -> str:
+    """The unit of what is minimised."""
     if p.objective == "cost":
         return "USD/request" if p.rate_per_s is None else "USD/h"
     return {"latency": "s", "energy": "J/request", "carbon": "gCO2/request"}[p.objective]
