@@ -23,6 +23,8 @@ from .part import Part
 
 MARGIN = 0.99
 """Share of a bound that is aimed at: plans are not quite as fast as their ways are likely to be."""
+FIRST_SHARE = 0.01
+"""Share of all cost that the first price makes of as much time as is allowed."""
 HALVINGS = 16
 """Steps in which a price is found."""
 LEAP = 4.0
@@ -81,7 +83,21 @@ class Pricing:
                 seconds.update(zip(part.ways.nodes, map(float, times), strict=True))
         return critical(self.ways, seconds)
 
-    def price_for(self, seconds: float) -> float:
+    def following(self, price: float, limit_s: float, too_low: float, enough: float) -> float:
+        """A price to try after `price`, of which those are known to be too low, and high enough."""
+        likely = self._enough_for(self._wanted(price, limit_s))
+        # Plans that pay so little for all their time together cost hardly more, and have few queues.
+        first = FIRST_SHARE * self.usd_per_hour / limit_s
+        return between(likely, too_low, enough) if price else min(likely, first)
+
+    def _wanted(self, price: float, limit_s: float) -> float:
+        """How long the ways may be to keep a bound, without waits [s].
+
+        What is likely without waits, and what was reached with them, go up and down together.
+        """
+        return self.likely(price).seconds * limit_s * MARGIN / self.pace.reached_s
+
+    def _enough_for(self, seconds: float) -> float:
         """The least price at which the longest ways are likely to take no longer; the largest where there is none."""
         unit = self.usd_per_hour / max(self.likely(0.0).seconds, 1e-9)
         low, high = -math.log(SPAN), math.log(SPAN)
@@ -94,6 +110,6 @@ class Pricing:
 def between(price: float, too_low: float, enough: float) -> float:
     """A price to try next, well between two that are known to be too low and high enough."""
     if math.isinf(enough):
-        return max(price, too_low * LEAP)
+        return min(max(price, too_low * LEAP), too_low * LEAP**3)
     low = too_low or enough / LEAP**2
     return min(max(price, low**0.8 * enough**0.2), low**0.2 * enough**0.8)

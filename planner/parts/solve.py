@@ -20,9 +20,10 @@ from ..placement.search.solve import result_of
 from ..placement.times.judge import WHOLE, Judge
 from ..placement.times.sections import cut
 from ..posing.to_problem import with_candidates
-from .part import paid_anyway, parts_of
+from .part import Part, paid_anyway, parts_of
 from .part_search import PartSearch
-from .priced import MARGIN, Pricing, between, pace
+from .priced import Pricing, pace
+from .scarce import within_counts
 
 FIRST_SLACK = 0.02
 """Where the parts' best plans do not go together: the share of their cost that is looked at first beyond it."""
@@ -77,7 +78,8 @@ class ByParts:
         if planned is None:
             return None
         least = paid_anyway(self.whole.devices) + sum(each.bound for each in planned)
-        joined = self._joined(planned, least) or self._in_time(planned, least)
+        fitted = self._fitted(planned)
+        joined = self._joined(fitted, least) or self._in_time(planned, fitted, least)
         # What the search of the one plan proves holds for its pools alone.
         is_enough = joined is not None and joined.search.value - least <= self.gap * abs(joined.search.value)
         if joined is not None and (self._is_large or is_enough):
@@ -92,27 +94,26 @@ class ByParts:
     def _is_large(self) -> bool:
         return len(self.whole.pieces) > MOST_TOGETHER
 
-    def _in_time(self, planned: Sequence[PartSearch], least: float) -> Joined | None:
+    def _in_time(self, planned: Sequence[PartSearch], fitted: Sequence[PartSearch], least: float) -> Joined | None:
         """(66) The cheapest of a few plans whose parts pay for the time that requests wait for them."""
         parts, usd = [each.part for each in planned], sum(each.value for each in planned)
         cheapest = paid_anyway(self.whole.devices) + usd
         ways = {b: cut(self.whole.scenarios_of(b.graph), b.kind) for b in self.whole.bounds if b.kind in WHOLE}
         best, price, too_low, enough = None, 0.0, 0.0, math.inf
         for _ in range(ROUNDS if ways else 0):
-            plan = _plan_of(planned)
-            problem = self._problem(_taken([each.candidates for each in planned], plan))
+            plan = _plan_of(fitted)
+            problem = self._problem(_taken([each.candidates for each in fitted], plan))
             paces = {b: pace(problem, plan, b, ways[b]) for b in ways}
             b = max(paces, key=lambda b: paces[b].reached_s / b.limit_s)
             pricing = Pricing(parts, usd, ways[b], paces[b])
-            # What is likely without waits, and what was reached with them, go up and down together.
-            wanted = b.limit_s * MARGIN / paces[b].reached_s
-            before, price = price, between(pricing.price_for(pricing.likely(price).seconds * wanted), too_low, enough)
+            before, price = price, pricing.following(price, b.limit_s, too_low, enough)
             if math.isclose(price, before, rel_tol=SAME_PRICE):
                 break
             planned = [PartSearch(part.priced(pricing.at(price)), self.solver) for part in parts]
             if not self._has_plans(planned):
                 break
-            joined = self._joined(planned, least)
+            fitted = self._fitted(planned)
+            joined = self._joined(fitted, least)
             if joined is None:
                 too_low = price
                 continue
@@ -131,6 +132,16 @@ class ByParts:
             if not each.plan:
                 return False
         return True
+
+    def _fitted(self, planned: Sequence[PartSearch]) -> list[PartSearch]:
+        """Parts that share the fleet's devices, as far as that comes about."""
+
+        def first_plan(part: Part) -> PartSearch:
+            each = PartSearch(part, self.solver)
+            self._has_plans([each])
+            return each
+
+        return within_counts(planned, self.whole.devices, first_plan)
 
     def _joined(self, planned: Sequence[PartSearch], least: float) -> Joined | None:
         """The plans of all parts as one; None where it breaks what bounds them together."""

@@ -24,8 +24,8 @@ def test_requests_wait_for_the_longer_branch_and_each_visit_of_a_loop() -> None:
 
 
 def test_next_price_is_between_what_is_too_low_and_what_is_enough() -> None:
-    assert between(3.0, 0.0, float("inf")) == 3.0
     assert between(3.0, 2.0, float("inf")) == 2.0 * LEAP
+    assert between(1e9, 2.0, float("inf")) == 2.0 * LEAP**3
     for price in (1e-9, 1.5, 1e9):
         assert 1.0 < between(price, 1.0, 2.0) < 2.0
     assert 0.0 < between(0.0, 0.0, 1.0) < 1.0
