@@ -6,6 +6,7 @@ import argparse
 import gc
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -48,13 +49,15 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     from ..ir.diagnostics import DovetailError
 
+    # Who ends us from elsewhere gets what Ctrl-C gets: the best so far.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return arguments.do(arguments)
     except DovetailError as error:
         print(coloured(str(error)), file=sys.stderr)
         return WRONG_INPUT
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(": ".join(["interrupted", *map(str, interrupt.args)]), file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of our output went away (`plan ... | head`): nothing is left to say.

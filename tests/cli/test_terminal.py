@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+import signal
 from threading import Event
 
 import pytest
 
+from dovetail import cli
 from dovetail.cli import terminal
 
 
@@ -26,3 +30,19 @@ def test_log_has_nothing_of_quick_commands(capsys: pytest.CaptureFixture[str]) -
     with terminal.progress() as told:
         told("best 3, bound 1")
     assert capsys.readouterr().err == ""
+
+
+def test_sigterm_is_heeded_as_ctrl_c_is(capsys: pytest.CaptureFixture[str]) -> None:
+    def end_us(_: argparse.Namespace) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        Event().wait(5.0)
+        return 0
+
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(do=end_us)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert cli._run(parser, []) == 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err == "interrupted\n"

@@ -99,18 +99,26 @@ class _InterruptibleHiGHS(pulp.HiGHS):
                     raise LeftAlone
 
 
+ASKS_TO_STOP = (signal.SIGINT, signal.SIGTERM)
+
+
 @contextmanager
 def on_interrupt(do: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C calls `do` meanwhile, and raises nothing: an exception inside a lock of the solver would be lost."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
-        return
-    signal.signal(signal.SIGINT, lambda *_: do())
+    """Ctrl-C calls `do` meanwhile, and raises nothing: an exception inside a lock of the solver would be lost.
+
+    So does SIGTERM where it is handled as Ctrl-C is, as the commands have it.
+    """
+    before = {each: signal.getsignal(each) for each in ASKS_TO_STOP}
+    handled = {each: handler for each, handler in before.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():
+        handled = {}
+    for each in handled:
+        signal.signal(each, lambda *_: do())
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in handled.items():
+            signal.signal(each, handler)
 
 
 SMALL = 1000

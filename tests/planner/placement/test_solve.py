@@ -179,14 +179,19 @@ def test_ctrl_c_gives_the_best_known_plan() -> None:
     assert result.objective is not None
 
 
-def test_ctrl_c_within_the_solver_is_not_lost() -> None:
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_within_the_solver_is_not_lost(asked: signal.Signals) -> None:
     """The signal comes while HiGHS runs, which would go on for minutes."""
-    Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-    result = solve(hard_packing())
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the commands have it
+    try:
+        Timer(1.0, lambda: os.kill(os.getpid(), asked)).start()
+        result = solve(hard_packing())
+        assert signal.getsignal(asked) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert result.status == "feasible"
     assert result.objective is not None
     assert result.bound is not None
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_clock_that_is_stopped_stops_those_made_of_it() -> None:
