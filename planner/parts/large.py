@@ -12,9 +12,9 @@ from ..candidates.llm.runs import runs
 from ..candidates.profiles import profile_of
 from ..candidates.setting import Setting
 from ..placement.problem import PlacementProblem
-from ..placement.result import PlacementResult
+from ..placement.result import PlacementResult, SolveStats
 from ..placement.search.clock import Clock
-from ..placement.search.solve import solve
+from ..placement.search.solve import solve, unit_of
 from ..posing.goals import MINIMISED
 from ..posing.pose import Posed
 from ..posing.to_problem import frame, with_candidates
@@ -46,6 +46,7 @@ def by_parts(
 ) -> tuple[Posed, PlacementResult] | None:
     """The question with the pools that were looked at, and its plan; None where a part has none, or the whole.
 
+    Where a relaxation shows that there is no plan, it is the question without pools, and why.
     Where nodes have no place at all it is the question of the first of these, and why there is none.
     """
     bare, clock = frame(posed.setting, posed.works, MINIMISED[posed.goal]), Clock(time_limit_s)
@@ -53,6 +54,13 @@ def by_parts(
     found = search.solve()
     if found is not None:
         return replace(posed, made=found[0]), found[1]
+    if search.impossible is not None:
+        why = search.impossible
+        stats = SolveStats(clock.spent, solver=solver)
+        result = PlacementResult(
+            "infeasible", unit=unit_of(bare), conflict=why.conflict, needed=why.needed, stats=stats
+        )
+        return replace(posed, made=bare), result
     for node in search.without_place[:1]:
         alone = _alone(posed.setting, bare, node)
         result = solve(alone, time_limit_s=clock.left, solver=solver)

@@ -20,6 +20,7 @@ from ..placement.search.solve import result_of
 from ..placement.times.judge import WHOLE, Judge
 from ..placement.times.sections import cut
 from ..posing.to_problem import with_candidates
+from .impossible import Impossible, impossible
 from .part import Part, paid_anyway, parts_of
 from .part_search import PartSearch
 from .priced import Pricing, pace
@@ -71,6 +72,8 @@ class ByParts:
     on_progress: Progress | None = None
     without_place: tuple[str, ...] = ()
     """nodes that nothing may serve, where there are any"""
+    impossible: Impossible | None = None
+    """why there is no plan, where that was shown before any was sought"""
 
     def solve(self) -> tuple[PlacementProblem, PlacementResult] | None:
         """The best plan found, and a problem that has its pools; None where a part, or the whole, has none."""
@@ -160,6 +163,9 @@ class ByParts:
         parts = [PartSearch(part, self.solver) for part in parts_of(self.setting, self.whole)]
         self.without_place = tuple(node for each in parts for node in each.part.without_place)
         if self.without_place:
+            return None
+        self.impossible = impossible(self.setting, [each.part for each in parts], self.whole, self.solver, self.clock)
+        if self.impossible is not None:
             return None
         for number, each in enumerate(parts):
             each.prove(self.clock)
