@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .wording import named
+
 if TYPE_CHECKING:
     from .agent import GraphOp
 
@@ -183,7 +185,7 @@ def _without_end(names: list[str], edges: list[FlowEdge]) -> Iterator[FlowFault]
     ending = closure([name for name in names if name not in leaving], backwards)
     endless = [name for name in names if name not in ending]
     if endless:
-        which = ", ".join(f"`{name}`" for name in endless[:4]) + (" and more" if len(endless) > 4 else "")
+        which = named([f"`{name}`" for name in endless], 4)
         message = f"a request never ends: no path leads from {which} to a node without out-edges"
         yield FlowFault("C5", message, node=endless[0], help="add an edge that leaves the cycle")
 

@@ -11,6 +11,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def named(names: Sequence[str], most: int) -> str:
+    """Names in a sentence, the first `most` of them where there are more: a, b and 7 more."""
+    rest = len(names) - most
+    return ", ".join(names) if rest <= 0 else f"{', '.join(names[:most])} and {rest:,} more"
+
+
 def dollars(usd: float) -> str:
     """`usd` to the cent, large sums without cents and small ones to four digits: 107,748; 12.30; 0.00171."""
     if usd == 0:

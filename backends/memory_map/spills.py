@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...ir.wording import memory
+from ...ir.wording import memory, named
 from .occupancy import Buffer, Departure, Plan, departures, load_bytes, residents, shown
 
 SHOWN_RESIDENTS = 3
@@ -138,8 +138,7 @@ def _step(plan: Plan, step: int) -> str:
 
 
 def _listed(others: Sequence[Buffer]) -> str:
-    named = ", ".join(f"{shown(b['tensor'])} {b['bytes']:,}" for b in others[:SHOWN_RESIDENTS])
-    return named + (f" and {len(others) - SHOWN_RESIDENTS:,} more" if len(others) > SHOWN_RESIDENTS else "")
+    return named([f"{shown(b['tensor'])} {b['bytes']:,}" for b in others], SHOWN_RESIDENTS)
 
 
 def _others(plan: Plan, found: Sequence[Reason]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from ...ir.diagnostics import Diagnostic, Infeasible
+from ...ir.wording import named
 from .addresses.extra import load_cp_model
 from .in_order import Placed, keep_and_share
 from .in_place import (
@@ -149,8 +150,7 @@ def _refused(problem: ScratchpadProblem) -> ScratchpadPlan:
 def _parts(problem: ScratchpadProblem, operator: int) -> str:
     """The largest tensors that an operator touches."""
     touched = sorted(problem.operators[operator].touched, key=lambda t: -problem.sizes[t])
-    shown = ", ".join(f"`{problem.tensors[t].name}` {problem.sizes[t]:,}" for t in touched[:4])
-    return shown + (f" and {len(touched) - 4} more" if len(touched) > 4 else "")
+    return named([f"`{problem.tensors[t].name}` {problem.sizes[t]:,}" for t in touched], 4)
 
 
 def _schedule(problem: ScratchpadProblem, clock: Clock, tell: Progress) -> tuple[SharedResidency, int]:

@@ -168,6 +168,21 @@ def test_mixed_vendors_permute_the_cache_and_say_so(mixed_plan: Json, split_plan
     assert warning.startswith("`think`: the KV cache crosses degrees of tensor parallelism (2, 4)")
 
 
+def test_nodes_whose_caches_cross_alike_share_a_warning(mixed_plan: Json) -> None:
+    """A graph of a thousand nodes has not a hundred warnings that say the same."""
+    again = [
+        {**each, "piece": each["piece"].replace("think", f"think{k}")}
+        for k in range(6)
+        for each in mixed_plan["placements"]
+        if each["piece"].startswith("think")
+    ]
+    mixed_plan["placements"] += again
+    nodes = mixed_plan["inputs"]["graph"]["nodes"]
+    nodes |= {f"think{k}": nodes["think"] for k in range(6)}
+    (warning,) = kv_transfer_warnings(mixed_plan)
+    assert warning.startswith("`think`, `think0`, `think1`, `think2` and 3 more: the KV cache crosses vendors")
+
+
 def test_no_warning_where_no_cache_crosses(aggregated_plan: Json, api_plan: Json) -> None:
     assert kv_transfer_warnings(aggregated_plan) == []
     assert kv_transfer_warnings(api_plan) == []

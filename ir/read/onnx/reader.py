@@ -15,6 +15,7 @@ from ... import nn
 from ...collector import collector_paused
 from ...diagnostics import Diagnostics, did_you_mean
 from ...source import SourceFile, Span
+from ...wording import named
 from ..elements import element_type
 from .file import load_model, opset_of
 from .node import Node, Result, Unreadable, element_named, name_loc, node_label
@@ -159,8 +160,7 @@ class Reader:
             if kind not in OPERATORS and kind not in SHAPE_OPERATORS:
                 unknown.setdefault(kind, []).append(f"`{node_label(index, proto)}`")
         for kind, nodes in sorted(unknown.items()):
-            more = f" and {len(nodes) - 5} more" if len(nodes) > 5 else ""
-            self.error(f"operator `{kind}` is not supported: {', '.join(nodes[:5])}{more}")
+            self.error(f"operator `{kind}` is not supported: {named(nodes, 5)}")
 
     def _read_node(self, index: int, proto: Any) -> None:
         label = node_label(index, proto)
