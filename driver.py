@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .backends import EmitContext
     from .ir.read.fleet import FleetFile
     from .ir.read.graph import GraphFile
+    from .planner.parts.solve import Progress as SearchProgress
     from .planner.placement.result import PlacementResult
     from .planner.placement.search.throughput import Throughput
     from .planner.posing.pose import Posed
@@ -167,12 +168,15 @@ def plan(
     ends when the plan is proved to be within the share `gap` of the best, 1e-6 unless said.
     InputError for what is wrong in them; Infeasible, with the conflict, where no plan exists.
     """
+    from .planner.placement.search.clock import Clock
+
+    clock = Clock(time_limit_s)
     with with_catalogue(catalogue):
         graph_file, fleet_file, base_dir = read_graph_and_fleet(graphs, fleet, sizes or {})
         before = None
         if previous is not None or over_s is not None or lost:
             before, fleet_file = _before(previous, graph_file, fleet_file, over_s, lost or {})
-        return plan_files(graph_file, fleet_file, base_dir, objective, time_limit_s, solver, on_progress, before, gap)
+        return plan_files(graph_file, fleet_file, base_dir, objective, clock.left, solver, on_progress, before, gap)
 
 
 def _before(
@@ -229,6 +233,7 @@ def plan_files(
     from .ir.agent import graph_of
     from .planner.answers.answer import asking
     from .planner.answers.best_split import best_split
+    from .planner.placement.search.clock import Clock
     from .planner.placement.search.rounds import OPTIMAL_GAP
     from .planner.posing.pose import pose
 
@@ -238,8 +243,9 @@ def plan_files(
         if before is not None:
             raise InputError([Diagnostic("from", "a batch runs once, and replaces no plan", help="leave out `--from`")])
         return Plan(plan_batch(graph_file, fleet_file, base_dir, VERSION, objective, time_limit_s), base_dir)
-    posed, files = pose(graph_file, fleet_file, base_dir, objective, previous=before), (graph_file, fleet_file)
-    found = best_split(posed, asking(files, solver, _told(on_progress), gap or OPTIMAL_GAP), time_limit_s)
+    clock, files = Clock(time_limit_s), (graph_file, fleet_file)
+    posed = pose(graph_file, fleet_file, base_dir, objective, previous=before)
+    found = best_split(posed, asking(files, solver, _told(on_progress), gap or OPTIMAL_GAP), clock.left)
     if found.result.objective is None:
         from .planner.conflicts.no_plan import no_plan
 
@@ -296,12 +302,13 @@ def _read_network(path: Path, fleet: Where | None, sizes: Mapping[str, int]) -> 
     return parse_graph(document, path.name, path.parent), read_fleet(Path(fleet)), path.parent
 
 
-def _told(on_progress: Progress | None) -> Callable[[float | None, float | None], None]:
-    """Tells values and bounds in words."""
+def _told(on_progress: Progress | None) -> SearchProgress:
+    """Tells values and bounds in words, and of what part of a search they are."""
 
-    def tell(best: float | None, bound: float | None) -> None:
+    def tell(best: float | None, bound: float | None, of: str = "", /) -> None:
         if on_progress is not None:
             shown = "no plan yet" if best is None else f"best {best:.6g}"
+            shown = f"{of}: {shown}" if of else shown
             on_progress(shown if bound is None else f"{shown}, bound {bound:.6g}")
 
     return tell

@@ -179,7 +179,7 @@ def measure(case: str, seed: int, limit_s: float | None) -> Json:
         _ = posed.problem  # parts have no pools before they are solved
     done("candidates")
     cpu = time.process_time()
-    answer = asking((graph, devices), "highs", lambda value, bound: None, CASES[case].gap)(posed, None, limit_s)
+    answer = asking((graph, devices), "highs", lambda *known: None, CASES[case].gap)(posed, None, limit_s)
     posed, result = answer.posed, answer.result
     done("solve")
     used = resource.getrusage(resource.RUSAGE_SELF)

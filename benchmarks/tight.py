@@ -53,7 +53,7 @@ def measure(nodes: int, seed: int, end_to_end_s: float | None, limit_s: float) -
     graph, devices = inputs(nodes, seed, end_to_end_s)
     files = parse_graph(graph), parse_fleet(devices)
     posed = pose(*files, ROOT)
-    answer = asking(files, "highs", lambda value, bound: None, 0.02)(posed, None, limit_s)
+    answer = asking(files, "highs", lambda *known: None, 0.02)(posed, None, limit_s)
     problem, result = answer.posed.problem, answer.result
     reached = summarise(problem, result.placements).end_to_end["p95"] if result.placements else None
     used = resource.getrusage(resource.RUSAGE_SELF)

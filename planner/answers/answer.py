@@ -10,6 +10,7 @@ from typing import Any
 from ...ir.read.fleet import FleetFile
 from ...ir.read.graph import GraphFile
 from ..parts.large import by_parts, goes_by_parts
+from ..parts.solve import Progress
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult, SolveStats
 from ..placement.search.clock import Clock, TimeUp
@@ -63,7 +64,7 @@ none it is not said why."""
 def asking(
     files: tuple[GraphFile, FleetFile],
     solver: str,
-    on_progress: Callable[[float | None, float | None], None],
+    on_progress: Progress,
     gap: float = OPTIMAL_GAP,
 ) -> Ask:
     """What answers problems that come of the files, to a relative gap; large ones part by part."""

@@ -14,6 +14,7 @@ from ..candidates.setting import Setting
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult, SolveStats
 from ..placement.search.clock import Clock
+from ..placement.search.engine import on_interrupt
 from ..placement.search.solve import solve, unit_of
 from ..posing.goals import MINIMISED
 from ..posing.pose import Posed
@@ -51,7 +52,15 @@ def by_parts(
     """
     bare, clock = frame(posed.setting, posed.works, MINIMISED[posed.goal]), Clock(time_limit_s)
     search = ByParts(posed.setting, bare, gap, solver, clock, on_progress)
-    found = search.solve()
+
+    def stop() -> None:
+        """The plan of what is known by now; at once where the user insists."""
+        if clock.stopped:
+            raise KeyboardInterrupt
+        clock.stop()
+
+    with on_interrupt(stop):
+        found = search.solve()
     if found is not None:
         return replace(posed, made=found[0]), found[1]
     if search.impossible is not None:
@@ -61,6 +70,8 @@ def by_parts(
             "infeasible", unit=unit_of(bare), conflict=why.conflict, needed=why.needed, stats=stats
         )
         return replace(posed, made=bare), result
+    if clock.stopped:
+        raise KeyboardInterrupt("some parts have no plan yet, or those that they have do not go together")
     for node in search.without_place[:1]:
         alone = _alone(posed.setting, bare, node)
         result = solve(alone, time_limit_s=clock.left, solver=solver)

@@ -20,6 +20,7 @@ from ..candidates.setting import Setting
 from ..candidates.survey import ROUNDING, Survey
 from ..placement.model.objective import price
 from ..placement.problem import Bound, DeviceType, Option, PlacementProblem, Scenario
+from ..placement.search.clock import NO_LIMIT, Clock
 from ..posing.to_problem import with_candidates
 
 FIRST_WAYS = 24
@@ -128,14 +129,17 @@ class Part:
         return with_candidates(self.bare, self.setting, candidates)
 
 
-def parts_of(setting: Setting, whole: PlacementProblem) -> list[Part]:
+def parts_of(setting: Setting, whole: PlacementProblem, clock: Clock = NO_LIMIT) -> list[Part]:
     """The parts of a problem with the frame `whole`: the calls of each model, small work on hosts, and the rest.
 
-    The rest are calls of models that hosted APIs alone serve, each by itself.
+    The rest are calls of models that hosted APIs alone serve, each by itself. TimeUp where the clock is over before.
     """
     prices = LeastPrices({d.name: d for d in whole.devices}, setting)
     written = tuple(api_candidates(setting))
-    found: list[Ways] = [ways_of(setting, run, prices, whole.bounds, written) for run in runs(setting)]
+    found: list[Ways] = []
+    for run in runs(setting):
+        clock.check()
+        found.append(ways_of(setting, run, prices, whole.bounds, written))
     hosts = host_ways(setting, prices)
     found += [hosts] if hosts.nodes else []
     parts = [Part(setting, restricted(whole, ways.nodes), ways) for ways in found]

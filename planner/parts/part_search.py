@@ -76,7 +76,7 @@ class PartSearch:
     def step(self, clock: Clock, gap: float) -> None:
         """One more search, to a relative gap; `is_over` after what found and proved no more, or took all of its time.
 
-        A user who interrupts ends it all.
+        Where time is over it has a plan that needs no search, if there is one. A user who interrupts stops the clock.
         """
         most, before, self.is_over = self.most_usd, (self.value, self.bound), True
         if most is None or not math.isfinite(most):
@@ -107,7 +107,7 @@ class PartSearch:
             search = Search(problem, self.solver, clock, known=known, enough=gap)
             search.run()
             if search.interrupted:
-                raise KeyboardInterrupt
+                clock.stop()
             plan = self.plan if search.best == self.plan else search.best
             return Found(plan or {}, search.value, search.bound, search.infeasible)
         counted = Counted(presolve(problem, most), self.part.prices)
@@ -115,11 +115,12 @@ class PartSearch:
         if simple := simple_plan(counted.p, self.part.prices):
             worth = counted.worth(simple)
             known, value = (simple, worth) if worth < value else (known, value)
+        if clock.over:
+            return Found(known, value, self.bound)
         counted.minimise(value * (1 + OPTIMAL_GAP))
-        clock.check()
         out = run(counted.m, counted, self.solver, clock.left, gap=gap)
         if out.interrupted:
-            raise KeyboardInterrupt
+            clock.stop()
         if out.status == "infeasible":
             return Found(known, value, value, is_infeasible=not known)
         bound = self.bound if out.bound is None else out.bound * counted.unit

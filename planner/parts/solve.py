@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Protocol
 
 from ..candidates.least_prices import Candidates
 from ..candidates.setting import Setting
@@ -38,6 +39,8 @@ MOST_TOGETHER = 150
 """Pieces up to which all parts are planned at once where their own plans leave too much to be proved."""
 PROVING_S = 15.0
 """Time for proofs where all parts have plans, of more pieces than that [s]."""
+JUDGING_S = 5.0
+"""Time for judging the plan of all parts where none is left [s]."""
 ROUNDS = 5
 """Prices of time that are tried."""
 QUICK_S = 4.0
@@ -46,7 +49,14 @@ PRICED_GAP = 0.02
 """Relative gap at which it ends, and what another price has to be able to save."""
 SAME_PRICE = 0.02
 """Relative difference up to which another price of time is not worth trying."""
-Progress = Callable[[float | None, float | None], None]
+
+
+class Progress(Protocol):
+    """Is told now and then how far a search is."""
+
+    def __call__(self, best: float | None, bound: float | None, of: str = "", /) -> None:
+        """The best value known and the bound proved; `of` what part of the search, where it has several."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -76,8 +86,14 @@ class ByParts:
     """why there is no plan, where that was shown before any was sought"""
 
     def solve(self) -> tuple[PlacementProblem, PlacementResult] | None:
-        """The best plan found, and a problem that has its pools; None where a part, or the whole, has none."""
-        planned = self._planned()
+        """The best plan found, and a problem that has its pools; None where a part, or the whole, has none.
+
+        Where time is over, or the user stopped the clock, parts that have no plan yet get one that needs no search.
+        """
+        try:
+            planned = self._planned()
+        except TimeUp:
+            return None
         if planned is None:
             return None
         least = paid_anyway(self.whole.devices) + sum(each.bound for each in planned)
@@ -89,9 +105,7 @@ class ByParts:
             return self._answer(joined.sets, joined.search, least)
         if joined is not None:
             self.clock = self.clock.at_most(TOGETHER_S)
-        with suppress(KeyboardInterrupt):
-            return self._together(planned, least, joined)
-        return None if joined is None else self._answer(joined.sets, joined.search, least)
+        return self._together(planned, least, joined)
 
     @property
     def _is_large(self) -> bool:
@@ -103,7 +117,10 @@ class ByParts:
         cheapest = paid_anyway(self.whole.devices) + usd
         ways = {b: cut(self.whole.scenarios_of(b.graph), b.kind) for b in self.whole.bounds if b.kind in WHOLE}
         best, price, too_low, enough = None, 0.0, 0.0, math.inf
-        for _ in range(ROUNDS if ways else 0):
+        for number in range(ROUNDS if ways else 0):
+            if self.clock.over:
+                break
+            self._tell(f"price {number + 1} of time", None if best is None else best.search.value, least)
             plan = _plan_of(fitted)
             problem = self._problem(_taken([each.candidates for each in fitted], plan))
             paces = {b: pace(problem, plan, b, ways[b]) for b in ways}
@@ -150,17 +167,19 @@ class ByParts:
         """The plans of all parts as one; None where it breaks what bounds them together."""
         sets = [each.candidates for each in planned]
         problem = self._problem(_taken(sets, _plan_of(planned)))
+        clock = Clock(JUDGING_S) if self.clock.over else self.clock  # what was found is not to be lost
         with suppress(TimeUp):
             # Of one plan latencies need no rows: they are judged exactly.
             rows = replace(problem, bounds=tuple(b for b in problem.bounds if b.node is not None))
-            search = Search(rows, self.solver, self.clock, known=Known(bound=least))
-            if search.has_one(Judge(problem, problem.options, None, self.clock)):
+            search = Search(rows, self.solver, clock, known=Known(bound=least))
+            if search.has_one(Judge(problem, problem.options, None, clock)):
                 return Joined(search, sets)
         return None
 
     def _planned(self) -> list[PartSearch] | None:
         """Every part by itself, those the longest that leave most to be proved; None where one has no plan."""
-        parts = [PartSearch(part, self.solver) for part in parts_of(self.setting, self.whole)]
+        self._tell("ways of all parts", None, None)
+        parts = [PartSearch(part, self.solver) for part in parts_of(self.setting, self.whole, self.clock)]
         self.without_place = tuple(node for each in parts for node in each.part.without_place)
         if self.without_place:
             return None
@@ -168,6 +187,7 @@ class ByParts:
         if self.impossible is not None:
             return None
         for number, each in enumerate(parts):
+            self._tell_parts(parts, f"part {number + 1} of {len(parts)}")
             each.prove(self.clock)
             while not each.plan and not each.is_over:
                 each.step(self._share(len(parts) - number), self.gap / 2)
@@ -177,8 +197,19 @@ class ByParts:
         while sum(each.open_usd for each in parts) > self.gap / 2 * sum(each.value for each in parts):
             if proving.over:
                 break
+            self._tell_parts(parts, f"proofs of {len(parts)} parts")
             max(parts, key=lambda each: each.open_usd).step(self._share(2), self.gap / 2)
         return parts
+
+    def _tell_parts(self, parts: Sequence[PartSearch], what: str) -> None:
+        """How good the plans of all parts are by themselves."""
+        usd, bound = sum(each.value for each in parts), sum(each.bound for each in parts)
+        anyway = paid_anyway(self.whole.devices)
+        self._tell(what, anyway + usd if math.isfinite(usd) else None, anyway + bound)
+
+    def _tell(self, what: str, value: float | None, bound: float | None) -> None:
+        if self.on_progress is not None:
+            self.on_progress(value, bound, what)
 
     def _share(self, parts: int, at_price: bool = False) -> Clock:
         """The time for the next of so many parts."""

@@ -90,7 +90,7 @@ class TooFew:
         relaxed.m.setObjective(relaxed.taken(fewest) if fewest else Expr())
         out = run(relaxed.m, relaxed, self.solver, soon.left, gap=ENOUGH)
         if out.interrupted:
-            raise KeyboardInterrupt
+            self.clock.stop()
         return out
 
     def _relaxed(self, gone: Collection[str], share: float) -> WholeDevices:

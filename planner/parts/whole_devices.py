@@ -28,9 +28,11 @@ TIME_S = 2.0
 def least_usd(survey: Survey, most_devices: Mapping[str, int], solver: str, clock: Clock) -> float:
     """(65) No plan costs less [USD/h]; minus infinity where time is up before anything is proved."""
     relaxed = WholeDevices([survey], most_devices)
+    if clock.over:
+        return -np.inf
     out = run(relaxed.m, relaxed, solver, clock.at_most(TIME_S).left, gap=ENOUGH)
     if out.interrupted:
-        raise KeyboardInterrupt
+        clock.stop()
     if out.status == "infeasible":
         return np.inf
     return -np.inf if out.bound is None else out.bound * (1 - ROUNDING)
