@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from .source import Span
@@ -67,11 +68,14 @@ def _window(text: str, col: int) -> tuple[str, int]:
 
 
 class DovetailError(Exception):
-    """What Dovetail raises for bad input and infeasible plans; `str()` is the rendered text."""
+    """What Dovetail raises for bad input and infeasible plans; `str()` is the rendered text.
+
+    There many of one kind are told as one.
+    """
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
-        super().__init__("\n\n".join(d.render() for d in self.diagnostics))
+        super().__init__("\n\n".join(d.render() for d in _joined(self.diagnostics)))
 
 
 class InputError(DovetailError):
@@ -127,6 +131,28 @@ class Diagnostics:
 
 def _labels(span: Span | None, text: str) -> tuple[Label, ...]:
     return (Label(span, text),) if span else ()
+
+
+MOST_ALIKE = 3
+"""Errors that differ in what they quote alone, up to which each is told by itself."""
+QUOTED = re.compile("`[^`]*`")
+
+
+def _joined(faults: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The faults in order, those alike with the places of the first few."""
+    kinds: dict[tuple[str, str, str | None], list[Diagnostic]] = {}
+    for d in faults:
+        kinds.setdefault((d.id, QUOTED.sub("``", d.message), d.help), []).append(d)
+    found: list[Diagnostic] = []
+    for alike in kinds.values():
+        if len(alike) <= MOST_ALIKE:
+            found += alike
+            continue
+        others = (replace(label, primary=False) for d in alike[1:MOST_ALIKE] for label in d.labels)
+        places = (*alike[0].labels, *others)
+        message = f"{alike[0].message} (and {len(alike) - 1} more like this)"
+        found.append(replace(alike[0], message=message, labels=places))
+    return found
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:

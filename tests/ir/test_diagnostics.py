@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from dovetail.ir.diagnostics import WIDEST, Diagnostic, Label, did_you_mean
+from dovetail.ir.diagnostics import WIDEST, Diagnostic, Diagnostics, InputError, Label, did_you_mean
+from dovetail.ir.read.graph import read_graph
 from dovetail.ir.source import SourceFile, Span
 
 
@@ -35,3 +38,28 @@ def test_of_a_long_line_the_part_about_the_fault_is_shown(col: int) -> None:
 def test_the_nearest_name_is_proposed() -> None:
     assert did_you_mean("modle", ["model", "price"]) == "did you mean `model`?"
     assert did_you_mean("xyz", ["model", "price"]) is None
+
+
+def test_many_faults_of_one_kind_are_one_with_the_first_places(tmp_path: Path) -> None:
+    path = tmp_path / "graph.yaml"
+    names = [f"a_{k}" for k in range(9)]
+    path.write_text("version: 1\nnodes:\n" + "".join(f"  {name}: {{kind: router, what: 1}}\n" for name in names))
+    with pytest.raises(InputError) as raised:
+        read_graph(path)
+    assert len([d for d in raised.value.diagnostics if d.id == "name"]) == 9
+    (told,) = (each for each in str(raised.value).split("\n\n") if each.startswith("error[name]"))
+    assert told.splitlines()[0] == "error[name]: `a_0` is no name for an entry of `nodes` (and 8 more like this)"
+    assert all(f"graph.yaml:{line}:3" in told for line in (3, 4, 5))
+    assert "graph.yaml:6" not in told
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_faults_that_differ_stay_apart(number: int) -> None:
+    faults = Diagnostics()
+    for k in range(number):
+        faults.error("name", f"`{k}` is no name")
+        faults.error("other", f"`{k}` is no name")
+        faults.error("name", f"`{k}` is no name", help=f"{k}")
+    with pytest.raises(InputError) as raised:
+        faults.raise_if_errors()
+    assert len(str(raised.value).split("\n\n")) == (9 if number == 3 else 2 + 4)
