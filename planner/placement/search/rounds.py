@@ -19,6 +19,7 @@ from ..problem import PlacementProblem
 from ..times.judge import SIZES, Judge
 from ..times.latency import Latencies
 from ..times.laws import Grid
+from ..times.slopes import slope_cut
 from ..times.summary import horizon_s
 from .clock import Clock, TimeUp
 from .engine import GAP, MIP_TOLERANCE, Outcome, Plan, run
@@ -225,6 +226,10 @@ class Search:
             return True
         self.tilt()
         self._add(self.judge.cut(self.v, plan, broken) >= 1)
+        if broken.bound.percentile is not None:
+            row = slope_cut(self.v, plan, broken.bound, self.judge.grid(broken.bound, SIZES[-1]))
+            if row is not None:
+                self.m.addConstraint(row >= 1, f"slope_{self.cuts}")
         return False
 
     def tilt(self) -> None:

@@ -17,7 +17,7 @@ from .clock import NO_LIMIT, Clock, TimeUp
 from .conflict import Binding, binding_names, irreducible_conflict
 from .cutoff import least_cost
 from .engine import Plan
-from .presolve import presolve
+from .presolve import presolve, without_hopeless
 from .quick import few_options
 from .rounds import OPTIMAL_GAP, Known, Search
 from .tightened import has_percentiles, tightened
@@ -163,7 +163,7 @@ def _first_plan(
 
     A small problem stays as it is, and nothing is known of it.
     """
-    if len(p.options) <= SOME_OPTIONS:
+    if len(p.options) <= SOME_OPTIONS or len(without_hopeless(p).options) <= SOME_OPTIONS:
         return p, Known()
     reduced = presolve(p)
     few = few_options(reduced)
