@@ -139,10 +139,10 @@ QUOTED = re.compile("`[^`]*`")
 
 
 def _joined(faults: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """The faults in order, those alike with the places of the first few."""
+    """The faults in order, those alike with the places of the first few; those without a place say what they are of."""
     kinds: dict[tuple[str, str, str | None], list[Diagnostic]] = {}
     for d in faults:
-        kinds.setdefault((d.id, QUOTED.sub("``", d.message), d.help), []).append(d)
+        kinds.setdefault((d.id, QUOTED.sub("``", d.message) if d.labels else d.message, d.help), []).append(d)
     found: list[Diagnostic] = []
     for alike in kinds.values():
         if len(alike) <= MOST_ALIKE:

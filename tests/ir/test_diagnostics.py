@@ -55,11 +55,14 @@ def test_many_faults_of_one_kind_are_one_with_the_first_places(tmp_path: Path) -
 
 @pytest.mark.parametrize("number", [3, 4])
 def test_faults_that_differ_stay_apart(number: int) -> None:
+    """In their kind, in what helps, or in what they are of where no place says it."""
     faults = Diagnostics()
+    span = Span(SourceFile("file.yaml", "key: bad"), 1, 1, 3)
     for k in range(number):
-        faults.error("name", f"`{k}` is no name")
-        faults.error("other", f"`{k}` is no name")
-        faults.error("name", f"`{k}` is no name", help=f"{k}")
+        faults.error("name", f"`{k}` is no name", span)
+        faults.error("other", f"`{k}` is no name", span)
+        faults.error("name", f"`{k}` is no name", span, help=f"{k}")
+        faults.error("name", f"`{k}` is no operator")
     with pytest.raises(InputError) as raised:
         faults.raise_if_errors()
-    assert len(str(raised.value).split("\n\n")) == (9 if number == 3 else 2 + 4)
+    assert len(str(raised.value).split("\n\n")) == (12 if number == 3 else 2 + 8)
