@@ -117,7 +117,8 @@ def placements(plan: Json) -> Table:
     """Where each piece runs."""
     pools = {pool["id"]: pool for pool in plan["pools"]}
     rows = []
-    for placement in sorted(plan["placements"], key=lambda placement: _place_in_graph(placement["piece"], plan)):
+    places = {node: place for place, node in enumerate(flat_nodes(plan["inputs"]["graph"]))}
+    for placement in sorted(plan["placements"], key=lambda placement: _place_in_graph(placement["piece"], places)):
         pool = pools[placement["pool"]]
         hosted = _is_hosted(pool, plan)
         part = placement.get("share", 1.0)
@@ -142,11 +143,10 @@ def _without_empty_columns(table: Table) -> Table:
     return replace(table, columns=columns, rows=rows)
 
 
-def _place_in_graph(piece: str, plan: Json) -> tuple[int, bool, str]:
+def _place_in_graph(piece: str, places: Mapping[str, int]) -> tuple[int, bool, str]:
     """Orders pieces as the graph lists their nodes, and prefill before decode."""
     node, _, part = piece.rpartition(".")
-    nodes = list(flat_nodes(plan["inputs"]["graph"]))
-    return (nodes.index(node) if node in nodes else len(nodes)), part == "decode", piece
+    return places.get(node, len(places)), part == "decode", piece
 
 
 def pools(plan: Json) -> Table:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FlatSymbolRefAttr, FloatAttr, IntegerAttr, StringAttr
 from xdsl.ir import Dialect, Operation
 from xdsl.irdl import IRDLOperation, attr_def, irdl_op_definition, opt_attr_def, traits_def
-from xdsl.traits import HasParent, SymbolTable
+from xdsl.traits import HasParent
 from xdsl.utils.exceptions import VerifyException
 
 from .agent import DistAttr, GraphOp, NodeOp
+from .symbols import named_op
 
 
 class PhaseOp(NodeOp):
@@ -105,10 +106,10 @@ class KVTransferOp(IRDLOperation):
     def verify_(self) -> None:
         if self.bytes_per_prompt_token.value.data < 0:
             raise VerifyException("(C2) `bytes_per_prompt_token` must not be negative")
-        if self.parent_op() is None:
+        graph = self.parent_op()
+        if graph is None:
             return
-        prefill = SymbolTable.lookup_symbol(self, self.source)
-        decode = SymbolTable.lookup_symbol(self, self.target)
+        prefill, decode = named_op(graph, self.source), named_op(graph, self.target)
         if not isinstance(prefill, PrefillOp):
             raise VerifyException(f"(C1) `{self.source.string_value()}` is no `llm.prefill` of this graph")
         if not isinstance(decode, DecodeOp):

@@ -33,6 +33,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from .agent import GraphOp, NodeOp
 from .llm import node_and_part
+from .symbols import named_op
 
 PIECE_ID = re.compile(r"([a-z][a-z0-9-]{0,39}/(\d+/)?)*[a-z][a-z0-9-]{0,39}(@\d+(-\d+)?)?\.[a-z]+")
 """`node.part`; `agent/node.part` for a node of a nested graph, `map/3/node.part` for one of a copy of it, and
@@ -69,7 +70,7 @@ class PlanOp(IRDLOperation):
     def verify_(self) -> None:
         parent = self.parent_op()
         if parent is not None:
-            graph = SymbolTable.lookup_symbol(parent, self.graph)
+            graph = named_op(parent, self.graph)
             if not isinstance(graph, GraphOp):
                 raise VerifyException(f"(C1) there is no `agent.graph` called `{self.graph.string_value()}`")
             self._verify_cover(graph)
@@ -117,7 +118,7 @@ class PieceOp(IRDLOperation):
         graph = _graph_of(self)
         if graph is None:
             return
-        op = SymbolTable.lookup_symbol(graph, self.op)
+        op = named_op(graph, self.op)
         if not isinstance(op, NodeOp) or node_and_part(op) != (self.node.data, self.part.data):
             raise VerifyException(f"(C2) `{self.op.string_value()}` is not the op of `{expected}`")
 
@@ -215,13 +216,14 @@ def _graph_of(op: Operation) -> GraphOp | None:
     """The graph that the plan around `op` plans; None while the plan is not whole."""
     plan = op.parent_op()
     module = plan.parent_op() if isinstance(plan, PlanOp) else None
-    graph = SymbolTable.lookup_symbol(module, plan.graph) if isinstance(plan, PlanOp) and module else None
+    graph = named_op(module, plan.graph) if isinstance(plan, PlanOp) and module else None
     return graph if isinstance(graph, GraphOp) else None
 
 
 def _verify_names(op: Operation, name: SymbolRefAttr, kind: type[IRDLOperation]) -> None:
     """(C1) of placements and transfers."""
-    if op.parent_op() is not None and not isinstance(SymbolTable.lookup_symbol(op, name), kind):
+    plan = op.parent_op()
+    if plan is not None and not isinstance(named_op(plan, name), kind):
         raise VerifyException(f"(C1) there is no `{kind.name}` called `{name.string_value()}` in this plan")
 
 

@@ -10,19 +10,18 @@ from ..nested import flat_edges
 Json = Mapping[str, Any]
 
 
-def visits_at_most(node: str, graph: Json) -> int:
-    """An upper bound on the visits of `node`: 1, and the `max_visits` of every edge on a cycle through it."""
+def visits_at_most(graph: Json) -> dict[str, int]:
+    """Node with edges -> upper bound on its visits: 1, and the `max_visits` of every edge on a cycle through it.
+
+    An edge is on a cycle through a node where both of its ends are in the node's strongly connected component.
+    """
+    import networkx as nx
+
     edges = flat_edges(graph)
-    after, before = _reachable(node, edges, "from", "to"), _reachable(node, edges, "to", "from")
-    return 1 + sum(int(e.get("max_visits") or 0) for e in edges if e["from"] in after and e["to"] in before)
-
-
-def _reachable(start: str, edges: list[dict[str, Any]], tail: str, head: str) -> set[str]:
-    """`start` and all nodes that the edges, taken from `tail` to `head`, lead to from it."""
-    seen, todo = {start}, [start]
-    while todo:
-        here = todo.pop()
-        new = {e[head] for e in edges if e[tail] == here} - seen
-        seen |= new
-        todo += sorted(new)
-    return seen
+    components = nx.strongly_connected_components(nx.DiGraph((e["from"], e["to"]) for e in edges))
+    of = {node: number for number, nodes in enumerate(components) for node in nodes}
+    again = dict.fromkeys(of.values(), 0)
+    for e in edges:
+        if of[e["from"]] == of[e["to"]]:
+            again[of[e["from"]]] += int(e.get("max_visits") or 0)
+    return {node: 1 + again[number] for node, number in of.items()}

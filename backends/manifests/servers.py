@@ -9,7 +9,6 @@ from typing import Any
 
 from ...costmodel.serving import find_engine, given_share
 from . import vllm
-from .flow import visits_at_most
 from .hardware import IMAGE_NEEDED
 from .names import cpu_quantity, dns_name, memory_quantity
 from .sizes import memory_bytes
@@ -88,11 +87,12 @@ def vendors_differ(node: str, view: PlanView) -> bool:
 def _llm_server(index: int, pieces: tuple[str, ...], pool: PoolView, view: PlanView, servers: int) -> Server:
     nodes = sorted({node_of(piece) for piece in pieces})
     first = view.nodes[nodes[0]]
-    split = [node for node in nodes if node in disaggregated(view)]
+    apart = disaggregated(view)
+    split = [node for node in nodes if node in apart]
     port, side_channel = vllm.PORT + index, vllm.SIDE_CHANNEL_PORT + 100 * index
     model = str(first.get("model"))
     known: Json = view.models.get(model) or {}
-    lengths = [vllm.sequence_length(view.nodes[n], visits_at_most(n, view.graph)) for n in nodes]
+    lengths = [vllm.sequence_length(view.nodes[n], view.visits_at_most.get(n, 1)) for n in nodes]
     arguments = vllm.serve_arguments(
         model, vllm.checkpoint(model, known), first, port, pool.parallel, pool.max_batch,
         _longest(lengths, known.get("context_tokens")),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ...ir.diagnostics import Diagnostic, InputError
 from ...ir.units import parse
 from ..fleet_devices import kind_of, known_device, memory_bytes, written_of
 from ..nested import served_nodes
+from .flow import visits_at_most
 from .hardware import Offer, offer_of
 from .names import dns_name
 
@@ -77,7 +79,19 @@ class PlanView:
 
     def pools_of(self, piece: str) -> tuple[str, ...]:
         """Ids of the pools that hold `piece`, in order."""
-        return tuple(sorted({p["pool"] for p in self.placements if p["piece"] == piece}))
+        return self._pools_of.get(piece, ())
+
+    @cached_property
+    def _pools_of(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, set[str]] = {}
+        for p in self.placements:
+            found.setdefault(p["piece"], set()).add(p["pool"])
+        return {piece: tuple(sorted(pools)) for piece, pools in found.items()}
+
+    @cached_property
+    def visits_at_most(self) -> Mapping[str, int]:
+        """Node with edges -> upper bound on its visits in a request."""
+        return visits_at_most(self.graph)
 
     def pools_of_node(self, node: str) -> tuple[PoolView, ...]:
         """The pools that hold pieces of `node`, in order."""

@@ -205,7 +205,7 @@ class Subject:
     @cached_property
     def reached(self) -> Mapping[str, list[float]]:
         """Node -> probabilities of its first, second, ... visit."""
-        return {name: visit_probabilities(self.ways, name) for name in self.nodes}
+        return {name: [] for name in self.nodes} | visit_probabilities(self.ways)
 
     @cached_property
     def pools(self) -> Mapping[str, Pool]:

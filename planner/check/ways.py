@@ -111,14 +111,14 @@ def visits_per_request(ways: Iterable[Way]) -> dict[str, float]:
     return visits
 
 
-def visit_probabilities(ways: Iterable[Way], node: str) -> list[float]:
-    """Probability that a request makes the first, second, ... visit of `node`."""
-    reached: dict[int, float] = {}
+def visit_probabilities(ways: Iterable[Way]) -> dict[str, list[float]]:
+    """Node -> probability that a request makes its first, second, ... visit."""
+    reached: dict[str, dict[int, float]] = {}
     for way in ways:
         for visit in way.visits:
-            if visit.node == node:
-                reached[visit.nth] = reached.get(visit.nth, 0.0) + way.probability
-    return [reached[nth] for nth in sorted(reached)]
+            own = reached.setdefault(visit.node, {})
+            own[visit.nth] = own.get(visit.nth, 0.0) + way.probability
+    return {node: [own[nth] for nth in sorted(own)] for node, own in reached.items()}
 
 
 def _descendants(node: str, leaving: Leaving) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ def placement_rows(problem: PlacementProblem, chosen: Mapping[str, Option], numb
     """Each piece of the user's with its pools, by id; `number` is what the plan calls a pool."""
     pieces = {piece.id: piece for piece in problem.pieces}
     device = {pool.id: pool.device for pool in problem.pools}
+    reached = _reached(problem)
     rows: dict[tuple[str, str], list[Piece]] = {}
     for id in sorted(chosen, key=lambda id: _in_order(pieces[id])):
         rows.setdefault((without_class(id), chosen[id].pool), []).append(pieces[id])
@@ -23,7 +25,8 @@ def placement_rows(problem: PlacementProblem, chosen: Mapping[str, Option], numb
     for (piece, pool), inside in rows.items():
         classes = [each.visit_class for each in inside if each.visit_class is not None]
         made = sum(each.visits_per_request for each in inside)
-        seconds = sum(each.visits_per_request * _mean_visit_s(problem, chosen[each.id]) for each in inside)
+        times = [_mean_visit_s(reached[each.id], chosen[each.id]) for each in inside]
+        seconds = sum(each.visits_per_request * time for each, time in zip(inside, times, strict=True))
         when = when_of(classes) if classes else None
         found.append(
             {
@@ -32,7 +35,9 @@ def placement_rows(problem: PlacementProblem, chosen: Mapping[str, Option], numb
                 "device": device[pool],
                 "share": 1.0 if when is None else sum(each.share for each in classes),
                 "when": when,
-                "latency_s": seconds / made if len(inside) > 1 else _mean_visit_s(problem, chosen[inside[0].id]),
+                "latency_s": seconds / made
+                if len(inside) > 1
+                else _mean_visit_s(reached[inside[0].id], chosen[inside[0].id]),
             }
         )
     return found
@@ -42,15 +47,20 @@ def _in_order(piece: Piece) -> tuple[str, int]:
     return without_class(piece.id), 0 if piece.visit_class is None else piece.visit_class.number
 
 
-def _mean_visit_s(problem: PlacementProblem, option: Option) -> float:
-    """Mean time of a visit, the wait apart, over the visits that requests make [s]."""
-    seconds = made = 0.0
+def _reached(problem: PlacementProblem) -> dict[str, dict[int, float]]:
+    """Piece -> number of a visit -> how often a request makes it."""
+    found: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for scenario in problem.scenarios:
         for step in scenario.steps:
-            if option.piece in step.pieces:
-                seconds += scenario.probability * option.visits[step.visit - 1].total.mean
-                made += scenario.probability
-    return seconds / made
+            for piece in step.pieces:
+                found[piece][step.visit] += scenario.probability
+    return found
+
+
+def _mean_visit_s(reached: Mapping[int, float], option: Option) -> float:
+    """Mean time of a visit, the wait apart, over the visits that requests make [s]."""
+    seconds = sum(often * option.visits[visit - 1].total.mean for visit, often in reached.items())
+    return seconds / sum(reached.values())
 
 
 def transfer_rows(problem: PlacementProblem, transfers: Iterable[UsedTransfer]) -> list[Json]:
