@@ -115,8 +115,19 @@ def test_times_are_real_and_kept(fleet: Path, tmp_path: Path) -> None:
     assert "of 4 launches that differ got another tile than the cost model's" in said[-1]
 
 
-@pytest.mark.usefixtures("triton")
-def test_pieces_on_other_devices_stay_as_they_are(fleet: Path) -> None:
+@pytest.mark.usefixtures("triton", "fleet")
+def test_pieces_on_other_devices_stay_as_they_are() -> None:
+    """Two equal products on the GPU have one source; where nothing is on one, no clock is asked."""
+    given = {"example_inputs": (INPUT,), "placement": ["epyc-9554", "h100-sxm"] * 2 + ["epyc-9554"] * 3}
+    plain = dovetail.compile(network(), **given)
+    tuned = dovetail.compile(network(), **given, autotune=clock("by_processor"))
+    assert tuned.tiles is not None
+    assert [piece["piece"] for piece in tuned.tiles["pieces"]] == ["p1", "p3"]
+    assert tuned.tiles["pieces"][0]["launches"] == tuned.tiles["pieces"][1]["launches"] != []
+    sources = [[step.executor.sources for step in program.network.steps] for program in (plain, tuned)]
+    assert [a == b for a, b in zip(*sources, strict=True)] == [True, False, True, False, True]
+    assert [step.executor.folder for step in tuned.network.steps][1:4:2] == ["triton/p1"] * 2
+    np.testing.assert_allclose(tuned(INPUT)[0], plain(INPUT)[0], rtol=1e-5, atol=1e-6)
     here = dovetail.compile(network(), example_inputs=(INPUT,), autotune=clock("none"))
     assert here.tiles is None
     assert tiles_text(here.tiles) == "tiles: nothing to time, since no piece runs as Triton kernels\n"
