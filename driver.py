@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .backends import EmitContext
     from .ir.read.fleet import FleetFile
     from .ir.read.graph import GraphFile
+    from .passes.networks import Networks
     from .planner.parts.solve import Progress as SearchProgress
     from .planner.placement.result import PlacementResult
     from .planner.placement.search.throughput import Throughput
@@ -225,10 +226,11 @@ def plan_files(
     on_progress: Progress | None = None,
     before: Json | None = None,
     gap: float | None = None,
+    networks: Networks | None = None,
 ) -> Plan:
     """As `plan`, of a graph and a fleet that were read; paths in the graph are relative to `base_dir`.
 
-    `before` is what runs already, as `planner.running.taken_from` has it.
+    `before` is what runs already, as `planner.running.taken_from` has it; `networks` holds what is read and lowered.
     """
     from .ir.agent import graph_of
     from .planner.answers.answer import asking
@@ -244,7 +246,7 @@ def plan_files(
             raise InputError([Diagnostic("from", "a batch runs once, and replaces no plan", help="leave out `--from`")])
         return Plan(plan_batch(graph_file, fleet_file, base_dir, VERSION, objective, time_limit_s), base_dir)
     clock, files = Clock(time_limit_s), (graph_file, fleet_file)
-    posed = pose(graph_file, fleet_file, base_dir, objective, previous=before)
+    posed = pose(graph_file, fleet_file, base_dir, objective, None, before, networks)
     found = best_split(posed, asking(files, solver, _told(on_progress), gap or OPTIMAL_GAP), clock.left)
     if found.result.objective is None:
         from .planner.conflicts.no_plan import no_plan

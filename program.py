@@ -194,8 +194,9 @@ def _planned(
     node = {"kind": "model", "graph": path.name, **({"precision": said} if said is not None else {})}
     document = {"version": 1, "name": NODE, "nodes": {NODE: node}}
     fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
-    plan = plan_files(parse_graph(document, path.name, path.parent), fleet_file, path.parent)
     context = EmitContext(path.parent)
+    graph_file = parse_graph(document, path.name, path.parent)
+    plan = plan_files(graph_file, fleet_file, path.parent, networks=context.networks)
     (placed,) = placed_networks(plan.document, context)
     if wanted is not None:
         require_formats(wanted, placed.target)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ..ir.diagnostics import Diagnostic, InputError
+from ..passes.networks import Networks
 
 ENTRY_POINT_GROUP = "dovetail.backends"
 Made = TypeVar("Made")
@@ -36,6 +37,8 @@ class EmitContext:
     """folder that paths in the graph, such as `graph: tts.onnx`, are relative to"""
     code: Sequence[OutputFile] = ()
     """files of networks that were emitted before; they stand in place of what a backend writes to the same paths"""
+    networks: Networks = field(default_factory=Networks, repr=False, compare=False)
+    """those that were read and lowered"""
     made: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
     """what `once` has made"""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .fleet_devices import kind_of, known_device, scratchpad_bytes
@@ -74,26 +73,12 @@ def _placed_files(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _placed(plan: Mapping[str, Any], context: EmitContext, name: str) -> PlacedNetwork:
     from ..ir.read.networks import SIZES
-    from ..passes.nn.precisions import read_precisions
-    from ..passes.target import lower_at_precision
 
     node, target = flat_nodes(plan["inputs"]["graph"])[name], target_of(plan, name)
     sizes = {key: node[key] for key in SIZES if key in node}
     device, precision = target.device.id if target.device else None, node.get("precision")
-    file = (context.base_dir / node["graph"], *sizes.items())
-    network = context.once(("read", file), lambda: _read(file[0], sizes))
-    wanted = None if precision is None else read_precisions(precision)
-    reduced = context.once(
-        ("lowered", file, target.kind, device, precision),
-        lambda: lower_at_precision(network, target.kind, device, wanted),
-    )
-    return PlacedNetwork(name, target, network, reduced)
-
-
-def _read(path: Path, sizes: Mapping[str, float]) -> NnModule:
-    from ..ir.read.networks import read_network, with_weights
-
-    return with_weights(read_network(path, sizes))
+    network = context.networks.runnable(context.base_dir / node["graph"], sizes)
+    return PlacedNetwork(name, target, network, context.networks.lowered(network, target.kind, device, precision))
 
 
 def target_of(plan: Mapping[str, Any], node: str) -> Target:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -55,12 +56,10 @@ class FoldConstantsPass(NnPass):
 
     def rewrite(self, draft: Draft) -> None:
         folded = _folded(draft)
-        values = _values(folded, draft)
-        for op in folded:
-            for result in op.results:
-                if any(use.operation not in folded for use in result.uses):
-                    draft.fired["fold"] += 1
-                    _replace(op, result, values[result], draft)
+        # All are known before one is replaced: what is between folded ops is not rounded.
+        for op, result, value in list(_values(folded, draft)):
+            draft.fired["fold"] += 1
+            _replace(op, result, value, draft)
         _numbers_as_fills(draft)
         RemoveDeadCodePass(self.device).rewrite(draft)
 
@@ -97,9 +96,14 @@ def _folded(draft: Draft) -> dict[Operation, None]:
     return folded
 
 
-def _values(folded: dict[Operation, None], draft: Draft) -> dict[SSAValue, np.ndarray]:
-    """What the `folded` ops give; elements that are only moved keep their width."""
+def _values(folded: dict[Operation, None], draft: Draft) -> Iterator[tuple[Operation, SSAValue, np.ndarray]]:
+    """
+    What the `folded` ops give to others, in order, as it is kept; elements that are only moved keep their width.
+
+    Values go as soon as no folded op reads them any more, so that the memory of one serves the next.
+    """
     values: dict[SSAValue, np.ndarray] = {}
+    uses = Counter(operand for op in folded for operand in op.operands)
     for op in folded:
         for operand in op.operands:
             if operand not in values:
@@ -111,8 +115,15 @@ def _values(folded: dict[Operation, None], draft: Draft) -> dict[SSAValue, np.nd
         except ValueError as error:
             message = f"`{op.name}` of constants cannot be worked out: {error}"
             raise located(InputError([Diagnostic("constants", message)]), op) from error
-        values.update(zip(op.results, results if isinstance(results, tuple) else (results,), strict=True))
-    return values
+        for result, value in zip(op.results, results if isinstance(results, tuple) else (results,), strict=True):
+            if any(use.operation not in folded for use in result.uses):
+                yield op, result, value if _may_be_number(op, value) else value.astype(dtype_of(result))
+            if uses[result]:
+                values[result] = value
+        for operand in op.operands:
+            uses[operand] -= 1
+            if not uses[operand]:
+                values.pop(operand, None)
 
 
 def _source(op: Operation, draft: Draft) -> np.ndarray:
@@ -121,8 +132,13 @@ def _source(op: Operation, draft: Draft) -> np.ndarray:
     return evaluate(op, [], {})[0]
 
 
+def _may_be_number(op: Operation, value: np.ndarray) -> bool:
+    """Whether `value`, which `op` gives, may be one number everywhere."""
+    return value.size == 1 or all(isinstance(o.owner, nn.FillOp) for o in op.operands)
+
+
 def _replace(op: Operation, result: SSAValue, value: np.ndarray, draft: Draft) -> None:
-    if value.size == 1 or all(isinstance(o.owner, nn.FillOp) for o in op.operands):
+    if _may_be_number(op, value):
         number = nn.filling(nn.tensor_type(result).element_type, value.ravel()[0] if value.size else 0)
         if number is not None and np.all(value == number):
             made = nn.FillOp.make(type=nn.tensor_type(result), value=number)
@@ -130,7 +146,7 @@ def _replace(op: Operation, result: SSAValue, value: np.ndarray, draft: Draft) -
             result.replace_all_uses_with(made.result)
             return
     name = new_name(op, result, draft.weights)
-    draft.weights[name] = value.astype(dtype_of(result))
+    draft.weights[name] = value.astype(dtype_of(result), copy=False)
     made = nn.WeightOp.make(type=nn.tensor_type(result), weight=name)
     made.result.name_hint = result.name_hint
     draft.put(op, made)

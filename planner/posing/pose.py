@@ -24,6 +24,7 @@ from ...ir.split_choice import Kept, choices, stated
 from ...passes import run_pipeline
 from ...passes.agent.inline_agents import inline_agents
 from ...passes.agent.merge_equal_calls import equal_calls
+from ...passes.networks import Networks
 from ..candidates.setting import Setting, keep_boundaries, unpin
 from ..conflicts.relaxations import Anew
 from ..placement.problem import PlacementProblem
@@ -143,16 +144,17 @@ def pose(
     objective: str | None = None,
     other: str | None = None,
     previous: dict[str, Any] | None = None,
+    networks: Networks | None = None,
 ) -> Posed:
     """The problem of placing `graph` on `fleet`.
 
     `objective` takes the place of the graph's own, and `other` stands beside it; `previous` is what runs already, as
-    `running.taken_from` has it of a plan.
+    `running.taken_from` has it of a plan; `networks` holds what is read and lowered.
 
     `graph.module` is lowered in place. InputError for names that mean nothing, and for graphs with too many ways
     through them.
     """
-    resolved = resolve_files(graph, fleet, base_dir)
+    resolved = resolve_files(graph, fleet, base_dir, networks)
     notes = tuple(_equal_calls(graph_of(graph.module)))
     run_pipeline(graph.module)
     lowered = graph_of(graph.module)
@@ -207,14 +209,14 @@ def stay_in_regions(graph: GraphOp, fleet: FleetSpec) -> None:
             op.attributes["place"] = DictionaryAttr(rest | {"on": ArrayAttr(on)})
 
 
-def resolve_files(graph: GraphFile, fleet: FleetFile, base_dir: Path) -> Resolved:
+def resolve_files(graph: GraphFile, fleet: FleetFile, base_dir: Path, networks: Networks | None = None) -> Resolved:
     """What the names in both files stand for; InputError with all that mean nothing.
 
     Nested agents are inlined in place before, since their names are looked up like all others.
     """
     inline_agents(graph.module)
     stay_in_regions(graph_of(graph.module), fleet.spec)
-    asked = Asked(graph_of(graph.module), fleet.spec, graph.sources, fleet.sources, base_dir)
+    asked = Asked(graph_of(graph.module), fleet.spec, graph.sources, fleet.sources, base_dir, networks or Networks())
     return resolve_names(asked)
 
 

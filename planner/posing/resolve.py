@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xdsl.dialects.builtin import DictionaryAttr, FloatAttr
@@ -22,6 +22,7 @@ from ...ir.diagnostics import Diagnostics, InputError, Label, did_you_mean
 from ...ir.fleet import DeviceSpec, FleetSpec
 from ...ir.source import Path as DocumentPath
 from ...ir.source import SourceMap
+from ...passes.networks import Networks
 from ..candidates.llm.degrees import cut_fault, pins_of
 
 
@@ -55,6 +56,8 @@ class Asked:
     fleet_places: SourceMap
     base_dir: Path
     """folder that paths in the graph are relative to"""
+    networks: Networks = field(default_factory=Networks)
+    """those in files, for who emits them too"""
 
     @property
     def is_sized(self) -> bool:
@@ -226,7 +229,8 @@ def _network_in_file(
     if key in files and not path.endswith(".json"):
         return files[key]
     try:
-        work = file_work(asked.base_dir / path, key, _sizes(op), kinds, precision)
+        alone = len(asked.fleet.devices) == 1
+        work = file_work(asked.base_dir / path, key, _sizes(op), kinds, precision, asked.networks, alone)
     except InputError as error:
         labels = (Label(asked.graph_places.value(("nodes", node, "precision"))),) if precision else ()
         faults.found.extend(replace(d, labels=labels) if d.id == "precision" else d for d in error.diagnostics)
@@ -253,32 +257,37 @@ def _sizes(op: ModelCallOp) -> dict[str, float]:
 
 
 def file_work(
-    path: Path, key: str, sizes: Mapping[str, float], kinds: Iterable[str] = (), precision: str | None = None
-) -> Work:
+    path: Path, key: str, sizes: Mapping[str, float], kinds: Iterable[str] = (), precision: str | None = None,
+    networks: Networks | None = None, alone: bool = False,
+) -> Work:  # fmt: skip
     """
     The work of the network in a file, as written and after the passes for each of `kinds` of devices, at `precision`
     (as of `dovetail compile --precision`) or its own.
 
-    Memory is that of the network as it was written, which the passes never raise. InputError where it cannot be read,
-    and for a precision that is none.
+    Memory is that of the network as it was written, which the passes never raise. `networks` holds what was read, and
+    of a network that has one device `alone` to run on what was lowered: of others that takes their weights in memory
+    for each kind. InputError where it cannot be read, and for a precision that is none.
     """
     from ...costmodel.tensor_graph import activation_bytes, computed_in, total, weight_bytes
     from ...costmodel.tensor_graph import precision as precision_of
     from ...ir import nn
-    from ...ir.read.networks import read_network
     from ...passes.nn.precisions import read_precisions, require_places
     from ...passes.target import at_precision, lower_at_precision
 
-    network = read_network(path, sizes)
+    networks = networks or Networks()
+    network = networks.read(path, sizes)
     written, computes, needs, wanted = network, precision_of(network), (), None
     if precision is not None:
         wanted = read_precisions(precision)
         require_places(wanted, nn.body_of(network.module))
         written = at_precision(network, wanted, by_type=True).network
         computes, needs = computed_in(written), ("fp8",) if "fp8" in wanted.formats else ()
-    lowered = {
-        kind: ((total(lower_at_precision(network, kind, None, wanted, by_type=True).network), 1.0),)
-        for kind in sorted(kinds)
-    }
+
+    def lowered_for(kind: str) -> nn.NnModule:
+        if alone and wanted is None:
+            return networks.lowered(network, kind).network
+        return lower_at_precision(network, kind, None, wanted, by_type=True).network
+
+    lowered = {kind: ((total(lowered_for(kind)), 1.0),) for kind in sorted(kinds)}
     held = (weight_bytes(written), activation_bytes(written))
     return Work(key, computes, *held, ((total(written), 1.0),), lowered, needs)
