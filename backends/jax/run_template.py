@@ -26,7 +26,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     inputs = read_inputs(arguments.inputs) if arguments.inputs else random_inputs()
-    weights = load_weights()
+    try:
+        weights = load_weights()
+    except (OSError, ValueError) as error:  # weights that are missing or cut off
+        parser.exit(2, f"run.py: {error}\\n")
     began = time.perf_counter()
     outputs = jax.block_until_ready(network_name(weights, *inputs.values()))
     print(f"first request (compiles): {time.perf_counter() - began:.3f} s")
@@ -78,5 +81,5 @@ def run_script(name: str, devices: int = 1) -> str:
     text = with_inputs(RUN).replace("imported_names", imported("INPUTS", "OUTPUTS", "load_weights", name))
     if devices > 1:
         line = f'    jax.config.update("jax_num_cpu_devices", {devices})  # where there are no other\n'
-        text = text.replace("    weights = load_weights()\n", line + "    weights = load_weights()\n", 1)
+        text = text.replace("    try:\n        weights", f"{line}    try:\n        weights", 1)
     return text.replace("network_name", name)

@@ -149,8 +149,11 @@ def main() -> None:
         inputs = read_inputs(arguments.inputs)
     else:
         inputs = random_inputs()
-    steps = load()
-    # constants
+    try:
+        steps = load()
+        # constants
+    except (OSError, ValueError) as error:  # weights that are missing or cut off
+        parser.exit(2, f"run.py: {error}\\n")
     began = time.perf_counter()
     outputs = run(steps, inputs)
     print(f"first request (compiles): {time.perf_counter() - began:.3f} s")

@@ -23,14 +23,14 @@ def script(program: PlacedProgram) -> list[OutputFile]:
     loaders = [LOADERS[way].replace("    # devices\n", shared) for way in ways]
     table = [f'    "{way}": load_{way},' for way in ways]
     imports = "".join(dict.fromkeys(IMPORTS[way] for way in ways))
-    given = "    inputs = inputs | constants()\n" if program.constants else ""
+    given = "        inputs = inputs | constants()\n" if program.constants else ""
     parts = [
         HEAD.replace("network_name", program.name).replace("from pathlib", f"{imports}from pathlib"),
         "\n".join([*_pieces(program), *_ends(program)]) + "\n",
         *loaders,
         "\n".join(["LOADERS = {", *table, "}"]) + "\n",
         *([CONSTANTS] if program.constants else []),
-        with_inputs(TAIL).replace("    # constants\n", given),
+        with_inputs(TAIL).replace("        # constants\n", given),
     ]
     text = parts[0] + "\n" + "\n\n".join(part.strip("\n") + "\n" for part in parts[1:])
     files = [OutputFile("run.py", text)]

@@ -37,7 +37,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     inputs = read_inputs(arguments.inputs) if arguments.inputs else random_inputs()
-    weights = read_safetensors(Path(__file__).with_name("weights.safetensors"))
+    try:
+        weights = read_safetensors(Path(__file__).with_name("weights.safetensors"))
+    except (OSError, ValueError) as error:  # weights that are missing or cut off
+        parser.exit(2, f"run.py: {error}\\n")
     tensors = {name: tensor(array) for name, array in weights.items()}
     outputs = network_name(tensors, empty, *map(tensor, inputs.values()))
     named = {name: array(value) for name, value in zip(OUTPUTS, outputs, strict=True)}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import dovetail
 from dovetail.driver import plan
 from dovetail.ir.diagnostics import DovetailError
 from dovetail.ir.read.inputs import read_inputs
@@ -56,6 +57,17 @@ def test_a_folder_without_a_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
     assert rendered(Path("empty")) == "error[no-file]: the folder `empty` holds no graph.yaml\n"
+
+
+def test_a_folder_called_as_a_network_is(tmp_path: Path) -> None:
+    """Not told to be missing: it is there, and no file."""
+    (tmp_path / "net.onnx").mkdir()
+    with pytest.raises(DovetailError) as caught:
+        dovetail.compile(tmp_path / "net.onnx")
+    (found,) = caught.value.diagnostics
+    assert found.message == f"`{tmp_path / 'net.onnx'}` is a folder, not a file"
+    with pytest.raises(DovetailError, match=r"there is no file `.*gone\.onnx`"):
+        dovetail.compile(tmp_path / "gone.onnx")
 
 
 def test_a_name_that_no_file_can_have() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -90,3 +92,16 @@ def test_the_script_of_a_piece_tells_wrong_inputs(folder: tuple[str, Path], tmp_
     assert wrong in said
     assert "Traceback" not in said
     assert not told(script, GOOD, tmp_path)
+
+
+def test_weights_that_are_cut_off_are_told_in_one_line(folder: tuple[str, Path], tmp_path: Path) -> None:
+    way, out = folder
+    copy = tmp_path / "out"
+    shutil.copytree(out, copy)
+    (weights,) = (copy / way / "net").glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-8])
+    for script in (copy / "run.py", copy / way / "net" / ("net.py" if way == "scratchpad" else "run.py")):
+        done = subprocess.run([sys.executable, script.name], cwd=script.parent, capture_output=True, text=True)
+        assert done.returncode == 2
+        cut = rf"{script.name}: .*{weights.name} is no whole safetensors file: it is cut off after \d+ bytes\n"
+        assert re.fullmatch(cut, done.stderr)

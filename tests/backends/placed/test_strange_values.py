@@ -189,3 +189,31 @@ def test_an_operator_that_no_way_has_is_told_with_its_place(way: str) -> None:
     target = TARGETS[way]
     with pytest.raises(InputError, match=r"no JAX code for operator `nn\.all_reduce` on one device, at `here`"):
         build_whole(lower_for_target(given, target.kind), "sums", target)
+
+
+@pytest.mark.parametrize(
+    ("way", "keeps"),
+    [("jax", False), ("pallas", False), ("scratchpad", False), ("triton", True)],
+    ids=["jax", "pallas", "scratchpad", "triton"],
+)
+def test_subnormal_numbers(way: str, keeps: bool) -> None:
+    """XLA on a CPU takes them for zeros of their sign, given or made; Triton's interpreter keeps them."""
+    if way == "triton":
+        pytest.importorskip("triton")
+    target = TARGETS.get(way) or Target("tpu", "npu", find_device("tpu-v5e"), 2**24)
+    x = np.array([[1e-40, -3e-39, 1.5e-38, 1]], np.float32)
+    half = 0.5 * np.eye(4, dtype=np.float32)
+
+    def build(add: Any, x: SSAValue, half: SSAValue) -> SSAValue:
+        return add(nn.MatmulOp.make(x, half))
+
+    given = network(build, (1, 4), (4, 4))
+    program = build_whole(given, f"subnormal_{way}", target)
+    assert program.steps[0].executor.way == way
+    exact = (0.5 * x.astype(np.float64)).astype(np.float32)
+    (expected,) = interpret(given.module, [x, half], {})
+    np.testing.assert_array_equal(expected.astype(np.float32), exact)
+    (found,) = program(x, half)
+    np.testing.assert_array_equal(
+        found, exact if keeps else np.where(np.abs(exact) < np.finfo(np.float32).tiny, 0, exact)
+    )

@@ -501,7 +501,10 @@ def main() -> None:
             else:
                 made = generator.integers(2, size=shape)
             inputs[name] = np.asarray(made).astype(dtype)
-    w = read_safetensors(Path(__file__).with_suffix(".safetensors"))
+    try:
+        w = read_safetensors(Path(__file__).with_suffix(".safetensors"))
+    except (OSError, ValueError) as error:  # weights that are missing or cut off
+        parser.exit(2, f"{Path(__file__).name}: {error}\n")
     outputs, npu = execute(inputs, w)
     for name, array in outputs.items():
         print(f"{name}: {array.dtype} {array.shape}")
