@@ -37,6 +37,7 @@ class Explanation:
 
     def __init__(self, plan: Json, time_limit_s: float | None = None, solver: str = "highs") -> None:
         self.plan, self.solver, self.clock = plan, solver, Clock(time_limit_s)
+        self.left = self.clock
         self.question = question_of(plan)
         self.problem = self.question.problem()
         self.chosen = held_by(plan, self.problem)
@@ -47,10 +48,15 @@ class Explanation:
         self.found: Json = {"value": value, "unit": _unit(plan, self.problem), "missing": []}
 
     def run(self, on_progress: Progress | None = None) -> Json:
-        """`explanation` of plan.json; what there was no time for stands under `missing`."""
+        """`explanation` of plan.json; what there was no time for stands under `missing`.
+
+        Each question has its share of the time that those before left, so that none takes all of it.
+        """
         parts = (("binding", self._binding), ("next_best", self._next_best), ("unused", self._unused))
-        for name, part in parts:
+        for number, (name, part) in enumerate(parts):
             self.found[name] = []
+            if self.clock.left is not None:
+                self.left = self.clock.at_most(self.clock.left / (len(parts) - number))
             if on_progress is not None:
                 on_progress(f"explaining: {name}")
             try:
@@ -62,8 +68,8 @@ class Explanation:
 
     def _best(self, problem: PlacementProblem) -> PlacementResult:
         """The best plan of another problem; TimeUp where time is over first."""
-        self.clock.check()
-        result = best_plan(problem, self.clock.left, self.solver)
+        self.left.check()
+        result = best_plan(problem, self.left.left, self.solver)
         if result.status not in ("optimal", "infeasible"):
             raise TimeUp
         return result
@@ -146,7 +152,7 @@ class Explanation:
         """The constraints that no plan on the device keeps together."""
 
         def feasible(other: PlacementProblem) -> bool | None:
-            return Search(other, self.solver, self.clock).any_plan()
+            return Search(other, self.solver, self.left).any_plan()
 
         return list(irreducible_conflict(forced, feasible))
 

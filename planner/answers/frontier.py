@@ -8,7 +8,7 @@ from typing import Any
 
 from ...ir.diagnostics import Diagnostic, InputError
 from ..placement.result import PlacementResult
-from ..placement.search.clock import Clock
+from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.frontier import MOST_POINTS, Frontier
 from ..placement.search.frontier_rates import RateFrontier
 from ..placement.search.throughput import Throughput
@@ -145,7 +145,11 @@ def _of_one_split(posed: Posed, clock: Clock, asked: Asked) -> Found:
     if "throughput" in axes:
         return _over_rates(posed, clock, asked)
     minimised = MINIMISED[axes[0]], MINIMISED[axes[1]]
-    frontier = Frontier(posed.problem, minimised, clock, asked.solver, asked.points, asked.on_progress)
+    try:
+        problem = posed.written(clock)
+    except TimeUp:
+        return Found(axes, (), complete=False, infeasible=False)
+    frontier = Frontier(problem, minimised, clock, asked.solver, asked.points, asked.on_progress)
     frontier.run()
     first, second = axes if frontier.axes[0] == MINIMISED[axes[0]] else (axes[1], axes[0])
     again = replace(posed, goal=first, made=replace(posed.problem, objective=frontier.axes[0]))

@@ -16,7 +16,7 @@ from ..problem import Bound, PlacementProblem
 from ..result import PlacementResult
 from ..times.latency import Latencies
 from .clock import Clock, TimeUp
-from .rounds import Search
+from .rounds import OPTIMAL_GAP, Search
 from .solve import result_of
 
 STEP = {"latency": 1e-3}
@@ -25,6 +25,8 @@ LEAST_STEP = 2e-6
 """The same of all other objectives: twice the gap of an optimum."""
 OPEN_PART = 0.8
 """The next bound on the second objective in an open region, as a share of the best value so far."""
+SHARES = 4
+"""Of the time that is left one search may take one part of so many; half of it while there is no point."""
 MOST_POINTS = 16
 """Points looked for, unless said."""
 
@@ -76,6 +78,8 @@ class Frontier:
         self.complete = False
         """No point is missing."""
         self.infeasible = False
+        self.all_proved = True
+        """No point has a gap, and no region was left for want of time."""
         self.regions: list[_Region] = []
         self.count = 0
         self.laws: dict[tuple[float, int], Latencies] = {}
@@ -94,8 +98,12 @@ class Frontier:
             return
         self._push(first, None, 0.0, first.values[1])
         while self.regions and len(self.points) < self.most_points:
-            self._look_into(heapq.heappop(self.regions))
-        self.complete = not self.regions
+            self.clock.check()
+            with suppress(TimeUp):
+                self._look_into(heapq.heappop(self.regions))
+                continue
+            self.all_proved = False
+        self.complete = not self.regions and self.all_proved
 
     def _look_into(self, region: _Region) -> None:
         """Half of the region first (a part of an open one); where that is empty, the point that follows `p`."""
@@ -141,7 +149,8 @@ class Frontier:
         bound = min(one.bound, value)
         gap = (value - bound) / abs(value) if value else 0.0
         plan = result_of(replace(self.p, objective=first), two)
-        result = replace(plan, status="optimal", objective=value, bound=bound, gap=gap)
+        status = "optimal" if gap <= OPTIMAL_GAP else "feasible"
+        result = replace(plan, status=status, objective=value, bound=bound, gap=gap)
         point = Point((value, two.value), result)
         self.points.append(point)
         if self.on_progress is not None:
@@ -149,17 +158,23 @@ class Frontier:
         return point
 
     def _least(self, objective: str, most: dict[str, float], below: float = math.inf) -> Search | None:
-        """The plan with the least objective under bounds on others; None without one."""
+        """The plan with the least objective under bounds on others, or the best in a share of the time; None without
+        one."""
         self.clock.check()
         problem = bounded(replace(self.p, objective=objective), most)
-        search = Search(problem, self.solver, self.clock, below=below, laws=self.laws)
+        if self.clock.left is None:
+            search = Search(problem, self.solver, self.clock, below=below, laws=self.laws)
+        else:  # laws heed the clock that they were made with
+            soon = self.clock.at_most(self.clock.left / (SHARES if self.points else 2))
+            search = Search(problem, self.solver, soon, below=below)
         search.run()
         if search.interrupted:
             raise KeyboardInterrupt
         if search.infeasible:
             return None
-        if not search.proved:
+        if search.best is None:
             raise TimeUp
+        self.all_proved = self.all_proved and search.proved
         return search
 
 

@@ -13,6 +13,7 @@ from dovetail.planner.placement.problem import PlacementProblem
 from dovetail.planner.placement.search.clock import Clock
 from dovetail.planner.placement.search.frontier import Frontier
 from dovetail.planner.placement.search.frontier_rates import RateFrontier
+from dovetail.planner.placement.search.rounds import Search
 from dovetail.planner.placement.search.throughput import is_bounded
 
 AXES = (("cost", "energy"), ("cost", "latency"), ("energy", "carbon"), ("latency", "carbon"))
@@ -135,3 +136,28 @@ def test_what_falls_where_the_rate_grows_has_no_frontier_with_it(
 ) -> None:
     with pytest.raises(ValueError, match="no frontier of throughput and energy"):
         RateFrontier(lambda _: random_problem(1), "energy", Clock(None))
+
+
+def test_points_without_a_proof_have_a_gap_and_leave_the_frontier_incomplete(
+    random_problem: Callable[[int], PlacementProblem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a search ends at its share of the time, its best plan is a point."""
+
+    def unproved(self: Search) -> None:
+        running(self)
+        if self.best is not None:
+            self.bound = self.value * 0.9
+
+    running = Search.run
+    monkeypatch.setattr(Search, "run", unproved)
+    points = 0
+    for seed in range(2001, 2009):
+        frontier = Frontier(sized(random_problem, seed), ("cost", "energy"), Clock(60.0))
+        frontier.run()
+        assert not frontier.complete
+        for point in frontier.points:
+            assert point.result.status == "feasible"
+            assert point.result.gap is not None
+            assert 0 < point.result.gap <= 0.1 + 1e-9
+            points += 1
+    assert points > 1
