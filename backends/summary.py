@@ -273,7 +273,8 @@ def latencies(plan: Json) -> Table:
         rows = (*(row for each in own for row in each), *_of_nodes(plan))
     columns = ("measure", "plan", "bound", "to spare")
     has_nodes = bool(plan["latency_s"].get("ttft"))
-    note = "first output and end to end: over requests; of a node: its slowest visit" if has_nodes else ""
+    waits = ", waits included" if is_sized(plan) else ""
+    note = f"first output and end to end: over requests; of a node: its slowest visit{waits}" if has_nodes else ""
     return Table("Latency", columns, rows, frozenset(columns[1:]), note)
 
 
@@ -329,7 +330,7 @@ def transfers(plan: Json) -> Table:
         moved = (t["from"], t["to"], data(t["bytes"]) if t["bytes"] else "", time(t["latency_s"]))
         times.setdefault(moved, []).append(_when(t))
     rows = tuple((*row[:2], " or ".join(filter(None, dict.fromkeys(when))), *row[2:]) for row, when in times.items())
-    columns = ("from", "to", "when", "data", "each takes")
+    columns = ("from", "to", "when", "data", "longest visit takes")
     return _without_empty_columns(Table("Moved between pools", columns, rows, frozenset(columns[3:])))
 
 

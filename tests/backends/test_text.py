@@ -156,7 +156,7 @@ def test_what_moves_alike_for_several_parts_of_a_node_stands_once(mixed_plan: Js
     ]
     moved = plan_text(plan).partition("Moved between pools")[2].partition("\n\n")[0]
     assert [line.split("  ") for line in re.sub("  +", "  ", moved).splitlines() if line] == [
-        ["", "from", "to", "when", "data", "each takes"],
+        ["", "from", "to", "when", "data", "longest visit takes"],
         ["", *ends.values(), "part <= 1 or part > 2", "200 MB", "10 ms"],
         ["", *ends.values(), "think: 1 < part <= 2, hear: part > 2", "200 MB", "30 ms"],
     ]
