@@ -86,6 +86,7 @@ def test_parts_find_the_optimum_of_the_whole(seeds: range, least: int, monkeypat
 
     monkeypatch.setattr(ByParts, "_together", counted)
     monkeypatch.setattr(by_parts, "PART_S", 60.0)
+    monkeypatch.setattr(by_parts, "TOGETHER_S", 120.0)
     for seed in seeds:
         it = posed(seed)
         bare = frame(it.setting, it.works, "cost")
