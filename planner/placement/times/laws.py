@@ -188,11 +188,12 @@ class Grid:
             # The least constant caps all: it is put on the grid, where nothing rounds it.
             base = fixed - math.ceil((fixed - base) / step) * step
         behind = [self._ceil((law.offset - base) / step) for law in laws]
-        at = np.max([_cdf(law, self.size, shift) for law, shift in zip(laws, behind, strict=True)], axis=0)
+        # A base that is put lower takes the last point of a law past the end of the grid.
+        at = np.max([_cdf(law, self.size + 1, shift) for law, shift in zip(laws, behind, strict=True)], axis=0)
         error = max(law.error_s for law in laws) + step
-        return Law(base, np.diff(at, prepend=0.0), error, None, laws[0].halvings)
+        return self._fitted(Law(base, np.diff(at, prepend=0.0), error, None, laws[0].halvings))
 
-    def mixture(self, laws: Sequence[Law], weights: Sequence[float], error_s: float) -> Law:
+    def mixture(self, laws: Sequence[Law], weights: Sequence[float]) -> Law:
         """The law that is each of `laws` with the probability that its weight says, on one grid."""
         base = min(law.offset for law in laws)
         spread = self.halvings_for(max(law.offset for law in laws) - base)
@@ -204,7 +205,8 @@ class Grid:
             if shift <= self.size:
                 own = np.array([1.0]) if law.mass is None else law.mass
                 mass[shift : shift + len(own)] += weight * own
-        return self._fitted(Law(base, mass, error_s + step, None, laws[0].halvings))
+        error = max(law.error_s for law in laws) + step
+        return self._fitted(Law(base, mass, error, None, laws[0].halvings))
 
     def at_most(self, law: Law, t: float) -> float:
         """P(gridded time <= t), for t on the grid's range."""
@@ -283,7 +285,8 @@ def _cdf(law: Law, size: int, behind: int = 0) -> Array:
     """P(time <= i steps after its offset), seen from so many steps before it."""
     at = np.zeros(size)
     if behind < size:
-        at[behind:] = 1.0 if law.mass is None else np.cumsum(law.mass)[: size - behind]
+        reached = np.ones(1) if law.mass is None else np.cumsum(law.mass)[: size - behind]
+        at[behind : behind + len(reached)], at[behind + len(reached) :] = reached, reached[-1]
     return at
 
 

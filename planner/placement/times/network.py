@@ -165,17 +165,16 @@ def _condition(network: Network, event: str, factors: int) -> Law:
     ((before, law),) = network.pred[event].items()
     assert law.mass is not None
     grid = network.grid
-    laws, weights, error = [], [], 0.0
+    laws, weights = [], []
     step = grid.halved(law.halvings)
     for low, high in _cells(law.mass):
         branch = network.copy()
         fixed = constant(law.offset + high * step)
         branch.succ[before][event] = branch.pred[event][before] = fixed
         part = longest(branch, factors - 1)
-        error = max(error, law.error_s + (high - low) * step + part.error_s)
-        laws.append(part)
+        laws.append(replace(part, error_s=law.error_s + (high - low) * step + part.error_s))
         weights.append(float(np.sum(law.mass[low : high + 1])))
-    return grid.mixture(laws, weights, error)
+    return grid.mixture(laws, weights)
 
 
 def _cells(mass: np.ndarray) -> list[tuple[int, int]]:

@@ -82,7 +82,7 @@ def test_times_far_longer_than_others_meet_on_their_grid() -> None:
         (grid.minimum(short, long), lambda t: 1 - expon.sf(t, scale=1e-3) * expon.sf(t, 0.5, 0.3)),
         (grid.least((short, long)), lambda t: expon.cdf(t, scale=1e-3)),
         (
-            grid.mixture((short, long), (0.3, 0.7), 0.0),
+            grid.mixture((short, long), (0.3, 0.7)),
             lambda t: 0.3 * expon.cdf(t, scale=1e-3) + 0.7 * expon.cdf(t, 0.5, 0.3),
         ),
     ):
