@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..version import VERSION
 from .arguments import add_catalogue, add_replanning, count, percentage, positive, sizes
-from .terminal import coloured, progress
+from .terminal import coloured, ended, progress
 
 if TYPE_CHECKING:
     from .. import driver
@@ -29,7 +29,8 @@ DONE, WRONG_INPUT = 0, 1
 
 def plan() -> int:
     """`plan GRAPH...`: the same as `dovetail plan`."""
-    return _run(_plan_parser(argparse.ArgumentParser(prog="plan", description=PLAN_ABOUT)), sys.argv[1:])
+    parser = _plan_parser(argparse.ArgumentParser(prog="plan", description=PLAN_ABOUT))
+    return ended(_run(parser, sys.argv[1:]))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, about, add_arguments in COMMANDS:
         add_arguments(commands.add_parser(name, help=about, description=about))
-    return _run(parser, sys.argv[1:] if argv is None else argv)
+    return ended(_run(parser, sys.argv[1:])) if argv is None else _run(parser, argv)
 
 
 def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ...ir.diagnostics import DovetailError
@@ -17,6 +18,7 @@ from ..placement.problem import Option, PlacementProblem, Pool
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.conflict import irreducible_conflict, without
+from ..placement.search.presolve import within
 from ..placement.search.rounds import Search
 from ..placement.search.solve import best_plan
 from ..posing.goals import MINIMISED
@@ -26,10 +28,14 @@ from ..sensitivity.same_plan import Held, held, held_by, outcome
 
 LOOSER = 1.1
 """Bounds and limits are moved by a tenth."""
+NEAR = (2.0, 8.0)
+"""Plans that cost up to so many times what the plan does are looked at before all are."""
 EQUAL = 1e-6
 """Objectives within this share are one."""
 Json = dict[str, Any]
 Progress = Callable[[str], None]
+Forced = Callable[[PlacementProblem], PlacementProblem | None]
+"""A problem with a constraint more; None where none of its options keeps it."""
 
 
 class Explanation:
@@ -45,6 +51,7 @@ class Explanation:
         value = stated if self.problem.objective == "latency" else outcome(self.problem, self.chosen).value
         assert value is not None
         self.value = value
+        self._within: dict[float, PlacementProblem] = {}
         self.found: Json = {"value": value, "unit": _unit(plan, self.problem), "missing": []}
 
     def run(self, on_progress: Progress | None = None) -> Json:
@@ -66,13 +73,31 @@ class Explanation:
                 self.found["missing"].append(name)
         return rounded(self.found)
 
-    def _best(self, problem: PlacementProblem) -> PlacementResult:
-        """The best plan of another problem; TimeUp where time is over first."""
+    def _best(self, problem: PlacementProblem, below: float = math.inf) -> PlacementResult:
+        """The best plan of another problem of an objective under `below`; TimeUp where time is over first."""
         self.left.check()
-        result = best_plan(problem, self.left.left, self.solver)
+        result = best_plan(problem, self.left.left, self.solver, below)
         if result.status not in ("optimal", "infeasible"):
             raise TimeUp
         return result
+
+    def _best_forced(self, forced: Forced) -> PlacementResult:
+        """The best plan with a constraint more, of what plans of some cost may take where one of them is found."""
+        for times in NEAR if self.problem.objective == "cost" and self.value > 0 else ():
+            near = forced(self._near(times))
+            result = None if near is None else self._best(near, times * self.value)
+            if result is not None and result.objective is not None:
+                return result
+        whole = forced(self.problem)
+        assert whole is not None
+        return self._best(whole)
+
+    def _near(self, times: float) -> PlacementProblem:
+        """The problem with the options that a plan may take which costs so many times what this plan does, or less."""
+        if times not in self._within:
+            self.left.check()
+            self._within[times] = within(self.problem, times * self.value)
+        return self._within[times]
 
     def _binding(self) -> Iterator[Json]:
         """Each bound, count or limit that binds moved by one step, and what that saves."""
@@ -86,9 +111,8 @@ class Explanation:
 
     def _saved(self, problem: PlacementProblem) -> float:
         """How much better the best plan of another problem is."""
-        result = self._best(problem)
-        saved = 0.0 if result.objective is None else self.value - result.objective
-        return saved if saved > EQUAL * abs(self.value) else 0.0
+        result = self._best(problem, self.value - EQUAL * abs(self.value))
+        return 0.0 if result.objective is None else self.value - result.objective
 
     def _moved(self, name: str) -> tuple[str, PlacementProblem]:
         """The step in words, and the problem with it."""
@@ -115,14 +139,18 @@ class Explanation:
 
     def _next_best(self) -> Iterator[Json]:
         """(24) The best plan with a piece on another device, or split or batched another way."""
-        pools = {pool.id: pool for pool in self.problem.pools}
         taken = {
             (piece, each.hardware[0], *each.hardware[2:8], each.hardware[-1])
             for each in self.chosen
             for piece in each.pieces
         }
-        others = frozenset((o.piece, o.pool) for o in self.problem.options if _choice(o, pools[o.pool]) not in taken)
-        result = self._best(replace(self.problem, one_of=(*self.problem.one_of, others)))
+
+        def differing(problem: PlacementProblem) -> PlacementProblem | None:
+            return _with_one_of(problem, lambda o, g: _choice(o, g) not in taken)
+
+        if differing(self.problem) is None:
+            return
+        result = self._best_forced(differing)
         if result.objective is None:
             return
         plan = held(self.problem, result)
@@ -135,12 +163,12 @@ class Explanation:
         for spec in self.question.fleet.devices:
             if spec.name in used:
                 continue
-            on = frozenset((o.piece, o.pool) for o in self.problem.options if pools[o.pool].device == spec.name)
-            forced = replace(self.problem, one_of=(*self.problem.one_of, on))
-            if not on:
+            on = partial(_with_one_of, chosen=lambda o, g, name=spec.name: g.device == name)
+            forced = on(self.problem)
+            if forced is None:
                 yield {"device": spec.name, "extra": None, "against": [], "pieces": []}
                 continue
-            result = self._best(forced)
+            result = self._best_forced(on)
             if result.objective is None:
                 yield {"device": spec.name, "extra": None, "against": self._against(forced), "pieces": []}
                 continue
@@ -160,6 +188,14 @@ class Explanation:
 def _choice(o: Option, g: Pool) -> tuple[object, ...]:
     """What makes a piece's place another one: device, splits, batch, and the model where there is a choice."""
     return (o.piece, g.device, g.devices_per_replica, g.tp, g.pp, g.ep, g.dp, g.max_batch, g.model)
+
+
+def _with_one_of(p: PlacementProblem, chosen: Callable[[Option, Pool], bool]) -> PlacementProblem | None:
+    """(24) The problem of plans that take one of the chosen options at least; None where there is none of them."""
+    pools = {pool.id: pool for pool in p.pools}
+    on = frozenset((o.piece, o.pool) for o in p.options if chosen(o, pools[o.pool]))
+    there = {(o.piece, o.pool) for o in p.options}
+    return replace(p, one_of=(*(each & there for each in p.one_of), on)) if on else None
 
 
 def _with_device(question: Question, spec: Any) -> Question:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import signal
 import threading
@@ -72,6 +73,21 @@ class LeftAlone(Exception):
     """The solver did not stop when it was asked to: nothing may be read from it."""
 
 
+_left_alone: list[Any] = []
+"""Solvers that may still run in threads of their own."""
+
+
+def is_solving() -> bool:
+    """Whether a solver that was left alone still runs. A process that ends before it does is aborted (SIGABRT)."""
+    return any(h.is_solver_running() for h in _left_alone)
+
+
+@atexit.register
+def _wait() -> None:
+    while is_solving():
+        time.sleep(0.05)
+
+
 class _InterruptibleHiGHS(pulp.HiGHS):
     """HiGHS in a thread of its own, so that Ctrl-C and the time limit stop it with what it has."""
 
@@ -96,6 +112,7 @@ class _InterruptibleHiGHS(pulp.HiGHS):
                     asked = time.perf_counter()
                     h.cancelSolve()
                 if asked is not None and time.perf_counter() - asked > PATIENCE_S:
+                    _left_alone.append(h)
                     raise LeftAlone
 
 

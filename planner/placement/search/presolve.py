@@ -39,6 +39,15 @@ def presolve(p: PlacementProblem, below: float = math.inf) -> PlacementProblem:
     return _with_options(hopeful, _not_dominated(hopeful))
 
 
+def within(p: PlacementProblem, most: float) -> PlacementProblem:
+    """The problem without options that no plan of a cost of at most `most` takes; of another objective as it is.
+
+    [USD/h, or USD/request without a rate]
+    """
+    hopeful = without_hopeless(p)
+    return _with_options(hopeful, affordable(hopeful, most)) if p.objective == "cost" else hopeful
+
+
 def _with_options(p: PlacementProblem, options: list[Option]) -> PlacementProblem:
     used = {o.pool for o in options}
     down = {g.id for g in p.pools if g.goes_down}

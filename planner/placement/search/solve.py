@@ -130,8 +130,7 @@ def best_plan(
     """The best plan of an objective under `below`, without what binds; `infeasible` where there is none."""
     clock = Clock(time_limit_s)
     try:
-        search = Search(problem, solver, clock, below=below)
-        search.run()
+        search = _search(problem, Known(), solver, clock, None, below, OPTIMAL_GAP)
     except TimeUp:
         return PlacementResult("unknown", unit=unit_of(problem))
     if search.interrupted:
