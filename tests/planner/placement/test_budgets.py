@@ -25,7 +25,7 @@ def few_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def problems(make: Make) -> list[PlacementProblem]:
-    return [replace(make(seed), objective="cost") for seed in range(500, 580)]
+    return [replace(make(seed), objective="cost") for seed in range(500, 540)]
 
 
 def whole(p: PlacementProblem, monkeypatch: pytest.MonkeyPatch) -> solving.PlacementResult:
@@ -46,7 +46,7 @@ def test_plans_under_budgets_are_those_of_the_whole_problem(
         assert (under.status, under.binding, under.conflict) == (expected.status, expected.binding, expected.conflict)
         assert under.placements == expected.placements
         found += under.status == "optimal" and len(list(budgets(p))) > 0
-    assert found > 20
+    assert found > 10
 
 
 @pytest.mark.usefixtures("few_are_two")
@@ -57,7 +57,7 @@ def test_each_budget_leaves_so_many_options(random_problem: Make) -> None:
             left = affordable(without_hopeless(p), budget * (1 + 1e-9))
             assert len(left) > 2 * 2**number
             seen += 1
-    assert seen > 30
+    assert seen > 15
 
 
 def test_small_problems_and_other_objectives_have_none(random_problem: Make) -> None:
