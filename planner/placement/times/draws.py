@@ -39,7 +39,7 @@ def drawn_law(grid: Grid, arcs: Arcs, source: str, sink: str, earliest: bool, si
     size = min(size, MOST_VALUES // sum(map(len, arcs.values())))
     times: dict[str, Array] = {source: np.zeros(size)}
     error = 0.0
-    for event in _in_order(arcs):
+    for event in in_order(arcs):
         arrivals = []
         for before, law in arcs[event].items():
             arrivals.append(times[before] + _values(law, grid, rng, size))
@@ -49,7 +49,7 @@ def drawn_law(grid: Grid, arcs: Arcs, source: str, sink: str, earliest: bool, si
     return _gridded(times[sink], grid, error)
 
 
-def _in_order(arcs: Arcs) -> list[str]:
+def in_order(arcs: Arcs) -> list[str]:
     """Events, each after all that it waits for."""
     found: dict[str, None] = {}
     waiting = {event: set(before) for event, before in arcs.items()}

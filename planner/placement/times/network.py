@@ -1,17 +1,18 @@
 """The time of one scenario as the longest path through a network of independent times.
 
 Events are points in time, arcs are laws between them; an event happens when all its arcs have arrived. Series and
-parallel reductions are exact. What they leave is factored: condition on the values of one arc, reduce, mix; or,
-where a proof is not asked for, drawn (`draws.py`).
+parallel reductions are exact, and so is leaving out arcs beside which another way takes as long. What they leave is
+factored: condition on the values of one arc, reduce, mix; or, where a proof is not asked for, drawn (`draws.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from .draws import drawn_law
+from .draws import drawn_law, in_order
 from .laws import Grid, Law, constant
 
 SOURCE = "start"
@@ -63,26 +64,40 @@ def longest(network: Network, factors: int = FACTORS, draws: int = 0) -> Law:
 
     What is left of it is conditioned on up to `factors` arcs, or drawn where `draws` says how many times.
     """
-    rest = _reduce(network)
-    if not rest:
-        return network.succ[SOURCE][SINK]
-    if draws:
+    rest = _reduced(network)
+    if draws and rest:
         return drawn_law(network.grid, network.pred, SOURCE, SINK, network.earliest, draws)
-    shared = next(e for e in network.succ if e in rest and len(network.pred[e]) == 1)
-    if factors == 0:
-        return longest(_split(network, shared), 0)
-    return _condition(network, shared, factors)
+    return _longest(network, rest, factors)
+
+
+def _longest(network: Network, rest: Sequence[str], factors: int) -> Law:
+    """The same of a reduced network that has the events `rest` left."""
+    while rest and factors == 0:
+        _split(network, _shared(network, rest))
+        rest = _reduce(network)
+    return _condition(network, _shared(network, rest), factors) if rest else network.succ[SOURCE][SINK]
+
+
+def _shared(network: Network, rest: Sequence[str]) -> str:
+    """The first event left that one arc alone leads to: a time that several ways share."""
+    return next(event for event in rest if len(network.pred[event]) == 1)
 
 
 def earliest(network: Network, draws: int = 0) -> Law | None:
     """Law of the time to the first arc into SINK; None where reductions leave something and nothing may be drawn."""
-    if not _reduce(network):
+    if not _reduced(network):
         return network.succ[SOURCE][SINK]
     return drawn_law(network.grid, network.pred, SOURCE, SINK, True, draws) if draws else None
 
 
+def _reduced(network: Network) -> list[str]:
+    """As `_reduce`; where that leaves something, arcs that no time can make the last go first."""
+    rest = _reduce(network)
+    return _reduce(network) if rest and _drop_needless(network) else rest
+
+
 def _reduce(network: Network) -> list[str]:
-    """All reductions that are exact; the events that they leave."""
+    """All reductions in series and in parallel, which are exact; the events that they leave."""
     _drop_dead_ends(network)
     while _reduce_once(network):
         # The first of one arc is the last of it.
@@ -97,6 +112,34 @@ def _drop_dead_ends(network: Network) -> None:
         before = list(network.pred[event])
         network.remove(event)
         dead.extend(u for u in before if not network.succ[u])
+
+
+def _drop_needless(network: Network) -> bool:
+    """Take out constant arcs beside which another way takes at least as long, whatever its times; whether any was.
+
+    All at once: what such a way consists of joins events that are nearer to each other than the arc's.
+    """
+    events = in_order(network.pred)
+    places = {event: i for i, event in enumerate(events)}
+    least = np.full((len(events), len(events)), -np.inf)
+    found: list[tuple[str, str]] = []
+    for w in events:
+        least[places[w], places[w]] = 0.0
+        ins = network.pred[w]
+        before = [places[u] for u in ins]
+        if not before:
+            continue
+        by_way = least[before] + np.array([[law.offset] for law in ins.values()])
+        least[places[w]] = np.maximum(least[places[w]], by_way.max(axis=0))
+        if len(before) > 1 and not (network.earliest and w == SINK):
+            others = by_way[:, before]
+            np.fill_diagonal(others, -np.inf)
+            longest_other = others.max(axis=0)
+            arcs = zip(ins.items(), longest_other, strict=True)
+            found += [(u, w) for (u, law), other in arcs if law.mass is None and other >= law.offset]
+    for u, w in found:
+        del network.succ[u][w], network.pred[w][u]
+    return bool(found)
 
 
 def _reduce_once(network: Network) -> bool:
@@ -145,7 +188,7 @@ def _merge_twins(network: Network) -> bool:
     return False
 
 
-def _split(network: Network, event: str) -> Network:
+def _split(network: Network, event: str) -> None:
     """Give each successor of a fork its own copy of the time before it.
 
     The paths through it then count as independent. Times that share a part are associated, so their true
@@ -157,7 +200,6 @@ def _split(network: Network, event: str) -> Network:
     network.remove(event)
     for w, out in outs.items():
         network.add(before, w, network.grid.add(unbounded, out))
-    return network
 
 
 def _condition(network: Network, event: str, factors: int) -> Law:
@@ -171,7 +213,7 @@ def _condition(network: Network, event: str, factors: int) -> Law:
         branch = network.copy()
         fixed = constant(law.offset + high * step)
         branch.succ[before][event] = branch.pred[event][before] = fixed
-        part = longest(branch, factors - 1)
+        part = _longest(branch, _reduce(branch), factors - 1)
         laws.append(replace(part, error_s=law.error_s + (high - low) * step + part.error_s))
         weights.append(float(np.sum(law.mass[low : high + 1])))
     return grid.mixture(laws, weights)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dovetail.ir.distribution import Distribution
-from dovetail.planner.placement.times.laws import Grid, Law
+from dovetail.planner.placement.times.laws import Grid, Law, constant
 from dovetail.planner.placement.times.network import SINK, SOURCE, Network, longest
 
 Exact = dict[float, float]
@@ -110,3 +110,19 @@ def test_networks_of_times_lie_between_them_too(seed: int) -> None:
             at[v], probability = max(at.get(v, 0.0), at[u] + time), probability * p
         exact[at[SINK]] = exact.get(at[SINK], 0.0) + probability
     assert_between(grid, longest(network, r.choice([0, 1, 2])), exact, r)
+
+
+def test_edges_beside_longer_ways_change_nothing() -> None:
+    """A row of 60 times, each of which also waits for all before it: as if each waited for the last alone."""
+    grid, each = Grid(0.2 / 1024, 1024), Distribution.lognormal_mean_p95(1e-3, 2e-3)
+    row, dense = Network(grid), Network(grid)
+    for k in range(60):
+        for network, waits_for in ((row, [k - 1]), (dense, range(k))):
+            for before in waits_for:
+                network.add(SOURCE if before < 0 else f"end{before}", f"start{k}", constant(0.0))
+            if k == 0:
+                network.add(SOURCE, "start0", constant(0.0))
+            network.add(f"start{k}", SINK if k == 59 else f"end{k}", grid.law(each))
+    expected, found = longest(row, 0), longest(dense, 0)
+    assert np.allclose(found.mass, expected.mass, atol=1e-12)
+    assert found.mean_s == pytest.approx(0.06)
