@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -32,26 +33,41 @@ class Diagnostic:
 
     def render(self) -> str:
         """The text shown to people, without colour."""
-        parts = [f"{self.severity}[{self.id}]: {self.message}"]
+        parts = [f"{self.severity}[{self.id}]: {visible(self.message)}"]
         gutter = max((len(str(label.span.line)) for label in self.labels), default=0)
         for label in self.labels:
             parts.extend(_render_label(label, gutter))
         if self.help:
-            parts.append(f"{' ' * gutter} = help: {self.help}")
+            parts.append(f"{' ' * gutter} = help: {visible(self.help)}")
         return "\n".join(parts)
 
 
 def _render_label(label: Label, gutter: int) -> list[str]:
     span, blank = label.span, " " * gutter
     text, col = _window(span.source.line(span.line).expandtabs(1), span.col)
-    mark = ("^" if label.primary else "-") * max(1, min(span.length, max(1, len(text) - col + 1)))
-    underline = " " * (col - 1) + mark + (f" {label.text}" if label.text else "")
+    before, marked = text[: col - 1], text[col - 1 : col - 1 + span.length]
+    mark = ("^" if label.primary else "-") * max(1, _columns(visible(marked)))
+    underline = " " * _columns(visible(before)) + mark + (f" {visible(label.text)}" if label.text else "")
+    text = visible(text)
     lines = [f"{blank}--> {span}"]
     if text.strip():
         lines += [f"{blank} |", f"{span.line:>{gutter}} | {text}", f"{blank} | {underline}"]
     elif label.text:
         lines.append(f"{blank} | {label.text}")
     return lines
+
+
+def visible(text: str) -> str:
+    """`text` with escapes for what a terminal would obey or not show: `\\x1b`, `\\u200b`."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _columns(text: str) -> int:
+    """Columns that printable text takes in a terminal: two for wide characters, none for those put on another."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
 
 WIDEST = 200

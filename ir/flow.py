@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MOST_CYCLES = 20
 """Cycles without a bound that are reported at once."""
+MOST_TOLD = 8
+"""Nodes of a cycle that a message names."""
 TOLERANCE = 1e-9
 """Within this, probabilities count as summing to 1."""
 
@@ -120,7 +122,8 @@ def _unbounded_cycles(names: list[str], edges: list[FlowEdge]) -> Iterator[FlowF
         cycle = _find_cycle(names, free)
         if not cycle:
             return
-        path = " -> ".join([*cycle, cycle[0]])
+        told = cycle if len(cycle) <= MOST_TOLD else [*cycle[: MOST_TOLD - 2], "...", cycle[-1]]
+        path = " -> ".join([*told, cycle[0]])
         message = f"the cycle `{path}` has no bound"
         last = index_of[(cycle[-1], cycle[0])]
         yield FlowFault("C3", message, edge=last, help="put `max_visits` on one of its edges")

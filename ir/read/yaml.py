@@ -26,6 +26,8 @@ DEEPEST_NESTING = 50
 MOST_ALIASED_NODES = 20_000
 MOST_VALUES = 200_000
 
+_NO_BREAKS = str.maketrans(dict.fromkeys("\x85\u2028\u2029", " "))
+"""Characters that end no line for YAML 1.2 and for editors, but do for the parser, which would count lines by them."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -108,8 +110,10 @@ class _Composer:
 
     def __init__(self, source: SourceFile) -> None:
         self.source = source
-        self.events: Iterator[Any] = iter(yaml.parse(source.text, Loader=_LOADER))
+        self.events: Iterator[Any] = iter(yaml.parse(source.text.translate(_NO_BREAKS), Loader=_LOADER))
         self.anchors: dict[str, _Node | None] = {}
+        self.twice: list[Diagnostic] = []
+        """keys that stand twice"""
         self.aliased = 0
         self.values = 0
 
@@ -121,6 +125,8 @@ class _Composer:
                 if root is not None:
                     raise _error("syntax", "a second document starts here; a file holds one", self.span(event))
                 root = self.node(next(self.events), 0)
+        if self.twice:
+            raise InputError(self.twice)
         if root is not None and root.children is None and root.value is None:
             return None
         return root
@@ -182,8 +188,8 @@ class _Composer:
             if event.value in seen:
                 message = f"the key `{shorten(event.value)}` stands twice"
                 labels = (Label(span, "again here"), Label(seen[event.value], "first here", primary=False))
-                raise InputError([Diagnostic("duplicate-key", message, labels)])
-            seen[event.value] = span
+                self.twice.append(Diagnostic("duplicate-key", message, labels, "keep one of them"))
+            seen.setdefault(event.value, span)
             child = self.node(next(self.events), depth + 1)
             node.children.append((event.value, span, child))
             node.size += child.size

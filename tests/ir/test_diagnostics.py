@@ -35,6 +35,29 @@ def test_of_a_long_line_the_part_about_the_fault_is_shown(col: int) -> None:
     assert text[mark.index("^") : mark.index("^") + 3] == "BAD"
 
 
+@pytest.mark.parametrize(
+    ("line", "word", "told", "columns"),
+    [
+        ("思考: {k: bad}", "bad", "思考: {k: bad}", 4 + 6),
+        ("k: 思考", "思考", "k: 思考", 3),
+        ("e\u0301: bad", "bad", "e\u0301: bad", 3),
+        ("\x1b[31m: bad", "bad", "\\x1b[31m: bad", 10),
+        ("k: th\u200bink", "th\u200bink", "k: th\\u200bink", 3),
+    ],
+)
+def test_marks_stand_under_what_a_terminal_shows(line: str, word: str, told: str, columns: int) -> None:
+    """Wide characters take two columns, accents none, and what would not be shown is escaped."""
+    _, _, _, text, mark, _ = shown(line, line.index(word) + 1, len(word))
+    assert text == f"1 | {told}"
+    assert mark.index("^") == len("  | ") + columns
+    assert mark.count("^") == {"思考": 4, "th\u200bink": 11}.get(word, 3)
+
+
+def test_words_of_a_fault_cannot_steer_a_terminal() -> None:
+    rendered = Diagnostic("id", "no `\x1b[2J`", help="the names are a\nb").render()
+    assert rendered.splitlines() == ["error[id]: no `\\x1b[2J`", " = help: the names are a\\nb"]
+
+
 def test_the_nearest_name_is_proposed() -> None:
     assert did_you_mean("modle", ["model", "price"]) == "did you mean `model`?"
     assert did_you_mean("xyz", ["model", "price"]) is None

@@ -107,6 +107,21 @@ def test_aliases_are_expanded() -> None:
     assert found.value["c"]["b"] == 1
 
 
+@pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029"])
+def test_lines_are_those_that_editors_count(character: str) -> None:
+    document = parse_yaml(f'name: "a{character}b"  # c{character}d\nkind: tool\n', "file.yaml")
+    assert document.value == {"name": "a b", "kind": "tool"}
+    assert document.sources.key(("kind",)).line == 2
+    assert underlined(document.sources.key(("kind",))) == "kind"
+
+
+def test_every_key_that_stands_twice_is_told() -> None:
+    with pytest.raises(InputError) as raised:
+        parse_yaml("a: 1\nb: {c: 1, c: 2}\na: 2\na: 3\n", "file.yaml")
+    places = [[label.span.line for label in d.labels] for d in raised.value.diagnostics]
+    assert places == [[2, 2], [3, 1], [4, 1]]
+
+
 def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_bytes(b"a: 1\n")
