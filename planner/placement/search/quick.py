@@ -11,21 +11,19 @@ from ..model.objective import price
 from ..problem import Option, PlacementProblem, Pool
 from ..times.laws import mean
 
-MANY_OPTIONS = 3000
-"""Problems with no more options than this are solved whole at once."""
 FEW_OPTIONS = 2000
 """At most about so many are left."""
 WEIGHTS = (0.0, 0.3, 1.0, 3.0, 30.0)
 """How much a share of time counts against the same share of cost: one pool of a kind is kept for each, in steps."""
 
 
-def few_options(p: PlacementProblem) -> PlacementProblem | None:
-    """A small part of a large problem, whose plans are plans of the problem; None where it is small already.
+def few_options(p: PlacementProblem, many: int) -> PlacementProblem | None:
+    """A small part of a problem of more than `many` options, whose plans are plans of the problem; None of others.
 
     Pools of one device, place and set of pieces are of one kind; those that are cheapest, fastest or the best
     compromise of their kind stay. Its optimum says nothing of what else the problem has.
     """
-    if len(p.options) <= MANY_OPTIONS:
+    if len(p.options) <= many:
         return None
     rows: dict[str, list[Option]] = defaultdict(list)
     for o in p.options:

@@ -24,8 +24,10 @@ from .tightened import has_percentiles, tightened
 
 BINDING_TRIALS = 12
 """Problems tried at most to find out what binds: a number and not a time, so that equal runs give equal answers."""
-SOME_OPTIONS = 2000
-"""Problems with no more options are solved at once even where percentiles are bounded."""
+MANY_OPTIONS = 3000
+"""Problems with no more options are solved whole at once, where no percentile is bounded."""
+SOME_OPTIONS = 300
+"""The same where percentiles are: with twice as many, hundreds of rounds may pass before a plan keeps them."""
 FIRST_PLAN_S = 30.0
 """Time spent at most on a first plan of a large problem, and half of what a shorter limit leaves [s]."""
 FEW_CUTS = 20
@@ -162,18 +164,19 @@ def _first_plan(
 
     A small problem stays as it is, and nothing is known of it.
     """
-    if len(p.options) <= SOME_OPTIONS or len(without_hopeless(p).options) <= SOME_OPTIONS:
+    many = SOME_OPTIONS if has_percentiles(p) else MANY_OPTIONS
+    if len(p.options) <= many or len(without_hopeless(p).options) <= many:
         return p, Known()
     reduced = presolve(p)
-    few = few_options(reduced)
-    if few is None and not (has_percentiles(p) and len(reduced.options) > SOME_OPTIONS):
+    few = few_options(reduced, many)
+    if few is None:
         return p, Known()
     found = Known()
     soon = clock.at_most(FIRST_PLAN_S if clock.left is None else min(FIRST_PLAN_S, clock.left / 2))
     with suppress(TimeUp):
         if has_percentiles(p):
-            found = tightened(few or reduced, solver, soon, on_progress)
-        elif few is not None:
+            found = tightened(few, solver, soon, on_progress)
+        else:
             search = Search(few, solver, soon, on_progress)
             search.run()
             found = Known(search.best, search.value)

@@ -14,13 +14,16 @@ from dovetail.planner.placement.search.clock import Clock
 from dovetail.planner.placement.search.cutoff import least_cost
 from dovetail.planner.placement.search.rounds import Search
 from dovetail.planner.placement.search.solve import solve
+from dovetail.planner.placement.times.judge import Judge
+
+from .test_solve import chain
 
 Make = Callable[[int], PlacementProblem]
 
 
 @pytest.fixture
 def all_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quick, "MANY_OPTIONS", 0)
+    monkeypatch.setattr(solving, "MANY_OPTIONS", 0)
     monkeypatch.setattr(solving, "SOME_OPTIONS", 0)
 
 
@@ -34,13 +37,13 @@ def copies(p: PlacementProblem, count: int) -> PlacementProblem:
 
 
 def test_small_problems_are_solved_whole(random_problem: Make) -> None:
-    assert quick.few_options(random_problem(0)) is None
+    assert quick.few_options(random_problem(0), solving.SOME_OPTIONS) is None
 
 
 @pytest.mark.usefixtures("all_are_large")
 def test_few_options_are_some_of_the_problem_and_hold_its_cheapest_calls(random_problem: Make) -> None:
     p = replace(copies(random_problem(3), 20), rate_per_s=None)
-    few = quick.few_options(p)
+    few = quick.few_options(p, solving.MANY_OPTIONS)
     assert few is not None
     assert set(few.options) < set(p.options)
     assert {g.id for g in few.pools} == {o.pool for o in few.options}
@@ -53,7 +56,7 @@ def test_few_options_are_some_of_the_problem_and_hold_its_cheapest_calls(random_
 def test_start_from_a_first_plan_changes_no_optimum(random_problem: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     problems = [copies(random_problem(seed), 2) for seed in range(60, 90)]
     before = [solve(p) for p in problems]
-    monkeypatch.setattr(quick, "MANY_OPTIONS", 0)
+    monkeypatch.setattr(solving, "MANY_OPTIONS", 0)
     monkeypatch.setattr(solving, "SOME_OPTIONS", 0)
     after = [solve(p) for p in problems]
     assert [r.status for r in after] == [r.status for r in before]
@@ -82,6 +85,15 @@ def test_first_plan_stands_where_the_whole_problem_takes_too_long(
     assert result.bound is not None
     assert result.objective is not None
     assert result.bound <= result.objective
+
+
+def test_hundreds_of_options_get_a_first_plan_where_percentiles_are_bounded() -> None:
+    p = chain(4, 150, seed=3, percentile=0.95)
+    _, first = solving._first_plan(p, "highs", Clock(None), None)
+    assert first.plan is not None
+    assert Judge(p, p.options).broken(first.plan) is None
+    means = replace(p, bounds=tuple(replace(b, percentile=None) for b in p.bounds))
+    assert solving._first_plan(means, "highs", Clock(None), None)[1].plan is None
 
 
 def test_search_without_time_finds_nothing_and_says_so(random_problem: Make) -> None:
