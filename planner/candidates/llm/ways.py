@@ -124,14 +124,15 @@ def _in_roles(
     timed = {(call.visits, call.adapter): _Seconds.of(call, found) for call in calls}
     slots = np.array([s.batch for _, s in found]) / (setting.rate_per_s or 0.0)
     joule_usd = [prices.joule_usd(n) * energy_above_idle_j(s.device, 1.0, s.parallel.devices) for n, s in found]
-    welcome = np.array([[not excluded_by(call.prefill, name) for call in calls] for name, _ in found])
+    welcome = np.array([[not excluded_by(call.prefill, name) for call in calls] for name, _ in found], bool)
+    welcome = welcome.reshape(len(found), len(calls))
     roles: dict[str, InRole] = {}
     for role in ROLES:
         worked = np.stack([timed[call.visits, call.adapter].worked(call, role) for call in calls], axis=1)
         load = np.where(welcome, worked / slots[:, None], 0.0)
         possible = welcome & np.stack([timed[c.visits, c.adapter].in_time(c, role, bounds) for c in calls], axis=1)
         if role == "prefill":
-            possible &= np.array([[s.is_least] for _, s in found])
+            possible &= np.array([s.is_least for _, s in found], bool)[:, None]
         seconds = worked / [sum(call.mass) for call in calls]
         roles[role] = InRole(load, load * HOUR_S * np.array(joule_usd)[:, None], possible, seconds)
     return roles
@@ -148,7 +149,9 @@ class _Seconds:
     @classmethod
     def of(cls, call: Call, found: Sequence[tuple[str, Server]]) -> _Seconds:
         timed = [server.timings[call.node] for _, server in found]
-        return cls(*(np.array([getattr(t, part) for t in timed]) for part in ("prefill", "step", "gap")))
+        rows = (np.array([getattr(t, part) for t in timed]) for part in ("prefill", "step", "gap"))
+        # A model that fits no devices of the fleet has no rows, and columns all the same.
+        return cls(*(row.reshape(len(timed), len(call.visits)) for row in rows))
 
     def between(self, role: str) -> Row:
         """Tokens: others' prefills ride along where both phases are in one server."""

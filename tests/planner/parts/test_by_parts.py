@@ -131,3 +131,21 @@ def test_plan_of_parts_does_not_say_that_nothing_binds() -> None:
     assert summary.binding(plan) == ["not looked for: `dovetail explain` does"]
     plan["binding_complete"] = True
     assert summary.binding(plan) == ["no bound and no limit"]
+
+
+@pytest.mark.parametrize("hosted", [False, True])
+def test_model_that_fits_no_device_is_hosted_or_has_no_place(hosted: bool) -> None:
+    large_model: Json = {"kind": "llm", "model": "qwen3-8b", "prompt_tokens": 300, "output_tokens": 30}
+    nodes: Json = {"n0": large_model, "n1": large_model | {"model": "llama-3.2-3b"}}
+    graph: Json = {"version": 1, "nodes": nodes, "edges": ["n0 -> n1"], "workload": {"rate": "2 req/s"}}
+    devices: Json = {"x": device(random.Random(1)) | {"memory": "12 GB", "count": "0..1"}}
+    if hosted:
+        price = {"input": "0.1 USD/Mtok", "output": "2 USD/Mtok"}
+        devices["api"] = {"kind": "api", "models": ["qwen3-8b"], "price": price, "ttft": "400 ms", "tbt": "15 ms"}
+    it = pose(parse_graph(graph), parse_fleet({"devices": devices, "site": {"electricity": "0.2 USD/kWh"}}), Path())
+    found = large.by_parts(it, OPTIMAL_GAP, None, "highs", None)
+    whole = best_plan(it.problem, 20.0)
+    assert found is not None
+    assert (found[1].status, whole.status) == (("optimal",) * 2 if hosted else ("infeasible",) * 2)
+    assert found[1].objective == (pytest.approx(whole.objective) if hosted else None)
+    assert found[1].conflict == (() if hosted else ("place[n0]",))
