@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,10 @@ class Program:
     """plan.json where there is no plan: pieces, their devices, and what passes between them"""
     context: EmitContext | None = field(default=None, repr=False)
     """of the plan: the network as it was read and lowered for it"""
+
+    def __repr__(self) -> str:
+        ends = f"{', '.join(self.network.inputs)} -> {', '.join(self.network.outputs)}"
+        return f"<Program {ends}; {', '.join(f'{piece} by {way}' for piece, way in self.trace)}>"
 
     def __call__(self, /, *inputs: Any, **named: Any) -> tuple[np.ndarray, ...]:
         """The outputs in graph order; InputError for inputs of another number, name, shape or kind."""
@@ -160,15 +165,25 @@ def compile(
     tuner = _tuner(autotune)
     wanted = None if precision is None else _precisions(precision)
     said = precision if precision is None or isinstance(precision, str) else _spelt(precision)
-    path, folder = _file_of(model, example_inputs, sizes or {}, allow_python)
+    path, folder = _file_of(model, example_inputs, _whole(sizes or {}), allow_python)
     if placement is None:
-        plan, program, context = _planned(path, fleet, wanted, said, tuner)
+        shown = str(model) if isinstance(model, str | os.PathLike) else "the network"
+        plan, program, context = _planned(path, shown, fleet, wanted, said, tuner)
         made = Program(plan, program, folder, context=context)
     else:
         program, pieces = _as_placed(path, fleet, placement, wanted, tuner)
         made = Program(None, program, folder, pieces)
     _check_examples(made.network, example_inputs)
     return made
+
+
+def _whole(sizes: Mapping[str, int]) -> Mapping[str, int]:
+    """`sizes` of 1 or more; InputError for others."""
+    for name, size in sizes.items():
+        if not isinstance(size, Integral) or size < 1:
+            message = f"the size `{name}` must be a whole number of 1 or more, not {size!r}"
+            raise InputError([Diagnostic("network-size", message)])
+    return sizes
 
 
 def _tuner(autotune: bool | Autotune) -> Tuner | None:
@@ -181,9 +196,12 @@ def _tuner(autotune: bool | Autotune) -> Tuner | None:
 
 
 def _planned(
-    path: Path, fleet: Where | None, wanted: Precisions | None, said: str | None, tuner: Tuner | None
+    path: Path, shown: str, fleet: Where | None, wanted: Precisions | None, said: str | None, tuner: Tuner | None
 ) -> tuple[Plan, PlacedProgram, EmitContext]:
-    """The network in a file where the plan has it that is cheapest in the precisions `wanted`, which are `said`."""
+    """The network in a file where the plan has it that is cheapest in the precisions `wanted`, which are `said`.
+
+    `shown` is what its caller named, for places of errors.
+    """
     from .backends import EmitContext
     from .backends.networks import placed_networks
     from .backends.placed.executors import require_formats
@@ -195,7 +213,7 @@ def _planned(
     document = {"version": 1, "name": NODE, "nodes": {NODE: node}}
     fleet_file = parse_fleet(machine_fleet(), "this machine") if fleet is None else read_fleet(Path(fleet))
     context = EmitContext(path.parent)
-    graph_file = parse_graph(document, path.name, path.parent)
+    graph_file = parse_graph(document, shown, path.parent)
     plan = plan_files(graph_file, fleet_file, path.parent, networks=context.networks)
     (placed,) = placed_networks(plan.document, context)
     if wanted is not None:
@@ -297,7 +315,10 @@ def _network_of(model: Model, example_inputs: Sequence[Any]) -> NnModule:
         return read_jax(model, example_inputs)
     shown = model if isinstance(model, str | os.PathLike) else type(model).__name__
     message = f"`{shown}` is no network: neither an .onnx, a config.json, an .mlir, a JAX function nor an IR module"
-    raise InputError([Diagnostic("unsupported", message, help="`module:function` names a function of yours")])
+    help = "`module:function` names a function of yours"
+    if str(shown).endswith((".yaml", ".yml")):
+        help = f"`plan {shown} -o DIR` plans a graph, and writes code for its networks"
+    raise InputError([Diagnostic("unsupported", message, help=help)])
 
 
 def _check_examples(program: PlacedProgram, example_inputs: Sequence[Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 WIDTH = 88
 """columns, the default of ruff and black: a folder of emitted code has no settings of its own"""
@@ -26,8 +27,8 @@ class Brackets:
 
     @property
     def literal(self) -> bool:
-        """Whether this is a list or a tuple, which is split into one item a line at once; a call is not."""
-        return self.opening[-1] == "[" or self.opening == "("
+        """Whether this is a list, tuple or mapping, which is split into one item a line at once; a call is not."""
+        return self.opening[-1] in "[{" or self.opening == "(" or self.opening.endswith(" (")
 
 
 Expression = str | Brackets
@@ -45,10 +46,28 @@ def sequence(items: Sequence[Expression]) -> Brackets:
     return Brackets("[", tuple(items), "]")
 
 
+def tuple_of(items: Sequence[Expression]) -> Expression:
+    """`(a, b)`, and `(a,)` of one."""
+    return Brackets("(", tuple(items), ",)" if len(items) == 1 else ")")
+
+
 def quoted(text: str) -> str:
-    """`text` as a string literal in double quotes."""
+    """`text` as a string literal: in double quotes, unless it holds more of them than of single ones."""
     # JSON escapes quotes, backslashes and control characters as Python does; other characters stay as they are.
-    return json.dumps(text, ensure_ascii=False)
+    made = json.dumps(text, ensure_ascii=False)
+    if text.count('"') <= text.count("'"):
+        return made
+    inside = made[1:-1].replace("'", "\\'").replace('\\"', '"')
+    return f"'{inside}'"
+
+
+def mapping_lines(name: str, entries: Mapping[str, Expression], comment: str = "") -> list[str]:
+    """The lines of `name = {...}`, an entry of text to expression on each."""
+    remark = f"  # {comment}" if comment else ""
+    if not entries:
+        return [f"{name} = {{}}{remark}"]
+    rows = (lay_out(with_comma(prefixed(f"{quoted(key)}: ", value))) for key, value in entries.items())
+    return [f"{name} = {{{remark}", *chain.from_iterable(rows), "}"]
 
 
 def imported(*names: str) -> str:
@@ -80,15 +99,14 @@ def lay_out(expression: Expression, comment: str = "", indent: int = 4) -> list[
     else:
         body = []
         for item in expression.items:
-            *lines, last = lay_out(_with_comma(item), indent=inside)
+            *lines, last = lay_out(with_comma(item), indent=inside)
             body += [*lines, last]
-    return [" " * indent + expression.opening, *body, " " * indent + expression.closing + remark]
+    return [" " * indent + expression.opening, *body, " " * indent + expression.closing.removeprefix(",") + remark]
 
 
-def _with_comma(item: Expression) -> Expression:
-    if isinstance(item, str):
-        return item + ","
-    return Brackets(item.opening, item.items, item.closing + ",")
+def with_comma(item: Expression) -> Expression:
+    """`item` as one of several lines between brackets."""
+    return item + "," if isinstance(item, str) else Brackets(item.opening, item.items, item.closing + ",")
 
 
 ATOM, UNARY, PRODUCT, SUM = 4, 3, 2, 1

@@ -6,7 +6,6 @@ import argparse
 import gc
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..version import VERSION
 from .arguments import add_catalogue, add_replanning, count, percentage, positive, sizes
+from .interrupts import raise_interrupts
 from .terminal import coloured, ended, progress
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     from ..ir.diagnostics import DovetailError
 
     # Who ends us from elsewhere gets what Ctrl-C gets: the best so far.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    raise_interrupts()
     try:
         return arguments.do(arguments)
     except DovetailError as error:

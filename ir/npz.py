@@ -26,5 +26,7 @@ def read_npz(path: Path | str) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[f"{name}.npy"] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile, KeyError, AttributeError, TypeError) as error:
-        raise ValueError(f"`{path}` is no .npz with arrays: {error}") from error
+    except OSError as error:
+        raise ValueError(f"`{path}` cannot be read: {error.strerror}") from error
+    except (ValueError, EOFError, BadZipFile, KeyError, AttributeError, TypeError) as error:
+        raise ValueError(f"`{path}` is no .npz with arrays") from error

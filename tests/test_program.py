@@ -48,6 +48,31 @@ def test_what_cannot_be_compiled_is_refused(model: object) -> None:
         dovetail.compile(model)  # type: ignore[arg-type]
 
 
+def test_a_graph_is_sent_to_plan() -> None:
+    with pytest.raises(dovetail.InputError, match=r"`plan graph\.yaml -o DIR` plans a graph"):
+        dovetail.compile("graph.yaml")
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, "2", None])
+def test_sizes_are_whole_numbers(size: object) -> None:
+    with pytest.raises(dovetail.InputError, match="the size `batch` must be a whole number of 1 or more"):
+        dovetail.compile(CLASSIFIER, sizes={"batch": size})  # type: ignore[dict-item]
+
+
+def test_a_program_is_shown_by_its_ends_and_not_by_its_weights() -> None:
+    program = dovetail.compile(CLASSIFIER)
+    (x,), (y,) = program.network.inputs, program.network.outputs
+    assert repr(program) == f"<Program {x} -> {y}; network.run by jax on cpu>"
+
+
+def test_what_does_not_fit_is_named_as_it_was_given(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet.yaml"
+    fleet.write_text("devices: {tiny: {model: h100-sxm, memory: 1 kB, count: 1}}")
+    with pytest.raises(dovetail.Infeasible) as raised:
+        dovetail.compile(CLASSIFIER, fleet=fleet)
+    assert f"--> {CLASSIFIER}:1:1" in str(raised.value)
+
+
 def test_a_jax_function_and_its_module_are_compiled(tmp_path: Path) -> None:
     import jax
 

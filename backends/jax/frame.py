@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..python_text import Brackets, lay_out, quoted
+from ..python_text import Brackets, lay_out, mapping_lines, prefixed, quoted, tuple_of
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,14 @@ def _imports(code: str, more: Sequence[str]) -> str:
 
 
 def _inputs(inputs: Sequence[Input]) -> list[str]:
-    return ["INPUTS = {", *(f'    {quoted(i.name)}: ({i.shape}, "{i.dtype}"),' for i in inputs), "}"]
+    return mapping_lines("INPUTS", {i.name: tuple_of([str(i.shape), quoted(i.dtype)]) for i in inputs})
 
 
 def _outputs(outputs: Sequence[str]) -> list[str]:
     names = [quoted(name) for name in outputs]
-    return [f"OUTPUTS = ({names[0]},)"] if len(names) == 1 else ["OUTPUTS = (", *(f"    {n}," for n in names), ")"]
+    if len(names) == 1:
+        return lay_out(prefixed("OUTPUTS = ", tuple_of(names)), indent=0)
+    return ["OUTPUTS = (", *(f"    {n}," for n in names), ")"]
 
 
 def jitted(function: Any) -> Any:

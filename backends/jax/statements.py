@@ -12,7 +12,7 @@ from xdsl.ir import Operation, SSAValue
 from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ...passes.locations import located
-from ..python_text import Expression, Scalar, fits, lay_out, prefixed
+from ..python_text import Brackets, Expression, Scalar, fits, lay_out, prefixed
 from .axes import AxisNames
 from .names import Names
 from .operators import EXPRESSIONS, SEVERAL, layer_of
@@ -212,7 +212,9 @@ class Body:
 
     def write_return(self, values: Sequence[SSAValue]) -> None:
         """The last line: what the function gives."""
-        self.lines.append(f"    return {', '.join(map(self.text, values))}")
+        line = f"return {', '.join(map(self.text, values))}"
+        split = Brackets("return (", tuple(map(self.text, values)), ")") if len(values) > 1 else line
+        self.lines += lay_out(line if fits(line) else split)
 
 
 def _kind(op: Operation) -> str:

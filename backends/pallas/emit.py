@@ -152,7 +152,8 @@ def emit_pallas(network: nn.NnModule, name: str, device: str, vmem_bytes: float)
     ops = list(main.body.block.ops)
     calls.find(ops, vmem_bytes)
     if not calls.made:
-        why = "; ".join(calls.reasons()) or "none of its operators has a Pallas kernel"
+        left = (f"no Pallas kernel computes {reason}" for reason in calls.reasons())
+        why = "; ".join(left) or "none of its operators has a Pallas kernel"
         raise InputError([Diagnostic("pallas-op", why)])
     body = Body(
         [op for op in ops if not _only_literal(op, calls.made)],

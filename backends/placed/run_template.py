@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 from zlib import crc32
 
 import numpy as np
@@ -141,7 +141,7 @@ def random_inputs() -> dict[str, np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=1, help="how often to run it")
+    parser.add_argument("--requests", type=count, default=1, help="how often to run it")
     parser.add_argument("--inputs", help="an .npz with the inputs; random if not given")
     parser.add_argument("--outputs", help="an .npz to write the outputs to")
     arguments = parser.parse_args()
@@ -166,10 +166,7 @@ def main() -> None:
         checksum = crc32(value.tobytes())
         print(f"{name}: {value.shape} {value.dtype} checksum {checksum:08x}")
     if arguments.outputs:
-        with ZipFile(arguments.outputs, "w") as file:
-            for name, value in outputs.items():
-                with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                    np.lib.format.write_array(entry, value)
+        write_outputs(arguments.outputs, outputs)
 
 
 if __name__ == "__main__":

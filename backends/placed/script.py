@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import OutputFile, safetensors
-from ..python_text import quoted
+from ..python_text import lay_out, mapping_lines, quoted, tuple_of, with_comma
 from ..script_inputs import with_inputs
 from .drawn import below_of
 from .run_template import CONSTANTS, DEVICES, HEAD, IMPORTS, LOADERS, TAIL
@@ -50,20 +50,23 @@ def _pieces(program: PlacedProgram) -> list[str]:
             f'        "{executor.way}",',
             f'        "{executor.module}",',
             f'        "{executor.weights_file}",',
-            f"        {_names(step.takes)},",
-            f"        {_names(step.gives)},",
+            *(line for names in (step.takes, step.gives) for line in _row(names)),
             "    ),",
         ]
     return [*rows, ")"]
 
 
+def _row(names: tuple[str, ...]) -> list[str]:
+    return lay_out(with_comma(tuple_of([quoted(name) for name in names])), indent=8)
+
+
 def _ends(program: PlacedProgram) -> list[str]:
-    inputs = [f'    {quoted(name)}: ({shape}, "{dtype}"),' for name, (shape, dtype) in program.inputs.items()]
-    outputs = [f"    {quoted(name)}: {quoted(value)}," for name, value in program.outputs.items()]
-    below = [f"    {quoted(name)}: {rows}," for name, rows in below_of(program).items()]
-    table = ["BELOW = {  # whole numbers that are drawn for an input", *below, "}"] if below else ["BELOW = {}"]
-    return ["INPUTS = {", *inputs, "}", *table, "OUTPUTS = {  # the value of each", *outputs, "}"]
-
-
-def _names(names: tuple[str, ...]) -> str:
-    return f"({', '.join(map(quoted, names))}{',' if len(names) == 1 else ''})"
+    inputs = {name: tuple_of([str(shape), quoted(dtype)]) for name, (shape, dtype) in program.inputs.items()}
+    outputs = {name: quoted(value) for name, value in program.outputs.items()}
+    below = {name: str(rows) for name, rows in below_of(program).items()}
+    drawn = "whole numbers that are drawn for an input" if below else ""
+    return [
+        *mapping_lines("INPUTS", inputs),
+        *mapping_lines("BELOW", below, drawn),
+        *mapping_lines("OUTPUTS", outputs, "the value of each"),
+    ]

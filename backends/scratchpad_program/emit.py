@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import OutputFile, safetensors
-from ..python_text import Brackets, call, lay_out, quoted, sequence
+from ..python_text import Brackets, Expression, call, lay_out, mapping_lines, quoted, sequence, tuple_of
 from ..safetensors import safetensors_bytes
-from ..script_inputs import DECLARED
+from ..script_inputs import DECLARED, WRITE_OUTPUTS
 from . import machine
 from .frame import HEAD, TAIL
 from .instructions import Free, Instruction, Load, Outside, Run, ScratchpadProgram, Store, Streamed
@@ -67,6 +68,7 @@ def emit(program: ScratchpadProgram) -> ScratchpadSource:
         *program.functions.values(),
         _network_text(program),
         DECLARED.replace("numpy_type(dtype)", "dtype"),  # jax, which it imports, names them all
+        WRITE_OUTPUTS.replace("path: str", "path: Path"),
         TAIL.replace("network_name", program.name),
     ]
     text = parts[0] + "\n" + "\n\n".join(part.strip("\n") + "\n" for part in parts[1:])
@@ -75,15 +77,17 @@ def emit(program: ScratchpadProgram) -> ScratchpadSource:
 
 def _head(program: ScratchpadProgram) -> str:
     code = "".join([*program.functions.values(), *(_layer_text(name) for name in program.layers)])
-    imported = "from jax import Array, lax" if "lax." in code else "from jax import Array"
+    imported = ", ".join(name for name in ("Array", "lax") if re.search(rf"\b{name}\b", code))
     head = HEAD.replace("network_name", program.name).replace("SIZE", f"{program.size_bytes:,}")
-    names = ["import jax", *(["import jax.numpy as jnp"] if "jnp." in code else []), "import numpy as np", imported]
+    names = ["import jax"] if re.search(r"\bjax\.", code) else []
+    names += ["import jax.numpy as jnp"] if "jnp." in code else []
+    names += ["import numpy as np", *([f"from jax import {imported}"] if imported else [])]
     return head + "\n".join(names) + "\n"
 
 
 def _table(name: str, ends: Mapping[str, Outside]) -> list[str]:
-    rows = (f'    {quoted(end)}: ({quoted(o.tensor)}, "{o.dtype}", {o.shape}),' for end, o in ends.items())
-    return [f"{name} = {{", *rows, "}"]
+    rows = {end: tuple_of([quoted(o.tensor), quoted(o.dtype), str(o.shape)]) for end, o in ends.items()}
+    return mapping_lines(name, rows)
 
 
 def _machine_text() -> str:
@@ -126,15 +130,15 @@ def _line(instruction: Instruction, program: ScratchpadProgram) -> list[str]:
             return lay_out(call("npu.run", function, *operands, *names))
 
 
-def _operand(read: At | Streamed, program: ScratchpadProgram) -> str:
+def _operand(read: At | Streamed, program: ScratchpadProgram) -> Expression:
     if isinstance(read, At):
         return _at(read)
     text = f"w[{quoted(read.weight)}]"
     return text if program.weights[read.weight].shape == read.shape else f"{text}.reshape({_sizes(read.shape)})"
 
 
-def _at(at: At) -> str:
-    return f'At({at.address}, {quoted(at.tensor)}, "{at.dtype}", {at.shape})'
+def _at(at: At) -> Expression:
+    return call("At", str(at.address), quoted(at.tensor), quoted(at.dtype), str(at.shape))
 
 
 def _sizes(shape: Sequence[int]) -> str:

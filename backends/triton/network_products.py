@@ -13,7 +13,7 @@ from ...ir import nn
 from ...ir.diagnostics import Diagnostic, InputError
 from ..dtypes import dtype_of
 from ..jax.names import Names
-from ..python_text import SUM, Brackets, Scalar, sequence
+from ..python_text import SUM, Scalar, sequence, tuple_of
 from .emit import FUNCTIONS, OF_INTEGERS, chain_lines, constant_scalar
 from .launches import Tile
 from .network import Emitter
@@ -120,7 +120,7 @@ def write_chain(
 
 def write_pointwise(e: Emitter, out: View, operands: Sequence[View], function: str, floats: bool) -> None:
     """`out` from the elements of `operands`, in float32 or in their own types."""
-    given = f"({operands[0]},)" if len(operands) == 1 else Brackets("(", tuple(map(str, operands)), ")")
+    given = tuple_of(list(map(str, operands)))
     options = {} if floats else {"floats": False}
     e.launch("pointwise", "pointwise", given, out, function, **options, **BLOCKS, comment=f"{out.sizes}")
 

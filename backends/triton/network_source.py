@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import OutputFile, safetensors
-from ..python_text import LIBRARY_COLUMNS, lay_out, prefixed, quoted, sequence
+from ..python_text import LIBRARY_COLUMNS, Brackets, lay_out, mapping_lines, prefixed, quoted, sequence, tuple_of
 from ..script_inputs import with_inputs
 from . import interpret
 from .emit import FUNCTIONS, OF_INTEGERS
@@ -91,7 +91,7 @@ class NetworkSource:
             *self._head(),
             "",
             "",
-            f"def {self.name}({', '.join([*first, 'w', 'empty', *given])}):",
+            *lay_out(Brackets(f"def {self.name}(", (*first, "w", "empty", *given), "):"), indent=0),
             '    """',
             "    The outputs for these inputs; `empty(shape, dtype)` makes a buffer.",
             "",
@@ -113,7 +113,7 @@ class NetworkSource:
             lines += ["import triton", f"import triton.language as tl{unused}"]
         for module in sorted(imports):
             lines.append(f"from kernels.{module} import {', '.join(sorted(imports[module]))}")
-        rows = (f'    "{variable}": ({shape}, "{dtype}"),' for variable, shape, dtype in self.inputs)
-        lines += ["", "INPUTS = {", *rows, "}"]
+        rows = {variable: tuple_of([str(shape), quoted(dtype)]) for variable, shape, dtype in self.inputs}
+        lines += [*([""] if lines[-1] else []), *mapping_lines("INPUTS", rows)]
         lines += lay_out(prefixed("OUTPUTS = ", sequence([quoted(each) for each in self.outputs])), indent=0)
         return [*lines, code] if code else lines

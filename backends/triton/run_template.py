@@ -9,7 +9,7 @@ python run.py [--inputs X.npz] [--outputs Y.npz]
 import argparse
 import os
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from host_tensor import HostTensor, round_as_gpus_do
@@ -48,10 +48,7 @@ def main() -> None:
     for name, value in named.items():
         print(f"{name}: {value.shape} {value.dtype}")
     if arguments.outputs:
-        with ZipFile(arguments.outputs, "w") as file:
-            for name, value in named.items():
-                with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                    np.lib.format.write_array(entry, value)
+        write_outputs(arguments.outputs, named)
 
 
 def tensor(values):

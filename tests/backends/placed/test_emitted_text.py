@@ -11,10 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import TensorType, f32
+from xdsl.ir import Block
 
 import dovetail
 from dovetail.backends.placed.executors import Target
 from dovetail.backends.placed.program import PlacedProgram, build_whole
+from dovetail.backends.writer import write_folder
 from dovetail.costmodel.hardware import find_device
 from dovetail.ir import nn
 from dovetail.ir.read.jaxpr import read_jax
@@ -102,6 +105,25 @@ def test_text_of_a_network(name: str, way: str, golden, tmp_path: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(file.content if isinstance(file.content, bytes) else file.content.encode())
     require_clean(tmp_path, tmp_path.parent, "--isolated")
+
+
+@pytest.mark.parametrize("way", TARGETS)
+@pytest.mark.parametrize("names", [("x",), ('say "x"',), ('it\'s "x"',), ("x" * 90,), tuple("abcdefghijklm"), ()])
+def test_ends_of_any_names_and_number_are_formatted(names: tuple[str, ...], way: str, tmp_path: Path) -> None:
+    """None, many, long ones and such with quotes; as inputs and as outputs."""
+    if way == "triton":
+        pytest.importorskip("triton")
+    block = Block(arg_types=[TensorType(f32, [2]) for _ in names])
+    block.add_ops([nn.TanhOp.make(each) for each in block.args])
+    made = [op.results[0] for op in block.ops]
+    if not names:
+        block.add_op(fill := nn.FillOp.make(type=TensorType(f32, [2]), value=0.5))
+        made = [fill.result]
+    outputs = tuple(f"{name} out" for name in names) or ("y",)
+    network = nn.NnModule(nn.build_main(block, made), {}, names, outputs)
+    target = TARGETS[way]
+    low = lower_for_target(network, target.kind, target.device.id if target.device else None)
+    require_clean(write_folder(build_whole(low, "net", target).files(), tmp_path / "out", False), tmp_path)
 
 
 def require_clean(folder: Path, runs_in: Path, *options: str) -> None:

@@ -96,8 +96,18 @@ def scalars() -> Case:
     return case(build, [np.float32(2.5), np.int64(2**33), np.arange(5, dtype=np.float32)], [f32, i64, f32])
 
 
+def pools() -> Case:
+    """Of bytes and of 64 bits, with padding that never wins."""
+
+    def build(add, *images):
+        return [add(nn.MaxPoolOp, image, kernel=(2, 2), pads=(1, 0, 0, 1)) for image in images]
+
+    image = np.arange(-8, 8).reshape(1, 1, 4, 4)
+    return case(build, [image.astype(np.int8), image.astype(np.uint8), image * 2**50], [i8, UI8, i64])
+
+
 CASES: dict[str, Callable[[], Case]] = {
-    "arithmetic": arithmetic, "casts": casts, "writes": writes, "scalars": scalars,
+    "arithmetic": arithmetic, "casts": casts, "writes": writes, "scalars": scalars, "pools": pools,
     **{f"reads of {name}": (lambda kind=kind: reads(kind)) for kind, name in KINDS.items()},
 }  # fmt: skip
 
@@ -138,6 +148,8 @@ def holds(found: Case, made: Sequence[np.ndarray]) -> None:
 @pytest.mark.parametrize("way", ["jax", "triton", "scratchpad"])
 @pytest.mark.parametrize("name", CASES)
 def test_ends_of_types_and_tables_are_those_of_the_reference(name: str, way: str, interpreter: Interpreter) -> None:
+    if (name, way) == ("pools", "triton"):
+        pytest.skip("kernels pool floats alone: JAX does these, and the trace says so")
     found = CASES[name]()
     holds(found, runs(way, found, f"{way}_{name.replace(' ', '_')}", interpreter))
 

@@ -35,7 +35,7 @@ TARGETS = {
 WRONG: Mapping[str, Mapping[str, np.ndarray]] = {
     "input x has the shape (3, 3), not (2, 3)": {"x": np.ones((3, 3), np.float32), "i": ROWS},
     "input x holds complex64, not float32": {"x": X.astype(np.complex64), "i": ROWS},
-    "input i has integers that int8 does not hold": {"x": X, "i": np.array([1, 300])},
+    "input i has numbers that int8 does not hold": {"x": X, "i": np.array([1, 300])},
     "has no input i": {"x": X},
 }
 
@@ -87,11 +87,32 @@ def test_the_script_of_a_program_tells_wrong_inputs(wrong: str, folder: tuple[st
 def test_the_script_of_a_piece_tells_wrong_inputs(folder: tuple[str, Path], tmp_path: Path) -> None:
     way, out = folder
     script = out / way / "net" / ("net.py" if way == "scratchpad" else "run.py")
-    wrong = "input i has integers that int8 does not hold"
+    wrong = "input i has numbers that int8 does not hold"
     said = told(script, WRONG[wrong], tmp_path)
     assert wrong in said
     assert "Traceback" not in said
     assert not told(script, GOOD, tmp_path)
+
+
+def test_scripts_tell_files_that_are_none_and_counts_that_are_none(folder: tuple[str, Path], tmp_path: Path) -> None:
+    script = folder[1] / "run.py"
+    broken, single, good = tmp_path / "broken.npz", tmp_path / "x.npy", tmp_path / "good.npz"
+    broken.write_bytes(b"no file of arrays")
+    np.save(single, X)
+    write_npz(good, GOOD)
+    wrong = {
+        ("--inputs", "nowhere.npz"): "nowhere.npz cannot be read: No such file or directory",
+        ("--inputs", str(broken)): "is no .npz with arrays",
+        ("--inputs", str(single)): "is no .npz with arrays",
+        ("--requests", "0"): "0 is no whole number of 1 or more",
+        ("--inputs", str(good), "--outputs", "nowhere/y.npz"): "nowhere/y.npz cannot be written: No such file",
+    }
+    for arguments, told_so in wrong.items():
+        command = [sys.executable, script.name, *arguments]
+        done = subprocess.run(command, cwd=script.parent, capture_output=True, text=True)
+        assert done.returncode in (1, 2)
+        assert told_so in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_weights_that_are_cut_off_are_told_in_one_line(folder: tuple[str, Path], tmp_path: Path) -> None:

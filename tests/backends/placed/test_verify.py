@@ -188,6 +188,7 @@ def test_bad_input_of_the_command(tmp_path: Path, fleet: Path, capsys: pytest.Ca
             str(tmp_path / "cpu.yaml"),
         ): "weights in int8 are kept on every device",
         ("--verify", "--inputs", str(tmp_path / "x.npz")): "is no .npz with arrays",
+        ("--verify", "--inputs", "nowhere.npz"): "`nowhere.npz` cannot be read: No such file or directory",
         ("--inputs", "x.npz", "-o", "out"): "`--inputs` goes with `--verify`",
         (): "nothing says what to do with the program",
     }

@@ -456,9 +456,20 @@ def declared(
     if array.dtype.kind not in "biufV":  # V: bfloat16, and others that numpy lacks
         raise SystemExit(f"input {name} holds {array.dtype}, not {dtype}")
     made = array.astype(dtype)
-    if "int" in dtype and not np.array_equal(made, array):
-        raise SystemExit(f"input {name} has integers that {dtype} does not hold")
+    if "float" not in dtype and not np.array_equal(made, array):
+        raise SystemExit(f"input {name} has numbers that {dtype} does not hold")
     return made
+
+
+def write_outputs(path: Path, outputs: dict[str, np.ndarray]) -> None:
+    """Write them to an .npz, by name."""
+    try:
+        with ZipFile(path, "w") as file:
+            for name, value in outputs.items():
+                with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, value)
+    except OSError as error:
+        raise SystemExit(f"{path} cannot be written: {error.strerror}") from None
 
 
 def execute(
@@ -485,7 +496,10 @@ def main() -> None:
     parser.add_argument("--outputs", type=Path, help="an .npz to write the outputs to")
     arguments = parser.parse_args()
     if arguments.inputs:
-        given = read_safetensors(arguments.inputs)
+        try:
+            given = read_safetensors(arguments.inputs)
+        except (OSError, ValueError) as error:  # no such file, or one cut off
+            parser.exit(2, f"{Path(__file__).name}: {error}\n")
         missing = ", ".join(name for name in INPUTS if name not in given)
         if missing:
             raise SystemExit(f"{arguments.inputs} has no input {missing}")
@@ -509,10 +523,7 @@ def main() -> None:
     for name, array in outputs.items():
         print(f"{name}: {array.dtype} {array.shape}")
     if arguments.outputs:
-        with ZipFile(arguments.outputs, "w") as file:
-            for name, value in outputs.items():
-                with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                    np.lib.format.write_array(entry, value)
+        write_outputs(arguments.outputs, outputs)
     print(f"DMA in {npu.loaded_bytes}, out {npu.stored_bytes}, planned {DMA_BYTES}")
 
 

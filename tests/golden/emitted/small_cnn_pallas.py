@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from pallas_kernels.convolution import convolution_nchw
 from pallas_kernels.matmul import matmul
@@ -46,7 +47,7 @@ def max_pool(
     real = jnp.issubdtype(x.dtype, jnp.floating)
     return lax.reduce_window(
         x,
-        -jnp.inf if real else jnp.iinfo(x.dtype).min,
+        np.array(-np.inf if real else jnp.iinfo(x.dtype).min, x.dtype),
         lax.max,
         window_dimensions=(1, 1, *kernel),
         window_strides=(1, 1, *(strides or (1,) * rank)),

@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 from zlib import crc32
 
 import jax
@@ -12,13 +12,16 @@ from small import INPUTS, OUTPUTS, load_weights, small
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=1, help="how often to run it")
+    parser.add_argument("--requests", type=count, default=1, help="how often to run it")
     parser.add_argument("--inputs", help="an .npz with the inputs; random if not given")
     parser.add_argument("--outputs", help="an .npz to write the outputs to")
     arguments = parser.parse_args()
 
     inputs = read_inputs(arguments.inputs) if arguments.inputs else random_inputs()
-    weights = load_weights()
+    try:
+        weights = load_weights()
+    except (OSError, ValueError) as error:  # weights that are missing or cut off
+        parser.exit(2, f"run.py: {error}\n")
     began = time.perf_counter()
     outputs = jax.block_until_ready(small(weights, *inputs.values()))
     print(f"first request (compiles): {time.perf_counter() - began:.3f} s")
@@ -38,19 +41,22 @@ def main() -> None:
         checksum = crc32(value.tobytes())
         print(f"{name}: {value.shape} {value.dtype} checksum {checksum:08x}")
     if arguments.outputs:
-        with ZipFile(arguments.outputs, "w") as file:
-            for name, value in named.items():
-                with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                    np.lib.format.write_array(entry, value)
+        write_outputs(arguments.outputs, named)
 
 
 def read_inputs(path: str) -> dict[str, np.ndarray]:
     """The inputs in the .npz, by name."""
-    with np.load(path, allow_pickle=False) as file:
-        missing = ", ".join(name for name in INPUTS if name not in file)
-        if missing:
-            raise SystemExit(f"{path} has no input {missing}")
-        return {name: declared(name, file[name], *end) for name, end in INPUTS.items()}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            given = {name: file[name] for name in INPUTS if name in file}
+    except OSError as error:
+        raise SystemExit(f"{path} cannot be read: {error.strerror}") from None
+    except (BadZipFile, EOFError, TypeError, ValueError):  # cut off, an .npy, text
+        raise SystemExit(f"{path} is no .npz with arrays") from None
+    missing = ", ".join(name for name in INPUTS if name not in given)
+    if missing:
+        raise SystemExit(f"{path} has no input {missing}")
+    return {name: declared(name, given[name], *end) for name, end in INPUTS.items()}
 
 
 def declared(
@@ -62,8 +68,8 @@ def declared(
     if array.dtype.kind not in "biufV":  # V: bfloat16, and others that numpy lacks
         raise SystemExit(f"input {name} holds {array.dtype}, not {dtype}")
     made = array.astype(numpy_type(dtype))
-    if "int" in dtype and not np.array_equal(made, array):
-        raise SystemExit(f"input {name} has integers that {dtype} does not hold")
+    if "float" not in dtype and not np.array_equal(made, array):
+        raise SystemExit(f"input {name} has numbers that {dtype} does not hold")
     return made
 
 
@@ -75,6 +81,24 @@ def numpy_type(name: str) -> np.dtype:
         import ml_dtypes
 
         return np.dtype(getattr(ml_dtypes, name))
+
+
+def write_outputs(path: str, outputs: dict[str, np.ndarray]) -> None:
+    """Write them to an .npz, by name."""
+    try:
+        with ZipFile(path, "w") as file:
+            for name, value in outputs.items():
+                with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, value)
+    except OSError as error:
+        raise SystemExit(f"{path} cannot be written: {error.strerror}") from None
+
+
+def count(text: str) -> int:
+    """A whole number of 1 or more, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number of 1 or more")
+    return int(text)
 
 
 def random_inputs() -> dict[str, np.ndarray]:
