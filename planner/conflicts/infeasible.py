@@ -25,6 +25,10 @@ TRANSFER = re.compile(r"transfer\[(?P<source>.+)->(?P<target>[^\]]+)\]$")
 NOWHERE = re.compile(r"place\[(?P<node>[^\]]+)\]$")
 RACK = re.compile(r"racks\[(?P<rack>[^\]]+)\]$")
 LONGER = "`dovetail explain` looks longer for the least change, in what `plan --json` prints"
+LOOSEN = "loosen one of them: none is to spare in this conflict"
+TOO_MANY = (
+    "fewer of them may exclude each other: there was no time to find out which, and loosening one may not be enough"
+)
 MOST_NEEDED = 3
 """Counts of which it is said how many devices are needed."""
 LIMIT = re.compile(r"limits\.(?P<what>\w+)$")
@@ -78,7 +82,7 @@ def conflict_diagnostic(
             labels.append(Label(span, f"`{name}`", primary=not labels))
     help = _needed(result.needed) if result.needed else way_out(problem, result, anew, left_s)
     if help is None and len(names) > 1:
-        help = f"loosen one of them: none is to spare in this conflict; {LONGER}"
+        help = f"{LOOSEN if result.conflict_complete else TOO_MANY}; {LONGER}"
     return Diagnostic("infeasible", message, tuple(labels), help)
 
 

@@ -87,7 +87,9 @@ class PlacementResult:
     binding_complete: bool = False
     """Whether all of them were looked for: else there may be more."""
     conflict: tuple[str, ...] = ()
-    """When infeasible: constraints that exclude each other, none of them to spare."""
+    """When infeasible: constraints that exclude each other, none of them to spare where `conflict_complete`."""
+    conflict_complete: bool = True
+    """Whether each of them was found to be needed: else time was up, and fewer may exclude each other."""
     needed: Mapping[str, float] = field(default_factory=dict)
     """Where a relaxation showed the conflict: by name of some of these what ends it by itself, if anything does, is no
     less [s, devices]; of the rate, no more [req/s]."""

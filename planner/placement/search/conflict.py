@@ -165,11 +165,15 @@ def _nodes_that_run_nowhere(p: PlacementProblem) -> list[str]:
 def irreducible_conflict(p: PlacementProblem, feasible: Callable[[PlacementProblem], bool | None]) -> tuple[str, ...]:
     """Constraints that exclude each other, none of them to spare: deletes what the rest conflicts without.
 
-    `feasible` may answer None where time is short, which keeps the constraint. Halves go first, for speed.
+    `feasible` may answer None where time is short, which keeps the constraint. The rate and bounds go first, each
+    by itself: with all else left out they are soon tried. Then halves, for speed.
     """
     kept = constraint_names(p)
     if feasible(without(p, kept)) is False:
         return tuple(f"place[{node}]" for node in _nodes_that_run_nowhere(without(p, kept)))
+    for name in reversed(kept):
+        if (name == "rate" or name.startswith("slo.")) and feasible(without(p, set(kept) - {name})) is False:
+            return (name,)
     return irreducible(kept, lambda gone: feasible(without(p, gone)))
 
 

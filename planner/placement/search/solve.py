@@ -224,13 +224,20 @@ def _binding(search: Search, p: PlacementProblem) -> Binding:
 
 
 def _infeasible(p: PlacementProblem, search: Search) -> PlacementResult:
-    clock = search.clock.at_most(CONFLICT_S)
+    clock, is_complete = search.clock.at_most(CONFLICT_S), True
 
     def feasible(other: PlacementProblem) -> bool | None:
-        return None if clock.over else _has_plan(lambda: Search(other, search.solver, clock))
+        nonlocal is_complete
+        # No trial takes all of the time: a later one, with fewer constraints, may be quick.
+        soon = clock.at_most((clock.left or 0.0) / 2)
+        has = None if clock.over else _has_plan(lambda: Search(other, search.solver, soon))
+        is_complete = is_complete and has is not None
+        return has
 
     conflict = irreducible_conflict(p, feasible)
-    return PlacementResult("infeasible", unit=unit_of(p), conflict=conflict, stats=_stats(search))
+    return PlacementResult(
+        "infeasible", unit=unit_of(p), conflict=conflict, conflict_complete=is_complete, stats=_stats(search)
+    )
 
 
 def _result(p: PlacementProblem, search: Search, binding: Binding, with_latency: bool) -> PlacementResult:

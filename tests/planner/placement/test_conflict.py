@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from dovetail.planner.placement.problem import Bound, PlacementProblem
+from dovetail.planner.placement.search import solve as solving
 from dovetail.planner.placement.search.conflict import (
     binding_names,
     breaking,
@@ -102,6 +103,30 @@ def test_an_answer_that_is_unknown_keeps_the_constraint() -> None:
     p = PlacementProblem((), (), (), (), (), (), (), None, limits=())
     assert irreducible_conflict(p, lambda _: None) == ()
     assert binding_names(p, lambda _: True) == ()
+
+
+def test_a_bound_that_excludes_all_by_itself_is_named_alone_though_other_trials_take_too_long(
+    random_problem: Make,
+) -> None:
+    q = next(q for q in map(random_problem, range(100)) if q.rate_per_s and not any(o.excluded_by for o in q.options))
+    p = replace(q, bounds=(Bound("slo.end_to_end", "end_to_end", 1e-6, None), *q.bounds), quality_bounds=())
+
+    def soon(other: PlacementProblem) -> bool | None:
+        names = constraint_names(other)
+        return feasible(other) if sum(b.name in names for b in p.bounds) <= 1 else None
+
+    assert irreducible_conflict(p, soon) == ("slo.end_to_end",)
+
+
+def test_a_conflict_that_there_was_no_time_to_shrink_says_so(
+    random_problem: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    p = next(q for q in map(random_problem, range(100)) if solve(q).status == "infeasible")
+    assert solve(p).conflict_complete
+    monkeypatch.setattr(solving, "CONFLICT_S", 0.0)
+    hurried = solve(p)
+    assert not hurried.conflict_complete
+    assert set(hurried.conflict) == set(constraint_names(p))
 
 
 def bounds_on_nodes(p: PlacementProblem, plan: Mapping[str, str]) -> Iterator[Bound]:
