@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -26,8 +26,10 @@ def bind_inputs(
     """
     The arrays for `wanted`, in its order and of its dtypes, from positional and named ones; an alias stands for a name.
 
+    A positional one may be a tree of arrays as JAX has them, a dict or a sequence: its leaves stand in its place.
     Raises `InputError` for inputs that are missing, unknown, given twice, or of another shape or kind.
     """
+    args = [leaf for arg in args for leaf in _leaves(arg)]
     if len(args) > len(wanted):
         raise _wrong(f"`{program}` takes {counted(len(wanted), 'input')}, not {len(args)}")
     given = dict(zip(wanted, args, strict=False))
@@ -42,6 +44,25 @@ def bind_inputs(
     if missing:
         raise _wrong(f"`{program}` needs its input {', '.join(missing)}")
     return {name: _declared(given[name], name, *end) for name, end in wanted.items()}
+
+
+def _leaves(arg: Any) -> Iterator[Any]:
+    """Arrays of a tree in JAX's order, dicts by their keys; a sequence of numbers alone is an array."""
+    if isinstance(arg, Mapping):
+        for key in sorted(arg):
+            yield from _leaves(arg[key])
+    elif _is_tree(arg):
+        for each in arg:
+            yield from _leaves(each)
+    elif arg is not None:
+        yield arg
+
+
+def _is_tree(arg: Any) -> bool:
+    return isinstance(arg, list | tuple) and any(
+        isinstance(each, Mapping) or (hasattr(each, "shape") and not isinstance(each, np.generic)) or _is_tree(each)
+        for each in arg
+    )
 
 
 def _declared(value: Any, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
