@@ -69,7 +69,11 @@ class Explanation:
             try:
                 for row in part():
                     self.found[name].append(row)
-            except (TimeUp, KeyboardInterrupt):
+            except TimeUp:
+                self.found["missing"].append(name)
+            except KeyboardInterrupt:
+                # Who stops one question stops all that follow.
+                self.clock.stop()
                 self.found["missing"].append(name)
         return rounded(self.found)
 

@@ -158,7 +158,7 @@ def test_nothing_is_claimed_of_choices_that_were_not_tried(tmp_path: Path, left:
     (tmp_path / "graph.yaml").write_text(json.dumps(graph({"prompt_tokens": [2000, 8000]})))
     files = read_graph_and_fleet((tmp_path / "graph.yaml",), None, {})
     posed, answers = pose(files[0], files[1], tmp_path), list[Answer]()
-    usual = asking((files[0], files[1]), "highs", lambda value, bound: None)
+    usual = asking((files[0], files[1]), "highs", lambda *_: None)
 
     def ask(own: Posed, below: float | None, time_limit_s: float | None) -> Answer:
         answers.append(usual(own, below, None))

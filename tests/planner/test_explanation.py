@@ -15,6 +15,7 @@ from dovetail.explain_driver import explain
 from dovetail.ir.diagnostics import Infeasible, InputError
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
+from dovetail.planner.answers.explanation import Explanation
 
 GRAPH: dict[str, Any] = {
     "version": 1,
@@ -87,6 +88,15 @@ def test_no_time_is_said(tmp_path: Path) -> None:
     found = explain(written(plan(TABLE3).document, tmp_path), time_limit_s=1e-9)
     assert found.document["missing"] == ["binding", "next_best"]
     assert "not found in the time" in found.to_text()
+
+
+def test_who_stops_one_question_stops_all_that_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dovetail.planner.answers.explanation.best_plan", interrupted)
+    found = Explanation(plan(TABLE3).document).run()
+    assert found["missing"] == ["binding", "next_best"]  # each device is used
 
 
 def test_a_conflict_is_explained_by_what_ends_it(tmp_path: Path) -> None:

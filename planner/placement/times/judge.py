@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 import numpy as np
 
+from ....ir.distribution import Distribution
 from ..model.variables import Expr, PlacementVars
 from ..problem import NO_WAIT, Bound, Option, PlacementProblem
 from ..search.clock import NO_LIMIT, Clock
@@ -186,6 +187,16 @@ def _slower(other: Option, mine: Option, at: np.ndarray) -> bool:
         for a, b in pairs:
             if a == b:
                 continue
-            if mean(a) < mean(b) or quantile(a, 0.0) < quantile(b, 0.0) or np.any(a.cdf(at) > b.cdf(at) + 1e-12):
+            if mean(a) < mean(b) or quantile(a, 0.0) < quantile(b, 0.0) or _is_ever_above(a, b, at):
                 return False
     return True
+
+
+def _is_ever_above(a: Distribution, b: Distribution, at: np.ndarray) -> bool:
+    """Whether a's CDF is above b's at any of these times, or where either jumps: between jumps both only rise."""
+    at = np.concatenate([at, _jumps(a) * (1 + ROUNDING), _jumps(b) * (1 - ROUNDING)])
+    return bool(np.any(a.cdf(at) > b.cdf(at) + 1e-12))
+
+
+def _jumps(d: Distribution) -> np.ndarray:
+    return d.shift + np.array(d.params if d.kind in ("samples", "point") else ())

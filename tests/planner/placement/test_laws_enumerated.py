@@ -124,5 +124,7 @@ def test_edges_beside_longer_ways_change_nothing() -> None:
                 network.add(SOURCE, "start0", constant(0.0))
             network.add(f"start{k}", SINK if k == 59 else f"end{k}", grid.law(each))
     expected, found = longest(row, 0), longest(dense, 0)
+    assert found.mass is not None
+    assert expected.mass is not None
     assert np.allclose(found.mass, expected.mass, atol=1e-12)
     assert found.mean_s == pytest.approx(0.06)
