@@ -14,6 +14,7 @@ from xdsl.ir import Block
 import dovetail
 from dovetail import cli
 from dovetail.backends.placed.errors import TOLERANCE, errors_of, rounded
+from dovetail.backends.verify_text import verify_text
 from dovetail.ir import nn
 from dovetail.ir.interpret import interpret
 from dovetail.ir.read.saved import save_network
@@ -195,3 +196,10 @@ def test_bad_input_of_the_command(tmp_path: Path, fleet: Path, capsys: pytest.Ca
     for arguments, message in cases.items():
         assert cli.main(["compile", str(path), *arguments]) == 1
         assert message in capsys.readouterr().err
+
+
+def test_a_precision_that_is_too_narrow_is_told_from_a_program_that_is_wrong() -> None:
+    program = dovetail.compile(lambda x: (x + 1000) - 1000, example_inputs=(np.ones(8, np.float32),), precision="bf16")
+    found = program.verify(np.linspace(0.1, 0.9, 8, dtype=np.float32))
+    assert not found["holds"]
+    assert "MISSES, as rounding alone does" in verify_text(found)
