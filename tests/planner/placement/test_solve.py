@@ -182,13 +182,15 @@ def test_ctrl_c_gives_the_best_known_plan() -> None:
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_within_the_solver_is_not_lost(asked: signal.Signals) -> None:
     """The signal comes while HiGHS runs, which would go on for minutes."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the commands have it
+    # As the commands have it; SIGINT is ignored where a shell started the tests in the background.
+    before = {each: signal.signal(each, signal.default_int_handler) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         Timer(1.0, lambda: os.kill(os.getpid(), asked)).start()
         result = solve(hard_packing())
         assert signal.getsignal(asked) is signal.default_int_handler
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
     assert result.status == "feasible"
     assert result.objective is not None
     assert result.bound is not None
