@@ -230,6 +230,10 @@ class Grid:
         points = float(np.dot(law.mass, np.arange(self.size))) + beyond * self.size
         return law.offset + self.halved(law.halvings) * points
 
+    def reach_of(self, law: Law) -> float:
+        """How far the grid of a law's random part reaches [s]; 0 for a constant."""
+        return 0.0 if law.mass is None else self.halved(law.halvings) * self.size
+
     def _floor(self, steps: float) -> int:
         """Points of a law that starts so many steps earlier which are not later than the start of another."""
         return min(self.size, round(steps) if self.nearest else math.floor(steps + ALIGNED))

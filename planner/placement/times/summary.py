@@ -12,6 +12,8 @@ from .mixture import mean_s, quantile_of_classes
 Laws = list[tuple[float, Law]]
 """Probability and law of each scenario."""
 PERCENTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
+FINER = 4.0
+"""A law whose grid reaches this many times further than its 99th percentile gives way to one of its own."""
 FAR = 0.9999
 """Grids reach to where every time of a request in a row is at this quantile."""
 
@@ -35,7 +37,7 @@ def summarise(p: PlacementProblem, plan: dict[str, str]) -> LatencySummary:
     graphs = dict.fromkeys(["", *(s.graph for s in p.scenarios)])
     grid = Latencies(p, Grid(horizon_s(p, plan) / SIZES[1], SIZES[1], nearest=True))
     laws = {kind: grid.drawn_laws(kind, *grid.of_plan(plan)) for kind in WHOLE}
-    wholes = {graph: {kind: _whole(grid, kind, laws[kind], graph) for kind in WHOLE} for graph in graphs}
+    wholes = {graph: {kind: _whole(grid, kind, laws[kind], plan, graph) for kind in WHOLE} for graph in graphs}
     chosen = {q: grid.options[q, g] for q, g in plan.items()}
     llm = dict.fromkeys(q.whole for q in p.pieces if chosen[q.id].tbt_s)
     percentiles = {b.node: b.percentile for b in p.bounds if b.kind == "ttft"}
@@ -58,10 +60,17 @@ def _of_graph(p: PlacementProblem, laws: Laws, graph: str) -> Laws:
     return [(s.probability, law) for s, law in zip(p.scenarios_of(graph), own, strict=True)]
 
 
-def _whole(grid: Latencies, kind: str, laws: Laws, graph: str) -> dict[str, float]:
+def _whole(grid: Latencies, kind: str, laws: Laws, plan: dict[str, str], graph: str) -> dict[str, float]:
     laws = _of_graph(grid.p, laws, graph)
     found = {"mean": sum(weight * grid.grid.mean_of(law) for weight, law in laws)}
     found |= {name: quantile_of_mixture(laws, q, grid.grid) for name, q in PERCENTILES}
+    reach = max((grid.grid.reach_of(law) for _, law in laws), default=0.0)
+    near = (found[PERCENTILES[-1][0]] + max((law.error_s for _, law in laws), default=0.0)) * SPAN
+    if near * FINER < reach:
+        # Where a rare time is a thousand times the usual one, percentiles need a grid without it, the mean one with it.
+        fine = Latencies(grid.p, Grid(near / SIZES[1], SIZES[1], nearest=True))
+        laws = _of_graph(fine.p, fine.drawn_laws(kind, *fine.of_plan(plan)), graph)
+        found |= {name: quantile_of_mixture(laws, q, fine.grid) for name, q in PERCENTILES}
     return _proved(grid.p, kind, found, graph)
 
 
