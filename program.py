@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from .driver import Plan, Where, plan_files
 from .ir.diagnostics import Diagnostic, InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from .backends import EmitContext
     from .backends.placed.placement import Placement
     from .backends.placed.program import PlacedProgram
     from .backends.triton.autotune import Autotune, Tuner
     from .ir.nn import NnModule
+    from .ir.read.jaxpr.signature import Signature
+    from .ir.read.models import Model, Source
     from .passes.nn.precisions import Precisions
 
-    Model = Where | Callable[..., Any] | NnModule
 
 NODE = "network"
 """The name of the one node, and of the emitted network."""
@@ -38,14 +36,14 @@ BANDWIDTH_GB_PER_S = 20
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled network: call it with its inputs, in graph order or by name."""
+    """A compiled network: call it as the function that it was, or with its inputs, in graph order or by name."""
 
     plan: Plan | None
     """where it was placed; None where the caller said it for each op"""
     network: PlacedProgram
     """what runs it here"""
-    folder: TemporaryDirectory[str] | None = field(default=None, repr=False)
-    """holds what was no file before; it goes with the program"""
+    source: Source | None = field(default=None, repr=False)
+    """the network as it was given; what was no file before goes with the program"""
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """plan.json where there is no plan: pieces, their devices, and what passes between them"""
     context: EmitContext | None = field(default=None, repr=False)
@@ -55,9 +53,19 @@ class Program:
         ends = f"{', '.join(self.network.inputs)} -> {', '.join(self.network.outputs)}"
         return f"<Program {ends}; {', '.join(f'{piece} by {way}' for piece, way in self.trace)}>"
 
-    def __call__(self, /, *inputs: Any, **named: Any) -> tuple[np.ndarray, ...]:
-        """The outputs in graph order; InputError for inputs of another number, name, shape or kind."""
-        return self.network(*inputs, **named)
+    def __call__(self, /, *inputs: Any, **named: Any) -> Any:
+        """The outputs in graph order, as arrays; of a JAX function what it gives, dicts and tuples as it has them.
+
+        InputError for inputs of another number, name, shape or kind, and for trees unlike those of the example.
+        """
+        if self.signature is None:
+            return self.network(*inputs, **named)
+        return self.signature.output(self.network(**self.signature.inputs(inputs, named)))
+
+    @property
+    def signature(self) -> Signature | None:
+        """How the JAX function is called that this was made of; None of other networks."""
+        return None if self.source is None else self.source.signature
 
     @property
     def trace(self) -> list[tuple[str, str]]:
@@ -78,7 +86,7 @@ class Program:
     def verify(self, *inputs: Any, seed: int = 0) -> dict[str, Any]:
         """How far each piece, and the whole, is from its meaning in float64, on these inputs or on random ones.
 
-        Inputs stand in graph order, or are one mapping by name.
+        Inputs stand as in a call, or are one mapping by name.
 
         `holds` says whether all are within the tolerance of their precision; docs/numerics.md explains the rest.
         InputError for inputs that are missing, unknown, or of another shape or kind.
@@ -87,9 +95,18 @@ class Program:
         from .backends.placed.verify import verify
 
         if inputs:
-            args, named = ((), inputs[0]) if len(inputs) == 1 and isinstance(inputs[0], Mapping) else (inputs, {})
+            args, named = self._given(inputs)
             inputs = tuple(bind_inputs(self.network.name, self.network.inputs, args, named).values())
         return verify(self.network, inputs, seed)
+
+    def _given(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """Inputs of the network in order and by name, for what `verify` is given."""
+        named = inputs[0] if len(inputs) == 1 and isinstance(inputs[0], Mapping) else None
+        if self.signature is None:
+            return (inputs, {}) if named is None else ((), named)
+        if named is None or not self.signature.are_names(named):
+            return (), self.signature.inputs(inputs, {})
+        return (), self.signature.inputs((), named)
 
     def save(
         self,
@@ -136,8 +153,9 @@ def compile(
 
     `model` is a file, a JAX function or an IR module: an .onnx; a config.json of Hugging Face, which gets seeded
     weights; an .mlir with its weights beside it; a function, traced for `example_inputs`, what it closes over becoming
-    weights; `module:function`, which is imported in a process of its own if it is among `allow_python` and returns such
-    a function and example inputs; or an `NnModule`. `sizes` gives numbers to its open sizes, as `{"tokens": 512}`.
+    weights, whose program takes and gives the dicts, lists and tuples that it does; `module:function`, which is
+    imported in a process of its own if it is among `allow_python` and returns such a function and example inputs; or an
+    `NnModule`. `sizes` gives numbers to its open sizes, as `{"tokens": 512}`.
 
     It is lowered for the kind of device it was placed on, and runs as it would there: on a GPU as Triton kernels, in
     Triton's interpreter; on a TPU as Pallas kernels, interpreted; on another NPU into whose scratchpad it fits as a
@@ -162,18 +180,21 @@ def compile(
     InputError where they do not, where the model cannot be read, where code cannot be emitted for it, and where tiles
     cannot be timed; Infeasible where the fleet cannot hold it.
     """
+    from .ir.read.models import source_of
+
     tuner = _tuner(autotune)
     wanted = None if precision is None else _precisions(precision)
     said = precision if precision is None or isinstance(precision, str) else _spelt(precision)
-    path, folder = _file_of(model, example_inputs, _whole(sizes or {}), allow_python)
+    source = source_of(model, example_inputs, _whole(sizes or {}), allow_python, NODE)
     if placement is None:
         shown = str(model) if isinstance(model, str | os.PathLike) else "the network"
-        plan, program, context = _planned(path, shown, fleet, wanted, said, tuner)
-        made = Program(plan, program, folder, context=context)
+        plan, program, context = _planned(source.path, shown, fleet, wanted, said, tuner)
+        made = Program(plan, program, source, context=context)
     else:
-        program, pieces = _as_placed(path, fleet, placement, wanted, tuner)
-        made = Program(None, program, folder, pieces)
-    _check_examples(made.network, example_inputs)
+        program, pieces = _as_placed(source.path, fleet, placement, wanted, tuner)
+        made = Program(None, program, source, pieces)
+    if source.signature is None:  # else they are what it was traced for
+        _check_examples(made.network, example_inputs)
     return made
 
 
@@ -281,51 +302,9 @@ def _in_pieces(
     return program, placement_document(pieces, targets, program.trace)
 
 
-def _file_of(
-    model: Model, example_inputs: Sequence[Any], sizes: Mapping[str, int], allow_python: Sequence[str]
-) -> tuple[Path, TemporaryDirectory[str] | None]:
-    """A file of `model` without open sizes, in a folder of ours where there was none; it lives while that is held."""
-    from .ir.read.networks import SUFFIXES, closed, read_network
-    from .ir.read.python_function import is_python_function, read_python_function
-    from .ir.read.saved import save_network
-
-    if isinstance(model, str | os.PathLike) and Path(model).suffix in SUFFIXES:
-        if not sizes:
-            return Path(model), None
-        network = read_network(Path(model), sizes)
-    elif isinstance(model, str) and is_python_function(model):
-        network = closed(model, read_python_function(model, allow_python, Path.cwd()), sizes)
-    else:
-        network = closed("the network", _network_of(model, example_inputs), sizes)
-    folder = TemporaryDirectory(prefix="dovetail-")
-    path = Path(folder.name) / f"{NODE}.mlir"
-    save_network(network, path)
-    return path, folder
-
-
-def _network_of(model: Model, example_inputs: Sequence[Any]) -> NnModule:
-    """The network of a JAX function, or of an IR module."""
-    from .ir.nn import NnModule
-
-    if isinstance(model, NnModule):
-        return model
-    if callable(model):
-        from .ir.read.jaxpr import read_jax
-
-        return read_jax(model, example_inputs)
-    shown = model if isinstance(model, str | os.PathLike) else type(model).__name__
-    message = f"`{shown}` is no network: neither an .onnx, a config.json, an .mlir, a JAX function nor an IR module"
-    help = "`module:function` names a function of yours"
-    if str(shown).endswith((".yaml", ".yml")):
-        help = f"`plan {shown} -o DIR` plans a graph, and writes code for its networks"
-    raise InputError([Diagnostic("unsupported", message, help=help)])
-
-
 def _check_examples(program: PlacedProgram, example_inputs: Sequence[Any]) -> None:
     import numpy as np
 
-    if any(isinstance(each, Mapping | list | tuple) for each in example_inputs):
-        return  # trees of a JAX function, which was traced for them
     for given, (name, (shape, _)) in zip(example_inputs, program.inputs.items(), strict=False):
         if np.shape(given) != shape:
             message = f"the example for input `{name}` has the shape {np.shape(given)}, the file says {shape}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -26,10 +26,8 @@ def bind_inputs(
     """
     The arrays for `wanted`, in its order and of its dtypes, from positional and named ones; an alias stands for a name.
 
-    A positional one may be a tree of arrays as JAX has them, a dict or a sequence: its leaves stand in its place.
     Raises `InputError` for inputs that are missing, unknown, given twice, or of another shape or kind.
     """
-    args = [leaf for arg in args for leaf in _leaves(arg)]
     if len(args) > len(wanted):
         raise _wrong(f"`{program}` takes {counted(len(wanted), 'input')}, not {len(args)}")
     given = dict(zip(wanted, args, strict=False))
@@ -46,27 +44,8 @@ def bind_inputs(
     return {name: _declared(given[name], name, *end) for name, end in wanted.items()}
 
 
-def _leaves(arg: Any) -> Iterator[Any]:
-    """Arrays of a tree in JAX's order, dicts by their keys; a sequence of numbers alone is an array."""
-    if isinstance(arg, Mapping):
-        for key in sorted(arg):
-            yield from _leaves(arg[key])
-    elif _is_tree(arg):
-        for each in arg:
-            yield from _leaves(each)
-    elif arg is not None:
-        yield arg
-
-
-def _is_tree(arg: Any) -> bool:
-    return isinstance(arg, list | tuple) and any(
-        isinstance(each, Mapping) or (hasattr(each, "shape") and not isinstance(each, np.generic)) or _is_tree(each)
-        for each in arg
-    )
-
-
 def _declared(value: Any, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    array, kind = np.asarray(value), numpy_dtype(dtype)
+    array, kind = _array(value, name), numpy_dtype(dtype)
     if array.shape != shape:
         raise _wrong(f"input `{name}` has the shape {array.shape}, the network takes {shape}")
     whole = array.dtype.kind in "iu" and kind.kind in "iu"
@@ -76,6 +55,16 @@ def _declared(value: Any, name: str, shape: tuple[int, ...], dtype: str) -> np.n
     if whole and (differ := made != array).any():
         raise _wrong(f"input `{name}` holds {array[differ][0]}, which is no {dtype}")
     return made
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:  # rows of several lengths
+        raise _wrong(f"input `{name}` is no array: {str(error).splitlines()[0]}") from None
+    if array.dtype.kind in "OSUMm":
+        raise _wrong(f"input `{name}` is no array of numbers, but a {type(value).__name__}")
+    return array
 
 
 def _wrong(message: str, help: str | None = None) -> InputError:

@@ -91,18 +91,6 @@ def test_a_jax_function_and_its_module_are_compiled(tmp_path: Path) -> None:
         assert (tmp_path / "out" / "plan.json").exists()
 
 
-def test_a_function_of_trees_takes_trees_or_their_leaves() -> None:
-    tree = {"b": [np.full((3, 2), 2, np.float32)], "a": np.ones((2, 3), np.float32)}
-    x = np.arange(4, dtype=np.float32).reshape(2, 2)
-    program = dovetail.compile(lambda t, x: t["a"] @ t["b"][0] @ x, example_inputs=(tree, x))
-    expected = tree["a"] @ tree["b"][0] @ x
-    np.testing.assert_array_equal(program(tree, x)[0], expected)
-    np.testing.assert_array_equal(program(tree["a"], tree["b"][0], x.tolist())[0], expected)
-    assert program.verify(tree, x)["holds"]
-    with pytest.raises(dovetail.InputError, match="takes 3 inputs, not 4"):
-        program(tree, [x, x])
-
-
 def test_a_module_in_a_file_is_compiled(tmp_path: Path) -> None:
     network = read_jax(lambda x: np.float32(2) * x + 1, (np.ones((2, 3), np.float32),))
     save_network(network, tmp_path / "line.mlir")

@@ -123,7 +123,7 @@ def build_whole(
     """
     if tuner is not None:
         tuner.require(target)
-    values = {output: f"{name}.{i}" for i, output in enumerate(network.output_names)}
+    values = {output: _value(f"{name}.{i}", network) for i, output in enumerate(network.output_names)}
     lowered = lowered or _lowered(network, target)
     ends = (network.input_names, tuple(values.values()))
     step = _step(network, lowered, name, target, (_interpreter, tuner), ends)
@@ -148,7 +148,7 @@ def build_shared(network: nn.NnModule, decision: Mapping[str, Any], name: str) -
         raise InputError([Diagnostic("decision", message, help=help)]) from error
     built = build_sharded(shared, name)
     executor = Executor("jax", built, built.source.weights_file, devices=built.devices)
-    values = {output: f"{name}.{i}" for i, output in enumerate(network.output_names)}
+    values = {output: _value(f"{name}.{i}", network) for i, output in enumerate(network.output_names)}
     here = Target("these devices", "cpu", None)
     step = Step(name, executor, network.input_names, tuple(values.values()), here, network, Reduced(network))
     return PlacedProgram(name, (step,), ends_of(network), values)
@@ -176,7 +176,7 @@ def build_pieces(
             case CallOp():
                 piece = op.callee.string_value()
                 takes = tuple(known[o] for o in op.operands)
-                gives = tuple(f"{piece}.{i}" for i in range(len(op.results)))
+                gives = tuple(_value(f"{piece}.{i}", network) for i in range(len(op.results)))
                 known.update(zip(op.results, gives, strict=True))
                 target, ends = target_of[piece], (takes, gives)
 
@@ -187,11 +187,16 @@ def build_pieces(
             case nn.TransferOp():
                 known[op.result] = known[op.operands[0]]
             case nn.WeightOp():
-                known[op.result] = f"weight.{op.weight.data}"
+                known[op.result] = _value(f"weight.{op.weight.data}", network)
                 constants[known[op.result]] = np.asarray(network.weights[op.weight.data])
             case ReturnOp():
                 outputs = dict(zip(network.output_names, (known[o] for o in op.operands), strict=True))
     return PlacedProgram(name, tuple(steps), ends_of(network), outputs, constants)
+
+
+def _value(name: str, network: nn.NnModule) -> str:
+    """The name of a value that is no input of `network`: `name`, unless an input is called so."""
+    return _value(f"{name}_", network) if name in network.input_names else name
 
 
 def ends_of(network: nn.NnModule) -> Ends:

@@ -72,7 +72,7 @@ from .layout import (
     WeightOp,
     filling,
 )
-from .module import NnModule, body_of, build_main, main_of
+from .module import NnModule, body_of, build_main, distinct, main_of
 from .norms import BatchNormOp, GroupNormOp, LayerNormOp, NormOp, RmsNormOp
 from .open_sizes import open_names, sizes_given, with_sizes
 from .products import GemmOp, MatmulOp
@@ -278,6 +278,7 @@ __all__ = [
     "broadcast",
     "broadcasts_to",
     "build_main",
+    "distinct",
     "filling",
     "integer",
     "integer_range",

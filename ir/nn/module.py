@@ -25,11 +25,11 @@ class NnModule:
     output_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "input_names", _distinct(self.input_names))
-        object.__setattr__(self, "output_names", _distinct(self.output_names))
+        object.__setattr__(self, "input_names", distinct(self.input_names))
+        object.__setattr__(self, "output_names", distinct(self.output_names))
 
 
-def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
     """`names`, where one that was there before has the next free number behind it."""
     taken, found = set(names), dict[str, None]()
     for name in names:

@@ -7,20 +7,25 @@ data, a module as text and arrays without pickle; nothing that it loads is loade
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Container
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from .. import nn
 from ..diagnostics import Diagnostic, InputError
 from .saved import load_network
 
+if TYPE_CHECKING:
+    from .jaxpr.signature import Signature
+
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*\Z")
 TIME_LIMIT_S = 600
-NETWORK, FAULTS = "network.mlir", "faults.txt"
+NETWORK, SIGNATURE, FAULTS = "network.mlir", "signature.json", "faults.txt"
 
 
 def is_python_function(source: str) -> bool:
@@ -28,9 +33,13 @@ def is_python_function(source: str) -> bool:
     return bool(NAME.match(source))
 
 
-def read_python_function(source: str, allowed: Container[str], folder: Path) -> nn.NnModule:
+def read_python_function(
+    source: str, allowed: Container[str], folder: Path
+) -> tuple[nn.NnModule, Signature | None]:
     """
-    The network of `module:function`, imported from `folder` or from what is installed.
+    The network of `module:function`, imported from `folder` or from what is installed, and how its function is called.
+
+    That is not known where its trees have nodes of its own.
 
     InputError unless `source` is among `allowed`, and where the function fails or returns something else.
     """
@@ -51,4 +60,11 @@ def read_python_function(source: str, allowed: Container[str], folder: Path) -> 
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
             raise InputError([Diagnostic("python", f"`{source}` failed: {last}")])
-        return load_network(Path(scratch) / NETWORK)
+        said = json.loads((Path(scratch) / SIGNATURE).read_text())
+        return load_network(Path(scratch) / NETWORK), None if said is None else _signature(said)
+
+
+def _signature(document: dict[str, Any]) -> Signature:
+    from .jaxpr.signature import read_signature
+
+    return read_signature(document)

@@ -7,6 +7,6 @@ Inputs are arrays or `jax.ShapeDtypeStruct`s, whose sizes may be open (`jax.expo
 What the function closes over becomes weights. Each file of this folder reads one kind of primitive.
 """
 
-from .read import read_jax
+from .read import read_jax, trace
 
-__all__ = ["read_jax"]
+__all__ = ["read_jax", "trace"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import import_module
 from pathlib import Path
 
 from ...diagnostics import InputError
-from ..python_function import FAULTS, NETWORK
+from ..python_function import FAULTS, NETWORK, SIGNATURE
 from ..saved import save_network
-from .read import read_jax
+from .read import trace
 
 
 def main(source: str, folder: Path) -> None:
@@ -22,11 +23,12 @@ def main(source: str, folder: Path) -> None:
         return
     function, inputs = made
     try:
-        network = read_jax(function, tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,))
+        traced = trace(function, tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,))
     except InputError as error:
         (folder / FAULTS).write_text("\n\n".join(each.message for each in error.diagnostics))
         return
-    save_network(network, folder / NETWORK)
+    save_network(traced.network, folder / NETWORK)
+    (folder / SIGNATURE).write_text(json.dumps(traced.signature.document()))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from ... import nn
 from ...diagnostics import Diagnostic, InputError
 from . import control, indexing, layout, products, reductions, scalars
 from .reader import MOST_KNOWN, Reader, Rule, Unreadable, Value, type_of
+from .signature import Argument, Signature, argument_names
 
 RULES: Mapping[str, Rule] = {
     **scalars.RULES,
@@ -26,10 +29,26 @@ RULES: Mapping[str, Rule] = {
 """Name of a primitive -> how it is read."""
 
 
+@dataclass(frozen=True)
+class Traced:
+    """A function that was traced."""
+
+    network: nn.NnModule
+    signature: Signature
+
+
 def read_jax(function: Callable[..., Any], example_inputs: Sequence[Any]) -> nn.NnModule:
+    """The network of `trace`."""
+    return trace(function, example_inputs).network
+
+
+def trace(function: Callable[..., Any], example_inputs: Sequence[Any]) -> Traced:
     """
     The network that JAX traces `function` to for inputs like `example_inputs`: arrays or `jax.ShapeDtypeStruct`s, or
     trees of them, whose leaves become the network's inputs in order.
+
+    An input is called as its argument is, `x`, with its way in the tree behind it, `params.layers.0.w`; an output by
+    its way in what is returned, `cache.k`, behind `y` where that has no name (`y`, `y0`, `y1.k`).
 
     Arrays that the function closes over become weights. InputError where JAX cannot trace it, and for all primitives at
     once that nn cannot say, with the lines of the user's code that they stand in.
@@ -56,10 +75,12 @@ def read_jax(function: Callable[..., Any], example_inputs: Sequence[Any]) -> nn.
     if not ends:
         message = f"`{_name_of(function)}` returns no array, so there is nothing to compute"
         raise InputError([Diagnostic("jax", message)])
-    names = _names(example_inputs)
+    arguments = _arguments(function, example_inputs)
+    names = tuple(leaf for each in arguments for leaf in each.leaves)
     for argument, name in zip(block.args, names, strict=True):
         argument.name_hint = name if name.isidentifier() else None
-    return nn.NnModule(nn.build_main(block, ends), reader.weights, names, _output_names(outputs))
+    network = nn.NnModule(nn.build_main(block, ends), reader.weights, names, _output_names(outputs))
+    return Traced(network, Signature(_name_of(function), arguments, jax.tree.structure(outputs)))
 
 
 def _constant(reader: Reader, index: int, value: Any) -> Value:
@@ -94,21 +115,34 @@ def _tell(reader: Reader, name: str) -> None:
         raise InputError(told)
 
 
-def _names(inputs: Sequence[Any]) -> tuple[str, ...]:
-    """`x0`, or `x0.w` for a leaf `w` of a tree."""
+def _arguments(function: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Argument, ...]:
+    """The arguments, each with the names of its leaves, of which none comes twice."""
+    import jax
+
+    names, trees = argument_names(function, len(inputs)), [jax.tree.structure(each) for each in inputs]
+    ways = [[f"{name}.{way}" if way else name for way in _ways(each)] for name, each in zip(names, inputs, strict=True)]
+    leaves = iter(nn.distinct([leaf for group in ways for leaf in group]))
+    return tuple(
+        Argument(name, tree, tuple(islice(leaves, len(group))))
+        for name, tree, group in zip(names, trees, ways, strict=True)
+    )
+
+
+def _ways(tree: Any) -> list[str]:
+    """The way to each leaf, `layers.0.w`; nothing where the tree is a leaf."""
     from jax.tree_util import keystr, tree_flatten_with_path
 
-    leaves, _ = tree_flatten_with_path(tuple(inputs))
-    return tuple(f"x{keystr(path, simple=True, separator='.')}" for path, _ in leaves)
+    return [keystr(path, simple=True, separator=".") for path, _ in tree_flatten_with_path(tree)[0]]
 
 
 def _output_names(outputs: Any) -> tuple[str, ...]:
-    from jax.tree_util import keystr, tree_flatten_with_path
+    ways = _ways(outputs)
+    alone = len(ways) == 1
+    return tuple(way if _begins_a_name(way) else "y" if alone else f"y{way}" for way in ways)
 
-    leaves, _ = tree_flatten_with_path(outputs)
-    if len(leaves) == 1:
-        return ("y",)
-    return tuple(f"y{keystr(path, simple=True, separator='.')}" for path, _ in leaves)
+
+def _begins_a_name(way: str) -> bool:
+    return way[:1].isalpha() or way.startswith("_")
 
 
 def _name_of(function: Callable[..., Any]) -> str:

@@ -22,7 +22,7 @@ def decode(keys: jax.Array, values: jax.Array, new: jax.Array, place: jax.Array)
 
 def test_caches_are_written_in_place_and_other_inputs_are_not() -> None:
     program = build_program(read_jax(decode, (CACHE, CACHE, NEW, np.int32(3))), "decode")
-    assert '@partial(jax.jit, donate_argnames=["x0", "x1"])' in program.sources["decode.py"]
+    assert '@partial(jax.jit, donate_argnames=["keys", "values"])' in program.sources["decode.py"]
     namespace: dict[str, object] = {"__file__": "decode.py"}
     exec(program.sources["decode.py"], namespace)
     shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (CACHE, CACHE, NEW, np.zeros((), np.int32))]

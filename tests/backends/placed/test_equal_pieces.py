@@ -69,7 +69,7 @@ def test_equal_pieces_are_one_source(device: str, tmp_path: Path) -> None:
     assert f"{FOLDERS[device]}/p0/p2.safetensors" in files
     assert not any(path.startswith(f"{FOLDERS[device]}/p2/") for path in files)
     out = dovetail.program.Program(None, program).save(tmp_path / "out")
-    (alone,) = run_alone(out, {"x0": X})
+    (alone,) = run_alone(out, {"x": X})
     np.testing.assert_array_equal(alone, found)
 
 

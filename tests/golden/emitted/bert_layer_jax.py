@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 INPUTS = {
-    "x0": ((1, 8), "int32"),
+    "tokens": ((1, 8), "int32"),
 }
 OUTPUTS = (
     "y0",
@@ -71,9 +71,9 @@ def attention(
 
 
 @jax.jit
-def bert_layer(w: dict[str, Array], x0: Array) -> tuple[Array, ...]:
-    """Apply the network to x0 (1, s 8)."""
-    x = jnp.maximum(x0, -50)  # (1, s 8)
+def bert_layer(w: dict[str, Array], tokens: Array) -> tuple[Array, ...]:
+    """Apply the network to tokens (1, s 8)."""
+    x = jnp.maximum(tokens, -50)  # (1, s 8)
     x = jnp.minimum(x, 49)  # (1, s 8)
     x = jnp.take(w["weight_0"], x, axis=0)  # (1, s 8, 32)
     x = x + w["reshape"]  # (1, s 8, 32)

@@ -16,7 +16,7 @@ from pallas_kernels.matmul import matmul
 from pallas_kernels.norm import norm
 
 INPUTS = {
-    "x0": ((1, 8), "int32"),
+    "tokens": ((1, 8), "int32"),
 }
 OUTPUTS = (
     "y0",
@@ -40,11 +40,11 @@ def epilogue_1(y: Array, a: Array) -> Array:
 
 @partial(jax.jit, static_argnames=["interpret"])
 def bert_layer(
-    w: dict[str, Array], x0: Array, interpret: object = INTERPRET
+    w: dict[str, Array], tokens: Array, interpret: object = INTERPRET
 ) -> tuple[Array, ...]:
-    """Apply the network to x0 (1, 8)."""
+    """Apply the network to tokens (1, 8)."""
     tpu = {"vmem_bytes": 134_217_728, "interpret": interpret}
-    x = jnp.maximum(x0, -50)  # (1, 8)
+    x = jnp.maximum(tokens, -50)  # (1, 8)
     x = jnp.minimum(x, 49)  # (1, 8)
     x = jnp.take(w["weight_0"], x, axis=0)  # (1, 8, 32)
     x = x + w["reshape"]  # (1, 8, 32)

@@ -22,7 +22,7 @@ from jax import Array, lax
 SIZE_BYTES = 1048576
 DMA_BYTES = 1184  # 0 of them beyond the compulsory
 INPUTS = {
-    "x0": ("x0", "int32", (1, 8)),
+    "tokens": ("tokens", "int32", (1, 8)),
 }
 OUTPUTS = {
     "y0": ("y0", "float32", (1, 8, 32)),
@@ -293,13 +293,13 @@ def tanh_1(x1: Array) -> Array:
 def bert_layer(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
     """Run 32 operators, with the DMA between them; `w` are weights."""
     # step 0: max -> (1, 8)
-    npu.load(64, "x0")
+    npu.load(64, "tokens")
     npu.run(
         max_1,
-        [At(64, "x0", "int32", (1, 8)), w["fill"]],
+        [At(64, "tokens", "int32", (1, 8)), w["fill"]],
         [At(0, "max", "int32", (1, 8))],
     )
-    npu.free("x0")
+    npu.free("tokens")
     # step 1: min -> (1, 8)
     npu.run(
         min_1,

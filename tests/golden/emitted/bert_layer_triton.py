@@ -11,7 +11,7 @@ from kernels.norm import norm
 from kernels.pointwise import pointwise
 
 INPUTS = {
-    "x0": ((1, 8), "int32"),
+    "tokens": ((1, 8), "int32"),
 }
 OUTPUTS = ["y0", "y1"]
 
@@ -51,15 +51,15 @@ def epilogue_3(x1, x2):
     return tanh(x1 + x2)
 
 
-def bert_layer(w, empty, x0):
+def bert_layer(w, empty, tokens):
     """
     The outputs for these inputs; `empty(shape, dtype)` makes a buffer.
 
-    x0: int32 (1, 8)
+    tokens: int32 (1, 8)
     """
     max_1 = empty((1, 8), "int32")
     pointwise(
-        (x0, w["fill_1"].as_strided((), ())),
+        (tokens, w["fill_1"].as_strided((), ())),
         max_1,
         chain_1,
         floats=False,

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 INPUTS = {
-    "x0": ((1, 1, 32), "float32"),
-    "x1": ((1, 2, 8, 8), "float32"),
-    "x2": ((1, 2, 8, 8), "float32"),
+    "x": ((1, 1, 32), "float32"),
+    "k": ((1, 2, 8, 8), "float32"),
+    "v": ((1, 2, 8, 8), "float32"),
 }
 OUTPUTS = (
     "y0",
@@ -86,35 +86,35 @@ def rotary(x: Array, cos: Array, sin: Array, interleaved: bool = False) -> Array
 
 @jax.jit
 def llama_decode(
-    w: dict[str, Array], x0: Array, x1: Array, x2: Array
+    w: dict[str, Array], x: Array, k: Array, v: Array
 ) -> tuple[Array, ...]:
-    """Apply the network to x0 (1, 1, 32), x1 (b 1, h 2, 8, d 8), x2 (b 1, h 2, 8, d 8)."""
-    rms_norm_1 = rms_norm(x0, w["weight_0"], axis=2, epsilon=1e-05)  # (1, 1, 32)
-    x = rms_norm_1 @ w["weight_1"]  # (1, 1, 32)
-    x = x.reshape(1, 4, 1, 8)  # (b 1, h 4, s 1, d 8)
+    """Apply the network to x (1, 1, 32), k (b 1, h 2, 8, d 8), v (b 1, h 2, 8, d 8)."""
+    rms_norm_1 = rms_norm(x, w["weight_0"], axis=2, epsilon=1e-05)  # (1, 1, 32)
+    y = rms_norm_1 @ w["weight_1"]  # (1, 1, 32)
+    y = y.reshape(1, 4, 1, 8)  # (b 1, h 4, s 1, d 8)
     rotary_1 = rotary(
-        x, w["constant_9"].reshape(1, 4), w["constant_10"].reshape(1, 4)
+        y, w["constant_9"].reshape(1, 4), w["constant_10"].reshape(1, 4)
     )  # (b 1, h 4, s 1, d 8)
-    x = rms_norm_1 @ w["weight_2"]  # (1, 1, 16)
-    x = x.reshape(1, 2, 1, 8)  # (b 1, h 2, s 1, d 8)
+    y = rms_norm_1 @ w["weight_2"]  # (1, 1, 16)
+    y = y.reshape(1, 2, 1, 8)  # (b 1, h 2, s 1, d 8)
     rotary_2 = rotary(
-        x, w["constant_9"].reshape(1, 4), w["constant_10"].reshape(1, 4)
+        y, w["constant_9"].reshape(1, 4), w["constant_10"].reshape(1, 4)
     )  # (b 1, h 2, s 1, d 8)
-    x = rms_norm_1 @ w["weight_3"]  # (1, 1, 16)
-    reshape_1 = x.reshape(1, 2, 1, 8)  # (b 1, h 2, 1, d 8)
-    concat_1 = jnp.concatenate([x1, rotary_2], axis=2)  # (b 1, h 2, t 9, d 8)
-    concat_2 = jnp.concatenate([x2, reshape_1], axis=2)  # (b 1, h 2, t 9, d 8)
-    x = attention(
+    y = rms_norm_1 @ w["weight_3"]  # (1, 1, 16)
+    reshape_1 = y.reshape(1, 2, 1, 8)  # (b 1, h 2, 1, d 8)
+    concat_1 = jnp.concatenate([k, rotary_2], axis=2)  # (b 1, h 2, t 9, d 8)
+    concat_2 = jnp.concatenate([v, reshape_1], axis=2)  # (b 1, h 2, t 9, d 8)
+    y = attention(
         rotary_1, concat_1, concat_2, scale=0.3535533966440824
     )  # (b 1, h 4, s 1, d 8)
-    x = x.reshape(1, 1, 32)  # (1, 1, 32)
-    x = x @ w["weight_4"]  # (1, 1, 32)
-    add_1 = x0 + x  # (1, 1, 32)
+    y = y.reshape(1, 1, 32)  # (1, 1, 32)
+    y = y @ w["weight_4"]  # (1, 1, 32)
+    add_1 = x + y  # (1, 1, 32)
     rms_norm_2 = rms_norm(add_1, w["weight_5"], axis=2, epsilon=1e-05)  # (1, 1, 32)
-    x = rms_norm_2 @ w["weight_6"]  # (1, 1, 48)
-    silu_1 = jax.nn.silu(x)  # (1, 1, 48)
-    x = rms_norm_2 @ w["weight_7"]  # (1, 1, 48)
-    x = silu_1 * x  # (1, 1, 48)
-    x = x @ w["weight_8"]  # (1, 1, 32)
-    x = add_1 + x  # (1, 1, 32)
-    return x, concat_1, concat_2
+    y = rms_norm_2 @ w["weight_6"]  # (1, 1, 48)
+    silu_1 = jax.nn.silu(y)  # (1, 1, 48)
+    y = rms_norm_2 @ w["weight_7"]  # (1, 1, 48)
+    y = silu_1 * y  # (1, 1, 48)
+    y = y @ w["weight_8"]  # (1, 1, 32)
+    y = add_1 + y  # (1, 1, 32)
+    return y, concat_1, concat_2

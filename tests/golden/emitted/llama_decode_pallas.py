@@ -15,9 +15,9 @@ from pallas_kernels.matmul import matmul
 from pallas_kernels.norm import norm
 
 INPUTS = {
-    "x0": ((1, 1, 32), "float32"),
-    "x1": ((1, 2, 8, 8), "float32"),
-    "x2": ((1, 2, 8, 8), "float32"),
+    "x": ((1, 1, 32), "float32"),
+    "k": ((1, 2, 8, 8), "float32"),
+    "v": ((1, 2, 8, 8), "float32"),
 }
 OUTPUTS = (
     "y0",
@@ -56,34 +56,34 @@ def rotary(x: Array, cos: Array, sin: Array, interleaved: bool = False) -> Array
 
 @partial(jax.jit, static_argnames=["interpret"])
 def llama_decode(
-    w: dict[str, Array], x0: Array, x1: Array, x2: Array, interpret: object = INTERPRET
+    w: dict[str, Array], x: Array, k: Array, v: Array, interpret: object = INTERPRET
 ) -> tuple[Array, ...]:
-    """Apply the network to x0 (1, 1, 32), x1 (b 1, h 2, 8, d 8), x2 (b 1, h 2, 8, d 8)."""
+    """Apply the network to x (1, 1, 32), k (b 1, h 2, 8, d 8), v (b 1, h 2, 8, d 8)."""
     tpu = {"vmem_bytes": 134_217_728, "interpret": interpret}
     rms_norm_1 = norm(
-        x0, w["weight_0"], blocks={"row": 1}, epsilon=1e-05, centred=False, **tpu
+        x, w["weight_0"], blocks={"row": 1}, epsilon=1e-05, centred=False, **tpu
     )  # (1, 1, 32)
-    x = matmul(
+    y = matmul(
         rms_norm_1, w["weight_1"], blocks={"m": 1, "n": 32, "k": 32}, **tpu
     )  # (1, 1, 32)
-    x = x.reshape(1, 4, 1, 8)  # (b 1, h 4, s 1, d 8)
+    y = y.reshape(1, 4, 1, 8)  # (b 1, h 4, s 1, d 8)
     rotary_1 = rotary(
-        x, w["constant_9"].reshape(1, 4), w["constant_10"].reshape(1, 4)
+        y, w["constant_9"].reshape(1, 4), w["constant_10"].reshape(1, 4)
     )  # (b 1, h 4, s 1, d 8)
-    x = matmul(
+    y = matmul(
         rms_norm_1, w["weight_2"], blocks={"m": 1, "n": 16, "k": 32}, **tpu
     )  # (1, 1, 16)
-    x = x.reshape(1, 2, 1, 8)  # (b 1, h 2, s 1, d 8)
+    y = y.reshape(1, 2, 1, 8)  # (b 1, h 2, s 1, d 8)
     rotary_2 = rotary(
-        x, w["constant_9"].reshape(1, 4), w["constant_10"].reshape(1, 4)
+        y, w["constant_9"].reshape(1, 4), w["constant_10"].reshape(1, 4)
     )  # (b 1, h 2, s 1, d 8)
-    x = matmul(
+    y = matmul(
         rms_norm_1, w["weight_3"], blocks={"m": 1, "n": 16, "k": 32}, **tpu
     )  # (1, 1, 16)
-    reshape_1 = x.reshape(1, 2, 1, 8)  # (b 1, h 2, 1, d 8)
-    concat_1 = jnp.concatenate([x1, rotary_2], axis=2)  # (b 1, h 2, t 9, d 8)
-    concat_2 = jnp.concatenate([x2, reshape_1], axis=2)  # (b 1, h 2, t 9, d 8)
-    x = flash_attention(
+    reshape_1 = y.reshape(1, 2, 1, 8)  # (b 1, h 2, 1, d 8)
+    concat_1 = jnp.concatenate([k, rotary_2], axis=2)  # (b 1, h 2, t 9, d 8)
+    concat_2 = jnp.concatenate([v, reshape_1], axis=2)  # (b 1, h 2, t 9, d 8)
+    y = flash_attention(
         rotary_1,
         concat_1,
         concat_2,
@@ -91,25 +91,25 @@ def llama_decode(
         scale=0.3535533966440824,
         **tpu,
     )  # (b 1, h 4, s 1, d 8)
-    x = x.reshape(1, 1, 32)  # (1, 1, 32)
+    y = y.reshape(1, 1, 32)  # (1, 1, 32)
     fusion_1 = matmul(
-        x, w["weight_4"], x0, blocks={"m": 1, "n": 32, "k": 32}, **tpu
+        y, w["weight_4"], x, blocks={"m": 1, "n": 32, "k": 32}, **tpu
     )  # (1, 1, 32)
     rms_norm_2 = norm(
         fusion_1, w["weight_5"], blocks={"row": 1}, epsilon=1e-05, centred=False, **tpu
     )  # (1, 1, 32)
-    x = matmul(
+    y = matmul(
         rms_norm_2, w["weight_6"], blocks={"m": 1, "n": 48, "k": 32}, **tpu
     )  # (1, 1, 48)
-    x = matmul(
+    y = matmul(
         rms_norm_2,
         w["weight_7"],
         blocks={"m": 1, "n": 48, "k": 32},
         activation=epilogue_1,
-        beside=(x,),
+        beside=(y,),
         **tpu,
     )  # (1, 1, 48)
-    x = matmul(
-        x, w["weight_8"], fusion_1, blocks={"m": 1, "n": 32, "k": 48}, **tpu
+    y = matmul(
+        y, w["weight_8"], fusion_1, blocks={"m": 1, "n": 32, "k": 48}, **tpu
     )  # (1, 1, 32)
-    return x, concat_1, concat_2
+    return y, concat_1, concat_2

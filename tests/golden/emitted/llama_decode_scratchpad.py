@@ -22,9 +22,9 @@ from jax import Array, lax
 SIZE_BYTES = 1048576
 DMA_BYTES = 2432  # 0 of them beyond the compulsory
 INPUTS = {
-    "x0": ("x0", "float32", (1, 1, 32)),
-    "x1": ("x1", "float32", (1, 2, 8, 8)),
-    "x2": ("x2", "float32", (1, 2, 8, 8)),
+    "x": ("x", "float32", (1, 1, 32)),
+    "k": ("k", "float32", (1, 2, 8, 8)),
+    "v": ("v", "float32", (1, 2, 8, 8)),
 }
 OUTPUTS = {
     "y0": ("y0", "float32", (1, 1, 32)),
@@ -292,10 +292,10 @@ def mul_1(x1: Array, x2: Array) -> Array:
 def llama_decode(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
     """Run 18 operators, with the DMA between them; `w` are weights."""
     # step 0: rms_norm -> (1, 1, 32)
-    npu.load(0, "x0")
+    npu.load(0, "x")
     npu.run(
         rms_norm_1,
-        [At(0, "x0", "float32", (1, 1, 32)), w["weight_0"]],
+        [At(0, "x", "float32", (1, 1, 32)), w["weight_0"]],
         [At(256, "rms_norm", "float32", (1, 1, 32))],
     )
     # step 1: matmul -> (1, 1, 32)
@@ -340,29 +340,29 @@ def llama_decode(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
     )
     npu.free("rms_norm")
     # step 6: concat -> (1, 2, 9, 8)
-    npu.load(960, "x1")
+    npu.load(960, "k")
     npu.run(
         concat_1,
         [
-            At(960, "x1", "float32", (1, 2, 8, 8)),
+            At(960, "k", "float32", (1, 2, 8, 8)),
             At(832, "rotary_2", "float32", (1, 2, 1, 8)),
         ],
         [At(256, "y1.0", "float32", (1, 2, 9, 8))],
     )
     npu.store(256, "y1.0")
-    npu.free("x1", "rotary_2")
+    npu.free("k", "rotary_2")
     # step 7: concat_2 -> (1, 2, 9, 8)
-    npu.load(1536, "x2")
+    npu.load(1536, "v")
     npu.run(
         concat_1,
         [
-            At(1536, "x2", "float32", (1, 2, 8, 8)),
+            At(1536, "v", "float32", (1, 2, 8, 8)),
             At(896, "matmul_3", "float32", (1, 2, 1, 8)),
         ],
         [At(960, "y1.1", "float32", (1, 2, 9, 8))],
     )
     npu.store(960, "y1.1")
-    npu.free("x2", "matmul_3")
+    npu.free("v", "matmul_3")
     # step 8: attention -> (1, 4, 1, 8)
     npu.run(
         attention_1,
@@ -384,13 +384,10 @@ def llama_decode(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
     # step 10: add -> (1, 1, 32)
     npu.run(
         add_1,
-        [
-            At(0, "x0", "float32", (1, 1, 32)),
-            At(256, "matmul_4", "float32", (1, 1, 32)),
-        ],
+        [At(0, "x", "float32", (1, 1, 32)), At(256, "matmul_4", "float32", (1, 1, 32))],
         [At(128, "add", "float32", (1, 1, 32))],
     )
-    npu.free("x0", "matmul_4")
+    npu.free("x", "matmul_4")
     # step 11: rms_norm_2 -> (1, 1, 32)
     npu.run(
         rms_norm_1,

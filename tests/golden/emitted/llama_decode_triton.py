@@ -11,9 +11,9 @@ from kernels.pointwise import pointwise
 from kernels.rotary import rotary
 
 INPUTS = {
-    "x0": ((1, 1, 32), "float32"),
-    "x1": ((1, 2, 8, 8), "float32"),
-    "x2": ((1, 2, 8, 8), "float32"),
+    "x": ((1, 1, 32), "float32"),
+    "k": ((1, 2, 8, 8), "float32"),
+    "v": ((1, 2, 8, 8), "float32"),
 }
 OUTPUTS = ["y0", "y1.0", "y1.1"]
 
@@ -28,17 +28,17 @@ def chain_1(x1, x2):
     return silu(x1) * x2
 
 
-def llama_decode(w, empty, x0, x1, x2):
+def llama_decode(w, empty, x, k, v):
     """
     The outputs for these inputs; `empty(shape, dtype)` makes a buffer.
 
-    x0: float32 (1, 1, 32)
-    x1: float32 (1, 2, 8, 8)
-    x2: float32 (1, 2, 8, 8)
+    x: float32 (1, 1, 32)
+    k: float32 (1, 2, 8, 8)
+    v: float32 (1, 2, 8, 8)
     """
     norm_1 = empty((1, 1, 32), "float32")
     norm(
-        x0.as_strided((1, 32), (32, 1)),
+        x.as_strided((1, 32), (32, 1)),
         norm_1.as_strided((1, 32), (32, 1)),
         w["weight_0"],
         centred=False,
@@ -78,7 +78,7 @@ def llama_decode(w, empty, x0, x1, x2):
     )  # (1, 2, 1, 8)
     concat_1 = empty((1, 2, 9, 8), "float32")
     copy(
-        x1, concat_1.as_strided((1, 2, 8, 8), (144, 72, 8, 1)), block=1024, num_warps=4
+        k, concat_1.as_strided((1, 2, 8, 8), (144, 72, 8, 1)), block=1024, num_warps=4
     )  # (1, 2, 8, 8)
     copy(
         rotary_2,
@@ -88,7 +88,7 @@ def llama_decode(w, empty, x0, x1, x2):
     )  # (1, 2, 1, 8)
     concat_2 = empty((1, 2, 9, 8), "float32")
     copy(
-        x2, concat_2.as_strided((1, 2, 8, 8), (144, 72, 8, 1)), block=1024, num_warps=4
+        v, concat_2.as_strided((1, 2, 8, 8), (144, 72, 8, 1)), block=1024, num_warps=4
     )  # (1, 2, 8, 8)
     copy(
         matmul_1.as_strided((1, 2, 1, 8), (16, 8, 8, 1), 48),
@@ -113,7 +113,7 @@ def llama_decode(w, empty, x0, x1, x2):
         attention_1.as_strided((1, 32), (32, 1)),
         w["weight_4"],
         matmul_2.as_strided((1, 32), (32, 1)),
-        [x0.as_strided((1, 32), (32, 1))],
+        [x.as_strided((1, 32), (32, 1))],
         epilogue_1,
         block_m=16,
         block_n=16,

@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array, lax
 
 INPUTS = {
-    "x0": ((1, 3, 16, 16), "float32"),
+    "image": ((1, 3, 16, 16), "float32"),
 }
 OUTPUTS = ("y",)
 
@@ -69,10 +69,10 @@ def max_pool(
 
 
 @jax.jit
-def small_cnn(w: dict[str, Array], x0: Array) -> Array:
-    """Apply the network to x0 (n 1, c 3, h 16, w 16)."""
+def small_cnn(w: dict[str, Array], image: Array) -> Array:
+    """Apply the network to image (n 1, c 3, h 16, w 16)."""
     x = conv(
-        x0, w["weight_0"], strides=(2, 2), pads=(0, 0, 1, 1)
+        image, w["weight_0"], strides=(2, 2), pads=(0, 0, 1, 1)
     )  # (n 1, c 8, h 8, w 8)
     relu_1 = jax.nn.relu(x)  # (n 1, c 8, h 8, w 8)
     x = conv(relu_1, w["weight_1"], pads=(1, 1, 1, 1))  # (n 1, c 8, h 8, w 8)

@@ -15,7 +15,7 @@ from pallas_kernels.convolution import convolution_nchw
 from pallas_kernels.matmul import matmul
 
 INPUTS = {
-    "x0": ((1, 3, 16, 16), "float32"),
+    "image": ((1, 3, 16, 16), "float32"),
 }
 OUTPUTS = ("y",)
 INTERPRET = jax.default_backend() != "tpu"  # kernels run in Pallas's interpreter
@@ -57,11 +57,13 @@ def max_pool(
 
 
 @partial(jax.jit, static_argnames=["interpret"])
-def small_cnn(w: dict[str, Array], x0: Array, interpret: object = INTERPRET) -> Array:
-    """Apply the network to x0 (1, 3, 16, 16)."""
+def small_cnn(
+    w: dict[str, Array], image: Array, interpret: object = INTERPRET
+) -> Array:
+    """Apply the network to image (1, 3, 16, 16)."""
     tpu = {"vmem_bytes": 134_217_728, "interpret": interpret}
     x = convolution_nchw(
-        x0,
+        image,
         w["weight_0.2310"],
         blocks={"p": 8, "k": 8, "c": 3},
         strides=(2, 2),

@@ -22,7 +22,7 @@ from jax import Array, lax
 SIZE_BYTES = 1048576
 DMA_BYTES = 3112  # 0 of them beyond the compulsory
 INPUTS = {
-    "x0": ("x0", "float32", (1, 3, 16, 16)),
+    "image": ("image", "float32", (1, 3, 16, 16)),
 }
 OUTPUTS = {
     "y": ("y", "float32", (1, 10)),
@@ -277,13 +277,13 @@ def softmax_1(x1: Array) -> Array:
 def small_cnn(npu: Scratchpad, w: Mapping[str, np.ndarray]) -> None:
     """Run 9 operators, with the DMA between them; `w` are weights."""
     # step 0: conv -> (1, 8, 8, 8)
-    npu.load(4096, "x0")
+    npu.load(4096, "image")
     npu.run(
         conv_1,
-        [At(4096, "x0", "float32", (1, 3, 16, 16)), w["weight_0"]],
+        [At(4096, "image", "float32", (1, 3, 16, 16)), w["weight_0"]],
         [At(2048, "conv", "float32", (1, 8, 8, 8))],
     )
-    npu.free("x0")
+    npu.free("image")
     # step 1: relu -> (1, 8, 8, 8)
     npu.run(
         relu_1,

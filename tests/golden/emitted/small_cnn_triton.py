@@ -10,7 +10,7 @@ from kernels.reduce import reduce
 from kernels.softmax import softmax
 
 INPUTS = {
-    "x0": ((1, 3, 16, 16), "float32"),
+    "image": ((1, 3, 16, 16), "float32"),
 }
 OUTPUTS = ["y"]
 
@@ -25,15 +25,15 @@ def epilogue_2(x1, x2):
     return x2 + relu(x1)
 
 
-def small_cnn(w, empty, x0):
+def small_cnn(w, empty, image):
     """
     The outputs for these inputs; `empty(shape, dtype)` makes a buffer.
 
-    x0: float32 (1, 3, 16, 16)
+    image: float32 (1, 3, 16, 16)
     """
     conv_1 = empty((1, 8, 8, 8), "float32")
     conv(
-        x0,
+        image,
         w["weight_0"],
         conv_1,
         (),

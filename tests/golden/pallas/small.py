@@ -14,7 +14,7 @@ from pallas_kernels.convolution import convolution_nchw
 from pallas_kernels.matmul import matmul
 
 INPUTS = {
-    "x0": ((1, 3, 13, 15), "float32"),
+    "x": ((1, 3, 13, 15), "float32"),
 }
 OUTPUTS = ("y",)
 INTERPRET = jax.default_backend() != "tpu"  # kernels run in Pallas's interpreter
@@ -59,11 +59,11 @@ def conv(
 
 
 @partial(jax.jit, static_argnames=["interpret"])
-def small(w: dict[str, Array], x0: Array, interpret: object = INTERPRET) -> Array:
-    """Apply the network to x0 (1, 3, 13, 15)."""
+def small(w: dict[str, Array], x: Array, interpret: object = INTERPRET) -> Array:
+    """Apply the network to x (1, 3, 13, 15)."""
     tpu = {"vmem_bytes": 134_217_728, "interpret": interpret}
-    x = convolution_nchw(
-        x0,
+    y = convolution_nchw(
+        x,
         w["weight_0.2310"],
         w["weight_1"],
         blocks={"p": 7, "k": 8, "c": 3},
@@ -72,18 +72,18 @@ def small(w: dict[str, Array], x0: Array, interpret: object = INTERPRET) -> Arra
         activation=jax.nn.relu,
         **tpu,
     )  # (1, 8, 7, 8)
-    x = convolution_nchw(
-        x,
+    y = convolution_nchw(
+        y,
         w["weight_2.2310"],
         blocks={"p": 7, "k": 8, "c": 8},
         pads=(1, 1, 1, 1),
         activation=epilogue_1,
-        beside=(x,),
+        beside=(y,),
         **tpu,
     )  # (n 1, c 8, h 7, w 8)
-    x = conv(x, w["weight_3"], pads=(1, 1, 1, 1), groups=8)  # (n 1, c 8, h 7, w 8)
-    x = x.mean(axis=(2, 3), keepdims=True)  # (n 1, c 8, 1, 1)
-    x = x.reshape(1, 8)  # (1, c 8)
-    x = matmul(x, w["weight_4"], blocks={"m": 1, "n": 5, "k": 8}, **tpu)  # (1, 5)
-    x = jax.nn.softmax(x, axis=1)  # (1, 5)
-    return x
+    y = conv(y, w["weight_3"], pads=(1, 1, 1, 1), groups=8)  # (n 1, c 8, h 7, w 8)
+    y = y.mean(axis=(2, 3), keepdims=True)  # (n 1, c 8, 1, 1)
+    y = y.reshape(1, 8)  # (1, c 8)
+    y = matmul(y, w["weight_4"], blocks={"m": 1, "n": 5, "k": 8}, **tpu)  # (1, 5)
+    y = jax.nn.softmax(y, axis=1)  # (1, 5)
+    return y

@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_function_that_is_allowed_is_read(folder: Path) -> None:
-    network = read_python_function("theirs:network", {"theirs:network"}, folder)
+    network, _ = read_python_function("theirs:network", {"theirs:network"}, folder)
     network.module.verify()
     x = np.random.default_rng(0).normal(size=(2, 3))
     (y,) = interpret(network.module, [x], network.weights)
@@ -44,7 +44,7 @@ def test_a_function_that_is_allowed_is_read(folder: Path) -> None:
 
 
 def test_weights_of_types_that_numpy_lacks_come_back_with_their_values(folder: Path) -> None:
-    network = read_python_function("theirs:half", {"theirs:half"}, folder)
+    network, _ = read_python_function("theirs:half", {"theirs:half"}, folder)
     (y,) = interpret(network.module, [np.ones((2, 3))], network.weights)
     np.testing.assert_allclose(y[0], np.arange(12.0).reshape(3, 4).sum(0))
 
