@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .driver import Json, Where
 from .ir.diagnostics import Diagnostic, InputError
+from .ir.given import require
 
 if TYPE_CHECKING:
     from .planner.scratchpad.inputs import Inputs
@@ -23,6 +24,9 @@ def check(file: Where, graph: Where | None = None, fleet: Where | None = None) -
     `graph` and `fleet` are compared with the plan's own inputs; the graph of the other two is their model. InputError
     where a file cannot be read.
     """
+    require("check", file=file, fleet=fleet)
+    if graph is not None:
+        require("check", graph=graph)
     path = _path_of_plan(Path(file))
     if path.suffix != ".json":
         return _lint(path, fleet)

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from .ir.diagnostics import Diagnostic, InputError
+from .ir.given import require
 from .version import VERSION
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ class Plan:
         from .backends import EmitContext, OutputFile, emit_all
         from .backends.writer import write_folder
 
+        require("Plan.write", folder=folder)
         if "batch" in self.document:
             files = [OutputFile("report.txt", self.to_text())]
         else:
@@ -167,10 +169,16 @@ def plan(
     `previous` is the plan (or its plan.json, or folder) that runs: bringing up other replicas then counts, spread over
     `over_s` seconds (a day unless said), and `lost` names devices that failed, with how many (None: all). The search
     ends when the plan is proved to be within the share `gap` of the best, 1e-6 unless said.
-    InputError for what is wrong in them; Infeasible, with the conflict, where no plan exists.
+    InputError for what is wrong in them, and for an argument of another kind; Infeasible, with the conflict, where no
+    plan exists.
     """
     from .planner.placement.search.clock import Clock
 
+    for graph in graphs:
+        require("plan", graph=graph)
+    given = {"fleet": fleet, "objective": objective, "time_limit_s": time_limit_s, "solver": solver, "sizes": sizes}
+    replaced = {"previous": previous, "over_s": over_s, "lost": lost}
+    require("plan", **given, **replaced, on_progress=on_progress, catalogue=catalogue, gap=gap)
     clock = Clock(time_limit_s)
     with with_catalogue(catalogue):
         graph_file, fleet_file, base_dir = read_graph_and_fleet(graphs, fleet, sizes or {})

@@ -6,12 +6,12 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .driver import Plan, Where, plan_files
 from .ir.diagnostics import Diagnostic, InputError
+from .ir.given import require
 
 if TYPE_CHECKING:
     from .backends import EmitContext
@@ -125,6 +125,7 @@ class Program:
         from .backends import OutputFile
         from .backends.writer import write_folder
 
+        require("Program.save", folder=folder)
         files = self.network.files(exports)
         if self.tiles is not None:
             files.append(OutputFile("autotune.json", _json(self.tiles)))
@@ -177,15 +178,17 @@ def compile(
 
     `example_inputs`, arrays in graph order, must have the shapes that the model states.
 
-    InputError where they do not, where the model cannot be read, where code cannot be emitted for it, and where tiles
-    cannot be timed; Infeasible where the fleet cannot hold it.
+    InputError for an argument of another kind, where examples do not, where the model cannot be read, where code cannot
+    be emitted for it, and where tiles cannot be timed; Infeasible where the fleet cannot hold it.
     """
     from .ir.read.models import source_of
 
+    given = {"fleet": fleet, "example_inputs": example_inputs, "sizes": sizes, "allow_python": allow_python}
+    require("compile", **given, placement=placement, precision=precision, autotune=autotune)
     tuner = _tuner(autotune)
     wanted = None if precision is None else _precisions(precision)
     said = precision if precision is None or isinstance(precision, str) else _spelt(precision)
-    source = source_of(model, example_inputs, _whole(sizes or {}), allow_python, NODE)
+    source = source_of(model, example_inputs, sizes or {}, allow_python, NODE)
     if placement is None:
         shown = str(model) if isinstance(model, str | os.PathLike) else "the network"
         plan, program, context = _planned(source.path, shown, fleet, wanted, said, tuner)
@@ -196,15 +199,6 @@ def compile(
     if source.signature is None:  # else they are what it was traced for
         _check_examples(made.network, example_inputs)
     return made
-
-
-def _whole(sizes: Mapping[str, int]) -> Mapping[str, int]:
-    """`sizes` of 1 or more; InputError for others."""
-    for name, size in sizes.items():
-        if not isinstance(size, Integral) or size < 1:
-            message = f"the size `{name}` must be a whole number of 1 or more, not {size!r}"
-            raise InputError([Diagnostic("network-size", message)])
-    return sizes
 
 
 def _tuner(autotune: bool | Autotune) -> Tuner | None:

@@ -55,7 +55,10 @@ def test_a_graph_is_sent_to_plan() -> None:
 
 @pytest.mark.parametrize("size", [0, -1, 2.5, "2", None])
 def test_sizes_are_whole_numbers(size: object) -> None:
-    with pytest.raises(dovetail.InputError, match="the size `batch` must be a whole number of 1 or more"):
+    with pytest.raises(
+        dovetail.InputError,
+        match=r"`sizes` of `dovetail\.compile` must be a mapping of names to whole numbers of 1 or more",
+    ):
         dovetail.compile(CLASSIFIER, sizes={"batch": size})  # type: ignore[dict-item]
 
 

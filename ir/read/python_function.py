@@ -33,9 +33,7 @@ def is_python_function(source: str) -> bool:
     return bool(NAME.match(source))
 
 
-def read_python_function(
-    source: str, allowed: Container[str], folder: Path
-) -> tuple[nn.NnModule, Signature | None]:
+def read_python_function(source: str, allowed: Container[str], folder: Path) -> tuple[nn.NnModule, Signature | None]:
     """
     The network of `module:function`, imported from `folder` or from what is installed, and how its function is called.
 
