@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 
 import pytest
@@ -59,7 +58,7 @@ def test_interrupt_stops_the_search_and_a_second_one_ends_it() -> None:
     def interrupt(best: float | None, bound: float | None, of: str = "", /) -> None:
         if of.startswith("part 1 "):
             for _ in range(1 + again):
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
 
     found = large.by_parts(it, OPTIMAL_GAP, None, "highs", interrupt)
     assert found is not None
