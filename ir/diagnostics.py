@@ -173,7 +173,7 @@ def _joined(faults: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A help line with the known names that begin with `name`, or the one nearest to it; None where none is near."""
-    names = sorted(known)
+    names = sorted(other for other in known if other != name)
     longer = [other for other in names if other.startswith(name) and len(name) > 1]
     if longer:
         return f"did you mean {' or '.join(f'`{other}`' for other in longer[:3])}?"

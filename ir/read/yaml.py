@@ -7,7 +7,6 @@ and aliases that expand without bound.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from ..diagnostics import Diagnostic, InputError, Label
 from ..source import Path as DocumentPath
 from ..source import SourceFile, SourceMap, Span
 from ..units import shorten
+from .text_files import read_text
 
-LARGEST_FILE_BYTES = 10_000_000
 DEEPEST_NESTING = 50
 MOST_ALIASED_NODES = 20_000
 MOST_VALUES = 200_000
@@ -59,8 +58,8 @@ class _Node:
 def read_yaml(path: Path, name: str | None = None) -> Document:
     """The document in the file at `path`, called `name` in messages (the path itself unless given)."""
     name = name or str(path)
-    raw = _bytes_of(path, name)
-    return parse_yaml(_text_of(raw, name), name, hashlib.sha256(raw).hexdigest())
+    text, sha256 = read_text(path, name, "YAML")
+    return parse_yaml(text, name, sha256)
 
 
 def parse_yaml(text: str, name: str, sha256: str = "") -> Document:
@@ -76,33 +75,6 @@ def parse_yaml(text: str, name: str, sha256: str = "") -> Document:
     if root is None:
         raise _error("empty-file", f"`{name}` is empty", None)
     return Document(_record(root, (), sources), sources, sha256)
-
-
-def _bytes_of(path: Path, name: str) -> bytes:
-    try:
-        if not path.exists():
-            raise _error("no-file", f"there is no file `{name}`", None)
-        if not path.is_file():
-            raise _error("no-file", f"`{name}` is not a file", None)
-        size = path.stat().st_size
-        if size > LARGEST_FILE_BYTES:
-            limit = LARGEST_FILE_BYTES / 1e6
-            raise _error("too-large", f"`{name}` has {size / 1e6:.1f} MB; the limit is {limit:.0f} MB", None)
-        return path.read_bytes()
-    except (OSError, ValueError) as fault:
-        reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else "not a valid path"
-        raise _error("no-file", f"`{shorten(name, 200)}` cannot be read: {reason}", None) from None
-
-
-def _text_of(raw: bytes, name: str) -> str:
-    if b"\0" in raw:
-        raise _error("not-text", f"`{name}` is a binary file, not YAML", None)
-    try:
-        return raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as fault:
-        line = raw[: fault.start].count(b"\n") + 1
-        message = f"`{name}` is not UTF-8: line {line} holds the byte 0x{raw[fault.start]:02x}"
-        raise _error("not-text", message, None) from None
 
 
 class _Composer:

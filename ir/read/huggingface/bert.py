@@ -58,10 +58,11 @@ def _read(config: Config, masked_lm: bool) -> tuple[int, Callable[[int], Callabl
         config.integer("num_attention_heads"),
         config.integer("intermediate_size"),
         config.one_of("hidden_act", list(ACTIVATIONS), "gelu"),
-        config.number("layer_norm_eps", 1e-12),
+        config.number("layer_norm_eps", 1e-12, least=0),
         masked_lm,
     )
-    return config.integer("num_hidden_layers"), lambda layers: lambda net, _: _build(net, model, layers)
+    config.check_heads("num_attention_heads", "hidden_size")
+    return config.layers("num_hidden_layers"), lambda layers: lambda net, _: _build(net, model, layers)
 
 
 def _build(net: Network, model: Bert, layers: int) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ...diagnostics import Diagnostics, did_you_mean
 from ...source import SourceMap
-from ..yaml import read_yaml
+from ...wording import named
+from ..json import read_json_object
 
 INERT = frozenset(
     [
@@ -87,6 +88,10 @@ INERT = frozenset(
 """Keys that do not change what the network computes: training, generation, file keeping; the longest sequence; and the
 layers that predict further tokens, which the network itself does not have (DeepSeek-V3)."""
 
+MOST, MOST_LAYERS = 2**31 - 1, 1000
+"""the largest size"""
+SMALLEST, LARGEST = 1e-12, 1e12
+"""of numbers that are no sizes: the smallest that is not 0, and the largest"""
 _MISSING: Any = object()
 
 
@@ -99,38 +104,58 @@ class Config:
     faults: Diagnostics
     path: tuple[str, ...] = ()
     asked: set[str] = field(default_factory=set)
+    missing: dict[str, None] = field(default_factory=dict)
+    wrong: set[str] = field(default_factory=set)
+    """keys without a whole number, in whose place 1 stands"""
 
     def get(self, key: str, default: Any = _MISSING) -> Any:
-        """The value of `key`; a fault where it is missing and has no default."""
-        asked_before = key in self.asked
+        """The value of `key`, or the default; None where it is missing and has none."""
         self.asked.add(key)
         if self.values.get(key) is not None:
             return self.values[key]
         if default is not _MISSING:
             return default
-        if not asked_before:
-            self.faults.error("config", f"the key `{key}` is missing", self.sources.value(self.path))
+        self.missing[key] = None
         return None
 
-    def integer(self, key: str, default: Any = _MISSING, least: int = 1) -> int:
-        """A whole number of at least `least`; 1 stands in for one that is wrong."""
+    def integer(self, key: str, default: Any = _MISSING, least: int = 1, most: int = MOST) -> int:
+        """A whole number from `least` to `most`; 1 stands in for one that is wrong."""
         value = self.get(key, default)
         if value is default and default is not _MISSING:
             return value
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            self.wrong.add(key)
             if value is not None:
-                self.fault(key, f"`{key}` must be a whole number of at least {least}")
+                above = not isinstance(value, bool) and isinstance(value, int | float) and value > most
+                self.fault(key, f"`{key}` must be a whole number of at {f'most {most}' if above else f'least {least}'}")
             return max(1, least)
         return value
 
-    def number(self, key: str, default: Any = _MISSING) -> float:
-        """A number; 1 stands in for one that is wrong."""
+    def layers(self, key: str) -> int:
+        """How many layers `key` says."""
+        return self.integer(key, most=MOST_LAYERS)
+
+    def number(self, key: str, default: Any = _MISSING, least: float = SMALLEST) -> float:
+        """A number from `least` to `LARGEST`; one from there stands in for one that is wrong."""
         value = self.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= LARGEST:
             if value is not None:
-                self.fault(key, f"`{key}` must be a number")
-            return 1.0
+                self.fault(key, f"`{key}` must be a number from {least:g} to {LARGEST:g}")
+            return least + 1.0
         return float(value)
+
+    def picks(self, key: str, count: int, default: Any = _MISSING) -> int:
+        """Of `count` things how many `key` picks."""
+        found = self.integer(key, default)
+        if found > count:
+            self.fault(key, f"`{key}: {found}` is more than the {count} that there are")
+        return found
+
+    def check_heads(self, count: str, width: str) -> None:
+        """A fault where so many heads as `count` says cannot share out the `width`."""
+        heads, elements = self.integer(count), self.integer(width)
+        if elements % heads and not {count, width} & self.wrong:
+            self.fault(count, f"{heads} heads do not divide a width of {elements}")
 
     def flag(self, key: str, default: bool = False) -> bool:
         """True or false."""
@@ -154,7 +179,7 @@ class Config:
         """The mapping under `key`, or None where there is none."""
         value = self.get(key, None)
         if value is not None and not isinstance(value, dict):
-            self.fault(key, f"`{key}` must be a mapping")
+            self.fault(key, f"`{key}` must be an object")
             return None
         return None if value is None else Config(value, self.sources, self.faults, (*self.path, key))
 
@@ -164,7 +189,11 @@ class Config:
             self.faults.error("config", message, self.sources.value((*self.path, key)), help=help)
 
     def check_all_asked(self) -> None:
-        """A fault for each key that nothing asked for and that is not inert: it could change the network."""
+        """A fault for keys that are missing, and for each that nothing asked for: it could change the network."""
+        if self.missing:
+            names = named([f"`{key}`" for key in self.missing], most=20)
+            said = f"the keys {names} are missing" if len(self.missing) > 1 else f"the key {names} is missing"
+            self.faults.error("config", said, self.sources.value(self.path))
         for key in self.values:
             if key not in self.asked and key not in INERT and self.values[key] is not None:
                 message = f"the key `{key}` is not known for this architecture"
@@ -173,10 +202,6 @@ class Config:
 
 
 def open_config(path: Path) -> Config:
-    """The config.json at `path`; InputError where it is no mapping."""
-    document = read_yaml(path)
-    config = Config(document.value if isinstance(document.value, dict) else {}, document.sources, Diagnostics())
-    if not isinstance(document.value, dict):
-        config.faults.error("config", f"`{path}` must be a mapping", document.sources.value(()))
-        config.faults.raise_if_errors()
-    return config
+    """The config.json at `path`; InputError where it is no JSON object."""
+    document = read_json_object(path)
+    return Config(document.value, document.sources, Diagnostics())

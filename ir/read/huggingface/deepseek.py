@@ -33,7 +33,10 @@ def deepseek_v3(config: Config) -> Decoder:
 
 
 def _groups(config: Config) -> dict[str, int]:
-    return {"groups": config.integer("n_group", 1), "top_groups": config.integer("topk_group", 1)}
+    groups, count = config.integer("n_group", 1), config.integer("n_routed_experts")
+    if count % groups:
+        config.fault("n_group", f"{groups} groups do not divide {count} experts")
+    return {"groups": groups, "top_groups": config.picks("topk_group", groups, 1)}
 
 
 def _deepseek(config: Config, routing: dict[str, Any], correction: bool) -> Decoder:
@@ -49,13 +52,13 @@ def _deepseek(config: Config, routing: dict[str, Any], correction: bool) -> Deco
     rope = read_rope(config, widths.turned, interleaved=config.flag("rope_interleave", True))
     dense, step = config.integer("first_k_dense_replace", 0, least=0), config.integer("moe_layer_freq", 1)
     layers = [
-        Layer(rope, mixture=index >= dense and index % step == 0)
-        for index in range(config.integer("num_hidden_layers"))
+        Layer(rope, mixture=index >= dense and index % step == 0) for index in range(config.layers("num_hidden_layers"))
     ]
     inner = config.integer("moe_intermediate_size")
-    routing |= {"k": config.integer("num_experts_per_tok"), "scale": config.number("routed_scaling_factor", 1.0)}
+    count = config.integer("n_routed_experts")
+    routing |= {"k": config.picks("num_experts_per_tok", count), "scale": config.number("routed_scaling_factor", 1.0)}
     shared = config.integer("n_shared_experts", 0, least=0) * inner
-    experts = Experts(config.integer("n_routed_experts"), inner, routing, shared, correction)
+    experts = Experts(count, inner, routing, shared, correction)
     width = widths.plain + widths.turned
     more = {"latent": widths, "experts": experts, "scale": width**-0.5 * rope.score_factor}
     bias = config.flag("attention_bias")

@@ -42,12 +42,11 @@ def read(config: Config) -> tuple[int, Callable[[int], Callable[[Network, int], 
         config.integer("n_head"),
         config.integer("n_inner", 4 * hidden),
         config.one_of("activation_function", list(ACTIVATIONS), "gelu_new"),
-        config.number("layer_norm_epsilon", 1e-5),
+        config.number("layer_norm_epsilon", 1e-5, least=0),
         config.flag("scale_attn_weights", True),
     )
-    if hidden % model.heads:
-        config.fault("n_head", f"{model.heads} heads do not divide a width of {hidden}")
-    return config.integer("n_layer"), lambda layers: lambda net, past: _build(net, model, layers, past)
+    config.check_heads("n_head", "n_embd")
+    return config.layers("n_layer"), lambda layers: lambda net, past: _build(net, model, layers, past)
 
 
 def _build(net: Network, model: Gpt2, layers: int, past: int) -> None:

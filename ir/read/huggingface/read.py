@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from xdsl.dialects.builtin import bf16, f16, f32
 from xdsl.ir import Attribute
 
 from ... import nn
-from ...diagnostics import did_you_mean
+from ...units import shorten
 from . import bert, deepseek, families, gpt2, vit, whisper
 from .config import Config, open_config
 from .decoder import Decoder, build_decoder
@@ -43,6 +45,9 @@ OTHERS: dict[str, Callable[[Config], tuple[int, Callable[[int], Build]]]] = {
 }
 """Architecture -> (how many layers it has, what builds it with so many)."""
 ARCHITECTURES = (*DECODERS, *OTHERS)
+ENDING = re.compile(r"(?i)[-_ ]*(For[A-Z]\w*|LMHeadModel|Model)$")
+"""what names of architectures end in"""
+DIGITS = re.compile(r"\d+")
 
 
 def read_config(
@@ -78,20 +83,42 @@ def read_config(
 
 def _builder(config: Config) -> tuple[int, Callable[[int], Build]]:
     """How many layers the network has, and what builds it with so many."""
-    name = (config.get("architectures", None) or [None])[0]
+    name = _architecture(config)
     if name in OTHERS:
         return OTHERS[name](config)
-    if name not in DECODERS:
-        shown = "no architecture is named" if name is None else f"the architecture `{name}` is not supported"
-        help = did_you_mean(str(name), ARCHITECTURES) or f"supported: {', '.join(ARCHITECTURES)}"
-        config.fault("architectures", shown, help)
-        config.faults.raise_if_errors()
-    model = DECODERS[str(name)](config)
+    model = DECODERS[name](config)
 
     def build(layers: int) -> Build:
         return lambda net, past: build_decoder(net, replace(model, layers=model.layers[:layers]), past)
 
     return len(model.layers), build
+
+
+def _architecture(config: Config) -> str:
+    """The architecture that the file names first; InputError for one that is not supported."""
+    named = config.get("architectures", [])
+    if not isinstance(named, list) or not all(isinstance(each, str) for each in named):
+        message = "`architectures` must be a list of names"
+        config.fault("architectures", message, f'for example `"architectures": ["{ARCHITECTURES[0]}"]`')
+    elif not named:
+        config.fault("architectures", "no architecture is named", f"supported: {', '.join(ARCHITECTURES)}")
+    elif named[0] not in ARCHITECTURES:
+        config.fault("architectures", f"the architecture `{shorten(named[0])}` is not supported", _nearest(named[0]))
+    config.faults.raise_if_errors()
+    return named[0]
+
+
+def _nearest(name: str) -> str:
+    """The architecture that `name` misspells, or else all.
+
+    Names are judged without what all end in, and with the same number: another generation is another network.
+    """
+    stems = {ENDING.sub("", each).lower(): each for each in reversed(ARCHITECTURES)}
+    stem = ENDING.sub("", name).lower()
+    alike = [each for each in stems if DIGITS.findall(each) == DIGITS.findall(stem)]
+    if near := get_close_matches(stem, alike, n=1, cutoff=0.8):
+        return f"did you mean `{stems[near[0]]}`?"
+    return f"supported: {', '.join(ARCHITECTURES)}"
 
 
 def _is_fp8(config: Config) -> bool:

@@ -9,9 +9,11 @@ from xdsl.dialects.builtin import f32
 from xdsl.ir import SSAValue
 
 from ... import nn
-from .config import Config
+from .config import SMALLEST, Config
 from .network import Network
 
+LEAST_BASE = 2.0
+"""of angles: below, those of later pairs would hardly be smaller"""
 KINDS = ("default", "linear", "llama3", "yarn")
 
 
@@ -47,7 +49,8 @@ def read_rope(config: Config, width: int, theta_key: str = "rope_theta", interle
     """The embedding that `rope_theta` and `rope_scaling` describe, or `rope_parameters` in newer files."""
     scaling = config.inside("rope_parameters") or config.inside("rope_scaling")
     newer = scaling is not None and "rope_theta" in scaling.values
-    theta = scaling.number("rope_theta") if scaling is not None and newer else config.number(theta_key, 10000.0)
+    said, key = (scaling, "rope_theta") if scaling is not None and newer else (config, theta_key)
+    theta = said.number(key, 10000.0, least=LEAST_BASE)
     if width % 2:
         config.fault(theta_key, f"rotary embedding turns pairs, and there are {width} elements")
     if scaling is None:
@@ -64,9 +67,11 @@ def read_rope(config: Config, width: int, theta_key: str = "rope_theta", interle
         numbers["original"] = scaling.number("original_max_position_embeddings")
     if kind == "llama3":
         numbers |= {key: scaling.number(f"{key}_freq_factor") for key in ("low", "high")}
+        if numbers["high"] <= numbers["low"]:
+            scaling.fault("high_freq_factor", "`high_freq_factor` must be above `low_freq_factor`")
     if kind == "yarn":
         for key, usual in (("beta_fast", 32.0), ("beta_slow", 1.0), ("mscale", 0.0), ("mscale_all_dim", 0.0)):
-            numbers[key] = scaling.number(key, usual)
+            numbers[key] = scaling.number(key, usual, least=0 if usual == 0 else SMALLEST)
     scaling.check_all_asked()
     return Rope(theta, width, kind, numbers, interleaved)
 

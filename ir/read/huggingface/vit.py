@@ -51,13 +51,14 @@ def _read(config: Config, labels: int) -> tuple[int, Callable[[int], Callable[[N
         config.integer("num_attention_heads"),
         config.integer("intermediate_size"),
         config.one_of("hidden_act", list(ACTIVATIONS), "gelu"),
-        config.number("layer_norm_eps", 1e-12),
+        config.number("layer_norm_eps", 1e-12, least=0),
         config.flag("qkv_bias", True),
         labels,
     )
     if model.image < model.patch:
         config.fault("patch_size", f"patches of {model.patch} do not fit in images of {model.image}")
-    return config.integer("num_hidden_layers"), lambda layers: lambda net, _: _build(net, model, layers)
+    config.check_heads("num_attention_heads", "hidden_size")
+    return config.layers("num_hidden_layers"), lambda layers: lambda net, _: _build(net, model, layers)
 
 
 def _build(net: Network, model: Vit, layers: int) -> None:

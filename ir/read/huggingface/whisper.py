@@ -46,7 +46,7 @@ def read(config: Config) -> tuple[int, Callable[[int], Callable[[Network, int], 
     config.one_of("scale_embedding", [False], False)
     halves = [
         Half(
-            config.integer(f"{name}_layers"),
+            config.layers(f"{name}_layers"),
             config.integer(f"{name}_attention_heads"),
             config.integer(f"{name}_ffn_dim"),
             config.integer(places),
@@ -61,6 +61,8 @@ def read(config: Config) -> tuple[int, Callable[[int], Callable[[Network, int], 
         halves[0],
         halves[1],
     )
+    for name in ("encoder", "decoder"):
+        config.check_heads(f"{name}_attention_heads", "d_model")
     return max(half.layers for half in halves), lambda layers: lambda net, past: _build(net, model, layers, past)
 
 
