@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from ...ir.diagnostics import DovetailError
@@ -17,9 +17,10 @@ from ..conflicts.relaxations import ways_out
 from ..placement.problem import Option, PlacementProblem, Pool
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock, TimeUp
-from ..placement.search.conflict import irreducible_conflict, without
-from ..placement.search.presolve import within
+from ..placement.search.conflict import constraint_names, irreducible_conflict, without
+from ..placement.search.presolve import without_hopeless
 from ..placement.search.rounds import Search
+from ..placement.search.shortlist import Shortlist
 from ..placement.search.solve import best_plan
 from ..posing.goals import MINIMISED
 from ..record.plan import rounded
@@ -28,8 +29,10 @@ from ..sensitivity.same_plan import Held, held, held_by, outcome
 
 LOOSER = 1.1
 """Bounds and limits are moved by a tenth."""
-NEAR = (2.0, 8.0)
-"""Plans that cost up to so many times what the plan does are looked at before all are."""
+NEAR = (1, 2, 4, 16, 64, 256, 1024)
+"""Before all plans are looked at, those that cost so many times as much over the least as the plan does."""
+FIRST = 0.05
+"""The plan is taken to cost this share of its cost over the least, or more."""
 EQUAL = 1e-6
 """Objectives within this share are one."""
 Json = dict[str, Any]
@@ -45,14 +48,7 @@ class Explanation:
         self.plan, self.solver, self.clock = plan, solver, Clock(time_limit_s)
         self.left = self.clock
         self.question = question_of(plan)
-        self.problem = self.question.problem()
-        self.chosen = held_by(plan, self.problem)
-        stated: float = plan["objective"]["value"]  # a mean stands with the waits that it is planned with
-        value = stated if self.problem.objective == "latency" else outcome(self.problem, self.chosen).value
-        assert value is not None
-        self.value = value
-        self._within: dict[float, PlacementProblem] = {}
-        self.found: Json = {"value": value, "unit": _unit(plan, self.problem), "missing": []}
+        self.found: Json = {**_stated(plan), "missing": []}
 
     def run(self, on_progress: Progress | None = None) -> Json:
         """`explanation` of plan.json; what there was no time for stands under `missing`.
@@ -77,6 +73,36 @@ class Explanation:
                 self.found["missing"].append(name)
         return rounded(self.found)
 
+    @cached_property
+    def shortlist(self) -> Shortlist:
+        """The problem; TimeUp where the clock is over before it is known."""
+        return self.question.shortlist(self.clock)
+
+    @cached_property
+    def problem(self) -> PlacementProblem:
+        """With all of its pools."""
+        return self.shortlist.within(math.inf)
+
+    @cached_property
+    def chosen(self) -> tuple[Held, ...]:
+        """The plan."""
+        return held_by(self.plan, self._affordable)
+
+    @cached_property
+    def value(self) -> float:
+        """What the plan comes to, as plans are compared."""
+        latency = self.shortlist.frame.objective == "latency"  # a mean stands with the waits that it is planned with
+        value = self.found["value"] if latency else outcome(self._affordable, self.chosen).value
+        assert value is not None
+        self.found["value"] = value
+        return value
+
+    @cached_property
+    def _affordable(self) -> PlacementProblem:
+        """With what plans may take that cost no more than this one."""
+        usd = self.plan["cost"]["usd_per_hour"]
+        return self.shortlist.within(math.inf if usd is None else usd * (1 + EQUAL))
+
     def _best(self, problem: PlacementProblem, below: float = math.inf) -> PlacementResult:
         """The best plan of another problem of an objective under `below`; TimeUp where time is over first."""
         self.left.check()
@@ -85,23 +111,30 @@ class Explanation:
             raise TimeUp
         return result
 
-    def _best_forced(self, forced: Forced) -> PlacementResult:
-        """The best plan with a constraint more, of what plans of some cost may take where one of them is found."""
-        for times in NEAR if self.problem.objective == "cost" and self.value > 0 else ():
-            near = forced(self._near(times))
-            result = None if near is None else self._best(near, times * self.value)
-            if result is not None and result.objective is not None:
-                return result
-        whole = forced(self.problem)
-        assert whole is not None
-        return self._best(whole)
-
-    def _near(self, times: float) -> PlacementProblem:
-        """The problem with the options that a plan may take which costs so many times what this plan does, or less."""
-        if times not in self._within:
+    def _best_forced(self, forced: Forced, on: str = "") -> tuple[PlacementProblem, PlacementResult] | None:
+        """The best plan with a constraint more, such as something on a device, and a problem with its pools."""
+        known = math.inf
+        for cost in self._costs(on):
+            most = min(cost, known)
             self.left.check()
-            self._within[times] = within(self.problem, times * self.value)
-        return self._within[times]
+            problem = forced(self.shortlist.within(most, on))
+            result = None if problem is None else self._best(problem)
+            if problem is not None and result is not None and result.objective is not None:
+                if result.objective <= most:
+                    return problem, result
+                known = result.objective * (1 + EQUAL)
+        return None
+
+    def _costs(self, on: str) -> Iterator[float]:
+        """Costs up to which plans are looked for, one after the other; none where no plan can be."""
+        if self.shortlist.frame.objective == "cost" and self.value > 0:
+            least, with_it = self.shortlist.least_usd(), self.shortlist.least_usd(on)
+            if math.isinf(with_it):
+                return
+            # What the plan costs over what no plan costs less than is what one with the constraint may well cost.
+            over = max(self.value - least, FIRST * self.value)
+            yield from ((with_it + times * over) * (1 + EQUAL) for times in NEAR)
+        yield math.inf
 
     def _binding(self) -> Iterator[Json]:
         """Each bound, count or limit that binds moved by one step, and what that saves."""
@@ -125,7 +158,7 @@ class Explanation:
             spec = next(spec for spec in self.question.fleet.devices if spec.name == device)
             more = next(d.chassis for d in self.problem.devices if d.name == device)
             moved = replace(spec, max_count=(spec.max_count or spec.owned) + more)
-            return f"{more} more", _with_device(self.question, moved).problem()
+            return f"{more} more", _with_device(self.question, moved).problem(self.left)
         for bound in self.problem.bounds:
             if bound.name == name:
                 looser = replace(bound, limit_s=bound.limit_s * LOOSER)
@@ -152,41 +185,45 @@ class Explanation:
         def differing(problem: PlacementProblem) -> PlacementProblem | None:
             return _with_one_of(problem, lambda o, g: _choice(o, g) not in taken)
 
-        if differing(self.problem) is None:
-            return
-        result = self._best_forced(differing)
-        if result.objective is None:
-            return
-        plan = held(self.problem, result)
-        yield {"extra": max(0.0, result.objective - self.value), "pools": [_pool(each) for each in plan]}
+        found = self._best_forced(differing)
+        if found is not None and found[1].objective is not None:
+            plan = held(*found)
+            extra = max(0.0, found[1].objective - self.value)
+            yield {"extra": extra, "pools": [_pool(each) for each in plan]}
 
     def _unused(self) -> Iterator[Json]:
         """(24) For each device that the plan does not take: the best plan that does, or what stands against it."""
-        used = {each.device for each in self.chosen}
-        pools = {pool.id: pool for pool in self.problem.pools}
+        used = {entry["device"] for entry in self.plan["pools"]}
         for spec in self.question.fleet.devices:
             if spec.name in used:
                 continue
             on = partial(_with_one_of, chosen=lambda o, g, name=spec.name: g.device == name)
-            forced = on(self.problem)
-            if forced is None:
-                yield {"device": spec.name, "extra": None, "against": [], "pieces": []}
+            found = self._best_forced(on, spec.name)
+            if found is None or found[1].objective is None:
+                yield {"device": spec.name, "extra": None, "against": self._against(on, spec.name), "pieces": []}
                 continue
-            result = self._best_forced(on)
-            if result.objective is None:
-                yield {"device": spec.name, "extra": None, "against": self._against(forced), "pieces": []}
-                continue
-            pieces = sorted({without_class(q) for q, g in result.placements.items() if pools[g].device == spec.name})
-            extra = max(0.0, result.objective - self.value)
+            pools = {pool.id: pool for pool in found[0].pools}
+            placed = found[1].placements.items()
+            pieces = sorted({without_class(q) for q, g in placed if pools[g].device == spec.name})
+            extra = max(0.0, found[1].objective - self.value)
             yield {"device": spec.name, "extra": extra, "against": [], "pieces": pieces}
 
-    def _against(self, forced: PlacementProblem) -> list[str]:
-        """The constraints that no plan on the device keeps together."""
+    def _against(self, on: Forced, device: str) -> list[str]:
+        """The constraints that no plan on the device keeps together; none where nothing can be on it at all."""
 
         def feasible(other: PlacementProblem) -> bool | None:
             return Search(other, self.solver, self.left).any_plan()
 
-        return list(irreducible_conflict(forced, feasible))
+        near = on(self.shortlist.with_all_on(device, self.value))
+        if near is None:
+            return []
+        conflict = irreducible_conflict(near, feasible)
+        others = set(constraint_names(near)) - set(conflict)
+        rest = without_hopeless(without(near, others))
+        if any((o.piece, o.pool) in near.one_of[-1] for o in rest.options):  # other pools may help
+            whole = on(self.problem)
+            return [] if whole is None else list(irreducible_conflict(whole, feasible))
+        return list(conflict)
 
 
 def _choice(o: Option, g: Pool) -> tuple[object, ...]:
@@ -218,11 +255,14 @@ def _pool(each: Held) -> Json:
     }
 
 
-def _unit(plan: Json, problem: PlacementProblem) -> str:
-    """The unit of what is minimised."""
-    if MINIMISED[plan["objective"]["name"]] == "cost":
-        return "USD/request" if problem.rate_per_s is None else "USD/h"
-    return plan["objective"]["unit"]
+def _stated(plan: Json) -> Json:
+    """What the plan says that it comes to, and the unit of what is minimised."""
+    if MINIMISED[plan["objective"]["name"]] != "cost":
+        return {"value": plan["objective"]["value"], "unit": plan["objective"]["unit"]}
+    per_hour = plan["cost"]["usd_per_hour"]
+    if per_hour is None:
+        return {"value": plan["cost"]["usd_per_request"], "unit": "USD/request"}
+    return {"value": per_hour, "unit": "USD/h"}
 
 
 def explain_conflict(plan: Json, time_limit_s: float | None = None) -> Json:

@@ -12,7 +12,7 @@ from ...ir.units import HOUR_S
 from ..placement.problem import Bound, Option, Pool, VisitTime
 from .classes import TenantSet, tenant_sets
 from .hosts import Guest, host_pools, hosts_of, small_guests, small_nodes
-from .least_prices import LeastPrices
+from .least_prices import Candidates, LeastPrices
 from .setting import Setting, excluded_by
 from .survey import InRole, Row, Survey, counts
 
@@ -47,15 +47,24 @@ class HostWays:
                 excluded = excluded_by(self.setting.nodes[node], name)
                 yield Option(f"{node}.{ROLE}", "", visits, 0.0, excluded_by=excluded)
 
-    def candidates(self, most_usd: float, budget_usd: float) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    @property
+    def written(self) -> Candidates:
+        """Nothing beside hosts serves small work."""
+        return ()
+
+    def candidates(
+        self, most_usd: float, budget_usd: float, on: Mapping[str, float]
+    ) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
         """Every pool that a plan of these nodes may need that costs no more than `most_usd` [USD/h].
 
-        `budget_usd`, which is no less, pays for their replicas: enough for some plan.
+        `budget_usd`, which is no less, pays for their replicas: enough for some plan. Pools on the devices `on` are
+        those that plans of so much may need.
         """
+        admitted = self.survey.within(most_usd, on)
         for w, (name, guests) in enumerate(self.guests):
             cores = self.setting.devices[name].cores or 1
             for place, group in enumerate(self.groups):
-                if self.survey.in_use[ROLE, place][w] <= most_usd:
+                if admitted[ROLE, place][w]:
                     most = self.survey.affordable(w, ROLE, place, budget_usd)
                     yield from host_pools(self.setting, name, cores, guests, group, most)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...ir.units import HOUR_S
 from ..placement.problem import DeviceType
-from ..placement.search.cutoff import device_cost
+from ..placement.search.least_costs import device_cost
 from .idle import Candidate
 from .setting import Setting
 from .survey import Row

@@ -117,6 +117,32 @@ class Survey:
             (role, place): self._with_in_use(role, place) for role in self.roles for place in range(len(self.groups))
         }
 
+    def least_with(self, device: str) -> float:
+        """What a plan costs at least that has a pool of some way on a device in use [USD/h]; infinite without any."""
+        own = self._on(device)
+        return min((float(usd[own].min(initial=np.inf)) for usd in self.in_use.values()), default=np.inf)
+
+    def within(self, most_usd: float, on: Mapping[str, float]) -> dict[tuple[str, int], NDArray[np.bool_]]:
+        """By role and place in `groups`: whether a plan that has a pool of each way so may cost no more than this.
+
+        Plans with something on the devices `on` may cost so much.
+        """
+        most = np.full(len(self.replicas), most_usd)
+        for device, usd in on.items():
+            most[self._on(device)] = usd
+        return {key: usd <= most for key, usd in self.in_use.items()}
+
+    def _on(self, device: str) -> NDArray[np.bool_]:
+        return np.array([name == device for name, _ in self.replicas], bool)
+
+    @cached_property
+    def parted_usd(self) -> float:
+        """What all tenants with prefill and decode apart cost over their least, each at the least of both [USD/h]."""
+        if not {"prefill", "decode"} <= set(self.role_usd):
+            return 0.0
+        apart = self.role_usd["prefill"] + self.role_usd["decode"]
+        return float(np.where(np.isfinite(apart), apart - self.least_usd, 0.0).sum())
+
     @cached_property
     def costs(self) -> Row:
         """What plans with some way in use cost at least, the cheapest first [USD/h]; none where no plan exists."""
@@ -138,8 +164,8 @@ class Survey:
         """Replicas that the fleet has and `most_usd` pays for beside what else a plan needs; None: any number."""
         usd, most = self.replica_usd[way], self.most[way]
         if usd > 0:
-            left = most_usd - self.rest_usd(role, self.groups[place][0])
-            most = min(most, max(1, int(left / usd * (1 + ROUNDING))))
+            left = (most_usd - self.rest_usd(role, self.groups[place][0])) / usd * (1 + ROUNDING)
+            most = min(most, max(1, np.floor(left)))
         return None if np.isinf(most) else int(most)
 
     def _with_in_use(self, role: str, place: int) -> Row:

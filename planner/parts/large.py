@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 
+from ...costmodel.work import Work
 from ..candidates.apis import api_candidates
 from ..candidates.least_prices import of_nodes
 from ..candidates.llm.pools import pools_of_run
@@ -31,14 +33,14 @@ def goes_by_parts(posed: Posed) -> bool:
 
     Networks share hosts with small work, and models of a choice share nodes; profiles say what no survey knows.
     """
-    setting = posed.setting
-    plain = posed.made is None and posed.inputs.previous is None and not setting.keeps_all
-    if not plain or posed.works or posed.goal != "cost" or setting.rate_per_s is None:
+    plain = posed.made is None and posed.inputs.previous is None and not posed.setting.keeps_all
+    return plain and posed.goal == "cost" and has_parts(posed.setting, posed.works)
+
+
+def has_parts(setting: Setting, works: Mapping[str, Work]) -> bool:
+    """Whether the graph is large and its parts share no pools; `works` is of networks."""
+    if works or setting.rate_per_s is None or len(setting.nodes) * len(setting.fleet.devices) < LARGE:
         return False
-    return len(setting.nodes) * len(setting.fleet.devices) >= LARGE and _are_apart(setting)
-
-
-def _are_apart(setting: Setting) -> bool:
     return not setting.chooses_models and all(profile_of(setting, op) is None for op in setting.nodes.values())
 
 

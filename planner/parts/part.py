@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
+from types import MappingProxyType
 from typing import Protocol, Self
 
 import numpy as np
@@ -19,7 +21,7 @@ from ..candidates.llm.ways import ways_of
 from ..candidates.setting import Setting
 from ..candidates.survey import ROUNDING, Survey
 from ..placement.model.objective import price
-from ..placement.problem import Bound, DeviceType, Option, PlacementProblem, Scenario
+from ..placement.problem import Bound, DeviceType, Option, PlacementProblem, Pool, Scenario
 from ..placement.search.clock import NO_LIMIT, Clock
 from ..posing.to_problem import with_candidates
 
@@ -40,6 +42,11 @@ class Ways(Protocol):
         """What plans with each of them in use cost at least."""
         ...
 
+    @property
+    def written(self) -> Candidates:
+        """Pools that the survey knows by their costs alone."""
+        ...
+
     def priced(self, usd_per_s: Mapping[str, float]) -> Self:
         """The same where a second of a visit costs so much more, by node [USD/h]."""
         ...
@@ -52,10 +59,11 @@ class Ways(Protocol):
         """Options of each piece that none is faster than, if nothing waits."""
         ...
 
-    def candidates(self, most_usd: float, budget_usd: float) -> Iterator[Candidate]:
+    def candidates(self, most_usd: float, budget_usd: float, on: Mapping[str, float]) -> Iterator[Candidate]:
         """Every pool that a plan of the nodes may need that costs no more than `most_usd` [USD/h].
 
-        `budget_usd`, which is no less, pays for their replicas: enough for some plan.
+        `budget_usd`, which is no less, pays for their replicas: enough for some plan. Pools on the devices `on` are
+        those that plans of so much may need.
         """
         ...
 
@@ -109,14 +117,35 @@ class Part:
         known = self.ways_within(most_usd)
         return None if known == len(self.costs) else float(self.costs[min(times * known, len(self.costs) - 1)])
 
-    def candidates(self, most_usd: float, budget_usd: float = 0.0) -> tuple[Candidate, ...]:
+    def candidates(
+        self, most_usd: float, budget_usd: float = 0.0, on: Mapping[str, float] = MappingProxyType({})
+    ) -> tuple[Candidate, ...]:
         """Every pool that a plan of the part may need that costs no more than `most_usd` [USD/h].
 
-        Their replicas may cost more, up to `budget_usd`.
+        Their replicas may cost more, up to `budget_usd`. Pools on the devices `on` are those that plans of so much may
+        need.
         """
         if self.ways is None:
             return tuple(self.written)
-        return tuple(self.ways.candidates(most_usd, max(most_usd, budget_usd)))
+        return tuple(self.ways.candidates(most_usd, max(most_usd, budget_usd, *on.values()), on))
+
+    def least_with(self, device: str) -> float:
+        """No plan of the part that has something on a device costs less [USD/h]; infinite where there is none."""
+        return max(self.bound, self._in_use_on(device))
+
+    def rise_beside(self, device: str) -> float:
+        """(74) No plan of the part with pools in use both on a device and not there costs so much less than (62) and
+        this [USD/h]."""
+        if self.ways is None:
+            return 0.0
+        survey = self.ways.survey
+        return max(0.0, self._in_use_on(device) - float(survey.least_usd.sum()) - survey.parted_usd)
+
+    def _in_use_on(self, device: str) -> float:
+        written = self.written if self.ways is None else self.ways.written
+        if any(pool.device == device for pool, _ in written):
+            return 0.0
+        return math.inf if self.ways is None else self.ways.survey.least_with(device)
 
     def fastest(self) -> Iterator[Option]:
         """Options of each piece that none is faster than."""
@@ -146,6 +175,17 @@ def parts_of(setting: Setting, whole: PlacementProblem, clock: Clock = NO_LIMIT)
     known = {node for ways in found for node in ways.nodes}
     rest = (node for node in dict.fromkeys(q.node for q in whole.pieces) if node not in known)
     return parts + [Part(setting, restricted(whole, (n,)), None, of_nodes(written, (n,))) for n in rest]
+
+
+def joined(setting: Setting, whole: PlacementProblem, sets: Iterable[Candidates]) -> PlacementProblem:
+    """The problem of all parts with these pools of each; a pool that several of them have takes the pieces of all."""
+    pools: dict[str, Pool] = {}
+    options: dict[str, dict[str, Option]] = {}
+    for pool, own in chain.from_iterable(sets):
+        pools[pool.id] = pool
+        options.setdefault(pool.id, {}).update((o.piece, o) for o in own)
+    merged = [(pool, tuple(options[pool.id].values())) for pool in pools.values()]
+    return with_candidates(whole, setting, merged)
 
 
 def restricted(whole: PlacementProblem, nodes: Collection[str]) -> PlacementProblem:

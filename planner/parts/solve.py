@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Protocol
 
 from ..candidates.least_prices import Candidates
 from ..candidates.setting import Setting
 from ..candidates.survey import ROUNDING
-from ..placement.problem import Option, PlacementProblem, Pool
+from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.engine import Plan
@@ -20,9 +19,8 @@ from ..placement.search.rounds import Known, Search
 from ..placement.search.solve import result_of
 from ..placement.times.judge import WHOLE, Judge
 from ..placement.times.sections import cut
-from ..posing.to_problem import with_candidates
 from .impossible import Impossible, impossible
-from .part import Part, paid_anyway, parts_of
+from .part import Part, joined, paid_anyway, parts_of
 from .part_search import PartSearch
 from .priced import Pricing, pace
 from .scarce import within_counts
@@ -259,13 +257,7 @@ class ByParts:
 
     def _problem(self, sets: Sequence[Candidates]) -> PlacementProblem:
         """Of all pieces, with the pools of several parts; one that several of them have takes the pieces of all."""
-        pools: dict[str, Pool] = {}
-        options: dict[str, dict[str, Option]] = {}
-        for pool, own in chain.from_iterable(sets):
-            pools[pool.id] = pool
-            options.setdefault(pool.id, {}).update((o.piece, o) for o in own)
-        merged = [(pool, tuple(options[pool.id].values())) for pool in pools.values()]
-        return with_candidates(self.whole, self.setting, merged)
+        return joined(self.setting, self.whole, sets)
 
     def _answer(
         self, sets: Sequence[Candidates], best: Search, bound: float

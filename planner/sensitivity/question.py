@@ -25,12 +25,15 @@ from ...passes import run_pipeline
 from ...passes.agent.inline_agents import inline_agents
 from ..candidates.setting import Setting, keep_boundaries, unpin
 from ..conflicts.relaxations import Anew
+from ..parts.large import has_parts
+from ..parts.shortlist import ByWays
 from ..placement.problem import PlacementProblem
 from ..placement.search.clock import NO_LIMIT, Clock
+from ..placement.search.shortlist import Shortlist, Written
 from ..posing.goals import MINIMISED
 from ..posing.pose import stay_in_regions
 from ..posing.running import with_previous
-from ..posing.to_problem import to_problem
+from ..posing.to_problem import frame, to_problem
 
 Json = Mapping[str, Any]
 
@@ -61,6 +64,20 @@ class Question:
 
         Ways to run a model that another makes needless are in it too: plans for other inputs may have them.
         """
+        with variation(self.factors):
+            setting, works = self._setting()
+            return self._written(setting, works, clock)
+
+    def shortlist(self, clock: Clock = NO_LIMIT) -> Shortlist:
+        """What plans of some cost may take of `problem`, which is not written down where its parts tell that."""
+        with variation(self.factors):
+            setting, works = self._setting()
+            if self.objective == "cost" and self.previous is None and not self.factors and has_parts(setting, works):
+                return ByWays(setting, frame(setting, works, self.objective), clock)
+            return Written(self._written(setting, works, clock))
+
+    def _setting(self) -> tuple[Setting, dict[str, Work]]:
+        """The lowered graph on the fleet, and what networks do in a visit."""
         module = parse_graph(dict(self.graph)).module
         inline_agents(module)
         stay_in_regions(graph_of(module), self.fleet)
@@ -70,9 +87,10 @@ class Question:
         if self.unpinned is not None:
             unpin(graph, self.unpinned)
         llms = {name: model for name, model in self.catalogue.models.items() if isinstance(model, LLM)}
-        with variation(self.factors):
-            setting = Setting(graph, self.fleet, self.devices, llms, keeps_all=True)
-            problem = to_problem(setting, dict(self.works(graph)), self.objective, clock)
+        return Setting(graph, self.fleet, self.devices, llms, keeps_all=True), dict(self.works(graph))
+
+    def _written(self, setting: Setting, works: Mapping[str, Work], clock: Clock) -> PlacementProblem:
+        problem = to_problem(setting, works, self.objective, clock)
         return problem if self.previous is None else with_previous(problem, self.fleet, self.devices, self.previous)
 
     def anew(self, rate_per_s: float | None) -> Anew:

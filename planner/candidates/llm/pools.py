@@ -68,10 +68,15 @@ def drafts(setting: Setting, name: str, calls: Sequence[Call], found: Iterable[S
 
 
 def _roles(setting: Setting, name: str, server: Server, groups: Sequence[TenantSet[Call]]) -> Iterator[Draft]:
-    """The three roles of a server: both phases in it, prefill alone (no batch needed), decode alone."""
+    """The roles of a server."""
     most = setting.most_replicas(name, server.parallel.devices)
-    for role in ("both", "decode", "prefill") if server.is_least else ("both", "decode"):
+    for role in roles_of(server):
         yield from drafts_of(setting, name, server, role, [(group, most) for group in groups])
+
+
+def roles_of(server: Server) -> tuple[str, ...]:
+    """Both phases in it, decode alone, and prefill alone, which needs no batch."""
+    return ("both", "decode", "prefill") if server.is_least else ("both", "decode")
 
 
 def drafts_of(

@@ -19,7 +19,7 @@ from ..setting import Setting, excluded_by
 from ..survey import ROUNDING, InRole, Row, Survey, counts
 from .calls import Call, decode_time, first_of, node_of
 from .needless import Draft
-from .pools import beyond_one_memory, drafts_of, pools_of
+from .pools import beyond_one_memory, drafts_of, pools_of, roles_of
 from .runs import Run
 from .servers import Server, Timing
 
@@ -50,12 +50,15 @@ class Ways:
         """The same where a second of a visit costs so much more, by node [USD/h]."""
         return replace(self, survey=self.survey.priced(np.array([usd_per_s.get(node, 0.0) for node in self.nodes])))
 
-    def candidates(self, most_usd: float, budget_usd: float) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
+    def candidates(
+        self, most_usd: float, budget_usd: float, on: Mapping[str, float]
+    ) -> Iterator[tuple[Pool, tuple[Option, ...]]]:
         """Every pool that a plan of these calls may need that costs no more than `most_usd` [USD/h].
 
-        `budget_usd`, which is no less, pays for their replicas: enough for some plan.
+        `budget_usd`, which is no less, pays for their replicas: enough for some plan. Pools on the devices `on` are
+        those that plans of so much may need.
         """
-        admitted = {key: usd <= most_usd for key, usd in self.survey.in_use.items()}
+        admitted = self.survey.within(most_usd, on)
         some = np.flatnonzero(np.any(list(admitted.values()), axis=0))
         for _, own in groupby(some.tolist(), key=lambda w: self.servers[w][0]):
             found = (self._drafts(w, admitted, budget_usd) for w in own)
@@ -89,7 +92,7 @@ class Ways:
     def _drafts(self, w: int, admitted: Mapping[tuple[str, int], np.ndarray], budget_usd: float) -> Iterator[Draft]:
         """The pools of one server in each role, for the sets of calls that are `admitted`."""
         name, server = self.servers[w]
-        for role in ROLES:
+        for role in roles_of(server):
             places = [place for place in range(len(self.groups)) if admitted[role, place][w]]
             groups = [(self.groups[place], self.survey.affordable(w, role, place, budget_usd)) for place in places]
             yield from drafts_of(self.setting, name, server, role, groups)

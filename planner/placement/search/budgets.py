@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 
 from ..problem import PlacementProblem
-from .cutoff import LeastCosts
+from .cutoff import Rises
 from .presolve import without_hopeless
 
 FEW_OPTIONS = 100
@@ -23,10 +23,9 @@ def budgets(p: PlacementProblem) -> Iterator[float]:
     """Costs [USD/h, or USD/request] under which few options stay, then more; none where few are left anyhow."""
     hopeful = without_hopeless(p) if p.objective == "cost" else None
     if hopeful is not None and {o.piece for o in hopeful.options} == {q.id for q in p.pieces}:
-        least = LeastCosts(hopeful)
-        pools = {g.id: least.excess_of_pool(g) for g in hopeful.pools}
-        excess = sorted(max(least.excess(o), pools[o.pool]) for o in hopeful.options)
+        rises = Rises(hopeful)
+        excess = sorted(map(rises.of, hopeful.options))
         few = FEW_OPTIONS
         while few * TIMES <= len(excess) and excess[few] < math.inf:
-            yield least.whole + excess[few]
+            yield rises.least.whole + excess[few]
             few *= TIMES

@@ -18,8 +18,8 @@ from ..problem import Kind, Option, Piece, PlacementProblem, Pool, VisitTime
 from ..times.laws import is_point, mean, never_longer
 from ..times.mixture import mixtures
 from .cutoff import affordable
+from .least_costs import Key
 
-Key = tuple[str, str]
 COSTS = ("usd_per_hour", "usd_per_request")
 """Limits on what a plan costs: of the two, a problem has the one that its objective `cost` is in."""
 MANY_PIECES = 4
@@ -35,20 +35,12 @@ def presolve(p: PlacementProblem, below: float = math.inf) -> PlacementProblem:
     most = min([limit for name, limit in p.limits if name in COSTS], default=math.inf) * (1 + LOAD_TOLERANCE)
     most = min(most, below) if p.objective == "cost" else most
     if most < math.inf:
-        hopeful = without_hopeless(_with_options(hopeful, affordable(hopeful, most)))
-    return _with_options(hopeful, _not_dominated(hopeful))
+        hopeful = without_hopeless(with_options(hopeful, affordable(hopeful, most)))
+    return with_options(hopeful, _not_dominated(hopeful))
 
 
-def within(p: PlacementProblem, most: float) -> PlacementProblem:
-    """The problem without options that no plan of a cost of at most `most` takes; of another objective as it is.
-
-    [USD/h, or USD/request without a rate]
-    """
-    hopeful = without_hopeless(p)
-    return _with_options(hopeful, affordable(hopeful, most)) if p.objective == "cost" else hopeful
-
-
-def _with_options(p: PlacementProblem, options: list[Option]) -> PlacementProblem:
+def with_options(p: PlacementProblem, options: list[Option]) -> PlacementProblem:
+    """The problem with these of its options, and the pools that they are in."""
     used = {o.pool for o in options}
     down = {g.id for g in p.pools if g.goes_down}
     if used & down:
@@ -83,7 +75,7 @@ def without_hopeless(p: PlacementProblem) -> PlacementProblem:
             devices = _devices(p, g, rows)
             if devices is not None and devices <= counts[g.device]:
                 kept |= {(o.piece, o.pool) for o in rows}
-    return _with_options(p, [o for o in possible if (o.piece, o.pool) in kept])
+    return with_options(p, [o for o in possible if (o.piece, o.pool) in kept])
 
 
 def _breaks_bound(p: PlacementProblem, q: Piece, o: Option, starts: dict[str, set[int]]) -> bool:

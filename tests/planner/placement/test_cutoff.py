@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from dovetail.planner.placement.problem import DeviceType, Option, Piece, PlacementProblem, Pool
-from dovetail.planner.placement.search.cutoff import LeastCosts, affordable
+from dovetail.planner.placement.search.cutoff import affordable
+from dovetail.planner.placement.search.least_costs import LeastCosts
 from dovetail.planner.placement.search.solve import solve
 
 Make = Callable[[int], PlacementProblem]
@@ -64,3 +66,33 @@ def test_no_option_of_the_best_plan_is_too_dear_for_its_cost(random_problem: Mak
         assert set(result.placements.items()) <= kept
         left, whole = left + len(kept), whole + len(p.options)
     assert 0 < left < 0.8 * whole
+
+
+def test_no_option_of_the_best_plan_that_takes_one_of_some_is_too_dear_for_its_cost(random_problem: Make) -> None:
+    """(74) Where the dearest pools by themselves have to be in use."""
+    left, unasked = 0, 0
+    for seed in range(500, 550):
+        p = replace(random_problem(seed), objective="cost")
+        least = LeastCosts(p)
+        dear = sorted(p.pools, key=lambda g: -least.excess_of_pool(g))[: random.Random(seed).randint(1, 2)]
+        on = frozenset((o.piece, o.pool) for o in p.options if o.pool in {g.id for g in dear})
+        asked = replace(p, one_of=(on,))
+        result = solve(asked)
+        if result.objective is None:
+            continue
+        most = result.objective * (1 + 1e-9) + 1e-12
+        kept = {(o.piece, o.pool) for o in affordable(asked, most)}
+        assert set(result.placements.items()) <= kept, seed
+        left, unasked = left + len(kept), unasked + len(affordable(p, most))
+    assert 0 < left <= unasked
+
+
+def test_beside_a_pool_that_has_to_be_in_use_less_is_affordable() -> None:
+    """A replica of `far` costs 9 USD/h and carries one of both: beside it the other piece may cost 1 of 10, not 6."""
+    p = shared((0.5, 1.5), (0.1, 0.2))
+    far = [Option(f"p{i}", "far", (), 0.3) for i in range(2)]
+    p = replace(p, pools=(*p.pools, Pool("far", "f", "f", capacity=(0.5,))), options=(*p.options, *far))
+    p = replace(p, devices=(*p.devices, DeviceType("f", 0, 1, usd_per_hour=(("rent", 9.0),))))
+    assert {o.pool for o in affordable(p, 10.5)} == {"own", "api", "far"}
+    asked = replace(p, one_of=(frozenset((o.piece, o.pool) for o in far),))
+    assert {o.pool for o in affordable(asked, 10.5)} == {"api", "far"}
