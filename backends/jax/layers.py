@@ -134,9 +134,10 @@ def batch_norm(
     epsilon: float,
 ) -> Array:
     """Normalise each channel c of (n, c, ...) by statistics of the training."""
-    gain = scale * lax.rsqrt(variance + epsilon)
+    gain = scale * lax.rsqrt(variance.astype(jnp.float32) + epsilon)
     shape = (-1,) + (1,) * (x.ndim - 2)
-    return x * gain.reshape(shape) + (bias - mean * gain).reshape(shape)
+    y = x * gain.reshape(shape) + (bias - mean * gain).reshape(shape)
+    return y.astype(x.dtype)
 
 
 def layer_norm(
@@ -147,12 +148,13 @@ def layer_norm(
     axis: int,
     epsilon: float,
 ) -> Array:
-    """Normalise by mean and variance over the axes from `axis` on."""
+    """Normalise by mean and variance over the axes from `axis` on, in float32."""
     axes = tuple(range(axis, x.ndim))
-    y = x - x.mean(axes, keepdims=True)
+    y = x.astype(jnp.float32)
+    y = y - y.mean(axes, keepdims=True)
     y = y * lax.rsqrt(jnp.square(y).mean(axes, keepdims=True) + epsilon)
     y = y if scale is None else y * scale
-    return y if bias is None else y + bias
+    return (y if bias is None else y + bias).astype(x.dtype)
 
 
 def rms_norm(
@@ -162,10 +164,11 @@ def rms_norm(
     axis: int,
     epsilon: float,
 ) -> Array:
-    """Divide by the root of the mean square over the axes from `axis` on."""
+    """Divide by the root of the mean square of the axes from `axis` on, in float32."""
     axes = tuple(range(axis, x.ndim))
-    y = x * lax.rsqrt(jnp.square(x).mean(axes, keepdims=True) + epsilon)
-    return y if scale is None else y * scale
+    y = x.astype(jnp.float32)
+    y = y * lax.rsqrt(jnp.square(y).mean(axes, keepdims=True) + epsilon)
+    return (y if scale is None else y * scale).astype(x.dtype)
 
 
 def group_norm(
@@ -175,12 +178,13 @@ def group_norm(
     groups: int,
     epsilon: float,
 ) -> Array:
-    """Normalise each group of channels of (n, c, ...) by its mean and variance."""
-    y = x.reshape(x.shape[0], groups, -1)
+    """Normalise groups of channels of (n, c, ...) by mean and variance, in float32."""
+    y = x.reshape(x.shape[0], groups, -1).astype(jnp.float32)
     y = y - y.mean(2, keepdims=True)
     y = y * lax.rsqrt(jnp.square(y).mean(2, keepdims=True) + epsilon)
     shape = (-1,) + (1,) * (x.ndim - 2)
-    return y.reshape(x.shape) * scale.reshape(shape) + bias.reshape(shape)
+    y = y.reshape(x.shape) * scale.reshape(shape) + bias.reshape(shape)
+    return y.astype(x.dtype)
 
 
 def top_k(x: Array, k: int, axis: int) -> tuple[Array, Array]:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any
 
+from xdsl.dialects.builtin import f32
 from xdsl.ir import Operation
 
 from ...ir import nn
 from ..dtypes import dtype_of
-from ..python_text import Expression, call, quoted, sequence
+from ..python_text import Brackets, Expression, call, quoted, sequence
 from . import transformer_operators
 from .scalars import literal
 from .sharding import COLLECTIVES
@@ -84,7 +85,7 @@ def _group_norm(op: nn.GroupNormOp, operands: Sequence[str]) -> Expression:
 
 
 def _epsilon(op: nn.NormOp) -> str:
-    return literal(nn.number(op.epsilon), op.type).text
+    return literal(nn.number(op.epsilon), nn.tensor(f32, ())).text  # norms are worked out in float32
 
 
 def _resize(op: nn.ResizeOp, operands: Sequence[str]) -> Expression:
@@ -120,7 +121,11 @@ def _gemm(op: nn.GemmOp, operands: Sequence[str]) -> Expression:
 
 
 def _softmax(op: nn.SoftmaxOp, operands: Sequence[str]) -> Expression:
-    return call("jax.nn.softmax", *operands, axis=nn.integer(op.axis))
+    axis = f"axis={nn.integer(op.axis)}"
+    if nn.bits_of(op.type.element_type) >= 32:
+        return call("jax.nn.softmax", *operands, axis)
+    x, kind = f"{operands[0]}.astype(jnp.float32)", dtype_of(op.type)
+    return Brackets("jax.nn.softmax(", (x, axis), f").astype(jnp.{kind})")
 
 
 def _reduce(op: nn.ReduceOp, operands: Sequence[str]) -> Expression:

@@ -99,8 +99,9 @@ def route(
     top_groups: int = 1,
     group_best: int = 1,
 ) -> tuple[Array, Array]:
-    """Pick k experts for each token: their weights, and which they are."""
-    scores = jax.nn.softmax(logits) if score == "softmax" else jax.nn.sigmoid(logits)
+    """Pick k experts for each token, by scores in float32: their weights, and which."""
+    wide = logits.astype(jnp.float32)
+    scores = jax.nn.softmax(wide) if score == "softmax" else jax.nn.sigmoid(wide)
     liked = scores if bias is None else scores + bias
     if top_groups < groups:
         grouped = liked.reshape(len(liked), groups, -1)
@@ -112,7 +113,7 @@ def route(
     weights = jnp.take_along_axis(scores, experts, axis=1)
     if normalise:
         weights = weights / weights.sum(axis=1, keepdims=True)
-    return weights * scale, experts
+    return (weights * scale).astype(logits.dtype), experts
 
 
 def dispatch(x: Array, experts: Array, count: int) -> tuple[Array, Array, Array]:

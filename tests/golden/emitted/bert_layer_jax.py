@@ -31,12 +31,13 @@ def layer_norm(
     axis: int,
     epsilon: float,
 ) -> Array:
-    """Normalise by mean and variance over the axes from `axis` on."""
+    """Normalise by mean and variance over the axes from `axis` on, in float32."""
     axes = tuple(range(axis, x.ndim))
-    y = x - x.mean(axes, keepdims=True)
+    y = x.astype(jnp.float32)
+    y = y - y.mean(axes, keepdims=True)
     y = y * lax.rsqrt(jnp.square(y).mean(axes, keepdims=True) + epsilon)
     y = y if scale is None else y * scale
-    return y if bias is None else y + bias
+    return (y if bias is None else y + bias).astype(x.dtype)
 
 
 def attention(

@@ -33,10 +33,11 @@ def rms_norm(
     axis: int,
     epsilon: float,
 ) -> Array:
-    """Divide by the root of the mean square over the axes from `axis` on."""
+    """Divide by the root of the mean square of the axes from `axis` on, in float32."""
     axes = tuple(range(axis, x.ndim))
-    y = x * lax.rsqrt(jnp.square(x).mean(axes, keepdims=True) + epsilon)
-    return y if scale is None else y * scale
+    y = x.astype(jnp.float32)
+    y = y * lax.rsqrt(jnp.square(y).mean(axes, keepdims=True) + epsilon)
+    return (y if scale is None else y * scale).astype(x.dtype)
 
 
 def attention(

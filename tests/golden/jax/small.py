@@ -105,9 +105,10 @@ def batch_norm(
     epsilon: float,
 ) -> Array:
     """Normalise each channel c of (n, c, ...) by statistics of the training."""
-    gain = scale * lax.rsqrt(variance + epsilon)
+    gain = scale * lax.rsqrt(variance.astype(jnp.float32) + epsilon)
     shape = (-1,) + (1,) * (x.ndim - 2)
-    return x * gain.reshape(shape) + (bias - mean * gain).reshape(shape)
+    y = x * gain.reshape(shape) + (bias - mean * gain).reshape(shape)
+    return y.astype(x.dtype)
 
 
 @jax.jit
