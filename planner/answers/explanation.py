@@ -31,6 +31,8 @@ LOOSER = 1.1
 """Bounds and limits are moved by a tenth."""
 NEAR = (1, 2, 4, 16, 64, 256, 1024)
 """Before all plans are looked at, those that cost so many times as much over the least as the plan does."""
+SOON = 2.0
+"""Where a plan is known that costs up to so many times what is looked at next, all that are no dearer are."""
 FIRST = 0.05
 """The plan is taken to cost this share of its cost over the least, or more."""
 EQUAL = 1e-6
@@ -103,10 +105,10 @@ class Explanation:
         usd = self.plan["cost"]["usd_per_hour"]
         return self.shortlist.within(math.inf if usd is None else usd * (1 + EQUAL))
 
-    def _best(self, problem: PlacementProblem, below: float = math.inf) -> PlacementResult:
+    def _best(self, problem: PlacementProblem, below: float = math.inf, likely: float | None = None) -> PlacementResult:
         """The best plan of another problem of an objective under `below`; TimeUp where time is over first."""
         self.left.check()
-        result = best_plan(problem, self.left.left, self.solver, below)
+        result = best_plan(problem, self.left.left, self.solver, below, likely)
         if result.status not in ("optimal", "infeasible"):
             raise TimeUp
         return result
@@ -115,10 +117,10 @@ class Explanation:
         """The best plan with a constraint more, such as something on a device, and a problem with its pools."""
         known = math.inf
         for cost in self._costs(on):
-            most = min(cost, known)
+            most = known if known <= SOON * cost else cost
             self.left.check()
             problem = forced(self.shortlist.within(most, on))
-            result = None if problem is None else self._best(problem)
+            result = None if problem is None else self._best(problem, likely=None if math.isinf(most) else most)
             if problem is not None and result is not None and result.objective is not None:
                 if result.objective <= most:
                     return problem, result

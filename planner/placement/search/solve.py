@@ -98,10 +98,15 @@ def _search(
     on_progress: Callable[[float | None, float | None], None] | None,
     below: float,
     gap: float,
+    likely: float | None = None,
 ) -> Search:
-    """The search that found the best plan, or that there is none: under growing budgets where no plan is known."""
+    """The search that found the best plan, or that there is none: under growing budgets where no plan is known.
+
+    Or under one budget that is `likely` enough.
+    """
     laws: dict[tuple[float, int], Latencies] = {}
-    for budget in budgets(p) if known.plan is None else ():
+    tried = budgets(p) if likely is None else (likely,)
+    for budget in tried if known.plan is None else ():
         if budget >= below:
             break
         search = Search(p, solver, clock, on_progress, below, budget, laws, FEW_CUTS, known, gap)
@@ -127,12 +132,19 @@ def objective_within(problem: PlacementProblem, time_limit_s: float | None, solv
 
 
 def best_plan(
-    problem: PlacementProblem, time_limit_s: float | None, solver: str = "highs", below: float = math.inf
+    problem: PlacementProblem,
+    time_limit_s: float | None,
+    solver: str = "highs",
+    below: float = math.inf,
+    likely: float | None = None,
 ) -> PlacementResult:
-    """The best plan of an objective under `below`, without what binds; `infeasible` where there is none."""
+    """The best plan of an objective under `below`, without what binds; `infeasible` where there is none.
+
+    It is sought among those first that are no dearer than `likely`, where that is given.
+    """
     clock = Clock(time_limit_s)
     try:
-        search = _search(problem, Known(), solver, clock, None, below, OPTIMAL_GAP)
+        search = _search(problem, Known(), solver, clock, None, below, OPTIMAL_GAP, likely)
     except TimeUp:
         return PlacementResult("unknown", unit=unit_of(problem))
     if search.interrupted:
