@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 from xdsl.dialects.builtin import IntegerType, Signedness, TensorType, bf16, f8E4M3FN, f8E5M2, f16, f32, f64
 from xdsl.ir import Operation, SSAValue
@@ -9,6 +12,7 @@ from xdsl.ir import Operation, SSAValue
 from ..ir import nn
 from ..ir.diagnostics import Diagnostic, InputError
 from ..ir.nn import Tensor
+from ..passes.locations import location_text
 
 _FLOATS = {f32: "float32", f16: "float16", bf16: "bfloat16", f8E4M3FN: "float8_e4m3fn", f8E5M2: "float8_e5m2"}
 _INTEGERS = {1: "bool", 2: "int2", 4: "int4", 8: "int8", 16: "int16", 32: "int32", 64: "int64"}
@@ -23,9 +27,46 @@ def dtype_of(type: Tensor) -> str:
         unsigned = element.signedness.data is Signedness.UNSIGNED and element.bitwidth > 1
         name = ("u" if unsigned else "") + _INTEGERS[element.bitwidth]
     if name is None:
-        help = "export the network in float32" if element == f64 else None
+        help = "export the network in float32, or give a JAX function examples in it" if element == f64 else None
         raise InputError([Diagnostic("element-type", f"code is not emitted for tensors of {element}", help=help)])
     return name
+
+
+def require_types(network: nn.NnModule) -> None:
+    """InputError where code cannot hold the elements of an input, a weight or what an operator makes of others.
+
+    What follows of those is not told; constants are where nothing else is.
+    """
+    named = zip(network.input_names, nn.main_of(network.module).args, strict=True)
+    wrong = [_unheld(f"input `{name}` holds", value) for name, value in named]
+    constants: list[Diagnostic | None] = []
+    for op in nn.body_of(network.module):
+        results = [value for value in op.results if isinstance(value.type, TensorType)]
+        if isinstance(op, nn.WeightOp):
+            wrong.append(_unheld(f"weight `{op.weight.data}` holds", op.result, weight_dtype))
+        elif not op.operands:
+            constants += [_unheld(_said(op), value) for value in results]
+        elif not any(isinstance(value.type, TensorType) and _unheld("", value) for value in op.operands):
+            wrong += [_unheld(_said(op), value) for value in results]
+    for faults in (wrong, constants):
+        if found := [each for each in faults if each is not None]:
+            raise InputError(found)
+
+
+def _said(op: Operation) -> str:
+    place = location_text(op.location)
+    return f"operator `{op.name}` at `{place}` gives" if place else f"operator `{op.name}` gives"
+
+
+def _unheld(said: str, value: SSAValue, held: Callable[[Tensor], str] = dtype_of) -> Diagnostic | None:
+    """What `said` names, where code cannot hold it."""
+    try:
+        held(nn.tensor_type(value))
+    except InputError as error:
+        element = nn.tensor_type(value).element_type
+        kind = "float64" if element == f64 else str(element)
+        return replace(error.diagnostics[0], message=f"{said} {kind}, for which no code is emitted")
+    return None
 
 
 def is_wide(value: SSAValue) -> bool:

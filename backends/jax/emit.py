@@ -13,7 +13,7 @@ from ...ir.diagnostics import Diagnostic, InputError
 from ...passes.locations import located
 from ...passes.shard.apply import SpmdNetwork
 from .. import OutputFile, safetensors
-from ..dtypes import dtype_of, has_wide
+from ..dtypes import dtype_of, has_wide, require_types
 from . import layers, transformer_layers
 from .axes import AxisNames
 from .donation import donated
@@ -66,6 +66,7 @@ def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
     Raises `InputError` for an operator or an element type that JAX code is not emitted for, for open sizes, and for a
     weight without values. The files are relative to a folder of their own.
     """
+    require_types(network)
     network = _ready(network)
     for op in nn.body_of(network.module):
         if isinstance(op, nn.CollectiveOp):

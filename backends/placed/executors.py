@@ -10,6 +10,7 @@ import numpy as np
 
 from ...ir.diagnostics import Diagnostic, Infeasible, InputError
 from .. import OutputFile
+from ..dtypes import require_types
 
 if TYPE_CHECKING:
     from ...costmodel.hardware import Device
@@ -139,6 +140,7 @@ def executor_for(
     """
     from ..jax.program import build_program
 
+    require_types(network)
     note = None
     if target.kind in ACCELERATORS:
         try:

@@ -18,7 +18,7 @@ from ...passes.nn.set_precision import Reduced
 from ...passes.pieces.emit import Pieces, piece_module
 from ...passes.target import lower_at_precision
 from .. import OutputFile
-from ..dtypes import dtype_of
+from ..dtypes import dtype_of, require_types
 from ..inputs import Ends, bind_inputs
 from .equal_pieces import EqualPieces
 from .executors import Executor, Target, executor_for, require_formats
@@ -166,6 +166,7 @@ def build_pieces(
     if tuner is not None:
         for target in targets:
             tuner.require(target)
+    require_types(network)
     means, equal = (cache(_interpreter), tuner), EqualPieces()
     target_of = dict(zip(pieces.names, targets, strict=True))
     main = nn.main_of(pieces.module).body.block

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*\Z")
 TIME_LIMIT_S = 600
-NETWORK, SIGNATURE, FAULTS = "network.mlir", "signature.json", "faults.txt"
+NETWORK, SIGNATURE, FAULTS = "network.mlir", "signature.json", "faults.json"
 
 
 def is_python_function(source: str) -> bool:
@@ -54,7 +54,8 @@ def read_python_function(source: str, allowed: Container[str], folder: Path) -> 
             raise InputError([Diagnostic("python", f"`{source}` ran longer than {TIME_LIMIT_S} s")]) from None
         faults = Path(scratch) / FAULTS
         if faults.exists():
-            raise InputError([Diagnostic("python", each) for each in faults.read_text().split("\n\n")])
+            told = json.loads(faults.read_text())
+            raise InputError([Diagnostic("python", message, help=help) for message, help in told])
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
             raise InputError([Diagnostic("python", f"`{source}` failed: {last}")])

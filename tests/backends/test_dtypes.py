@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import IntegerType, Signedness, TensorType, bf16, f8E4M3FN, f8E5M2, f16, f32, f64, i1, i64
+from xdsl.dialects.builtin import (
+    IntegerType,
+    NameLoc,
+    NoneAttr,
+    Signedness,
+    StringAttr,
+    TensorType,
+    bf16,
+    f8E4M3FN,
+    f8E5M2,
+    f16,
+    f32,
+    f64,
+    i1,
+    i64,
+)  # fmt: skip
 from xdsl.ir import Attribute, Block
 
+import dovetail
 from dovetail.backends.dtypes import dtype_of, numpy_dtype, stored_dtype
 from dovetail.backends.jax.program import build_program
 from dovetail.ir import nn
@@ -52,8 +68,30 @@ def test_jax_runs_every_element_type_that_it_holds(element: Attribute, imported,
 def test_an_element_type_that_code_cannot_hold_is_named(element: Attribute) -> None:
     block = Block(arg_types=[TensorType(element, [2])])
     network = nn.NnModule(nn.build_main(block, list(block.args)), {}, ("x",), ("y",))
-    with pytest.raises(InputError, match=f"code is not emitted for tensors of {element}"):
+    shown = "float64" if element == f64 else str(element)
+    with pytest.raises(InputError, match=f"input `x` holds {shown}, for which no code is emitted"):
         build_program(network, "unheld")
+
+
+@pytest.mark.parametrize("way", [None, "h100-sxm", "epyc-9554"])
+def test_where_float64_comes_from_is_told_and_not_what_follows(way: str | None) -> None:
+    block = Block(arg_types=[TensorType(f32, [2]), TensorType(f64, [2])])
+    up = nn.CastOp.make(block.args[0], type=TensorType(f64, [2]))
+    up.location = NameLoc(StringAttr("up"), NoneAttr())
+    weight = nn.WeightOp.make(type=TensorType(f64, [2]), weight="table")
+    total = nn.AddOp.make(up.result, weight.result)
+    down = nn.CastOp.make(total.result, type=TensorType(f32, [2]))
+    block.add_ops([up, weight, total, down])
+    ends = [down.result, block.args[1]]
+    network = nn.NnModule(nn.build_main(block, ends), {"table": np.ones(2)}, ("x", "precise"), ("y", "z"))
+    with pytest.raises(InputError) as raised:
+        dovetail.compile(network, placement=None if way is None else [way] * 3)
+    assert sorted(each.message.partition(", for which")[0] for each in raised.value.diagnostics) == [
+        "input `precise` holds float64",
+        "operator `nn.cast` at `up` gives float64",
+        "weight `table` holds float64",
+    ]
+    assert all("float32" in str(each.help) for each in raised.value.diagnostics)
 
 
 def test_files_hold_narrow_integers_in_bytes() -> None:

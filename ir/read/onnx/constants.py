@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import prod
 
 import numpy as np
+from xdsl.dialects.builtin import i1
 
 from ... import nn
 from ..elements import element_type
@@ -65,7 +66,12 @@ def _eye_like(node: Node) -> Result:
 def _dropout(node: Node) -> Result:
     if node.has(2) and bool(node.constant(2).any()):
         raise Unreadable("`training_mode` is not supported")
-    return node.tensor(0)
+    x = node.tensor(0)
+    if not any(node.proto.output[1:]):
+        return x
+    element = i1 if node.opset >= 10 else nn.tensor_type(x).element_type  # before it, the mask is as the elements are
+    one = node.emit(nn.FillOp, type=nn.tensor(element, ()), value=1.0)
+    return x, node.emit(nn.BroadcastOp, one, type=nn.with_shape(one, nn.shape_of(x)))  # nothing is dropped
 
 
 def _if(node: Node) -> Result:

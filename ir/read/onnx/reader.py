@@ -185,7 +185,7 @@ class Reader:
     def _keep(self, proto: Any, label: str, result: Result) -> None:
         results = [result] if isinstance(result, SSAValue | np.ndarray) else list(result)
         missing = [name for name in proto.output[len(results) :] if name]
-        if missing and proto.op_type != "Dropout":
+        if missing:
             self.error(f"node `{label}` ({proto.op_type}): outputs after the first {len(results)} are not supported")
         for name, each in zip(proto.output, results, strict=False):
             if isinstance(each, np.ndarray):

@@ -45,3 +45,19 @@ def test_the_sign_of_infinity_on_a_gpu(tmp_path: Path) -> None:
         np.array([np.inf, -np.inf, 0, np.nan], np.float32)
     )
     np.testing.assert_array_equal(found, [1, -1, 0, np.nan])
+
+
+@pytest.mark.parametrize(("opset", "kind"), [(9, TensorProto.FLOAT), (17, TensorProto.BOOL)])
+@pytest.mark.parametrize("rows", [2, "n"])
+def test_dropout_drops_nothing_and_its_mask_says_so(opset: int, kind: int, rows: int | str, tmp_path: Path) -> None:
+    nodes = [helper.make_node("Dropout", ["x"], ["y", "unread"]), helper.make_node("Dropout", ["y"], ["z", "mask"])]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (rows, 3)) for name in ("x", "z")]
+    mask = helper.make_tensor_value_info("mask", kind, (rows, 3))
+    graph = helper.make_graph(nodes, "g", ends[:1], [ends[1], mask])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    onnx.save(model, tmp_path / "net.onnx")
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    z, kept = dovetail.compile(tmp_path / "net.onnx", sizes={} if rows == 2 else {"n": 2})(x)
+    np.testing.assert_array_equal(z, x)
+    assert kept.dtype == (bool if kind == TensorProto.BOOL else np.float32)
+    np.testing.assert_array_equal(kept, np.ones((2, 3)))

@@ -226,7 +226,7 @@ def node(operator: str, *inputs: str, outputs: Sequence[str] = ("y",), **attribu
         (node("Conv", "x", "k", auto_pad="SAME_UPPER", strides=[0, 1]), r"strides \(0, 1\) does not slide"),
         (node("Conv", "x", "k", auto_pad="SAME"), "`auto_pad` SAME is not known"),
         (node("ConstantOfShape", "minus"), r"a constant of shape \(-1,\) cannot be made"),
-        (node("Dropout", "x", outputs=("x2", "y")), "`y` is an output that is not read"),
+        (node("Dropout", "x", "half", "yes"), "`training_mode` is not supported"),
         (node("Constant", value_string="a"), "only constants that are tensors, floats or integers are supported"),
     ],
 )
@@ -235,7 +235,13 @@ def test_what_is_not_supported_is_named(made, message, tmp_path):
     inputs["s"] = helper.make_tensor_value_info("s", TensorProto.INT64, [2])
     outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])]
     arrays = {"b": np.array([True]), "c": normal(3), "k": normal(2, 3, 3, 3), "nine": ints(9), "minus": ints(-1)}
-    arrays |= {"scalar": floats(1.0), "four": floats([1, 1, 2, 2]), "places": np.zeros((2, 3), np.int64)}
+    arrays |= {
+        "half": floats(0.5),
+        "yes": np.array(True),
+        "scalar": floats(1.0),
+        "four": floats([1, 1, 2, 2]),
+        "places": np.zeros((2, 3), np.int64),
+    }
     inputs["whole"] = helper.make_tensor_value_info("whole", TensorProto.INT32, [3])
     constants = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
     graph = helper.make_graph([made], "test", list(inputs.values()), outputs, constants)
