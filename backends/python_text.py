@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 
 WIDTH = 88
 """columns, the default of ruff and black: a folder of emitted code has no settings of its own"""
 LIBRARY_COLUMNS = 120
 """of kernels of the library, which are copied as they are into a folder that says so"""
+
+_GIVEN = re.compile(r"(?P<head>\w+ = )(?P<inside>\w+)")
+"""`a = b`"""
+_HEAD, _STRING = r"""[^"'(]*\w\[""", r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+_NAMED = re.compile(rf"(?P<head>{_HEAD})(?P<inside>{_STRING})(?P<tail>\][^\"']*)")
+"""`w["..."]`, with what stands about it"""
+_CALLED = re.compile(rf"(?P<head>(?:{_HEAD}{_STRING}\]|[^\"'(]*\w)\.\w+\()(?P<inside>[^\"']+)(?P<tail>\),?)")
+"""`w["..."].reshape(1, 4)`, `x.reshape(1, 4)`"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,11 @@ def quoted(text: str) -> str:
     return f"'{inside}'"
 
 
+def which(network: str) -> str:
+    """What follows `the network` in a sentence: its name, unless that says no more."""
+    return "" if network == "network" else f" {network}"
+
+
 def mapping_lines(name: str, entries: Mapping[str, Expression], comment: str = "") -> list[str]:
     """The lines of `name = {...}`, an entry of text to expression on each."""
     remark = f"  # {comment}" if comment else ""
@@ -90,7 +104,11 @@ def fits(expression: Expression, comment: str = "", indent: int = 4) -> bool:
 def lay_out(expression: Expression, comment: str = "", indent: int = 4) -> list[str]:
     """The lines of `expression` at `indent`, with `comment` after the last."""
     remark = f"  # {comment}" if comment else ""
-    if isinstance(expression, str) or not expression.items or fits(expression, comment, indent):
+    if fits(expression, comment, indent):
+        return [" " * indent + str(expression) + remark]
+    if isinstance(expression, str):
+        return _lay_out_text(expression, remark, indent)
+    if not expression.items:
         return [" " * indent + str(expression) + remark]
     inside = indent + 4
     row = ", ".join(map(str, expression.items))
@@ -102,6 +120,30 @@ def lay_out(expression: Expression, comment: str = "", indent: int = 4) -> list[
             *lines, last = lay_out(with_comma(item), indent=inside)
             body += [*lines, last]
     return [" " * indent + expression.opening, *body, " " * indent + expression.closing.removeprefix(",") + remark]
+
+
+def _lay_out_text(text: str, remark: str, indent: int) -> list[str]:
+    """Text that is too long for its line: the arguments of `w["..."].reshape(1, 4)`, or the name, on one of its own."""
+    given, named, called = (pattern.fullmatch(text) for pattern in (_GIVEN, _NAMED, _CALLED))
+    if called is not None and not _closed(called["inside"]):
+        called = None
+    if given is not None and indent + 4 + len(given["inside"]) <= WIDTH:
+        return _around(given["head"] + "(", given["inside"], ")" + remark, indent)
+    if called is not None and (named is None or indent + len(called["head"]) <= WIDTH):
+        return _around(called["head"], called["inside"], called["tail"] + remark, indent)
+    if named is not None:
+        return _around(named["head"], named["inside"], named["tail"] + remark, indent)
+    return [" " * indent + text + remark]
+
+
+def _around(head: str, inside: str, tail: str, indent: int) -> list[str]:
+    return [" " * indent + head, " " * (indent + 4) + inside, " " * indent + tail]
+
+
+def _closed(text: str) -> bool:
+    """Whether each bracket that opens in `text` closes there, and none that opened before."""
+    depth = list(accumulate((character == "(") - (character == ")") for character in text))
+    return min(depth) >= 0 and depth[-1] == 0
 
 
 def with_comma(item: Expression) -> Expression:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..python_text import Brackets, lay_out, mapping_lines, prefixed, quoted, tuple_of
+from ..python_text import Brackets, lay_out, mapping_lines, prefixed, quoted, tuple_of, which
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def program_text(
     shapes = ", ".join(f"{i.variable} {i.shown}" for i in inputs)
     about = f'    """Apply the network to {shapes}."""'
     body = [*decorated(inputs, wide), *definition(name, inputs, outputs), about, *lines]
-    head = f"The network {name} in JAX; its weights are in {name}.safetensors."
+    head = f"The network{which(name)} in JAX; its weights are in {name}.safetensors."
     return module_text(head, inputs, outputs, [weights_text(WEIGHTS, wide), *layers, "\n".join(body)])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..python_text import Brackets, call, lay_out, prefixed, quoted
+from ..python_text import Brackets, call, lay_out, prefixed, quoted, which
 from .frame import Input, decorated, definition, module_text, weights_text
 from .sharding import Sharding
 
@@ -56,7 +56,7 @@ def sharded_text(
     mesh = [f'MESH = {{"{sharding.axis}": {sharding.devices}}}  # axis -> devices']
     specs = [f"    {quoted(key)}: {sharding.weights[key]}," for key in used]
     tables = [*mesh, "WEIGHT_SPECS = {", *specs, "}"] if specs else [*mesh, "WEIGHT_SPECS = {}"]
-    head = f"The network {name} in JAX on {sharding.devices} devices; its weights are in {name}.safetensors."
+    head = f"The network{which(name)} in JAX on {sharding.devices} devices; its weights are in {name}.safetensors."
     whole = _whole(name, sharding, inputs, outputs, wide)
     functions = [weights_text(WEIGHTS, wide), *layers, "\n".join(rank), "\n".join(whole)]
     return module_text(head, inputs, outputs, functions, tables, _IMPORT)

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from ..jax.frame import WEIGHTS, WIDE, Input, module_text, weights_text
-from ..python_text import WIDTH, Brackets, lay_out
+from ..python_text import WIDTH, Brackets, lay_out, which
 
 KERNELS = "pallas_kernels"
 """the folder of kernels beside the module; it has no `__init__.py`, so that those of several pieces are one package"""
@@ -27,7 +27,7 @@ def program_text(
     """The whole source of the network `name`; `imports` are functions by module of `kernels/`."""
     width = [WIDE] if wide else []
     body = "\n".join([*width, *_definition(name, inputs, outputs, vmem_bytes), *lines])
-    head = [f"The network {name} in JAX, its heavy operators as Pallas kernels for a TPU.", ""]
+    head = [f"The network{which(name)} in JAX, its heavy operators as Pallas kernels for a TPU.", ""]
     head += [*textwrap.wrap(summary, WIDTH), ""]
     taken = [f"from {KERNELS}.{module} import {', '.join(sorted(imports[module]))}" for module in sorted(imports)]
     return module_text(

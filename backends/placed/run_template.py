@@ -1,7 +1,7 @@
-"""The parts of `run.py` of a program in pieces; `network_name` stands for the network."""
+"""The parts of `run.py` of a program in pieces; `WHICH` stands for what it is called."""
 
 HEAD = '''\
-"""Run the network network_name.
+"""Run the networkWHICH.
 
     python run.py [--requests N] [--inputs X.npz] [--outputs Y.npz]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import OutputFile, safetensors
-from ..python_text import lay_out, mapping_lines, quoted, tuple_of, with_comma
+from ..python_text import lay_out, mapping_lines, quoted, tuple_of, which, with_comma
 from ..script_inputs import with_inputs
 from .drawn import below_of
 from .run_template import CONSTANTS, DEVICES, HEAD, IMPORTS, LOADERS, TAIL
@@ -25,7 +25,7 @@ def script(program: PlacedProgram) -> list[OutputFile]:
     imports = "".join(dict.fromkeys(IMPORTS[way] for way in ways))
     given = "        inputs = inputs | constants()\n" if program.constants else ""
     parts = [
-        HEAD.replace("network_name", program.name).replace("from pathlib", f"{imports}from pathlib"),
+        HEAD.replace("WHICH", which(program.name)).replace("from pathlib", f"{imports}from pathlib"),
         "\n".join([*_pieces(program), *_ends(program)]) + "\n",
         *loaders,
         "\n".join(["LOADERS = {", *table, "}"]) + "\n",

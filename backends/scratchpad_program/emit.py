@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import OutputFile, safetensors
-from ..python_text import Brackets, Expression, call, lay_out, mapping_lines, quoted, sequence, tuple_of
+from ..python_text import Brackets, Expression, call, lay_out, mapping_lines, quoted, sequence, tuple_of, which
 from ..safetensors import safetensors_bytes
 from ..script_inputs import DECLARED, WRITE_OUTPUTS
 from . import machine
@@ -69,7 +69,7 @@ def emit(program: ScratchpadProgram) -> ScratchpadSource:
         _network_text(program),
         DECLARED.replace("numpy_type(dtype)", "dtype"),  # jax, which it imports, names them all
         WRITE_OUTPUTS.replace("path: str", "path: Path"),
-        TAIL.replace("network_name", program.name),
+        TAIL.replace("network_name", program.name).replace("WHICH", which(program.name)),
     ]
     text = parts[0] + "\n" + "\n\n".join(part.strip("\n") + "\n" for part in parts[1:])
     return ScratchpadSource(program.name, text, {**program.weights, **program.parameters})
@@ -78,7 +78,11 @@ def emit(program: ScratchpadProgram) -> ScratchpadSource:
 def _head(program: ScratchpadProgram) -> str:
     code = "".join([*program.functions.values(), *(_layer_text(name) for name in program.layers)])
     imported = ", ".join(name for name in ("Array", "lax") if re.search(rf"\b{name}\b", code))
-    head = HEAD.replace("network_name", program.name).replace("SIZE", f"{program.size_bytes:,}")
+    head = (
+        HEAD.replace("network_name", program.name)
+        .replace("WHICH", which(program.name))
+        .replace("SIZE", f"{program.size_bytes:,}")
+    )
     names = ["import jax"] if re.search(r"\bjax\.", code) else []
     names += ["import jax.numpy as jnp"] if "jnp." in code else []
     names += ["import numpy as np", *([f"from jax import {imported}"] if imported else [])]

@@ -1,7 +1,7 @@
-"""What stands around an emitted scratchpad program; `network_name` stands for the network, SIZE for the bytes."""
+"""What stands around an emitted scratchpad program; `network_name`, WHICH (one it is) and SIZE are put in."""
 
 HEAD = '''\
-"""The network network_name on a scratchpad of SIZE bytes.
+"""The networkWHICH on a scratchpad of SIZE bytes.
 
     python network_name.py [--inputs X.safetensors] [--seed N] [--outputs Y.npz]
 
@@ -38,7 +38,7 @@ def execute(
 
 def main() -> None:
     """Run the network once, and print what comes out and what was moved."""
-    parser = argparse.ArgumentParser(description="Run the network network_name.")
+    parser = argparse.ArgumentParser(description="Run the networkWHICH.")
     parser.add_argument("--inputs", type=Path, help="a .safetensors; else random ones")
     parser.add_argument("--seed", type=int, default=0, help="of random inputs")
     parser.add_argument("--outputs", type=Path, help="an .npz to write the outputs to")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import OutputFile, safetensors
-from ..python_text import LIBRARY_COLUMNS, Brackets, lay_out, mapping_lines, prefixed, quoted, sequence, tuple_of
+from ..python_text import LIBRARY_COLUMNS, Brackets, lay_out, mapping_lines, prefixed, quoted, sequence, tuple_of, which
 from ..script_inputs import with_inputs
 from . import interpret
 from .emit import FUNCTIONS, OF_INTEGERS
@@ -107,7 +107,7 @@ class NetworkSource:
         code = "\n".join(f"\n\n@triton.jit\ndef {called}{text}" for called, text in self.functions.items())
         scalar = {f for f in {*FUNCTIONS.values(), *OF_INTEGERS.values()} if "." not in f and f"{f}(" in code}
         imports = {**self.imports, **({"elementwise": scalar} if scalar else {})}
-        lines = [f'"""The network {self.name} in Triton: the kernels that it launches, in order."""', ""]
+        lines = [f'"""The network{which(self.name)} in Triton: the kernels that it launches, in order."""', ""]
         if self.functions:
             unused = "" if "tl." in code else "  # noqa: F401  the interpreter looks for it here"
             lines += ["import triton", f"import triton.language as tl{unused}"]

@@ -88,7 +88,7 @@ def test_element_types_without_code_are_refused(make_network):
     def build(add, x):
         return add(nn.FillOp, type=TensorType(f64, [2]), value=1.0)
 
-    with pytest.raises(InputError, match="f64"):
+    with pytest.raises(InputError, match="float64"):
         emit_jax(make_network(build, [(2,)]), "wide")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import TensorType, f32
+from xdsl.dialects.builtin import StringAttr, TensorType, f32
 from xdsl.ir import Block
 
 import dovetail
@@ -108,7 +108,10 @@ def test_text_of_a_network(name: str, way: str, golden, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", TARGETS)
-@pytest.mark.parametrize("names", [("x",), ('say "x"',), ('it\'s "x"',), ("x" * 90,), tuple("abcdefghijklm"), ()])
+@pytest.mark.parametrize(
+    "names",
+    [("x",), ('say "x"',), ('it\'s "x"',), ("x" * 90,), ("x" * 300,), ("a b" * 100,), tuple("abcdefghijklm"), ()],
+)
 def test_ends_of_any_names_and_number_are_formatted(names: tuple[str, ...], way: str, tmp_path: Path) -> None:
     """None, many, long ones and such with quotes; as inputs and as outputs."""
     if way == "triton":
@@ -124,6 +127,34 @@ def test_ends_of_any_names_and_number_are_formatted(names: tuple[str, ...], way:
     target = TARGETS[way]
     low = lower_for_target(network, target.kind, target.device.id if target.device else None)
     require_clean(write_folder(build_whole(low, "net", target).files(), tmp_path / "out", False), tmp_path)
+
+
+def with_long_names(network: nn.NnModule, length: int) -> nn.NnModule:
+    """`network` whose weights, inputs and outputs have names of so many characters."""
+    module, weights = network.module.clone(), dict[str, np.ndarray]()
+    for op in nn.body_of(module):
+        if isinstance(op, nn.WeightOp):
+            name = op.weight.data.ljust(length, "q")
+            weights[name] = network.weights[op.weight.data]
+            op.attributes["weight"] = StringAttr(name)
+    inputs, outputs = (
+        [name.ljust(length, "_") + "0" for name in names] for names in (network.input_names, network.output_names)
+    )
+    return nn.NnModule(module, weights, tuple(inputs), tuple(outputs))
+
+
+@pytest.mark.parametrize("way", TARGETS)
+@pytest.mark.parametrize("make", [bert_layer, llama_decode])
+def test_weights_of_long_names_are_formatted(make: Callable[[], nn.NnModule], way: str, tmp_path: Path) -> None:
+    """Names that fill a line, that fill it with what is done with them, and that are longer than any."""
+    if way == "triton":
+        pytest.importorskip("triton")
+    target = TARGETS[way]
+    for length in (40, 58, 68, 75, 84, 300):
+        named = with_long_names(make(), length)
+        low = lower_for_target(named, target.kind, target.device.id if target.device else None)
+        write_folder(build_whole(low, "net", target).files(), tmp_path / "out" / str(length), False)
+    require_clean(tmp_path / "out", tmp_path)
 
 
 def require_clean(folder: Path, runs_in: Path, *options: str) -> None:
@@ -146,3 +177,18 @@ def test_a_saved_folder_is_clean_from_wherever_ruff_runs(tmp_path: Path) -> None
     assert {"jax", "pallas", "triton"} <= {path.name for path in out.iterdir()}
     for place in (tmp_path, out, out / "jax" / "p2", out / "pallas" / "p1", out / "triton" / "p0"):
         require_clean(out if place == tmp_path else place, place)
+
+
+@pytest.mark.parametrize("way", TARGETS)
+def test_a_network_without_a_name_of_its_own_is_the_network(way: str) -> None:
+    if way == "triton":
+        pytest.importorskip("triton")
+    target = TARGETS[way]
+    low = lower_for_target(small_cnn(), target.kind, target.device.id if target.device else None)
+    for name, said in (("network", "he network "), ("small", "he network small ")):
+        texts = {
+            file.path: str(file.content) for file in build_whole(low, name, target).files() if file.path.endswith(".py")
+        }
+        assert texts["run.py"].startswith(f'"""Run t{said.rstrip()}.')
+        assert texts[f"{way}/{name}/{name}.py"].startswith(f'"""T{said}')
+        assert not any("network network" in text for text in texts.values())
