@@ -100,7 +100,7 @@ def test_a_network_on_a_gpu_runs_as_triton_kernels(gpus: Path, tmp_path: Path) -
     program = dovetail.compile(lambda x: abs(x @ w), fleet=gpus, example_inputs=(x,))
     assert program.trace == [("network.run", "triton (interpreter)")]
     assert not program.network.notes
-    np.testing.assert_allclose(program(x)[0], abs(x @ w), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(program(x), abs(x @ w), rtol=1e-5, atol=1e-6)
     out = program.save(tmp_path / "out")
     assert json.loads((out / "plan.json").read_text())["placements"][0]["device"] == "gpu"
     assert (out / "triton" / "network" / "weights.safetensors").is_file()
@@ -184,7 +184,7 @@ def test_a_network_planned_for_a_tpu_is_a_jax_program_with_kernels(tmp_path: Pat
     w = np.random.default_rng(1).standard_normal((8, 5)).astype(np.float32)
     program = dovetail.compile(lambda x: abs(x @ w), fleet=tmp_path / "tpus.yaml", example_inputs=(x,))
     assert program.trace == [("network.run", "pallas (interpret mode)")]
-    np.testing.assert_allclose(program(x)[0], abs(x @ w), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(program(x), abs(x @ w), rtol=1e-5, atol=1e-6)
     out = program.save(tmp_path / "out")
     assert not (out / "scratchpad").exists()
     source = (out / "pallas" / "network" / "network.py").read_text()
