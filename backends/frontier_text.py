@@ -29,17 +29,24 @@ def frontier_text(found: Json) -> str:
     plans = "plan" if len(points) == 1 else "plans"
     whole = "all there are" if found["complete"] else "more may lie between"
     head = f"{found['name']}: {len(points)} {plans} on the frontier of {first} and {second}, {whole}\n"
-    columns = ("plan", *(f"{word}" for word in (first, second)), "devices")
+    has_gaps = any(point["status"] != "optimal" for point in points)
+    columns = ("plan", first, second, *(["gap"] if has_gaps else []), "devices")
     rows = tuple(
         (
             f"{index:02d}",
             *(_shown(value, unit) for value, unit in zip(point["values"], units, strict=True)),
+            *([_gap(point["gap"])] if has_gaps else []),
             ", ".join(f"{count} x {name}" for name, count in point["devices"].items() if count) or "hosted",
         )
         for index, point in enumerate(points, 1)
     )
-    table = table_text(Table("Plans, none better than another in both", columns, rows, frozenset(columns[1:3])))
+    table = table_text(Table("Plans, none better than another in both", columns, rows, frozenset(columns[1:-1])))
     return "\n".join([head, table, *([picture(found)] if len(points) > 1 else [])])
+
+
+def _gap(share: float | None) -> str:
+    """What a plan may be over the best of its kind, as a share of what it comes to."""
+    return "unknown" if share is None else f"{100 * share:.2g} %"
 
 
 def _shown(value: float, unit: str) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...ir.diagnostics import Diagnostic, InputError
+from ..parts.frontier import PricedFrontier
+from ..parts.large import has_parts
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.frontier import MOST_POINTS, Frontier
@@ -14,6 +16,7 @@ from ..placement.search.frontier_rates import RateFrontier
 from ..placement.search.throughput import Throughput
 from ..posing.goals import GOALS, MAXIMISED, MINIMISED
 from ..posing.pose import Posed
+from ..posing.to_problem import frame
 
 Json = dict[str, Any]
 Document = Callable[[Posed, PlacementResult, Throughput | None], Json]
@@ -74,6 +77,7 @@ class Found:
             {
                 "values": [value_of(plan, axis) for axis in self.axes],
                 "status": plan["status"],
+                "gap": plan["objective"]["gap"],
                 "devices": {name: entry["devices"] for name, entry in plan["fleet"].items()},
             }
             for plan in self.plans
@@ -145,6 +149,20 @@ def _of_one_split(posed: Posed, clock: Clock, asked: Asked) -> Found:
     if "throughput" in axes:
         return _over_rates(posed, clock, asked)
     minimised = MINIMISED[axes[0]], MINIMISED[axes[1]]
+    if set(minimised) == {"cost", "latency"} and has_parts(posed.setting, posed.works):
+        by_price = PricedFrontier(
+            posed.setting,
+            frame(posed.setting, posed.works, "cost"),
+            clock,
+            asked.solver,
+            asked.points,
+            asked.on_progress,
+        )
+        if by_price.run() or by_price.infeasible:
+            first, second = axes if minimised[0] == "cost" else (axes[1], axes[0])
+            again = replace(posed, goal=first, made=by_price.problem)
+            plans = [asked.document(again, point.result, None) for point in by_price.points]
+            return Found(axes, _points(plans, axes, second), complete=False, infeasible=by_price.infeasible)
     try:
         problem = posed.written(clock)
     except TimeUp:

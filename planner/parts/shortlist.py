@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from ..candidates.least_prices import Candidates
@@ -20,11 +20,15 @@ DIGITS = 6
 class ByWays:
     """`placement.search.shortlist.Shortlist` of a graph whose parts share no pools."""
 
-    def __init__(self, setting: Setting, frame: PlacementProblem, clock: Clock) -> None:
-        """`frame` is the problem without pools; TimeUp where the clock is over before all ways are known."""
-        self.setting, self.frame = setting, frame
-        self.parts = parts_of(setting, frame, clock)
+    def __init__(self, setting: Setting, frame: PlacementProblem, parts: Sequence[Part]) -> None:
+        """`frame` is the problem without pools."""
+        self.setting, self.frame, self.parts = setting, frame, parts
         self._known: dict[tuple[int, float], Candidates] = {}
+
+    @classmethod
+    def of(cls, setting: Setting, frame: PlacementProblem, clock: Clock) -> ByWays:
+        """TimeUp where the clock is over before all ways are known."""
+        return cls(setting, frame, parts_of(setting, frame, clock))
 
     @cached_property
     def _anyway(self) -> float:

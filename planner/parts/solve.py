@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ..candidates.least_prices import Candidates
@@ -80,6 +80,8 @@ class ByParts:
     on_progress: Progress | None = None
     without_place: tuple[str, ...] = ()
     """nodes that nothing may serve, where there are any"""
+    parts: list[Part] = field(default_factory=list)
+    """what it goes by, once that is known"""
     impossible: Impossible | None = None
     """why there is no plan, where that was shown before any was sought"""
 
@@ -177,7 +179,8 @@ class ByParts:
     def _planned(self) -> list[PartSearch] | None:
         """Every part by itself, those the longest that leave most to be proved; None where one has no plan."""
         self._tell("ways of all parts", None, None)
-        parts = [PartSearch(part, self.solver) for part in parts_of(self.setting, self.whole, self.clock)]
+        self.parts = parts_of(self.setting, self.whole, self.clock)
+        parts = [PartSearch(part, self.solver) for part in self.parts]
         self.without_place = tuple(node for each in parts for node in each.part.without_place)
         if self.without_place:
             return None

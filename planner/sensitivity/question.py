@@ -73,7 +73,7 @@ class Question:
         with variation(self.factors):
             setting, works = self._setting()
             if self.objective == "cost" and self.previous is None and not self.factors and has_parts(setting, works):
-                return ByWays(setting, frame(setting, works, self.objective), clock)
+                return ByWays.of(setting, frame(setting, works, self.objective), clock)
             return Written(self._written(setting, works, clock))
 
     def _setting(self) -> tuple[Setting, dict[str, Work]]:

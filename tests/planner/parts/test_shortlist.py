@@ -22,7 +22,7 @@ from dovetail.planner.posing.to_problem import frame
 
 
 def by_ways(it: Posed) -> ByWays:
-    return ByWays(it.setting, frame(it.setting, it.works, "cost"), Clock(None))
+    return ByWays.of(it.setting, frame(it.setting, it.works, "cost"), Clock(None))
 
 
 def on_device(p: PlacementProblem, device: str) -> PlacementProblem:
