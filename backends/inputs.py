@@ -62,7 +62,7 @@ def _array(value: Any, name: str) -> np.ndarray:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:  # rows of several lengths
         raise _wrong(f"input `{name}` is no array: {str(error).splitlines()[0]}") from None
-    if array.dtype.kind in "OSUMm":
+    if array.dtype.kind in "OSUMm" and not isinstance(value, np.ndarray):
         raise _wrong(f"input `{name}` is no array of numbers, but a {type(value).__name__}")
     return array
 

@@ -73,10 +73,10 @@ def emit_jax(network: nn.NnModule, name: str) -> JaxSource:
             message = f"there is no JAX code for operator `{op.name}` on one device"
             raise located(InputError([Diagnostic("jax-op", message)]), op)
     name, names = _named(name, RESERVED)
-    axes = AxisNames(list(nn.body_of(network.module)))
+    axes, module = AxisNames(list(nn.body_of(network.module))), names.copy()
     inputs = _inputs(names, network, axes)
     weights = UsedWeights(network.weights)
-    equal = EqualLayers(network, names, weights, axes)
+    equal = EqualLayers(network, names, module, weights, axes)
     body = _body(network, inputs, names, weights, axes, equal.calls)
     wide, functions = has_wide(network.module), [*_functions(body), *equal.functions]
     text = program_text(name, inputs, network.output_names, functions, body.lines, wide)

@@ -27,24 +27,27 @@ class EqualLayers:
     Where the network's names do not tell the layers apart so, they are saved as `layer_1.3.<name in the first layer>`.
     """
 
-    def __init__(self, network: nn.NnModule, names: Names, weights: UsedWeights, axes: AxisNames) -> None:
-        self._weights, self._axes = weights, axes
+    def __init__(
+        self, network: nn.NnModule, names: Names, module: Names, weights: UsedWeights, axes: AxisNames
+    ) -> None:
+        """`names` are those of the network's function, `module` those of its module, which alone layers see."""
+        self._weights, self._axes, self._module = weights, axes, module
         self.functions: list[str] = []
         self.calls: list[LayerCall] = []
         ops = [op for op in nn.main_of(network.module).body.block.ops if not inlined(op)]
         found = repeats_in([op for op in ops if not isinstance(op, ReturnOp)])
         place = {op: i for i, op in enumerate(ops)}
         for repeat in sorted(found, key=lambda each: place[each.layers[0].ops[0]]):
-            self._write(repeat, names.number("layer"), names)
+            self._write(repeat, names.number("layer"))
 
-    def _write(self, repeat: Repeat, name: str, names: Names) -> None:
+    def _write(self, repeat: Repeat, name: str) -> None:
         first, alike = repeat.layers[0], repeat.named_alike
         short_names = first.short_names if alike else first.weights
         saved = self._weights.free_start(name)
         for number, layer in enumerate(repeat.layers):
             prefix = layer.prefix if alike else f"{saved}.{number}."
             own = self._weights.within(layer, layer.prefix if alike else None, short_names)
-            body, inside = self._body(layer, own, names)
+            body, inside = self._body(layer, own)
             self._weights.used |= {prefix + key: value for key, value in own.used.items()}
             if layer is first:
                 self.functions.append(self._function(name, repeat, body, inside))
@@ -52,9 +55,9 @@ class EqualLayers:
             needs = frozenset(body.layers | ({PART_OF} if given else set()))
             self.calls.append(LayerCall(layer, partial(_call, name, given), needs))
 
-    def _body(self, layer: Layer, weights: UsedWeights, names: Names) -> tuple[Body, list[str]]:
+    def _body(self, layer: Layer, weights: UsedWeights) -> tuple[Body, list[str]]:
         """The statements of `layer`, and what its arguments are called there."""
-        inside = names.copy()
+        inside = self._module.copy()
         arguments = [inside.claim("x") for _ in layer.args]
         body = Body(layer.ops, inside, weights, self._axes, kept=layer.results)
         for value, argument in zip(layer.args, arguments, strict=True):
