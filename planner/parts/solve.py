@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -14,15 +13,14 @@ from ..candidates.survey import ROUNDING
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock, TimeUp
-from ..placement.search.engine import Plan
 from ..placement.search.rounds import Known, Search
 from ..placement.search.solve import result_of
-from ..placement.times.judge import WHOLE, Judge
-from ..placement.times.sections import cut
+from .alike import Prices
 from .impossible import Impossible, impossible
-from .part import Part, joined, paid_anyway, parts_of
+from .in_time import InTime
+from .joining import Joined, Joining, plan_of, taken
+from .part import Part, paid_anyway, parts_of
 from .part_search import PartSearch
-from .priced import Pricing, pace
 from .scarce import within_counts
 
 FIRST_SLACK = 0.02
@@ -37,16 +35,10 @@ MOST_TOGETHER = 150
 """Pieces up to which all parts are planned at once where their own plans leave too much to be proved."""
 PROVING_S = 15.0
 """Time for proofs where all parts have plans, of more pieces than that [s]."""
-JUDGING_S = 5.0
-"""Time for judging the plan of all parts where none is left [s]."""
-ROUNDS = 5
-"""Prices of time that are tried."""
 QUICK_S = 4.0
 """Time that a step of a part may take at one of them, and where the parts have more pieces than that [s]."""
 PRICED_GAP = 0.02
 """Relative gap at which it ends, and what another price has to be able to save."""
-SAME_PRICE = 0.02
-"""Relative difference up to which another price of time is not worth trying."""
 
 
 class Progress(Protocol):
@@ -55,15 +47,6 @@ class Progress(Protocol):
     def __call__(self, best: float | None, bound: float | None, of: str = "", /) -> None:
         """The best value known and the bound proved; `of` what part of the search, where it has several."""
         ...
-
-
-@dataclass(frozen=True)
-class Joined:
-    """A plan of all parts."""
-
-    search: Search
-    sets: Sequence[Candidates]
-    """the pools that were looked at, by part"""
 
 
 @dataclass
@@ -98,9 +81,10 @@ class ByParts:
             return None
         least = paid_anyway(self.whole.devices) + sum(each.bound for each in planned)
         fitted = self._fitted(planned)
-        joined = self._joined(fitted, least) or self._in_time(planned, fitted, least)
+        joined = self.joining.judged([each.candidates for each in fitted], plan_of(fitted), least, self.clock)
+        joined = joined or self._in_time(planned, fitted, least)
         # What the search of the one plan proves holds for its pools alone.
-        is_enough = joined is not None and joined.search.value - least <= self.gap * abs(joined.search.value)
+        is_enough = joined is not None and joined.value - least <= self.gap * abs(joined.value)
         if joined is not None and (self._is_large or is_enough):
             return self._answer(joined.sets, joined.search, least)
         if joined is not None:
@@ -108,41 +92,24 @@ class ByParts:
         return self._together(planned, least, joined)
 
     @property
+    def joining(self) -> Joining:
+        """What the parts are put together to."""
+        return Joining(self.setting, self.whole, self.solver)
+
+    @property
     def _is_large(self) -> bool:
         return len(self.whole.pieces) > MOST_TOGETHER
 
     def _in_time(self, planned: Sequence[PartSearch], fitted: Sequence[PartSearch], least: float) -> Joined | None:
-        """(66) The cheapest of a few plans whose parts pay for the time that requests wait for them."""
-        parts, usd = [each.part for each in planned], sum(each.value for each in planned)
-        cheapest = paid_anyway(self.whole.devices) + usd
-        ways = {b: cut(self.whole.scenarios_of(b.graph), b.kind) for b in self.whole.bounds if b.kind in WHOLE}
-        best, price, too_low, enough = None, 0.0, 0.0, math.inf
-        for number in range(ROUNDS if ways else 0):
-            if self.clock.over:
-                break
-            self._tell(f"price {number + 1} of time", None if best is None else best.search.value, least)
-            plan = _plan_of(fitted)
-            problem = self._problem(_taken([each.candidates for each in fitted], plan))
-            paces = {b: pace(problem, plan, b, ways[b]) for b in ways}
-            b = max(paces, key=lambda b: paces[b].reached_s / b.limit_s)
-            pricing = Pricing(parts, usd, ways[b], paces[b])
-            before, price = price, pricing.following(price, b.limit_s, too_low, enough)
-            if math.isclose(price, before, rel_tol=SAME_PRICE):
-                break
-            planned = [PartSearch(part.priced(pricing.at(price)), self.solver) for part in parts]
-            if not self._has_plans(planned):
-                break
-            fitted = self._fitted(planned)
-            joined = self._joined(fitted, least)
-            if joined is None:
-                too_low = price
-                continue
-            enough = price
-            if best is None or joined.search.value < best.search.value:
-                best = joined
-            if best.search.value <= cheapest * (1 + max(self.gap, PRICED_GAP)):
-                break
-        return best
+        """(66) The cheapest plan found whose parts pay for the time that requests wait for them."""
+        cheapest = paid_anyway(self.whole.devices) + sum(each.value for each in planned)
+        enough = cheapest * (1 + max(self.gap, PRICED_GAP))
+
+        def planned_at(prices: Prices) -> list[PartSearch] | None:
+            at_price = [PartSearch(each.part.priced(prices), self.solver) for each in planned]
+            return self._fitted(at_price) if self._has_plans(at_price) else None
+
+        return InTime(self.joining, fitted, least, enough, planned_at, self.clock, self._tell).solve()
 
     def _has_plans(self, parts: Sequence[PartSearch]) -> bool:
         """Whether some plan of each part is found in the time."""
@@ -162,19 +129,6 @@ class ByParts:
             return each
 
         return within_counts(planned, self.whole.devices, first_plan)
-
-    def _joined(self, planned: Sequence[PartSearch], least: float) -> Joined | None:
-        """The plans of all parts as one; None where it breaks what bounds them together."""
-        sets = [each.candidates for each in planned]
-        problem = self._problem(_taken(sets, _plan_of(planned)))
-        clock = Clock(JUDGING_S) if self.clock.over else self.clock  # what was found is not to be lost
-        with suppress(TimeUp):
-            # Of one plan latencies need no rows: they are judged exactly.
-            rows = replace(problem, bounds=tuple(b for b in problem.bounds if b.node is not None))
-            search = Search(rows, self.solver, clock, known=Known(bound=least))
-            if search.has_one(Judge(problem, problem.options, None, clock)):
-                return Joined(search, sets)
-        return None
 
     def _planned(self) -> list[PartSearch] | None:
         """Every part by itself, those the longest that leave most to be proved; None where one has no plan."""
@@ -230,7 +184,7 @@ class ByParts:
         while not self.clock.over and (slack := _fitting(planned, slack)) > tried:
             more = [each.part.candidates((each.bound + slack) * (1 + ROUNDING)) for each in planned]
             if best is not None:
-                more += _taken(sets, best.plan)
+                more += taken(sets, best.plan)
                 known = replace(known, plan=best.plan, value=best.value)
             sets, tried = more, slack
             found = self._search(sets, known)
@@ -250,7 +204,7 @@ class ByParts:
 
     def _search(self, sets: Sequence[Candidates], known: Known) -> Search | None:
         """The best plan of all pieces with these pools; None where there is none, or none was found in the time."""
-        problem = self._problem(sets)
+        problem = self.joining.problem(sets)
         try:
             search = Search(problem, self.solver, self.clock, self.on_progress, known=known, enough=self.gap)
             search.run()
@@ -258,21 +212,13 @@ class ByParts:
             return None
         return None if search.best is None else search
 
-    def _problem(self, sets: Sequence[Candidates]) -> PlacementProblem:
-        """Of all pieces, with the pools of several parts; one that several of them have takes the pieces of all."""
-        return joined(self.setting, self.whole, sets)
-
     def _answer(
         self, sets: Sequence[Candidates], best: Search, bound: float
     ) -> tuple[PlacementProblem, PlacementResult]:
         """The plan with all pools that were looked at, and its proof."""
-        problem = self._problem(sets)
+        problem = self.joining.problem(sets)
         best.bound = min(bound, best.value)
         return problem, result_of(problem, best)
-
-
-def _plan_of(planned: Sequence[PartSearch]) -> Plan:
-    return {piece: pool for each in planned for piece, pool in each.plan.items()}
 
 
 def _fitting(planned: Sequence[PartSearch], slack: float) -> float:
@@ -280,9 +226,3 @@ def _fitting(planned: Sequence[PartSearch], slack: float) -> float:
     while slack > 0 and sum(each.part.ways_within(each.bound + slack) for each in planned) > MOST_WAYS:
         slack /= 2
     return slack
-
-
-def _taken(sets: Sequence[Candidates], plan: Plan) -> list[Candidates]:
-    """Of each set the pools of a plan, with what is in them."""
-    own = ([(g, tuple(o for o in options if plan[o.piece] == g.id)) for g, options in each] for each in sets)
-    return [[(g, options) for g, options in each if options] for each in own]
