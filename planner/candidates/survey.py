@@ -100,15 +100,21 @@ class Survey:
         both = (usd + self.role_usd.get(OTHER_ROLE.get(role, ""), 0.0) for role, usd in self.role_usd.items())
         return np.min(list(both), axis=0)
 
-    def rest_usd(self, role: str, tenants: Sequence[int]) -> float:
-        """What a plan pays at least beside a pool in use that was made for these tenants."""
-        others = float(np.delete(self.least_usd, tenants).sum())
-        if role not in OTHER_ROLE:
-            return others
-        own = list(tenants)
-        beside = self.role_usd[OTHER_ROLE[role]][own]
-        beside = beside if len(own) == 1 else np.minimum(beside, self.least_usd[own])
-        return others + float(beside.sum())
+    @cached_property
+    def beside_usd(self) -> dict[tuple[str, int], Row]:
+        """By role and place in `groups`: what a plan pays at least beside the replicas of a pool of each way [USD/h].
+
+        A tenant whom the pool was made for is in it, or elsewhere unless it is the only one.
+        """
+        found: dict[tuple[str, int], Row] = {}
+        for role, it in self.roles.items():
+            inside = np.where(it.possible, it.beside_usd, np.inf)
+            inside = inside + (self.role_usd[OTHER_ROLE[role]] if role in OTHER_ROLE else 0.0)
+            for place, (tenants, _) in enumerate(self.groups):
+                own = list(tenants)
+                usd = inside[:, own] if len(own) == 1 else np.minimum(inside[:, own], self.least_usd[own])
+                found[role, place] = usd.sum(axis=1) + float(np.delete(self.least_usd, own).sum())
+        return found
 
     @cached_property
     def in_use(self) -> dict[tuple[str, int], Row]:
@@ -164,7 +170,7 @@ class Survey:
         """Replicas that the fleet has and `most_usd` pays for beside what else a plan needs; None: any number."""
         usd, most = self.replica_usd[way], self.most[way]
         if usd > 0:
-            left = (most_usd - self.rest_usd(role, self.groups[place][0])) / usd * (1 + ROUNDING)
+            left = (most_usd - self.beside_usd[role, place][way]) / usd * (1 + ROUNDING)
             most = min(most, max(1, np.floor(left)))
         return None if np.isinf(most) else int(most)
 
@@ -173,18 +179,18 @@ class Survey:
         it, (tenants, share) = self.roles[role], self.groups[place]
         own = list(tenants)
         replicas = np.floor(it.load[:, own].sum(axis=1) * share * (1 - ROUNDING)) + 1
-        rest = self.rest_usd(role, own)
-        found = self.replica_usd * replicas + rest
+        beside = self.beside_usd[role, place]
+        found = self.replica_usd * replicas + beside
         if len(own) == 1:
-            found = np.where(replicas <= self.most, found + it.beside_usd[:, own[0]], np.inf)
+            found = np.where(replicas <= self.most, found, np.inf)
         elif len(own) > 2 or np.any(replicas > self.most):
-            for_some = self._for_some(role, own, rest)
+            for_some = self._for_some(role, own, beside)
             found = np.minimum(for_some, found) if len(own) > 2 else np.where(replicas <= self.most, found, for_some)
         return np.where(it.possible[:, own].any(axis=1), found, np.inf)
 
-    def _for_some(self, role: str, own: list[int], rest: float) -> Row:
+    def _for_some(self, role: str, own: list[int], beside: Row) -> Row:
         """Of a pool with one of the tenants in it, or more of them."""
         joined = self.shared_usd[role][:, own] - self.least_usd[own]
         if role in OTHER_ROLE:
             joined = joined + self.role_usd[OTHER_ROLE[role]][own]
-        return np.maximum(self.replica_usd + rest, float(self.least_usd.sum()) + joined.min(axis=1))
+        return np.maximum(self.replica_usd + beside, float(self.least_usd.sum()) + joined.min(axis=1))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from ..candidates.least_prices import Candidates
 from ..placement.problem import Bound
 from ..placement.search.clock import Clock
+from ..placement.search.engine import Plan
 from ..placement.search.presolve import presolve
 from ..placement.search.quick import few_options
 from ..placement.search.tightened import tightened
@@ -55,6 +56,7 @@ class InTime:
     tell: Tell
     best: Joined | None = None
     looked_at: list[Candidates] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
 
     def solve(self) -> Joined | None:
         """The cheapest plan found that keeps all bounds."""
@@ -111,7 +113,7 @@ class InTime:
             return
         self._tell("all prices of time together")
         problem = presolve(self.joining.problem(self.looked_at), self._value)
-        few = few_options(problem, MOST_OPTIONS) or problem
+        few = few_options(problem, MOST_OPTIONS, {pool for plan in self.plans for pool in plan.values()}) or problem
         found = tightened(few, self.joining.solver, self.clock.at_most(COMPROMISING_S))
         if found.plan is not None and found.value < self._value:
             joined = self.joining.judged(self.looked_at, found.plan, self.least, self.clock)
@@ -120,6 +122,7 @@ class InTime:
 
     def _look_at(self, planned: Sequence[PartSearch]) -> None:
         self.looked_at += [each.candidates for each in planned]
+        self.plans.append(plan_of(planned))
 
     def _take(self, joined: Joined) -> None:
         if joined.value < self._value:

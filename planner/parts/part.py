@@ -80,10 +80,13 @@ class Part:
     written: Candidates = ()
     prices: Mapping[str, float] = field(default_factory=dict)
     """Node -> what a second of the mean time of its visits costs [USD/h]"""
+    headroom_usd: float = math.inf
+    """what replicas may cost at most beyond the cheapest ways [USD/h]; where it is finite, steps prove nothing"""
 
-    def priced(self, usd_per_s: Mapping[str, float]) -> Part:
+    def priced(self, usd_per_s: Mapping[str, float], headroom_usd: float = math.inf) -> Part:
         """(66) The part where a second of a visit costs so much, by node [USD/h]."""
-        return replace(self, ways=self.ways and self.ways.priced(usd_per_s), prices=usd_per_s)
+        ways = self.ways and self.ways.priced(usd_per_s)
+        return replace(self, ways=ways, prices=usd_per_s, headroom_usd=headroom_usd)
 
     @property
     def bound(self) -> float:

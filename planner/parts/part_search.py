@@ -81,7 +81,7 @@ class PartSearch:
         most, before, self.is_over = self.most_usd, (self.value, self.bound), True
         if most is None or not math.isfinite(most):
             return
-        budget = most * HEADROOM if math.isinf(self.value) else self.value
+        budget = min(most * HEADROOM if math.isinf(self.value) else self.value, most + self.part.headroom_usd)
         candidates = self.part.candidates(most * (1 + ROUNDING), budget)
         try:
             found = self._best_of(self.part.problem(candidates), clock, max(gap, OPTIMAL_GAP))

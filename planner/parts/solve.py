@@ -37,6 +37,10 @@ PROVING_S = 15.0
 """Time for proofs where all parts have plans, of more pieces than that [s]."""
 QUICK_S = 4.0
 """Time that a step of a part may take at one of them, and where the parts have more pieces than that [s]."""
+HEADROOM = 4.0
+"""Replicas that save time may cost so many times the cheapest plan of a part, beyond the cheapest ways to serve it."""
+PRICED_STEPS, POOR = 3, 0.1
+"""At a price of time a part whose plan may be so much too dear is searched in so many steps."""
 PRICED_GAP = 0.02
 """Relative gap at which it ends, and what another price has to be able to save."""
 
@@ -106,16 +110,18 @@ class ByParts:
         enough = cheapest * (1 + max(self.gap, PRICED_GAP))
 
         def planned_at(prices: Prices) -> list[PartSearch] | None:
-            at_price = [PartSearch(each.part.priced(prices), self.solver) for each in planned]
-            return self._fitted(at_price) if self._has_plans(at_price) else None
+            at_price = [PartSearch(each.part.priced(prices, HEADROOM * each.value), self.solver) for each in planned]
+            return self._fitted(at_price) if self._has_plans(at_price, PRICED_STEPS) else None
 
         return InTime(self.joining, fitted, least, enough, planned_at, self.clock, self._tell).solve()
 
-    def _has_plans(self, parts: Sequence[PartSearch]) -> bool:
-        """Whether some plan of each part is found in the time."""
+    def _has_plans(self, parts: Sequence[PartSearch], steps: int = 1) -> bool:
+        """Whether some plan of each part is found in the time; after so many steps it may be a poor one."""
         for number, each in enumerate(parts):
-            while not each.plan and not each.is_over:
+            tried = 0
+            while not each.is_over and (not each.plan or (tried < steps and each.open_usd > POOR * each.value)):
                 each.step(self._share(len(parts) - number, at_price=True), max(self.gap, PRICED_GAP))
+                tried += 1
             if not each.plan:
                 return False
         return True

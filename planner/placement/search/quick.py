@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import replace
 
 from ....ir.units import HOUR_S
@@ -17,11 +18,11 @@ WEIGHTS = (0.0, 0.3, 1.0, 3.0, 30.0)
 """How much a share of time counts against the same share of cost: one pool of a kind is kept for each, in steps."""
 
 
-def few_options(p: PlacementProblem, many: int) -> PlacementProblem | None:
+def few_options(p: PlacementProblem, many: int, keep: Collection[str] = ()) -> PlacementProblem | None:
     """A small part of a problem of more than `many` options, whose plans are plans of the problem; None of others.
 
     Pools of one device, place and set of pieces are of one kind; those that are cheapest, fastest or the best
-    compromise of their kind stay. Its optimum says nothing of what else the problem has.
+    compromise of their kind stay, and those to `keep`. Its optimum says nothing of what else the problem has.
     """
     if len(p.options) <= many:
         return None
@@ -34,7 +35,7 @@ def few_options(p: PlacementProblem, many: int) -> PlacementProblem | None:
         alike[g.device, g.location, g.whole_nodes, bool(g.capacity), g.goes_down, tenants].append(g)
     per_kind = sum(len(rows[pools[0].id]) for pools in alike.values())
     weights = WEIGHTS[: max(1, FEW_OPTIONS // max(1, per_kind))]
-    kept: set[str] = set()
+    kept = set(keep)
     for pools in alike.values():
         kept |= _compromises(p, pools, rows, weights)
     options = tuple(o for o in p.options if o.pool in kept)
