@@ -97,6 +97,13 @@ class Counted:
         if not math.isinf(most_usd):
             self.m.addConstraint(worth <= most_usd / self.unit, "most")
 
+    def hasten(self, most_usd: float) -> None:
+        """(17) The mean times of all visits, of plans that cost no more than `most_usd`."""
+        visits = {here: sum(len(o.visits) * mean_s(o) for o in self._options(here)) for here in self.n}
+        unit = max(visits.values(), default=0.0) or 1.0
+        self.m.setObjective(Expr([(self.n[here], seconds / unit) for here, seconds in visits.items()]))
+        self.m.addConstraint(self.cost * (1 / self.unit) <= most_usd / self.unit, "most")
+
     def worth(self, plan: Plan) -> float:
         """Cost of a plan and what its time costs [USD/h]."""
         books = Books(self.p)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..candidates.least_prices import Candidates
 from ..candidates.survey import ROUNDING
+from ..placement.model.ties import EQUAL, break_ties
 from ..placement.problem import PlacementProblem
 from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.engine import Plan, run
@@ -98,6 +100,33 @@ class PartSearch:
         wider = following is not None and most < self.value * (1 - ROUNDING)
         self.most_usd = min(self.value, following) if following is not None and wider else None
         self.is_over = clock.over or self.most_usd is None or (self.value, self.bound) == before
+
+    def hasten(self, clock: Clock) -> None:
+        """(17) Of plans that cost no more than the one that is known, the one whose visits take least together."""
+        if not self.plan or not math.isfinite(self.value):
+            return
+        candidates = self.part.candidates(self.value * (1 + ROUNDING))
+        most = self.value * (1 + EQUAL)
+        with suppress(TimeUp):
+            clock.check()
+            plan = self._fastest_of(presolve(self.part.problem(candidates), most), most, clock)
+            if plan is not None:
+                self.plan, self.candidates = plan, candidates
+
+    def _fastest_of(self, problem: PlacementProblem, most_usd: float, clock: Clock) -> Plan | None:
+        """The plan of so much money at most whose visits take least together; None where none is found in the time."""
+        if not is_countable(problem):
+            search = Search(problem, self.solver, clock, known=Known(self.plan, self.value, self.value))
+            break_ties(search)
+            if search.interrupted:
+                clock.stop()
+            return search.best
+        counted = Counted(problem)
+        counted.hasten(most_usd)
+        out = run(counted.m, counted, self.solver, clock.left, gap=OPTIMAL_GAP)
+        if out.interrupted:
+            clock.stop()
+        return next((plan for plan in out.plans if counted.worth(plan) <= most_usd * (1 + EQUAL)), None)
 
     def _best_of(self, problem: PlacementProblem, clock: Clock, gap: float) -> Found:
         """The best plan with these pools, if it is better than what is known; TimeUp before there is any."""

@@ -93,9 +93,11 @@ class Pricing:
     def _wanted(self, price: float, limit_s: float) -> float:
         """How long the ways may be to keep a bound, without waits [s].
 
-        What is likely without waits, and what was reached with them, go up and down together.
+        What is likely without waits, and what was reached with them, go up and down together; where ties went to the
+        fastest, what is likely is not what was found.
         """
-        return self.likely(price).seconds * limit_s * MARGIN / self.pace.reached_s
+        found = min(self.likely(price).seconds, self.pace.longest.seconds)
+        return found * limit_s * MARGIN / self.pace.reached_s
 
     def _enough_for(self, seconds: float) -> float:
         """The least price at which the longest ways are likely to take no longer; the largest where there is none."""

@@ -160,6 +160,10 @@ class ByParts:
                 break
             self._tell_parts(parts, f"proofs of {len(parts)} parts")
             max(parts, key=lambda each: each.open_usd).step(self._share(2), self.gap / 2)
+        if not self._is_large:
+            self._tell_parts(parts, "ties")
+            for number, each in enumerate(parts):
+                each.hasten(self._share(len(parts) - number))
         return parts
 
     def _tell_parts(self, parts: Sequence[PartSearch], what: str) -> None:
