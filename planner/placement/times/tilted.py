@@ -26,14 +26,17 @@ def certain(d: Distribution, tilt: float) -> float:
         return mean(d)
     if d.kind in ("wait", "exponential"):
         probability, after = (1.0, *d.params) if d.kind == "exponential" else d.params
-        return d.shift - math.log1p(-probability * tilt * after / (1 + tilt * after)) / tilt
+        steps = tilt * after  # E[exp(-t X)] = (1 + (1 - P) t m) / (1 + t m)
+        return d.shift + (math.log1p(steps) - math.log1p((1 - probability) * steps)) / tilt
     low, high = quantile(d, 0.0), quantile(d, FAR)
     ends = np.linspace(low, high, POINTS + 1)
     at = d.cdf(ends)
     mass = np.diff(at, prepend=0.0)
     # What lies in a stretch counts as its beginning, what lies beyond the last as its end.
     starts = np.concatenate(([low], ends[:-1]))
-    expected = float(np.dot(mass, np.exp(-tilt * (starts - low)))) + (1 - float(at[-1])) * math.exp(
-        -tilt * (high - low)
-    )
-    return max(low, low - math.log(min(1.0, expected)) / tilt)
+    chance = np.concatenate((mass, [1 - float(at[-1])]))
+    later = np.concatenate((starts, [high])) - low
+    likely = chance > 0
+    # In logarithms: at a large tilt all exponentials may be nothing.
+    expected = float(np.logaddexp.reduce(np.log(chance[likely]) - tilt * later[likely]))
+    return max(low, low - min(0.0, expected) / tilt)

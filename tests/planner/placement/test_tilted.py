@@ -37,6 +37,13 @@ def test_certainty_equivalent_is_that_of_many_draws_and_never_above(law: Distrib
     assert law.minimum <= certain(law, tilt) <= law.mean
 
 
+@pytest.mark.parametrize("law", [*LAWS, Distribution.wait(1.0, 2.0)], ids=lambda law: law.kind)
+@pytest.mark.parametrize("tilt", [1e6, 1e24])
+def test_where_nothing_may_be_late_a_time_counts_as_its_least_value(law: Distribution, tilt: float) -> None:
+    """Ways that hardly vary have tilts as large."""
+    assert law.minimum <= certain(law, tilt) <= law.minimum + 100 / tilt + 0.01
+
+
 def test_constant_is_itself() -> None:
     assert certain(Distribution.point(3.0), 0.1) == 3.0
 
