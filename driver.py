@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .ir.read.fleet import FleetFile
     from .ir.read.graph import GraphFile
     from .passes.networks import Networks
-    from .planner.parts.solve import Progress as SearchProgress
     from .planner.placement.result import PlacementResult
     from .planner.placement.search.throughput import Throughput
     from .planner.posing.pose import Posed
@@ -241,7 +240,7 @@ def plan_files(
     `before` is what runs already, as `planner.running.taken_from` has it; `networks` holds what is read and lowered.
     """
     from .ir.agent import graph_of
-    from .planner.answers.answer import asking
+    from .planner.answers.answer import asking, in_words
     from .planner.answers.best_split import best_split
     from .planner.placement.search.clock import Clock
     from .planner.placement.search.rounds import OPTIMAL_GAP
@@ -253,12 +252,14 @@ def plan_files(
         if before is not None:
             raise InputError([Diagnostic("from", "a batch runs once, and replaces no plan", help="leave out `--from`")])
         return Plan(plan_batch(graph_file, fleet_file, base_dir, VERSION, objective, time_limit_s), base_dir)
-    clock, files = Clock(time_limit_s), (graph_file, fleet_file)
+    clock, files, told = Clock(time_limit_s), (graph_file, fleet_file), in_words(on_progress)
     posed = pose(graph_file, fleet_file, base_dir, objective, None, before, networks)
-    found = best_split(posed, asking(files, solver, _told(on_progress), gap or OPTIMAL_GAP), clock.left)
+    found = best_split(posed, asking(files, solver, told, gap or OPTIMAL_GAP), clock.left)
     if found.result.objective is None:
         from .planner.conflicts.no_plan import no_plan
 
+        if found.result.status == "infeasible":
+            told(None, None, "no plan exists, looking for a way out")
         raise no_plan(found.posed, found.result, files, VERSION, time_limit_s, found.over, base_dir)
     document = plan_document_of(found.posed, found.result, graph_file.warnings, found.served, found.over)
     return Plan(document, base_dir)
@@ -310,18 +311,6 @@ def _read_network(path: Path, fleet: Where | None, sizes: Mapping[str, int]) -> 
     node = {"kind": "model", "graph": path.name, **sizes}
     document = {"version": 1, "name": "network", "nodes": {"network": node}}
     return parse_graph(document, path.name, path.parent), read_fleet(Path(fleet)), path.parent
-
-
-def _told(on_progress: Progress | None) -> SearchProgress:
-    """Tells values and bounds in words, and of what part of a search they are."""
-
-    def tell(best: float | None, bound: float | None, of: str = "", /) -> None:
-        if on_progress is not None:
-            shown = "no plan yet" if best is None else f"best {best:.6g}"
-            shown = f"{of}: {shown}" if of else shown
-            on_progress(shown if bound is None else f"{shown}, bound {bound:.6g}")
-
-    return tell
 
 
 def plan_document_of(

@@ -101,6 +101,8 @@ def pareto(
         if found.infeasible:
             again = read_graph_and_fleet(graphs, fleet, sizes or {})
             plan_files(*again, axes[0], clock.left, solver, on_progress)  # which says why
+        if not found.plans and clock.stopped:
+            raise KeyboardInterrupt("no point of the frontier is known yet")
         if not found.plans:
             raise _nothing_found(posed)
     return Pareto(found, base_dir)

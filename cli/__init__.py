@@ -47,16 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     """Parse and do; bad input ends in its text and exit code 1, never in a traceback."""
-    arguments = parser.parse_args(argv)
-    from ..ir.diagnostics import DovetailError
-
     # Who ends us from elsewhere gets what Ctrl-C gets: the best so far.
     raise_interrupts()
     try:
-        return arguments.do(arguments)
-    except DovetailError as error:
-        print(coloured(str(error)), file=sys.stderr)
-        return WRONG_INPUT
+        return _done(parser.parse_args(argv))
     except KeyboardInterrupt as interrupt:
         print(": ".join(["interrupted", *map(str, interrupt.args)]), file=sys.stderr)
         return 130
@@ -66,6 +60,17 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
         return DONE
     except OSError as error:  # a full disk behind stdout, a working directory that is gone
         print(f"{error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        return WRONG_INPUT
+
+
+def _done(arguments: argparse.Namespace) -> int:
+    """The exit code of a command, after what it found wrong in its input was said."""
+    from ..ir.diagnostics import DovetailError
+
+    try:
+        return arguments.do(arguments)
+    except DovetailError as error:
+        print(coloured(str(error)), file=sys.stderr)
         return WRONG_INPUT
 
 

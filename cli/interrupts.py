@@ -22,20 +22,24 @@ def raise_interrupts() -> None:
 
 
 class _Waiting:
-    """When the interrupt that waits was asked for."""
+    """The interrupt that waits: one, however often it was asked for."""
 
     since: float | None = None
+    again: threading.Timer | None = None
+    """what tries once more"""
 
 
 def _interrupt(_: int, frame: FrameType | None) -> None:
     now = time.monotonic()
     _Waiting.since = _Waiting.since or now
+    if _Waiting.again is not None:
+        _Waiting.again.cancel()
     if not _must_wait(frame) or now - _Waiting.since > LONGEST_S:
         _Waiting.since = None
         raise KeyboardInterrupt
-    again = threading.Timer(AGAIN_S, _thread.interrupt_main)
-    again.daemon = True
-    again.start()
+    _Waiting.again = threading.Timer(AGAIN_S, _thread.interrupt_main)
+    _Waiting.again.daemon = True
+    _Waiting.again.start()
 
 
 def _must_wait(frame: FrameType | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ def progress() -> Iterator[Callable[[str], None]]:
     if sys.stderr.isatty():
         yield show_progress
         return
-    began, done, known = time.monotonic(), Event(), ["reading the graph and writing down its candidates"]
+    began, done, known = time.monotonic(), Event(), ["reading the graph"]
 
     def tell(message: str) -> None:
         known[0] = message
@@ -38,7 +39,12 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 
 def ended(status: int) -> int:
-    """`status`; the process ends with it here and now where a solver that was told to stop has not done so yet."""
+    """`status`, which no interrupt changes any more.
+
+    The process ends with it here and now where a solver that was told to stop has not done so yet.
+    """
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
     engine = sys.modules.get("dovetail.planner.placement.search.engine")
     if engine is not None and engine.is_solving():
         sys.stdout.flush()

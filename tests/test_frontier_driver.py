@@ -14,6 +14,7 @@ from dovetail.driver import plan
 from dovetail.frontier_driver import pareto
 from dovetail.ir.diagnostics import Infeasible, InputError
 from dovetail.planner.check import check_plan
+from dovetail.planner.placement.search.rounds import Search
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TABLE3 = EXAMPLES / "table3" / "graph.yaml"
@@ -93,3 +94,12 @@ def test_no_time_and_no_plan_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "graph.yaml").write_text((folder / "graph.yaml").read_text().replace("120 ms", "50 ms"))
     with pytest.raises(Infeasible, match=r"slo\.end_to_end"):
         pareto(tmp_path / "graph.yaml")
+
+
+def test_an_interrupt_before_the_first_point_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Search, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="no point of the frontier"):
+        pareto(TABLE3)

@@ -10,11 +10,10 @@ from typing import Any
 from ...ir.read.fleet import FleetFile
 from ...ir.read.graph import GraphFile
 from ..parts.large import by_parts, goes_by_parts
-from ..parts.solve import Progress
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult, SolveStats
 from ..placement.search.clock import Clock, TimeUp
-from ..placement.search.rounds import OPTIMAL_GAP
+from ..placement.search.rounds import OPTIMAL_GAP, Progress
 from ..placement.search.solve import solve
 from ..placement.search.throughput import Throughput
 from ..posing.pose import Posed
@@ -81,9 +80,11 @@ def asking(
         def whole(below: float | None) -> PlacementResult:
             """Of all pools, which take their time to be written down."""
             try:
+                on_progress(None, None, "writing down what may serve each node")
                 problem = posed.written(clock)
             except TimeUp:
                 return PlacementResult("unknown", stats=SolveStats(clock.spent, solver=solver))
+            on_progress(None, None, "first plan")
             return best(problem, clock.left, below)
 
         # What is best at one rate, or at the worst corner of ranges, need not be the best of all.
@@ -111,3 +112,16 @@ def asking(
         return Answer(posed, whole(below))
 
     return ask
+
+
+def in_words(on_progress: Callable[[str], None] | None) -> Progress:
+    """Tells values and bounds in words, and of what part of a search they are."""
+
+    def tell(best: float | None, bound: float | None, of: str = "", /) -> None:
+        if on_progress is not None:
+            value = f"best {best:.6g}" if best is not None else ""
+            known = value or ("" if of and bound is None else "no plan yet")
+            proved = "" if bound is None else f"bound {bound:.6g}"
+            on_progress(": ".join(filter(None, (of, ", ".join(filter(None, (known, proved)))))))
+
+    return tell

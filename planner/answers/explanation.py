@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
@@ -35,6 +36,8 @@ SOON = 2.0
 """Where a plan is known that costs up to so many times what is looked at next, all that are no dearer are."""
 FIRST = 0.05
 """The plan is taken to cost this share of its cost over the least, or more."""
+CONFLICT_S = 60.0
+"""Time for ways out of a conflict, where the user sets no limit [s]."""
 EQUAL = 1e-6
 """Objectives within this share are one."""
 Json = dict[str, Any]
@@ -271,11 +274,13 @@ def explain_conflict(plan: Json, time_limit_s: float | None = None) -> Json:
     """The conflict of a document without a plan, and what was checked to give one, the cheapest first."""
     goal = plan["inputs"]["graph"].get("objective", "cost")
     question = question_of({**plan, "objective": {"name": goal if goal != "throughput" else "cost"}})
-    problem = question.problem()
-    result = PlacementResult("infeasible", conflict=tuple(plan["conflict"]))
-    left_s = math.inf if time_limit_s is None else time_limit_s
-    found = ways_out(problem, result, question.anew(problem.rate_per_s), left_s)
+    clock, rate = Clock(CONFLICT_S if time_limit_s is None else time_limit_s), question.rate_per_s
+    found: list[tuple[str, float]] = []
+    with suppress(TimeUp):
+        problem = question.problem(clock)
+        result = PlacementResult("infeasible", conflict=tuple(plan["conflict"]))
+        found = ways_out(problem, result, question.anew(rate), clock)
     ways = [{"with": said, "value": value} for said, value in found]
-    unit = {"latency": "s", "energy": "J/request", "carbon": "gCO2/request"}.get(problem.objective)
-    per_cost = "USD/request" if problem.rate_per_s is None else "USD/h"
+    unit = {"latency": "s", "energy": "J/request", "carbon": "gCO2/request"}.get(question.objective)
+    per_cost = "USD/request" if rate is None else "USD/h"
     return rounded({"conflict": list(plan["conflict"]), "unit": unit or per_cost, "ways_out": ways})

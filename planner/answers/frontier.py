@@ -122,7 +122,9 @@ def find(
     """
     asked, ways, found = Asked(axes, solver, document, points, on_progress), posed.split_choices, list[Found]()
     for number, kept in enumerate(ways):
-        share = clock if len(ways) == 1 else Clock(None if clock.left is None else clock.left / (len(ways) - number))
+        share = clock
+        if len(ways) > 1 and clock.left is not None:
+            share = clock.at_most(clock.left / (len(ways) - number))
         found.append(_of_one_split(posed.at_splits(kept), share, asked))
     if len(found) == 1:
         return found[0]

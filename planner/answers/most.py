@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ...ir.diagnostics import Diagnostic, InputError, Label
 from ...ir.source import SourceMap
 from ..placement.search.clock import Clock
+from ..placement.search.rounds import Progress
 from ..placement.search.throughput import FIRST_RATE, LEAST_RATE, Throughput, is_bounded, most_requests
 from ..posing.pose import Posed
 
@@ -19,7 +18,7 @@ def at_most_requests(
     graph: SourceMap,
     time_limit_s: float | None,
     solver: str,
-    on_progress: Callable[[float | None, float | None], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> tuple[Posed, Throughput | None]:
     """The question at the largest rate that has a plan, and the proof; the graph's own rate is the least that counts.
 

@@ -14,7 +14,7 @@ from ..candidates.setting import Setting
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
 from ..posing.goal_faults import PER_REQUEST
-from .relaxations import Anew, way_out
+from .relaxations import LONGER, Anew, way_out
 from .unplaceable import unplaceable_diagnostic
 
 SLO = re.compile(r"slo\.(?P<kind>\w+)(\[(?P<node>[^\]]+)\])?$")
@@ -24,7 +24,6 @@ KV_TRANSFER = re.compile(r"kv_transfer\[(?P<node>[^\]]+)\]$")
 TRANSFER = re.compile(r"transfer\[(?P<source>.+)->(?P<target>[^\]]+)\]$")
 NOWHERE = re.compile(r"place\[(?P<node>[^\]]+)\]$")
 RACK = re.compile(r"racks\[(?P<rack>[^\]]+)\]$")
-LONGER = "`dovetail explain` looks longer for the least change, in what `plan --json` prints"
 LOOSEN = "loosen one of them: none is to spare in this conflict"
 TOO_MANY = (
     "fewer of them may exclude each other: there was no time to find out which, and loosening one may not be enough"

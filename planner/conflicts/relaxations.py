@@ -28,6 +28,8 @@ MOST_MORE = 512
 TRIALS_S = 20.0
 """Time for all such trials together, where the user sets no shorter limit [s]."""
 
+LONGER = "`dovetail explain` looks longer for the least change, in what `plan --json` prints"
+
 Loosened = tuple[PlacementProblem, str]
 """A problem with more room, and that room in words."""
 Way = tuple[str, float]
@@ -75,24 +77,30 @@ class Anew:
 
 
 def way_out(problem: PlacementProblem, result: PlacementResult, anew: Anew, left_s: float = math.inf) -> str | None:
-    """The cheapest of `ways_out`, in words; or None."""
-    found = next(iter(ways_out(problem, result, anew, left_s)), None)
-    return None if found is None else f"there is a plan with {found[0]}, at {found[1]:.4g} {result.unit}"
+    """The cheapest of `ways_out`, in words, or that there was no time for a constraint by itself; or None."""
+    clock = Clock(min(TRIALS_S, left_s))
+    found = next(iter(ways_out(problem, result, anew, clock)), None)
+    if found is not None:
+        return f"there is a plan with {found[0]}, at {found[1]:.4g} {result.unit}"
+    if clock.over and len(result.conflict) == 1:
+        return f"there was no time to find out how far `{result.conflict[0]}` has to be loosened; {LONGER}"
+    return None
 
 
-def ways_out(
-    problem: PlacementProblem, result: PlacementResult, anew: Anew, left_s: float = math.inf
-) -> list[tuple[str, float]]:
+def ways_out(problem: PlacementProblem, result: PlacementResult, anew: Anew, clock: Clock) -> list[tuple[str, float]]:
     """What was checked to help: one constraint of the conflict, loosened so far that a plan exists, and its objective.
 
-    The cheapest first; at a lower rate, by what a request costs. Trials end after TRIALS_S, or `left_s` if less.
+    The cheapest first; at a lower rate, by what a request costs. Trials end with the clock, and where the user
+    interrupts, which stops it.
     """
-    clock = Clock(min(TRIALS_S, left_s))
     anew = replace(anew, clock=clock)
     found: list[tuple[float, Way]] = []
-    for name in (*result.conflict, *_memories(problem, result, anew)):
-        if (way := _way(problem, anew, name, clock)) is not None:
-            found.append(way)
+    try:
+        for name in (*result.conflict, *_memories(problem, result, anew)):
+            if (way := _way(problem, anew, name, clock)) is not None:
+                found.append(way)
+    except KeyboardInterrupt:
+        clock.stop()
     return [way for _, way in sorted(found, key=lambda each: each[0])]
 
 

@@ -17,12 +17,13 @@ from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult, SolveStats
 from ..placement.search.clock import Clock
 from ..placement.search.engine import on_interrupt
+from ..placement.search.rounds import Progress
 from ..placement.search.solve import solve, unit_of
 from ..posing.goals import MINIMISED
 from ..posing.pose import Posed
 from ..posing.to_problem import frame, with_candidates
 from .part import restricted
-from .solve import ByParts, Progress
+from .solve import ByParts
 
 LARGE = 300
 """Nodes that are placed times kinds of device from which parts are quicker than the whole."""

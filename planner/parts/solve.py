@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from ..candidates.least_prices import Candidates
 from ..candidates.setting import Setting
@@ -13,7 +12,7 @@ from ..candidates.survey import ROUNDING
 from ..placement.problem import PlacementProblem
 from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock, TimeUp
-from ..placement.search.rounds import Known, Search
+from ..placement.search.rounds import Known, Progress, Search
 from ..placement.search.solve import result_of
 from .alike import Prices
 from .impossible import Impossible, impossible
@@ -43,14 +42,6 @@ PRICED_STEPS, POOR = 3, 0.1
 """At a price of time a part whose plan may be so much too dear is searched in so many steps."""
 PRICED_GAP = 0.02
 """Relative gap at which it ends, and what another price has to be able to save."""
-
-
-class Progress(Protocol):
-    """Is told now and then how far a search is."""
-
-    def __call__(self, best: float | None, bound: float | None, of: str = "", /) -> None:
-        """The best value known and the bound proved; `of` what part of the search, where it has several."""
-        ...
 
 
 @dataclass

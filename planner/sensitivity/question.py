@@ -93,6 +93,11 @@ class Question:
         problem = to_problem(setting, works, self.objective, clock)
         return problem if self.previous is None else with_previous(problem, self.fleet, self.devices, self.previous)
 
+    @property
+    def rate_per_s(self) -> float | None:
+        """Requests of all graphs together; None where they give no rate."""
+        return self._setting()[0].rate_per_s
+
     def anew(self, rate_per_s: float | None) -> Anew:
         """The question on other fleets and at other rates."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf
 from typing import Any
 
@@ -67,13 +68,25 @@ class Study:
         self.plan, self.off, self.solver = plan, off, solver
         self.clock = Clock(time_limit_s)
         self.question = question_of(plan)
-        self.problem = self.question.problem()
-        self.chosen = held_by(plan, self.problem)
-        self.base = outcome(self.problem, self.chosen)
         # Where time is short, what the plan uses comes first.
         self.knobs = sorted(knobs(self.question), key=lambda knob: knob.device not in (None, *self._used))
         self.rows: list[Row] = []
         self.studied: set[str] = set()
+
+    @cached_property
+    def problem(self) -> PlacementProblem:
+        """With the inputs as they are; TimeUp where the clock is over before it is written down."""
+        return self.question.problem(self.clock)
+
+    @cached_property
+    def chosen(self) -> tuple[Held, ...]:
+        """The plan."""
+        return held_by(self.plan, self.problem)
+
+    @cached_property
+    def base(self) -> Outcome:
+        """What the plan comes to."""
+        return outcome(self.problem, self.chosen)
 
     def run(self, on_progress: Progress | None = None) -> Json:
         """All inputs, or those before time was up or the user interrupted; the document of what was found."""
@@ -108,7 +121,7 @@ class Study:
         if harmful and knob.device is not None and knob.device not in self._used:
             return None  # what the plan does not use gets worse
         question = knob.apply(self.question, factor)
-        problem = question.problem()
+        problem = question.problem(self.clock)
         if problem == self.problem:
             return None
         same = outcome(problem, self.chosen)
@@ -120,7 +133,7 @@ class Study:
         holds = not same.broken and same.value is not None
         below = same.value if holds and same.value is not None and problem.objective == "cost" else inf
         result = best_plan(problem, self.clock.left, self.solver, below)
-        if result.status not in ("optimal", "infeasible"):
+        if result.status == "unknown" or (result.status == "feasible" and self.clock.over):
             raise TimeUp
         if not result.placements:
             return Case(factor, same, same.value if holds else None, self.chosen if holds else ())
@@ -132,8 +145,8 @@ class Study:
 
     @property
     def _used(self) -> set[str]:
-        minimum = {device.name for device in self.problem.devices if device.min_count}
-        return minimum | {each.device for each in self.chosen}
+        minimum = {spec.name for spec in self.question.fleet.devices if spec.min_count}
+        return minimum | {entry["device"] for entry in self.plan["pools"]}
 
     def document(self) -> Json:
         """`sensitivity` of plan.json."""
@@ -142,7 +155,7 @@ class Study:
             {
                 "off": self.off,
                 "unit": self.plan["objective"]["unit"],
-                "value": self.base.value,
+                "value": self.base.value if "problem" in self.__dict__ else self.plan["objective"]["value"],
                 "inputs": len(self.knobs),
                 "studied": len(self.studied),
                 "rows": [self._row_record(row) for row in ranked],

@@ -48,3 +48,21 @@ ended(3)
 def test_a_solver_that_goes_on_does_not_abort_the_process(end: str, said: str) -> None:
     done = subprocess.run([sys.executable, "-c", HARD + end], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (3, said, "")
+
+
+NEXT = """
+engine.PATIENCE_S = 1.0
+easy = pulp.LpProblem("easy", pulp.LpMinimize)
+y = easy.add_variable("y", 0, 1, "Binary")
+easy.setObjective(2 * y)
+easy.addConstraint(y >= 1, "one")
+assert engine.run(easy, Nothing(), "highs", 0.2).status == "stopped"
+assert engine.is_solving()
+assert engine.run(easy, Nothing(), "highs", 60.0).status == "optimal"
+print("solved")
+"""
+
+
+def test_next_problem_waits_for_a_solver_that_goes_on() -> None:
+    done = subprocess.run([sys.executable, "-c", HARD + NEXT], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "solved\n", "")

@@ -16,6 +16,9 @@ from dovetail.ir.diagnostics import Infeasible, InputError
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
 from dovetail.planner.answers.explanation import Explanation
+from dovetail.planner.conflicts.relaxations import way_out
+from dovetail.planner.placement.result import PlacementResult
+from dovetail.planner.posing.pose import pose
 
 GRAPH: dict[str, Any] = {
     "version": 1,
@@ -107,6 +110,30 @@ def test_a_conflict_is_explained_by_what_ends_it(tmp_path: Path) -> None:
     assert "slo.end_to_end" in found.document["conflict"]
     assert found.document["ways_out"]
     assert "there is a plan with" in found.to_text()
+
+
+def test_progress_says_what_is_sought() -> None:
+    told: list[str] = []
+    plan_files(parse_graph(copy.deepcopy(GRAPH)), parse_fleet(copy.deepcopy(FLEET)), Path(), on_progress=told.append)
+    assert told[:2] == ["writing down what may serve each node", "first plan"]
+    late = parse_graph(copy.deepcopy(GRAPH) | {"slo": {"end_to_end": "100 ms"}})
+    with pytest.raises(Infeasible):
+        plan_files(late, parse_fleet(copy.deepcopy(FLEET)), Path(), on_progress=told.append)
+    assert "no plan exists, looking for what excludes it" in told
+    assert told[-1] == "no plan exists, looking for a way out"
+
+
+def test_a_conflict_without_time_for_a_way_out_says_so(tmp_path: Path) -> None:
+    posed = pose(parse_graph(copy.deepcopy(GRAPH)), parse_fleet(copy.deepcopy(FLEET)), Path())
+    alone = PlacementResult("infeasible", conflict=("rate",), unit="USD/h")
+    help = way_out(posed.problem, alone, posed.anew, 0.0)
+    assert help is not None
+    assert help.startswith("there was no time to find out how far `rate` has to be loosened; `dovetail explain`")
+    graph = copy.deepcopy(GRAPH) | {"slo": {"end_to_end": "100 ms"}}
+    with pytest.raises(Infeasible) as caught:
+        plan_files(parse_graph(graph), parse_fleet(copy.deepcopy(FLEET)), Path())
+    found = explain(written(caught.value.document, tmp_path), time_limit_s=1e-9).document
+    assert (found["ways_out"], found["unit"]) == ([], "USD/h")
 
 
 def test_what_is_no_plan_is_refused(tmp_path: Path) -> None:

@@ -106,6 +106,10 @@ class _InterruptibleHiGHS(pulp.HiGHS):
 
         asked: float | None = None
         with on_interrupt(stop):
+            while is_solving():  # one solver of a process runs at a time: another that was left alone ends first
+                if self.interrupted or self.clock.over:
+                    raise LeftAlone
+                time.sleep(0.05)
             h.startSolve()
             while not h.wait(0.1)[0]:
                 if asked is None and (self.interrupted or self.clock.over):

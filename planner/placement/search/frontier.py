@@ -87,8 +87,12 @@ class Frontier:
 
     def run(self) -> None:
         """Points until no more are there, enough are found, time is up or the user interrupts."""
-        with suppress(TimeUp, KeyboardInterrupt):  # a point that is half known is not told
+        try:
             self._run()
+        except TimeUp:  # a point that is half known is not told
+            pass
+        except KeyboardInterrupt:
+            self.clock.stop()
         self.points.sort(key=lambda point: point.values)
 
     def _run(self) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import pulp
 
@@ -34,6 +34,14 @@ PLANS_PER_ROUND = 4
 ROUNDING = 1e-9
 
 
+class Progress(Protocol):
+    """Is told now and then how far a search is."""
+
+    def __call__(self, best: float | None, bound: float | None, of: str = "", /) -> None:
+        """The best value known and the bound proved; `of` what part of the search, where it has several."""
+        ...
+
+
 @dataclass(frozen=True)
 class Known:
     """What is known of a problem before it is solved: a plan of it, and what bounds its plans."""
@@ -55,7 +63,7 @@ class Search:
     p: PlacementProblem
     solver: str
     clock: Clock
-    on_progress: Callable[[float | None, float | None], None] | None = None
+    on_progress: Progress | None = None
     below: float = math.inf
     """Only plans with an objective below this are of interest, by more than the gap that counts."""
     budget: float = math.inf

@@ -19,7 +19,7 @@ from .cutoff import least_cost
 from .engine import Plan
 from .presolve import presolve, without_hopeless
 from .quick import few_options
-from .rounds import OPTIMAL_GAP, Known, Search
+from .rounds import OPTIMAL_GAP, Known, Progress, Search
 from .tightened import has_percentiles, tightened
 
 BINDING_TRIALS = 12
@@ -41,7 +41,7 @@ def solve(
     *,
     time_limit_s: float | None = None,
     solver: str = "highs",
-    on_progress: Callable[[float | None, float | None], None] | None = None,
+    on_progress: Progress | None = None,
     with_latency: bool = True,
     below: float | None = None,
     gap: float = OPTIMAL_GAP,
@@ -95,7 +95,7 @@ def _search(
     known: Known,
     solver: str,
     clock: Clock,
-    on_progress: Callable[[float | None, float | None], None] | None,
+    on_progress: Progress | None,
     below: float,
     gap: float,
     likely: float | None = None,
@@ -122,12 +122,17 @@ def _search(
 
 
 def objective_within(problem: PlacementProblem, time_limit_s: float | None, solver: str = "highs") -> float | None:
-    """Objective of the best plan found in the time, in the problem's unit; None without one. Nothing is reported."""
+    """Objective of the best plan found in the time, in the problem's unit; None without one.
+
+    Nothing is reported; KeyboardInterrupt where the user asks to stop.
+    """
     try:
         search = Search(problem, solver, Clock(time_limit_s))
         search.run()
     except TimeUp:
         return None
+    if search.interrupted:
+        raise KeyboardInterrupt
     return None if search.best is None else search.value
 
 
@@ -170,7 +175,7 @@ def some_plan(problem: PlacementProblem, time_limit_s: float | None, solver: str
 
 
 def _first_plan(
-    p: PlacementProblem, solver: str, clock: Clock, on_progress: Callable[[float | None, float | None], None] | None
+    p: PlacementProblem, solver: str, clock: Clock, on_progress: Progress | None
 ) -> tuple[PlacementProblem, Known]:
     """A large problem without what is needless, and some plan of it, soon, with what bounds it where one was found.
 
@@ -237,6 +242,8 @@ def _binding(search: Search, p: PlacementProblem) -> Binding:
 
 def _infeasible(p: PlacementProblem, search: Search) -> PlacementResult:
     clock, is_complete = search.clock.at_most(CONFLICT_S), True
+    if search.on_progress is not None:
+        search.on_progress(None, None, "no plan exists, looking for what excludes it")
 
     def feasible(other: PlacementProblem) -> bool | None:
         nonlocal is_complete

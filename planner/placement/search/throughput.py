@@ -14,7 +14,7 @@ from ..problem import UNLIMITED, PlacementProblem
 from ..result import PlacementResult
 from .clock import Clock, TimeUp
 from .conflict import Binding, binding_names
-from .rounds import OPTIMAL_GAP, Search
+from .rounds import OPTIMAL_GAP, Progress, Search
 from .solve import some_plan
 
 ProblemAt = Callable[[float], PlacementProblem | None]
@@ -76,7 +76,7 @@ def most_requests(
     least: float | None = None,
     clock: Clock | None = None,
     solver: str = "highs",
-    on_progress: Callable[[float | None, float | None], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Throughput:
     """(25) The largest rate with a plan, to a relative gap of `OPTIMAL_GAP`; at least `least` [req/s] where given.
 
@@ -97,7 +97,7 @@ def largest_rate(
     least: float | None,
     clock: Clock,
     solver: str,
-    on_progress: Callable[[float | None, float | None], None] | None = None,
+    on_progress: Progress | None = None,
     below: float = math.inf,
 ) -> Throughput:
     """The rate of `most_requests` alone, no plan for it; `below` [req/s] is known to have none."""

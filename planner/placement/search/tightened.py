@@ -11,8 +11,8 @@ from ..times.latency import Latencies
 from ..times.laws import Grid, quantile_of_mixture
 from ..times.summary import horizon_s
 from .clock import Clock, TimeUp
-from .engine import Plan, Progress, run
-from .rounds import Known, Search
+from .engine import Plan, run
+from .rounds import Known, Progress, Search
 
 MOST_TRIES = 12
 """Times that the model is solved at most."""

@@ -16,6 +16,7 @@ from dovetail.costmodel.calibrated import Calibration
 from dovetail.driver import plan_files, schema
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
+from dovetail.planner.placement.search.solve import best_plan
 from dovetail.planner.sensitivity.graph_inputs import scaled
 from dovetail.planner.sensitivity.knobs import knobs
 from dovetail.planner.sensitivity.question import question_of
@@ -166,6 +167,16 @@ def test_bad_percentages_are_refused(percent: str, capsys: pytest.CaptureFixture
         main(["plan", str(EXAMPLES / "pinned"), "--sensitivity", "--off", percent])
     assert ended.value.code == 2
     assert "--off" in capsys.readouterr().err
+
+
+def test_a_best_plan_that_is_not_proved_ends_no_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unproved(*given: Any) -> Any:
+        return replace(best_plan(*given), status="feasible")
+
+    monkeypatch.setattr("dovetail.planner.sensitivity.study.best_plan", unproved)
+    found = study({"a": 2.0, "b": 2.3})
+    assert found["studied"] == found["inputs"]
+    assert row(found, "a.rent")["higher"]["changed"]
 
 
 @pytest.mark.slow
