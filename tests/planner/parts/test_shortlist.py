@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from drawn_chains import posed
 
 from dovetail.driver import plan_document_of
+from dovetail.ir.read.fleet import parse_fleet
+from dovetail.ir.read.graph import parse_graph
 from dovetail.planner.answers.explanation import Explanation
 from dovetail.planner.parts import large
 from dovetail.planner.parts.shortlist import ByWays
@@ -17,7 +21,7 @@ from dovetail.planner.placement.problem import PlacementProblem
 from dovetail.planner.placement.search.clock import Clock
 from dovetail.planner.placement.search.shortlist import Written
 from dovetail.planner.placement.search.solve import best_plan, solve
-from dovetail.planner.posing.pose import Posed
+from dovetail.planner.posing.pose import Posed, pose
 from dovetail.planner.posing.to_problem import frame
 
 
@@ -85,6 +89,20 @@ def test_explanations_by_parts_say_what_those_of_the_whole_do(seeds: range, monk
         assert figures(found) == figures(whole), seed
         explained += 1
     assert explained > len(seeds) / 2
+
+
+def test_hardly_any_pools_of_twelve_nodes_on_thirty_kinds_of_device_are_written_down() -> None:
+    """Of 20,278 options, for plans that cost a fifth more than the best, and for those on the dearest device."""
+    sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
+    from placement import fleet, workflow
+
+    it = by_ways(pose(parse_graph(workflow(12, 2)), parse_fleet(fleet(2)), Path()))
+    assert len(it.within(1.2 * 1.9).options) < 400
+    dear = it.least_usd("t4")
+    assert dear > 100.0
+    near = it.within(1.01 * dear, "t4")
+    assert {"t4"} < {g.device for g in near.pools}
+    assert len(near.options) < 1000
 
 
 def figures(found: dict[str, Any]) -> dict[str, Any]:
