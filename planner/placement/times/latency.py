@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ....ir.distribution import Distribution
 from ..problem import Bound, Option, PlacementProblem
@@ -136,9 +137,15 @@ class Memo(Grid):
 def ttft(option: Option, visit: int, percentile: float | None) -> float:
     """Wait, loss and first output of one visit: their mean, or percentile, rounded up by under 0.1 % [s]."""
     time = option.visits[visit - 1]
-    parts = [time.wait, *time.lost, time.first]
+    parts = (time.wait, *time.lost, time.first)
     if percentile is None:
         return sum(mean(part) for part in parts)
+    return _quantile_of_sum(parts, percentile)
+
+
+@lru_cache(maxsize=65536)
+def _quantile_of_sum(parts: tuple[Distribution, ...], percentile: float) -> float:
+    """Percentile of a sum of independent times [s]; each question of one search asks for the same ones anew."""
     random = [part for part in parts if not is_point(part)]
     if len(random) <= 1:
         return sum(quantile(part, percentile) for part in parts)

@@ -12,8 +12,9 @@ from .mixture import mean_s, quantile_of_classes
 Laws = list[tuple[float, Law]]
 """Probability and law of each scenario."""
 PERCENTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
-FINER = 4.0
-"""A law whose grid reaches this many times further than its 99th percentile gives way to one of its own."""
+FINER, ROUGH = 4.0, 0.05
+"""A grid that reaches this many times further than a percentile, and may be off by this share of it, gives way to a
+grid of the percentile's own."""
 FAR = 0.9999
 """Grids reach to where every time of a request in a row is at this quantile."""
 
@@ -48,7 +49,7 @@ def summarise(p: PlacementProblem, plan: dict[str, str]) -> LatencySummary:
         if n in firsts
     }
     tbts = {n: _tbt(p, grid, chosen, n) for n in llm}
-    bounds = {b.name: _value(b, wholes, ttfts, tbts, grid, laws) for b in p.bounds}
+    bounds = {b.name: _value(b, wholes, ttfts, tbts, grid, laws, plan) for b in p.bounds}
     error = max((law.error_s for found in laws.values() for _, law in found), default=0.0)
     own = {graph: whole for graph, whole in wholes.items() if graph}
     return LatencySummary(bounds, wholes[""]["end_to_end"], wholes[""]["first_output"], ttfts, tbts, own, error)
@@ -63,15 +64,25 @@ def _of_graph(p: PlacementProblem, laws: Laws, graph: str) -> Laws:
 def _whole(grid: Latencies, kind: str, laws: Laws, plan: dict[str, str], graph: str) -> dict[str, float]:
     laws = _of_graph(grid.p, laws, graph)
     found = {"mean": sum(weight * grid.grid.mean_of(law) for weight, law in laws)}
-    found |= {name: quantile_of_mixture(laws, q, grid.grid) for name, q in PERCENTILES}
-    reach = max((grid.grid.reach_of(law) for _, law in laws), default=0.0)
-    near = (found[PERCENTILES[-1][0]] + max((law.error_s for _, law in laws), default=0.0)) * SPAN
-    if near * FINER < reach:
-        # Where a rare time is a thousand times the usual one, percentiles need a grid without it, the mean one with it.
-        fine = Latencies(grid.p, Grid(near / SIZES[1], SIZES[1], nearest=True))
-        laws = _of_graph(fine.p, fine.drawn_laws(kind, *fine.of_plan(plan)), graph)
-        found |= {name: quantile_of_mixture(laws, q, fine.grid) for name, q in PERCENTILES}
+    for name, q in reversed(PERCENTILES):
+        # Where a rare time is a thousand times the usual one, percentiles need grids without it, the mean one with it.
+        found[name], grid, laws = _quantile(grid, kind, laws, q, plan, graph)
+    found = {name: found[name] for name in ("mean", *dict(PERCENTILES))}
     return _proved(grid.p, kind, found, graph)
+
+
+def _quantile(
+    grid: Latencies, kind: str, laws: Laws, q: float, plan: dict[str, str], graph: str
+) -> tuple[float, Latencies, Laws]:
+    """A percentile [s] of these laws, or of finer ones where their grid is too rough for it, and those it is of."""
+    while True:
+        value = quantile_of_mixture(laws, q, grid.grid)
+        error = max((law.error_s for _, law in laws), default=0.0)
+        near = (value + error) * SPAN
+        if error <= ROUGH * value or near * FINER >= max(grid.grid.reach_of(law) for _, law in laws):
+            return value, grid, laws
+        grid = Latencies(grid.p, Grid(near / SIZES[1], SIZES[1], nearest=True))
+        laws = _of_graph(grid.p, grid.drawn_laws(kind, *grid.of_plan(plan)), graph)
 
 
 def _proved(p: PlacementProblem, kind: str, found: dict[str, float], graph: str) -> dict[str, float]:
@@ -129,6 +140,7 @@ def _value(
     tbts: dict[str, float],
     grid: Latencies,
     laws: dict[str, Laws],
+    plan: dict[str, str],
 ) -> float:
     """What the bound limits [s]; not above the limit, which the judge has held it against on a finer grid."""
     if b.kind in ("ttft", "tbt"):
@@ -138,4 +150,5 @@ def _value(
     known = wholes[b.graph][b.kind].get(f"p{100 * b.percentile:g}")
     if known is not None:
         return min(b.limit_s, known)
-    return min(b.limit_s, quantile_of_mixture(_of_graph(grid.p, laws[b.kind], b.graph), b.percentile, grid.grid))
+    own = _of_graph(grid.p, laws[b.kind], b.graph)
+    return min(b.limit_s, _quantile(grid, b.kind, own, b.percentile, plan, b.graph)[0])

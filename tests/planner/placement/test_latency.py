@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from dovetail.ir.distribution import Distribution
 from dovetail.planner.placement.problem import (
+    Bound,
     DeviceType,
     Option,
     Piece,
@@ -74,3 +78,18 @@ def test_constant_caps_the_earliest_of_several_first_outputs() -> None:
     summary = summarise(p, PLAN)
     assert summary.first_output["p99"] == pytest.approx(0.05, abs=1e-9)
     assert summary.first_output["mean"] == pytest.approx(0.05, abs=1e-9)
+
+
+def test_usual_times_are_told_beside_a_rare_outage_of_hours() -> None:
+    """Nine of ten requests wait for nothing and take 0.16 or 0.46 s, the others wait 10,000 s on average."""
+    p = mixed(SLOW_OR_FAST)
+    a, *others = p.options
+    outage = VisitTime(SLOW_OR_FAST, SLOW_OR_FAST, Distribution.wait(0.1, 10_000.0))
+    percentile = Bound("end_to_end", "end_to_end", 50_000.0, percentile=0.4)
+    p = replace(p, options=(replace(a, visits=(outage,)), *others), bounds=(percentile,))
+    summary = summarise(p, PLAN)
+    assert summary.end_to_end["p50"] == pytest.approx(0.46, abs=5e-3)
+    assert summary.bounds["end_to_end"] == pytest.approx(0.16, abs=5e-3)
+    assert summary.end_to_end["p95"] == pytest.approx(10_000 * math.log(2), rel=0.01)
+    assert summary.end_to_end["p99"] == pytest.approx(10_000 * math.log(10), rel=0.01)
+    assert summary.end_to_end["mean"] == pytest.approx(1000.31, rel=0.01)
