@@ -31,6 +31,8 @@ SAME_PRICE = 0.02
 """Relative difference up to which another price of time is not worth trying."""
 COMPROMISING_S = 30.0
 """Time for the best of what was looked at for all prices [s]."""
+MOST_PIECES = 150
+"""Pieces of graphs in which it is sought: of more one integer program takes too long."""
 MOST_OPTIONS = 3000
 """Ways to serve pieces among which that is sought at most."""
 
@@ -109,7 +111,7 @@ class InTime:
 
     def _compromise(self) -> None:
         """The best of what was looked at for all prices, as one problem."""
-        if self._is_over:
+        if self._is_over or len(self.joining.whole.pieces) > MOST_PIECES:
             return
         self._tell("all prices of time together")
         problem = presolve(self.joining.problem(self.looked_at), self._value)
