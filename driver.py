@@ -243,6 +243,7 @@ def plan_files(
     from .planner.answers.answer import asking, in_words
     from .planner.answers.best_split import best_split
     from .planner.placement.search.clock import Clock
+    from .planner.placement.search.engine import finishing
     from .planner.placement.search.rounds import OPTIMAL_GAP
     from .planner.posing.pose import pose
 
@@ -261,7 +262,9 @@ def plan_files(
         if found.result.status == "infeasible":
             told(None, None, "no plan exists, looking for a way out")
         raise no_plan(found.posed, found.result, files, VERSION, time_limit_s, found.over, base_dir)
-    document = plan_document_of(found.posed, found.result, graph_file.warnings, found.served, found.over)
+    told(found.result.objective, found.result.bound, "checking the plan and writing it down")
+    with finishing():
+        document = plan_document_of(found.posed, found.result, graph_file.warnings, found.served, found.over)
     return Plan(document, base_dir)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +251,20 @@ def test_place_binds_and_stands_in_the_conflict(tmp_path: Path) -> None:
 def test_graphs_that_once_failed_are_planned_and_pass_the_validator(file: Path) -> None:
     """Found by planning random graphs: the driver refuses any plan that its validator does not accept."""
     assert dovetail.plan(file).status == "optimal"
+
+
+@pytest.mark.parametrize("interrupts", [1, 2])
+def test_a_plan_that_is_found_is_written_down_unless_interrupted_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupts: int
+) -> None:
+    def interrupted(document: dict[str, Any]) -> Any:
+        for _ in range(interrupts):
+            signal.raise_signal(signal.SIGINT)
+        return check_plan(document)
+
+    monkeypatch.setattr("dovetail.planner.check.check_plan", interrupted)
+    if interrupts == 1:
+        assert planned(tmp_path, {"h100": H100}).document["status"] == "optimal"
+        return
+    with pytest.raises(KeyboardInterrupt):
+        planned(tmp_path, {"h100": H100})

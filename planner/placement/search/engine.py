@@ -142,6 +142,21 @@ def on_interrupt(do: Callable[[], None]) -> Iterator[None]:
             signal.signal(each, handler)
 
 
+@contextmanager
+def finishing() -> Iterator[None]:
+    """The first interrupt meanwhile changes nothing: what was found is written down. The next one ends that."""
+    passed = False
+
+    def pass_one() -> None:
+        nonlocal passed
+        if passed:
+            raise KeyboardInterrupt
+        passed = True
+
+    with on_interrupt(pass_one):
+        yield
+
+
 SMALL = 1000
 """Variables up to which HiGHS's presolve costs more than it saves: ours has dropped what is dominated already."""
 
