@@ -48,6 +48,8 @@ def _declared(value: Any, name: str, shape: tuple[int, ...], dtype: str) -> np.n
     array, kind = _array(value, name), numpy_dtype(dtype)
     if array.shape != shape:
         raise _wrong(f"input `{name}` has the shape {array.shape}, the network takes {shape}")
+    if kind.kind == "V" and array.dtype == f"V{kind.itemsize}":
+        array = array.view(kind)  # files of numpy hold bfloat16 as bytes
     whole = array.dtype.kind in "iu" and kind.kind in "iu"
     if not whole and not np.can_cast(array.dtype, kind, casting="same_kind"):
         raise _wrong(f"input `{name}` holds {array.dtype}, the network takes {dtype}")

@@ -11,6 +11,7 @@ from xdsl.ir import Operation
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError, VerifyException
+from xdsl.utils.mlir_lexer import MLIRTokenKind, StringLiteral
 
 from .collector import collector_paused
 from .context import make_context
@@ -36,6 +37,18 @@ class _PlacingParser(Parser):
             line, col = self.place(start)
             op.location = FileLineColLoc(StringAttr(self.name), IntAttr(line), IntAttr(col))
         return op
+
+    def parse_optional_str_literal(self) -> str | None:
+        """The text that stands here, if any; what is not ASCII was printed as escapes, which xDSL takes for bytes."""
+        token = self._current_token
+        if token.kind is not MLIRTokenKind.BYTES_LIT:
+            return super().parse_optional_str_literal()
+        try:
+            text = StringLiteral.from_span(token.span).string_contents
+        except UnicodeDecodeError:
+            return None
+        self._consume_token()
+        return text
 
     def place(self, position: int) -> tuple[int, int]:
         """Line and column, from 1, of the character at `position`."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,6 +82,7 @@ def test_arguments_are_trees_by_place_or_by_name() -> None:
         ((PARAMS, X), {"x": X}, "input `x` is given twice"),
         ((PARAMS,), {"x": X, "params.w": W}, "input `params.w` is given twice"),
         ((PARAMS,), {"y": X}, "has no input `y`"),
+        ((PARAMS, X), {"scale": 3.0}, "`layer` was traced with the default of its argument `scale`"),
         (({"w": W}, X), {}, "argument `params` of `layer` is not like its example"),
         ((X, X), {}, "argument `params` of `layer` is not like its example"),
         ((PARAMS, [[1.0], [2.0, 3.0]]), {}, "input `x` is no array"),
@@ -107,6 +109,7 @@ NAMED: dict[str, tuple[Callable[..., Any], tuple[Any, ...], tuple[str, ...]]] = 
     "any number": (lambda *args: args[0] + args[1], (X, X), ("x0", "x1")),
     "a name and any number": (lambda x1, *rest: x1 + rest[0], (X, X), ("x1", "x1_2")),
     "keys that look alike": (lambda p: p["a.b"] + p["a"]["b"], ({"a.b": X, "a": {"b": X}},), ("p.a.b", "p.a.b_2")),
+    "keys of any kind": (lambda p: p["é"] - p['a "b"\n'], ({"é": X, 'a "b"\n': X},), ('p.a "b"\n', "p.é")),
 }
 
 
@@ -116,6 +119,38 @@ def test_inputs_are_called_as_the_arguments_are(name: str) -> None:
     assert read_jax(function, inputs).input_names == names
     program = dovetail.compile(function, example_inputs=inputs)
     same(program(*inputs), function(*inputs))
+
+
+def test_the_file_of_a_function_may_lie_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "Ähre" / "jax"
+    folder.mkdir(parents=True)
+    (folder / "somewhere.py").write_text("def double(x):\n    return x + x * x\n")
+    monkeypatch.syspath_prepend(folder)
+    program = dovetail.compile(import_module("somewhere").double, example_inputs=(X,))
+    same(program(X), X + X * X)
+    places = {each["place"] for each in program.verify(X)["pieces"][0]["along"]}
+    assert places == {f"{folder}/somewhere.py:2:1"}
+
+
+def fails(x: Any) -> Any:
+    return x @ x
+
+
+FAILS_AT = fails.__code__.co_firstlineno + 1
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs", "way_out"),
+    [
+        (jax.jit(fails), (X,), f"it stands in {__file__}:{FAILS_AT}"),
+        (layer, (PARAMS,), "give an example of each argument, in order"),
+        (jax.jit(lambda x, n: x * n, static_argnums=1), (X, 3), "close over what is no array"),
+    ],
+)
+def test_what_jax_cannot_trace_has_a_place_or_a_way_out(function: Any, inputs: Any, way_out: str) -> None:
+    with pytest.raises(dovetail.InputError, match=r"JAX cannot trace") as raised:
+        dovetail.compile(function, example_inputs=inputs)
+    assert way_out in str(raised.value)
 
 
 def test_outputs_are_called_by_their_way_in_the_tree() -> None:

@@ -195,7 +195,8 @@ def top_k(x: Array, k: int, axis: int) -> tuple[Array, Array]:
 
 def integer_div(x: Array, y: Array) -> Array:
     """The quotient without its fraction."""
-    return lax.div(*jnp.broadcast_arrays(x, y))
+    kind = jnp.result_type(x, y)  # the array's, where the other is a number
+    return lax.div(*(each.astype(kind) for each in jnp.broadcast_arrays(x, y)))
 
 
 def resize(

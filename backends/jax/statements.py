@@ -124,7 +124,7 @@ class Body:
         return None
 
     def _write_several(self, op: Operation) -> None:
-        names = [self._names.number(_kind(op)) for _ in op.results]
+        names = [self._names.number(_kind(op)) if result.uses else "_" for result in op.results]
         if (layer := layer_of(op)) is not None:
             self.layers.add(layer)
         self._write_layer(", ".join(names) if len(names) > 1 else f"({names[0]},)", op)

@@ -21,14 +21,13 @@ def script(program: PlacedProgram) -> list[OutputFile]:
     most = max((step.executor.devices for step in program.steps), default=1)
     shared = DEVICES.replace("COUNT", str(most)) if most > 1 else ""
     loaders = [LOADERS[way].replace("    # devices\n", shared) for way in ways]
-    table = [f'    "{way}": load_{way},' for way in ways]
     imports = "".join(dict.fromkeys(IMPORTS[way] for way in ways))
     given = "        inputs = inputs | constants()\n" if program.constants else ""
     parts = [
         HEAD.replace("WHICH", which(program.name)).replace("from pathlib", f"{imports}from pathlib"),
         "\n".join([*_pieces(program), *_ends(program)]) + "\n",
         *loaders,
-        "\n".join(["LOADERS = {", *table, "}"]) + "\n",
+        "\n".join(mapping_lines("LOADERS", {way: f"load_{way}" for way in ways})) + "\n",
         *([CONSTANTS] if program.constants else []),
         with_inputs(TAIL).replace("        # constants\n", given),
     ]

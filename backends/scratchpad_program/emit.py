@@ -67,7 +67,7 @@ def emit(program: ScratchpadProgram) -> ScratchpadSource:
         *(_layer_text(name) for name in program.layers),
         *program.functions.values(),
         _network_text(program),
-        DECLARED.replace("numpy_type(dtype)", "dtype"),  # jax, which it imports, names them all
+        DECLARED.replace("numpy_type(", "np.dtype("),  # jax, which it imports, names them all
         WRITE_OUTPUTS.replace("path: str", "path: Path"),
         TAIL.replace("network_name", program.name).replace("WHICH", which(program.name)),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -105,7 +106,9 @@ class NetworkSource:
     def _head(self) -> list[str]:
         """What stands before the function."""
         code = "\n".join(f"\n\n@triton.jit\ndef {called}{text}" for called, text in self.functions.items())
-        scalar = {f for f in {*FUNCTIONS.values(), *OF_INTEGERS.values()} if "." not in f and f"{f}(" in code}
+        scalar = {
+            f for f in {*FUNCTIONS.values(), *OF_INTEGERS.values()} if "." not in f and re.search(rf"\b{f}\(", code)
+        }
         imports = {**self.imports, **({"elementwise": scalar} if scalar else {})}
         lines = [f'"""The network{which(self.name)} in Triton: the kernels that it launches, in order."""', ""]
         if self.functions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from traceback import extract_tb
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from xdsl.utils.exceptions import VerifyException
 from ... import nn
 from ...diagnostics import Diagnostic, InputError
 from . import control, indexing, layout, products, reductions, scalars
-from .reader import MOST_KNOWN, Reader, Rule, Unreadable, Value, type_of
-from .signature import Argument, Signature, argument_names
+from .reader import MOST_KNOWN, Reader, Rule, Unreadable, Value, is_of_jax, type_of
+from .signature import Argument, Signature, argument_names, defaulted
 
 RULES: Mapping[str, Rule] = {
     **scalars.RULES,
@@ -59,7 +60,7 @@ def trace(function: Callable[..., Any], example_inputs: Sequence[Any]) -> Traced
         closed, outputs = jax.make_jaxpr(function, return_shape=True)(*example_inputs)
     except Exception as error:  # whatever the user's function, or JAX in it, raises
         message = f"JAX cannot trace `{_name_of(function)}`: {_first_line(error)}"
-        raise InputError([Diagnostic("jax", message)]) from error
+        raise InputError([Diagnostic("jax", message, help=_way_out(error))]) from error
     try:
         block = Block(arg_types=[type_of(each.aval) for each in closed.jaxpr.invars])
     except Unreadable as reason:
@@ -80,7 +81,8 @@ def trace(function: Callable[..., Any], example_inputs: Sequence[Any]) -> Traced
     for argument, name in zip(block.args, names, strict=True):
         argument.name_hint = name if name.isidentifier() else None
     network = nn.NnModule(nn.build_main(block, ends), reader.weights, names, _output_names(outputs))
-    return Traced(network, Signature(_name_of(function), arguments, jax.tree.structure(outputs)))
+    defaults = defaulted(function, len(example_inputs))
+    return Traced(network, Signature(_name_of(function), arguments, jax.tree.structure(outputs), defaults))
 
 
 def _constant(reader: Reader, index: int, value: Any) -> Value:
@@ -147,6 +149,14 @@ def _begins_a_name(way: str) -> bool:
 
 def _name_of(function: Callable[..., Any]) -> str:
     return getattr(function, "__name__", type(function).__name__)
+
+
+def _way_out(error: Exception) -> str:
+    """Where the user's code failed; where none of it had begun, what it is called with."""
+    frames = [frame for frame in extract_tb(error.__traceback__)[1:] if not is_of_jax(frame.filename)]
+    if frames:
+        return f"it stands in {frames[-1].filename}:{frames[-1].lineno}"
+    return "give an example of each argument, in order, and close over what is no array: `lambda x: f(x, 3)`"
 
 
 def _first_line(error: Exception) -> str:

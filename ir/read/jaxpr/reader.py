@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -126,9 +127,16 @@ def location_of(eqn: Any) -> LocationAttr | None:
     """The line of the user's file that an equation came from; None where it is not known."""
     traceback = eqn.source_info.traceback
     for frame in traceback.frames if traceback else ():
-        if "/jax/" not in frame.file_name and "/jax/_src/" not in frame.file_name:
+        if not is_of_jax(frame.file_name):
             return FileLineColLoc(StringAttr(frame.file_name), IntAttr(frame.line_num), IntAttr(1))
     return None
+
+
+def is_of_jax(file: str) -> bool:
+    """Whether `file` is one of JAX's own."""
+    import jax
+
+    return file.startswith(str(Path(jax.__file__).parent))
 
 
 def place_of(location: LocationAttr) -> str:

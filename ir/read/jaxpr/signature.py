@@ -34,6 +34,8 @@ class Signature:
     function: str
     arguments: tuple[Argument, ...]
     result: Any
+    defaults: tuple[str, ...] = ()
+    """the arguments that no example was given of, which keep their defaults"""
 
     def inputs(self, args: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
         """
@@ -43,6 +45,10 @@ class Signature:
         """
         if len(args) > len(self.arguments):
             raise _wrong(f"`{self.function}` takes {counted(len(self.arguments), 'argument')}, not {len(args)}")
+        if kept := [key for key in named if key in self.defaults]:
+            message = f"`{self.function}` was traced with the default of its argument `{kept[0]}`"
+            by_place = f"`lambda x, {kept[0]}: f(x, {kept[0]}={kept[0]})`"
+            raise _wrong(message, help=f"give an example of it; of {by_place} where it goes by name alone")
         known = {each.name: each for each in self.arguments}
         parts = [self._leaves(argument, value) for argument, value in zip(self.arguments, args, strict=False)]
         parts += [self._leaves(known[key], each) if key in known else {key: each} for key, each in named.items()]
@@ -67,7 +73,8 @@ class Signature:
             arguments = [
                 {"name": each.name, "tree": _packed(each.tree), "leaves": list(each.leaves)} for each in self.arguments
             ]
-            return {"function": self.function, "arguments": arguments, "result": _packed(self.result)}
+            ends = {"arguments": arguments, "result": _packed(self.result)}
+            return {"function": self.function, "defaults": list(self.defaults), **ends}
         except ValueError:
             return None
 
@@ -83,7 +90,8 @@ class Signature:
 def read_signature(document: Json) -> Signature:
     """What `Signature.document` made."""
     arguments = (Argument(e["name"], _unpacked(e["tree"]), tuple(e["leaves"])) for e in document["arguments"])
-    return Signature(document["function"], tuple(arguments), _unpacked(document["result"]))
+    defaults = tuple(document["defaults"])
+    return Signature(document["function"], tuple(arguments), _unpacked(document["result"]), defaults)
 
 
 def argument_names(function: Callable[..., Any], count: int) -> tuple[str, ...]:
@@ -92,13 +100,27 @@ def argument_names(function: Callable[..., Any], count: int) -> tuple[str, ...]:
 
     One without a name, as of `*rest` or of a function in C, is `x` with its place behind it.
     """
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # Python knows no signature of it
-        parameters = ()
-    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    names = [each.name for each in parameters if each.kind in by_place][:count]
+    names = [each.name for each in _parameters(function) if each.kind in _BY_PLACE][:count]
     return distinct([*names, *(f"x{place}" for place in range(len(names), count))])
+
+
+def defaulted(function: Callable[..., Any], count: int) -> tuple[str, ...]:
+    """The arguments that keep their defaults when `function` is called with `count` of them by place."""
+    named = (*_BY_PLACE, inspect.Parameter.KEYWORD_ONLY)
+    order = sorted((each for each in _parameters(function) if each.kind in named), key=lambda each: each.kind)
+    taken = min(count, sum(each.kind in _BY_PLACE for each in order))
+    return tuple(each.name for each in order[taken:])
+
+
+_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _parameters(function: Callable[..., Any]) -> Sequence[inspect.Parameter]:
+    """What it takes; nothing where Python knows no signature of it."""
+    try:
+        return tuple(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return ()
 
 
 def _packed(tree: Any) -> str:

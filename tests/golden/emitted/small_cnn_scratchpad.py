@@ -351,9 +351,12 @@ def declared(
     """The array in the type that the network takes; ends where it has others."""
     if array.shape != shape:
         raise SystemExit(f"input {name} has the shape {array.shape}, not {shape}")
-    if array.dtype.kind not in "biufV":  # V: bfloat16, and others that numpy lacks
+    kind = np.dtype(dtype)
+    if kind.kind == "V" and array.dtype == f"V{kind.itemsize}":
+        array = array.view(kind)  # files of numpy hold bfloat16 as bytes
+    if array.dtype.kind not in "biufV" or array.dtype.type is np.void:
         raise SystemExit(f"input {name} holds {array.dtype}, not {dtype}")
-    made = array.astype(dtype)
+    made = array.astype(kind)
     if "float" not in dtype and not np.array_equal(made, array):
         raise SystemExit(f"input {name} has numbers that {dtype} does not hold")
     return made
@@ -364,6 +367,8 @@ def write_outputs(path: Path, outputs: dict[str, np.ndarray]) -> None:
     try:
         with ZipFile(path, "w") as file:
             for name, value in outputs.items():
+                if value.dtype.kind == "V":  # bfloat16, which such files have not
+                    value = value.astype(np.float32)
                 with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
                     np.lib.format.write_array(entry, value)
     except OSError as error:
