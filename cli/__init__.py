@@ -157,9 +157,8 @@ def _planned(arguments: argparse.Namespace, told: Callable[[str], None]) -> driv
         if arguments.json:
             print(json.dumps(error.document, indent=2, ensure_ascii=False))
         raise
-    if "batch" in result.document and (arguments.sensitivity or arguments.emit):
-        message = "`--sensitivity` and `--emit` of a batch are not supported yet"
-        raise InputError([Diagnostic("unsupported", message)])
+    if "batch" in result.document and arguments.emit:
+        raise InputError([Diagnostic("unsupported", "a picture of a batch (`--emit`) is not supported yet")])
 
     def left() -> float | None:
         return None if limit is None else max(0.0, limit - (time.monotonic() - started))

@@ -15,6 +15,7 @@ from ...costmodel.networks import Network
 from ...costmodel.variation import variation
 from ...costmodel.work import Work, file_key, network_work
 from ...ir.agent import GraphOp, ModelCallOp, graph_of
+from ...ir.diagnostics import Diagnostic, InputError
 from ...ir.fleet import FleetSpec
 from ...ir.llm import node_and_part
 from ...ir.ranges import document_at
@@ -129,7 +130,13 @@ class Question:
 
 
 def question_of(plan: Json) -> Question:
-    """The question that a plan answers, from the inputs embedded in plan.json; ranges stand at their worst ends."""
+    """The question that a plan answers, from the inputs embedded in plan.json; ranges stand at their worst ends.
+
+    InputError for a plan of a batch, which is no placement that can be posed again.
+    """
+    if "batch" in plan:
+        message = "an explanation and the sensitivity of a batch are not supported yet"
+        raise InputError([Diagnostic("unsupported", message, help="`batch` in plan.json has its bound and its gap")])
     inputs = plan["inputs"]
     fleet, catalogue = parse_fleet(inputs["fleet"]).spec, read_catalogue(inputs["catalogue"])
     owned = (spec for spec in fleet.devices if spec.kind != "api")

@@ -204,3 +204,14 @@ def test_the_command_writes_what_the_validator_reads(tmp_path: Path, capsys: pyt
     assert main(["plan", str(graph), "-o", str(tmp_path / "out")]) == 0
     assert "5,000 instances in" in capsys.readouterr().out
     assert main(["check", str(tmp_path / "out")]) == 0
+
+
+def test_what_asks_why_of_a_batch_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    graph = chain(tmp_path)
+    found = plan(graph)
+    found.write(tmp_path / "out")
+    for ask in (found.with_explanation, found.with_sensitivity):
+        with pytest.raises(InputError, match="of a batch are not supported yet"):
+            ask()
+    assert main(["explain", str(tmp_path / "out")]) == 1
+    assert "error[unsupported]: an explanation and the sensitivity of a batch" in capsys.readouterr().err
