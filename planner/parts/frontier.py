@@ -20,10 +20,10 @@ from ..placement.search.engine import Plan, on_interrupt
 from ..placement.search.frontier import MOST_POINTS, Frontier, Point
 from ..placement.search.rounds import OPTIMAL_GAP
 from ..placement.times.sections import Cut, cut
-from .alike import Prices, mean_s
-from .critical import visits_waited_for
-from .part import Part, joined, paid_anyway
-from .part_search import PartSearch
+from .alone.alike import Prices, mean_s
+from .alone.part import Part, joined, paid_anyway
+from .alone.part_search import PartSearch
+from .prices.critical import visits_waited_for
 from .solve import ByParts
 
 GAP = 2e-3

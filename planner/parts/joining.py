@@ -13,8 +13,8 @@ from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.engine import Plan
 from ..placement.search.rounds import Known, Search
 from ..placement.times.judge import Judge
-from .part import joined
-from .part_search import PartSearch
+from .alone.part import joined
+from .alone.part_search import PartSearch
 
 JUDGING_S = 5.0
 """Time for judging the plan of all parts where none is left [s]."""

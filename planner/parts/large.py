@@ -22,7 +22,7 @@ from ..placement.search.solve import solve, unit_of
 from ..posing.goals import MINIMISED
 from ..posing.pose import Posed
 from ..posing.to_problem import frame, with_candidates
-from .part import restricted
+from .alone.part import restricted
 from .solve import ByParts
 
 LARGE = 300

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from ..placement.evaluate import Books
 from ..placement.problem import DeviceType
-from .part import Part
-from .part_search import PartSearch
+from .alone.part import Part
+from .alone.part_search import PartSearch
 
 Planned = Callable[[Part], PartSearch]
 """Searches for a plan of a part, which may have none."""

@@ -11,7 +11,7 @@ from ..candidates.setting import Setting
 from ..candidates.survey import ROUNDING
 from ..placement.problem import PlacementProblem
 from ..placement.search.clock import Clock
-from .part import Part, joined, paid_anyway, parts_of
+from .alone.part import Part, joined, paid_anyway, parts_of
 
 DIGITS = 6
 """Of costs."""

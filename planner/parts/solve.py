@@ -14,13 +14,13 @@ from ..placement.result import PlacementResult
 from ..placement.search.clock import Clock, TimeUp
 from ..placement.search.rounds import Known, Progress, Search
 from ..placement.search.solve import result_of
-from .alike import Prices
-from .impossible import Impossible, impossible
-from .in_time import InTime
+from .alone.alike import Prices
+from .alone.part import Part, paid_anyway, parts_of
+from .alone.part_search import PartSearch
 from .joining import Joined, Joining, plan_of, taken
-from .part import Part, paid_anyway, parts_of
-from .part_search import PartSearch
+from .prices.in_time import InTime
 from .scarce import within_counts
+from .without_plan.impossible import Impossible, impossible
 
 FIRST_SLACK = 0.02
 """Where the parts' best plans do not go together: the share of their cost that is looked at first beyond it."""

@@ -12,11 +12,11 @@ import pytest
 
 from dovetail.ir.read.fleet import parse_fleet
 from dovetail.ir.read.graph import parse_graph
-from dovetail.planner.parts.alike import alike_nodes, is_countable
-from dovetail.planner.parts.counted import Counted
-from dovetail.planner.parts.part import Part, parts_of
-from dovetail.planner.parts.simple import simple_plan
-from dovetail.planner.parts.whole_devices import least_usd
+from dovetail.planner.parts.alone.alike import alike_nodes, is_countable
+from dovetail.planner.parts.alone.counted import Counted
+from dovetail.planner.parts.alone.part import Part, parts_of
+from dovetail.planner.parts.alone.simple import simple_plan
+from dovetail.planner.parts.alone.whole_devices import least_usd
 from dovetail.planner.placement.evaluate import Books
 from dovetail.planner.placement.problem import PlacementProblem
 from dovetail.planner.placement.search.clock import Clock

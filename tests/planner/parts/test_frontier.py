@@ -12,8 +12,8 @@ from dovetail.frontier_driver import pareto
 from dovetail.planner.answers import frontier as answers
 from dovetail.planner.check import check_plan
 from dovetail.planner.parts import large
-from dovetail.planner.parts.critical import visits_waited_for
 from dovetail.planner.parts.frontier import PricedFrontier
+from dovetail.planner.parts.prices.critical import visits_waited_for
 from dovetail.planner.placement.problem import Scenario, Step
 from dovetail.planner.placement.search.clock import Clock
 from dovetail.planner.placement.search.frontier import Frontier

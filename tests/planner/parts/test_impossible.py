@@ -11,10 +11,10 @@ from dovetail import driver
 from dovetail.ir.diagnostics import Infeasible
 from dovetail.planner.candidates.setting import Setting
 from dovetail.planner.parts import large
-from dovetail.planner.parts.at_best import at_best
-from dovetail.planner.parts.impossible import impossible
-from dovetail.planner.parts.part import parts_of
-from dovetail.planner.parts.too_few import TooFew
+from dovetail.planner.parts.alone.part import parts_of
+from dovetail.planner.parts.without_plan.at_best import at_best
+from dovetail.planner.parts.without_plan.impossible import impossible
+from dovetail.planner.parts.without_plan.too_few import TooFew
 from dovetail.planner.placement.problem import UNLIMITED
 from dovetail.planner.placement.search.clock import Clock
 from dovetail.planner.placement.search.solve import best_plan

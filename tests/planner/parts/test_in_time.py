@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from dovetail.planner.parts.in_time import InTime
-from dovetail.planner.parts.part import Part, parts_of
-from dovetail.planner.parts.part_search import PartSearch
+from dovetail.planner.parts.alone.part import Part, parts_of
+from dovetail.planner.parts.alone.part_search import PartSearch
+from dovetail.planner.parts.prices.in_time import InTime
 from dovetail.planner.parts.solve import ByParts
 from dovetail.planner.placement.evaluate import Books
 from dovetail.planner.placement.search.clock import NO_LIMIT, Clock

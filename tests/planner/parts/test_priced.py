@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dovetail.planner.parts.critical import critical
-from dovetail.planner.parts.priced import LEAP, between
+from dovetail.planner.parts.prices.critical import critical
+from dovetail.planner.parts.prices.priced import LEAP, between
 from dovetail.planner.placement.problem import Scenario, Step
 from dovetail.planner.placement.times.sections import cut
 

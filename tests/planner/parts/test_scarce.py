@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from dovetail.planner.parts.part import Part, parts_of
-from dovetail.planner.parts.part_search import PartSearch
+from dovetail.planner.parts.alone.part import Part, parts_of
+from dovetail.planner.parts.alone.part_search import PartSearch
 from dovetail.planner.parts.scarce import within_counts
 from dovetail.planner.placement.evaluate import Books
 from dovetail.planner.placement.search.clock import NO_LIMIT

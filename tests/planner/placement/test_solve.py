@@ -167,7 +167,7 @@ def test_no_time_at_all_is_unknown() -> None:
 def test_ctrl_c_gives_the_best_known_plan() -> None:
     calls = 0
 
-    def stop_at_the_first_plan(value: float | None, bound: float | None) -> None:
+    def stop_at_the_first_plan(value: float | None, bound: float | None, of: str = "") -> None:
         nonlocal calls
         calls += 1
         if value is not None:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pulp
 
-from ..candidates.survey import OTHER_ROLE, ROUNDING, Row, Survey
-from ..placement.model.variables import Expr
-from ..placement.problem import UNLIMITED
-from ..placement.search.clock import Clock
-from ..placement.search.engine import Plan, run
+from ...candidates.survey import OTHER_ROLE, ROUNDING, Row, Survey
+from ...placement.model.variables import Expr
+from ...placement.problem import UNLIMITED
+from ...placement.search.clock import Clock
+from ...placement.search.engine import Plan, run
 
 ENOUGH = 1e-4
 """Relative gap at which it ends: what is proved until then holds."""

@@ -9,14 +9,14 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..candidates.survey import Survey
-from ..placement.model.variables import Expr
-from ..placement.problem import UNLIMITED, Bound, PlacementProblem
-from ..placement.search.clock import Clock
-from ..placement.search.conflict import irreducible
-from ..placement.search.engine import Outcome, run
-from .part import Part
-from .whole_devices import ENOUGH, TIME_S, WholeDevices
+from ...candidates.survey import Survey
+from ...placement.model.variables import Expr
+from ...placement.problem import UNLIMITED, Bound, PlacementProblem
+from ...placement.search.clock import Clock
+from ...placement.search.conflict import irreducible
+from ...placement.search.engine import Outcome, run
+from ..alone.part import Part
+from ..alone.whole_devices import ENOUGH, TIME_S, WholeDevices
 
 HALVINGS = 8
 """Steps in which the largest rate is found: to half a percent."""

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ..placement.model.objective import mean_visits
-from ..placement.problem import Option, PlacementProblem, Pool
+from ...placement.model.objective import mean_visits
+from ...placement.problem import Option, PlacementProblem, Pool
 
 Prices = Mapping[str, float]
 """Node -> what a second of the mean time of its visits costs [USD/h]; nothing for the others"""

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..placement.problem import Step
-from ..placement.times.sections import Cut, Section
+from ...placement.problem import Step
+from ...placement.times.sections import Cut, Section
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from ...ir.distribution import Distribution
-from ..placement.problem import Bound, Option, PlacementProblem, Pool
-from ..placement.search.clock import Clock
-from ..placement.times.judge import SIZES
-from ..placement.times.latency import Latencies
-from ..placement.times.laws import Grid, Law, constant, never_longer, quantile, quantile_of_mixture
-from ..placement.times.summary import FAR, horizon_s
-from ..placement.times.ways import ArcLaw
-from .part import Part
+from ....ir.distribution import Distribution
+from ...placement.problem import Bound, Option, PlacementProblem, Pool
+from ...placement.search.clock import Clock
+from ...placement.times.judge import SIZES
+from ...placement.times.latency import Latencies
+from ...placement.times.laws import Grid, Law, constant, never_longer, quantile, quantile_of_mixture
+from ...placement.times.summary import FAR, horizon_s
+from ...placement.times.ways import ArcLaw
+from ..alone.part import Part
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..placement.problem import Bound, PlacementProblem
-from ..placement.search.engine import Plan
-from ..placement.times.judge import SIZES
-from ..placement.times.latency import Latencies
-from ..placement.times.laws import Grid, quantile_of_mixture
-from ..placement.times.sections import Cut
-from ..placement.times.summary import horizon_s
-from .alike import Prices, mean_s
+from ...placement.problem import Bound, PlacementProblem
+from ...placement.search.engine import Plan
+from ...placement.times.judge import SIZES
+from ...placement.times.latency import Latencies
+from ...placement.times.laws import Grid, quantile_of_mixture
+from ...placement.times.sections import Cut
+from ...placement.times.summary import horizon_s
+from ..alone.alike import Prices, mean_s
+from ..alone.part import Part
 from .critical import Critical, critical
-from .part import Part
 
 MARGIN = 0.99
 """Share of a bound that is aimed at: plans are not quite as fast as their ways are likely to be."""

@@ -6,14 +6,14 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ..candidates.least_prices import Candidates
-from ..candidates.survey import ROUNDING
-from ..placement.model.ties import EQUAL, break_ties
-from ..placement.problem import PlacementProblem
-from ..placement.search.clock import Clock, TimeUp
-from ..placement.search.engine import Plan, run
-from ..placement.search.presolve import presolve
-from ..placement.search.rounds import OPTIMAL_GAP, Known, Search
+from ...candidates.least_prices import Candidates
+from ...candidates.survey import ROUNDING
+from ...placement.model.ties import EQUAL, break_ties
+from ...placement.problem import PlacementProblem
+from ...placement.search.clock import Clock, TimeUp
+from ...placement.search.engine import Plan, run
+from ...placement.search.presolve import presolve
+from ...placement.search.rounds import OPTIMAL_GAP, Known, Search
 from .alike import is_countable
 from .counted import Counted
 from .part import Part

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
-from ...ir.units import HOUR_S
-from ..placement.evaluate import Books
-from ..placement.model.memory import memory_bytes
-from ..placement.model.objective import price
-from ..placement.model.variables import fewest_replicas
-from ..placement.problem import Option, PlacementProblem, Pool
-from ..placement.search.engine import Plan
+from ....ir.units import HOUR_S
+from ...placement.evaluate import Books
+from ...placement.model.memory import memory_bytes
+from ...placement.model.objective import price
+from ...placement.model.variables import fewest_replicas
+from ...placement.problem import Option, PlacementProblem, Pool
+from ...placement.search.engine import Plan
 from .alike import Prices, mean_s
 
 

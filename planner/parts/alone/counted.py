@@ -15,14 +15,14 @@ from itertools import count, repeat
 
 import pulp
 
-from ...ir.units import HOUR_S
-from ..placement.evaluate import Books
-from ..placement.model.memory import held_once
-from ..placement.model.objective import price
-from ..placement.model.survival import survivors
-from ..placement.model.variables import LOAD_TOLERANCE, Expr, fewest_replicas, replica_numbers
-from ..placement.problem import Option, PlacementProblem, Pool
-from ..placement.search.engine import Plan
+from ....ir.units import HOUR_S
+from ...placement.evaluate import Books
+from ...placement.model.memory import held_once
+from ...placement.model.objective import price
+from ...placement.model.survival import survivors
+from ...placement.model.variables import LOAD_TOLERANCE, Expr, fewest_replicas, replica_numbers
+from ...placement.problem import Option, PlacementProblem, Pool
+from ...placement.search.engine import Plan
 from .alike import Alike, Prices, alike_nodes, mean_s
 
 Count = tuple[int, str, str]

@@ -11,18 +11,18 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ..candidates.least_prices import Candidates
-from ..placement.problem import Bound
-from ..placement.search.clock import Clock
-from ..placement.search.engine import Plan
-from ..placement.search.presolve import presolve
-from ..placement.search.quick import few_options
-from ..placement.search.tightened import tightened
-from ..placement.times.judge import WHOLE
-from ..placement.times.sections import Cut, cut
-from .alike import Prices
-from .joining import Joined, Joining, plan_of, taken
-from .part_search import PartSearch
+from ...candidates.least_prices import Candidates
+from ...placement.problem import Bound
+from ...placement.search.clock import Clock
+from ...placement.search.engine import Plan
+from ...placement.search.presolve import presolve
+from ...placement.search.quick import few_options
+from ...placement.search.tightened import tightened
+from ...placement.times.judge import WHOLE
+from ...placement.times.sections import Cut, cut
+from ..alone.alike import Prices
+from ..alone.part_search import PartSearch
+from ..joining import Joined, Joining, plan_of, taken
 from .priced import Pricing, pace
 
 ROUNDS = 5

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..candidates.setting import Setting, unpin
-from ..placement.problem import Bound, PlacementProblem
-from ..placement.search.clock import Clock, TimeUp
-from ..placement.search.conflict import irreducible
-from ..placement.times.judge import WHOLE
+from ...candidates.setting import Setting, unpin
+from ...placement.problem import Bound, PlacementProblem
+from ...placement.search.clock import Clock, TimeUp
+from ...placement.search.conflict import irreducible
+from ...placement.times.judge import WHOLE
+from ..alone.part import Part, parts_of
 from .at_best import at_best
-from .part import Part, parts_of
 from .too_few import TooFew
 
 ROUNDING = 1e-9

@@ -12,18 +12,18 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from ..candidates.apis import api_candidates
-from ..candidates.host_ways import host_ways
-from ..candidates.idle import Candidate
-from ..candidates.least_prices import Candidates, LeastPrices, of_nodes
-from ..candidates.llm.runs import runs
-from ..candidates.llm.ways import ways_of
-from ..candidates.setting import Setting
-from ..candidates.survey import ROUNDING, Survey
-from ..placement.model.objective import price
-from ..placement.problem import Bound, DeviceType, Option, PlacementProblem, Pool, Scenario
-from ..placement.search.clock import NO_LIMIT, Clock
-from ..posing.to_problem import with_candidates
+from ...candidates.apis import api_candidates
+from ...candidates.host_ways import host_ways
+from ...candidates.idle import Candidate
+from ...candidates.least_prices import Candidates, LeastPrices, of_nodes
+from ...candidates.llm.runs import runs
+from ...candidates.llm.ways import ways_of
+from ...candidates.setting import Setting
+from ...candidates.survey import ROUNDING, Survey
+from ...placement.model.objective import price
+from ...placement.problem import Bound, DeviceType, Option, PlacementProblem, Pool, Scenario
+from ...placement.search.clock import NO_LIMIT, Clock
+from ...posing.to_problem import with_candidates
 
 FIRST_WAYS = 24
 """So many ways to serve a part, the cheapest, are looked at first."""

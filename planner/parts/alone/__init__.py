@@ -1,0 +1,1 @@
+"""One part of a graph by itself: its ways, its search, its bounds."""

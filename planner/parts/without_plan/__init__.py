@@ -1,0 +1,1 @@
+"""Why there is no plan, shown before any is sought."""
