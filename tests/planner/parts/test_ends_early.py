@@ -52,18 +52,21 @@ def test_stopped_search_has_a_plan_that_keeps_all_bounds() -> None:
 
 def test_interrupt_stops_the_search_and_a_second_one_ends_it() -> None:
     it = next(it for it in map(posed, range(12)) if stopped(it) is not None)
-    handler = signal.getsignal(signal.SIGINT)
-    again = 0
+    handler, again = signal.default_int_handler, 0
+    before = signal.signal(signal.SIGINT, handler)  # ignored where the tests run in the background
 
     def interrupt(best: float | None, bound: float | None, of: str = "", /) -> None:
         if of.startswith("part 1 "):
             for _ in range(1 + again):
                 signal.raise_signal(signal.SIGINT)
 
-    found = large.by_parts(it, OPTIMAL_GAP, None, "highs", interrupt)
-    assert found is not None
-    assert found[1].objective is not None
-    again = 1
-    with pytest.raises(KeyboardInterrupt):
-        large.by_parts(it, OPTIMAL_GAP, None, "highs", interrupt)
-    assert signal.getsignal(signal.SIGINT) is handler
+    try:
+        found = large.by_parts(it, OPTIMAL_GAP, None, "highs", interrupt)
+        assert found is not None
+        assert found[1].objective is not None
+        again = 1
+        with pytest.raises(KeyboardInterrupt):
+            large.by_parts(it, OPTIMAL_GAP, None, "highs", interrupt)
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
